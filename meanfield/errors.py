@@ -1,0 +1,50 @@
+"""Every way a question can be wrong, one exception each.
+
+All derive from `MeanFieldError`, so one `except` catches them. Their message is one line for a person:
+what was given, what is wrong with it, and what would do. `ExpressionError` adds two lines that point at
+the place. The command line turns `NoEdgeOfChaos` into exit code 1 and every other one into 2.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ActivationError",
+    "DomainError",
+    "ExpressionError",
+    "MeanFieldError",
+    "NoEdgeOfChaos",
+    "UndefinedCorrelation",
+]
+
+
+class MeanFieldError(ValueError):
+    """Any question that meanfield refuses; the message says why and what would do."""
+
+
+class ActivationError(MeanFieldError):
+    """The activation is not one: unknown name, bad parameter, not piecewise linear, zero everywhere."""
+
+
+class ExpressionError(ActivationError):
+    """An expression that is not piecewise linear in x, or not an expression.
+
+    Attributes: `expression` (str), the text; `column` and `width` (int), the part of it at fault;
+    `reason` (str), what is wrong with that part.
+    """
+
+    def __init__(self, expression: str, column: int, width: int, reason: str) -> None:
+        self.expression, self.column, self.width, self.reason = expression, column, width, reason
+        pointer = " " * column + "^" * max(width, 1)
+        super().__init__(f"{reason}\n  {expression}\n  {pointer}")
+
+
+class DomainError(MeanFieldError):
+    """A number outside the domain of a map: q < 0, |ρ| > 1, σ_w ≤ 0, NaN, infinity."""
+
+
+class UndefinedCorrelation(MeanFieldError):
+    """R is asked where V(q) = 0: no signal is left whose correlation could be taken."""
+
+
+class NoEdgeOfChaos(MeanFieldError):
+    """No (σ_w, σ_b) puts this activation on the edge of chaos as asked; the message says which would."""
