@@ -8,7 +8,7 @@ Every expectation in the package is a sum of these two, so their relative accura
 The textbook forms of Uₙ in Φ and ϕ cancel (U₂ = (1 + h²)(1 − Φ) − hϕ loses 8 digits at h = 30). Here no two
 close numbers are subtracted. The ratios rₙ = Uₙ/Uₙ₋₁ obey rₙ = n/(h + rₙ₊₁), from integration by parts. Read
 from a high n downwards, that is a sum of positive numbers which shrinks the error at every step, and it ends in
-U₀ = ϕ/(h + r₁). r₇ starts it, from one Chebyshev series valid on the whole half-line. An interval over which ϕ
+U₀ = ϕ/(h + r₁). r₇ starts it, from one polynomial valid on the whole half-line. An interval over which ϕ
 falls little is short enough for Gauss-Legendre, whose terms are all positive; a long one is a difference of
 tails that does not cancel. docs/theory.md, section 3.
 """
@@ -19,7 +19,7 @@ from functools import cache
 from math import comb, pi, sqrt
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
+from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 
 __all__ = ["HIGHEST_MOMENT", "density", "interval_moments", "legendre", "tail_moments"]
@@ -29,44 +29,45 @@ Array = NDArray[np.float64]
 #: Moments are available up to this order: V'' needs z⁴φ², of degree 6 on a piece.
 HIGHEST_MOMENT = 6
 
-#: Chebyshev series of r₇(h)/t in s = 1 − 2t/7, where t = √(h² + 49) − h runs from 7 (h = 0) to 0 (h = ∞). The
-#: constant 49 makes the coefficients fall fastest. tests/test_gaussian.py computes them again with mpmath.
+#: r₇(h)/t as a polynomial in s = 1 − 2t/7, where t = √(h² + 49) − h runs from 7 (h = 0) to 0 (h = ∞): its Chebyshev
+#: interpolant of degree 23, written in powers of s. The constant 49 is the one for which the series falls fastest.
+#: tests/test_gaussian.py derives the coefficients again with mpmath.
 _RATIO_7 = np.array(
     [
-        0.3174965403268828,
-        -0.04085623275735346,
-        0.007901407375759213,
-        0.0013561435861700099,
-        -0.0001743833231649934,
-        -1.60856827130682e-05,
-        7.4822845099989635e-06,
-        -3.305792901142554e-07,
-        -2.9754069391405033e-07,
-        3.65249598670067e-08,
-        7.700393559574963e-09,
-        -2.233308526245472e-09,
-        -6.196408024824674e-11,
-        1.0445507365246019e-10,
-        -7.356318554866601e-12,
-        -3.647724394471618e-12,
-        6.052484628718193e-13,
-        7.156246985131658e-14,
-        -3.2317166692529144e-14,
-        1.6363094261251792e-15,
-        1.5317617429360781e-15,
-        -2.0418344527398517e-16,
-        -6.094068984751406e-17,
-        6.90944891041567e-18,
+        0.3094129620483925,
+        -0.04500242316955259,
+        0.01734247243736786,
+        0.0057228611150615645,
+        -0.0018049416481523283,
+        -0.00020148881199461724,
+        0.00032436624656764676,
+        -4.963718665309672e-05,
+        -4.811285290931633e-05,
+        1.7649914462440535e-05,
+        3.899434060498126e-06,
+        -4.04176367247575e-06,
+        2.572045592210519e-07,
+        6.796197221895829e-07,
+        -1.8723994860491332e-07,
+        -7.190553518054553e-08,
+        4.966751973033207e-08,
+        -4.703104482279401e-10,
+        -9.920709358961446e-09,
+        1.969575697127695e-09,
+        1.5059946934534864e-09,
+        -3.8073875322743876e-10,
+        -1.278018895950938e-10,
+        2.8980329202752087e-11,
     ]
 )
 
 #: Uₙ(0) = E|z|ⁿ/2, n = 0…6. The even ones are exact, so that homogeneous activations come out exact.
 _HALF_MOMENTS = [0.5, 1 / sqrt(2 * pi), 0.5, 2 / sqrt(2 * pi), 1.5, 8 / sqrt(2 * pi), 7.5]
 
-#: An interval is short when ln ϕ falls by at most this much along it. Up to there 16 nodes are exact to rounding;
-#: beyond, the difference of two tails loses less than one digit in the sixth moment and nothing in the second.
-_SHORT_DROP = 4.0
-_SHORT_NODES = 16
+#: An interval is short when ln ϕ falls by at most `drop` along it; `nodes` Gauss-Legendre nodes are then exact to
+#: rounding. Beyond it, the difference of two tails loses about one digit in the highest moment asked for: the first
+#: pair serves moments up to the second, the other those up to the sixth.
+_SHORT = {False: (1.0, 8), True: (4.0, 16)}
 
 
 @cache
@@ -91,7 +92,7 @@ def tail_moments(h: Array | float, order: int) -> list[Array]:
         return [np.asarray(moment) for moment in _HALF_MOMENTS[: order + 1]]
     h = np.asarray(h)
     t = 49 / (np.sqrt(h * h + 49) + h)
-    ratio = t * chebval(1 - (2 / 7) * t, _RATIO_7)
+    ratio = t * polyval(1 - (2 / 7) * t, _RATIO_7)
     ratios = []
     for n in range(HIGHEST_MOMENT, 0, -1):
         ratio = n / (h + ratio)
@@ -111,33 +112,43 @@ def interval_moments(
     unit is w where the interval is short and 1 elsewhere, so that neither a narrow nor a wide one over- or
     underflows. Returns the moments (list of arrays shaped like w) and the mask (same shape) of short intervals.
     """
-    short = w * (h + 0.5 * w) <= _SHORT_DROP
     order = len(near) - 1
+    drop, nodes = _SHORT[order > 2]
+    short = w * (h + 0.5 * w) <= drop
     if short.all():
-        return _short_interval(h, w, order), short
+        return _short_interval(h, w, order, nodes), short
     # Where w exceeds 50 the far tail is exactly 0, and its factor need not overflow.
     width = np.minimum(w, 50.0)
+    powers = [width]
+    while len(powers) < order:
+        powers.append(powers[-1] * width)
     moments = []
     for n in range(order + 1):
-        beyond = far[0] * width**n
-        for k in range(1, n + 1):
-            beyond = beyond + comb(n, k) * width ** (n - k) * far[k]
-        moments.append(near[n] - beyond)
+        moment = near[n] - far[n]
+        for k in range(n):
+            moment -= (comb(n, k) * far[k]) * powers[n - k - 1] if k else far[0] * powers[n - 1]
+        moments.append(moment)
     if short.any():
         some_h = h if isinstance(h, float) else h[short]
-        for moment, positive in zip(moments, _short_interval(some_h, w[short], order), strict=True):
+        for moment, positive in zip(moments, _short_interval(some_h, w[short], order, nodes), strict=True):
             moment[short] = positive
     return moments, short
 
 
-def _short_interval(h: Array | float, w: Array, order: int) -> list[Array]:
-    nodes, weights = legendre(_SHORT_NODES)
+def _short_interval(h: Array | float, w: Array, order: int, nodes: int) -> list[Array]:
     moments = [np.zeros_like(w) for _ in range(order + 1)]
-    for node, weight in zip(nodes, weights, strict=True):
-        z = h + w * node
-        term = weight * np.exp(-0.5 * z * z)
-        for n in range(order + 1):
-            moments[n] += term
-            term = term * node
-    scale = w / sqrt(2 * pi)
-    return [moment * scale for moment in moments]
+    term = np.empty_like(w)
+    for node, weight in zip(*legendre(nodes), strict=True):
+        np.multiply(w, node, out=term)
+        term += h
+        term *= term
+        term *= -0.5
+        np.exp(term, out=term)
+        term *= weight / sqrt(2 * pi)
+        moments[0] += term
+        for moment in moments[1:]:
+            term *= node
+            moment += term
+    for moment in moments:
+        moment *= w
+    return moments

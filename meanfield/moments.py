@@ -44,7 +44,7 @@ Values = Array | float
 Polynomial = list[Array | float]
 
 #: Arrays are worked through in blocks of this many numbers, so that the intermediate ones stay in cache.
-_BLOCK = 4096
+_BLOCK = 8192
 
 
 def variances(q: ArrayLike) -> Array:
@@ -62,11 +62,11 @@ def variances(q: ArrayLike) -> Array:
 
 def _blockwise(
     expectation: Callable[[PiecewiseLinear, Array], Array],
-) -> Callable[[PiecewiseLinear, ArrayLike], Array]:
+) -> Callable[[PiecewiseLinear, ArrayLike], Values]:
     """A function of one block of q's, as one of arrays of any shape: scalars in, floats out."""
 
     @wraps(expectation)
-    def of_any_shape(phi: PiecewiseLinear, q: ArrayLike) -> Array:
+    def of_any_shape(phi: PiecewiseLinear, q: ArrayLike) -> Values:
         values = variances(q)
         flat = values.ravel()
         result = np.empty_like(flat)
@@ -74,7 +74,7 @@ def _blockwise(
             for start in range(0, flat.size, _BLOCK):
                 block = slice(start, start + _BLOCK)
                 result[block] = expectation(phi, flat[block])
-        return result.reshape(values.shape)[()]
+        return result.reshape(values.shape) if values.ndim else result.item()
 
     return of_any_shape
 
@@ -89,6 +89,7 @@ class _FoldedPiece:
     slopes: tuple[float, float]
     #: Slopes of φ itself: the second line runs backwards.
 
+    @lru_cache(maxsize=1024)  # noqa: B019 (frozen, small, and shared by every block of q)
     def power(self, n: int) -> list[float]:
         """Coefficients in u of φ(x)ⁿ + φ(−x)ⁿ, constant first."""
         sides = []
@@ -97,7 +98,7 @@ class _FoldedPiece:
             for _ in range(n):
                 coefficients = np.convolve(coefficients, [value, slope])
             sides.append(coefficients)
-        return list(sides[0] + sides[1])
+        return (sides[0] + sides[1]).tolist()
 
 
 @lru_cache(maxsize=256)
@@ -121,13 +122,23 @@ class _Weighted:
 
     piece: _FoldedPiece
     h: Array | float
-    step: Array | float
+    w: Array | float
+    short: NDArray[np.bool_] | bool
     scale: Array
     moments: list[Array]
 
+    @property
+    def step(self) -> Array:
+        """dz/ds."""
+        return np.where(self.short, self.w, 1.0)
+
     def power(self, n: int) -> Polynomial:
-        """φ(x)ⁿ + φ(−x)ⁿ as a polynomial in s; exact zeros are left as such, so that 0·∞ cannot arise."""
-        return [c * self.scale**k if c else 0.0 for k, c in enumerate(self.piece.power(n))]
+        """φ(x)ⁿ + φ(−x)ⁿ as a polynomial in s."""
+        return self.in_units(self.piece.power(n))
+
+    def in_units(self, coefficients: list[float]) -> Polynomial:
+        """A polynomial in u as one in s; exact zeros are left as such, so that 0·∞ cannot arise."""
+        return [c * self.scale**k if c and k else c for k, c in enumerate(coefficients)]
 
     def integral(self, polynomial: Polynomial) -> Values:
         """The integral over the piece of a polynomial in s."""
@@ -144,14 +155,14 @@ def _weighted(phi: PiecewiseLinear, q: Array, order: int) -> Iterator[_Weighted]
     h: Array | float = 0.0
     for piece in _folded(phi):
         if piece.right == np.inf:
-            yield _Weighted(piece, h, 1.0, root, tail)
+            yield _Weighted(piece, h, np.inf, False, root, tail)
             return
         h_right = piece.right / root
         far = tail_moments(h_right, order)
         width = piece.right - piece.left
         w = width / root
         moments, short = interval_moments(h, w, tail, far)
-        yield _Weighted(piece, h, np.where(short, w, 1.0), np.where(short, width, root), moments)
+        yield _Weighted(piece, h, w, short, np.where(short, width, root), moments)
         h, tail = h_right, far
 
 
@@ -195,7 +206,7 @@ def mirrored_moment(phi: PiecewiseLinear, q: Array) -> Array:
     for weighted in _weighted(phi, q, 2):
         (y, y_mirror), (a, a_mirror) = weighted.piece.values, weighted.piece.slopes
         constants = [2 * y * y_mirror, 2 * (y * a_mirror + a * y_mirror), 2 * a * a_mirror]
-        total += weighted.integral([c * weighted.scale**k if c else 0.0 for k, c in enumerate(constants)])
+        total += weighted.integral(weighted.in_units(constants))
     return total
 
 
@@ -208,7 +219,7 @@ def _probability_of(phi: PiecewiseLinear, q: Array, weight: Callable[[float, flo
     return total
 
 
-def slope_moment(phi: PiecewiseLinear, q: ArrayLike, n: int) -> Array:
+def slope_moment(phi: PiecewiseLinear, q: ArrayLike, n: int) -> Values:
     """E φ'(√q z)ⁿ = Σ aⱼⁿ Pⱼ, the slopes of the pieces alone: jumps are left out."""
 
     def of_block(phi: PiecewiseLinear, q: Array) -> Array:
