@@ -5,6 +5,7 @@ With x = √q z and z standard normal, `phi` a `PiecewiseLinear`, q ≥ 0 of any
 - `mean` E φ, `second_moment` E φ², `fourth_moment` E φ⁴, `mirrored_moment` E φ(x)φ(−x);
 - `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q;
 - `slope_moment` E φ'ⁿ of the slopes alone, `slope_square_d1` d/dq E φ'²;
+- `kink_term` and `bend`, the sums over kinks that decide stability and how fast correlations grow;
 - `sparsity` P(φ(x) = 0).
 
 φ is folded onto the half-line, x and −x together, and each piece is measured from its left end, where the Gaussian
@@ -27,7 +28,9 @@ from meanfield.errors import DomainError
 from meanfield.gaussian import density, interval_moments, tail_moments
 
 __all__ = [
+    "bend",
     "fourth_moment",
+    "kink_term",
     "mean",
     "mirrored_moment",
     "second_moment",
@@ -241,6 +244,26 @@ def _at_knots(phi: PiecewiseLinear, q: Array) -> Iterator[tuple[int, float, Arra
         h = t / root if t else np.zeros_like(q)
         # At q = 0 the density of a knot t ≠ 0 is 0, not 0/0.
         yield i, t, h * h, np.where(np.isinf(h), 0.0, density(h) / root)
+
+
+@_blockwise
+def kink_term(phi: PiecewiseLinear, q: Array) -> Array:
+    """Σᵢ dᵢ φ(tᵢ) p(tᵢ) = d/dq E φ² − E φ'² of a continuous φ; p the density of √q z."""
+    total = np.zeros_like(q)
+    for i, _, _, p in _at_knots(phi, q):
+        weight = phi.kinks[i] * phi.right_values[i]
+        if weight:
+            total += weight * p
+    return total
+
+
+@_blockwise
+def bend(phi: PiecewiseLinear, q: Array) -> Array:
+    """(4/3) Σᵢ dᵢ² exp(−tᵢ²/2q)/(2π√2), the coefficient of −q ε^(3/2) in E φ² − C(1 − ε), jumps left out."""
+    total = np.zeros_like(q)
+    for i, _, h2, _ in _at_knots(phi, q):
+        total += phi.kinks[i] ** 2 * np.exp(-0.5 * h2)
+    return total * (4 / 3) / (2 * np.pi * np.sqrt(2))
 
 
 @_blockwise

@@ -1,0 +1,227 @@
+"""The edge of chaos: the weights and biases at which a signal's variance and a gradient's both stay as they are.
+
+At a chosen q*, χ₁ = 1 gives σ_w² = 1/E φ'² and V(q*) = q* gives σ_b² = q* − E φ²/E φ'². Both are closed forms in q*;
+the other way round, from σ_b or σ_w to q*, they are equations with any number of solutions. docs/theory.md, section 6.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.fixed_points import variance_grid
+from meanfield.mean_field import MeanField
+from meanfield.moments import second_moment, second_moment_d1, slope_moment, slope_square_d1
+from meanfield.roots import find_roots
+
+__all__ = ["EdgeOfChaos", "edge_of_chaos", "edges_of_chaos"]
+
+Array = NDArray[np.float64]
+
+#: σ_b² within this many q* of zero is zero: the rounding of the difference that it is.
+_ROUNDING = 16 * np.finfo(float).eps
+
+
+@dataclass(frozen=True)
+class EdgeOfChaos:
+    """An initialisation on the edge of chaos and the maps at its fixed point.
+
+    Attributes:
+        activation: φ.
+        q_star: q*, the fixed point of V at which χ₁ = 1.
+        sigma_w_squared, sigma_b_squared: σ_w², σ_b².
+        sigma_w, sigma_b: their roots, the numbers to initialise with.
+        sparsity: P(φ = 0) at q*.
+        chi_1: χ₁(q*), 1 to rounding.
+        V_prime: V'(q*), as 1 + σ_w² Σ dᵢ φ(tᵢ) p(tᵢ), so that an exact 1 is one.
+        V_double_prime: V''(q*).
+    """
+
+    activation: PiecewiseLinear
+    q_star: float
+    sigma_w: float
+    sigma_b: float
+    sigma_w_squared: float
+    sigma_b_squared: float
+    sparsity: float
+    chi_1: float
+    V_prime: float
+    V_double_prime: float
+
+    @property
+    def mean_field(self) -> MeanField:
+        """The network with these weights and biases."""
+        return MeanField(self.activation, self.sigma_w, self.sigma_b)
+
+
+def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfChaos:
+    """The (σ_w, σ_b) that puts `activation` on the edge of chaos at the fixed point `q_star` > 0.
+
+    Raises:
+        NoEdgeOfChaos: φ jumps, is constant, or would need σ_b² < 0; the message says which q* would do.
+        DomainError: q_star is not a finite number > 0.
+
+    Source: Schoenholz et al. (2017); Price et al. (2024), section 3; docs/theory.md, section 6.
+    """
+    if not (0 < q_star < math.inf):
+        raise DomainError(f"q_star = {q_star:g} is not the variance of a signal: give a finite number > 0")
+    _require_an_edge(activation)
+    slopes = float(slope_moment(activation, q_star, 2))
+    if slopes < np.finfo(float).tiny:
+        raise NoEdgeOfChaos(
+            f"at q* = {q_star:g} the sloping part of the activation is out of reach (E φ'² = {slopes:g}): "
+            "χ₁ = 1 needs a larger q*, of the order of its knots squared"
+        )
+    weights = 1 / slopes
+    bias = float(_bias_squared(activation, np.array([q_star]))[0])
+    if bias < 0:
+        raise NoEdgeOfChaos(
+            f"at q* = {q_star:g}, χ₁ = 1 needs σ_w² = {weights:.6g}, and V(q*) = q* then σ_b² = {bias:.6g} < 0; "
+            + _where_possible(activation)
+        )
+    network = MeanField(activation, math.sqrt(weights), math.sqrt(bias))
+    return EdgeOfChaos(
+        activation=activation,
+        q_star=float(q_star),
+        sigma_w=network.sigma_w,
+        sigma_b=network.sigma_b,
+        sigma_w_squared=weights,
+        sigma_b_squared=bias,
+        sparsity=float(network.sparsity(q_star)),
+        chi_1=float(network.chi1(q_star)),
+        V_prime=1 + float(network.dV_minus_chi1(q_star)),
+        V_double_prime=float(network.d2V(q_star)),
+    )
+
+
+def edges_of_chaos(
+    activation: PiecewiseLinear, *, sigma_w: float | None = None, sigma_b: float | None = None
+) -> list[EdgeOfChaos]:
+    """Every point of the edge of chaos with the given σ_w, or with the given σ_b, by ascending q*.
+
+    Give one of the two. A homogeneous φ (ReLU, |x|) is on the edge at every q* with the one σ_w and σ_b = 0; it is
+    reported at q* = 1.
+
+    Raises:
+        NoEdgeOfChaos: there is none; the message gives the values that the edge does reach.
+        DomainError: neither or both given, or not a finite number in range.
+    """
+    if (sigma_w is None) == (sigma_b is None):
+        raise DomainError("the edge of chaos is found from one of sigma_w and sigma_b: give one of them")
+    _require_an_edge(activation)
+    if sigma_w is not None:
+        given, value, lowest = "sigma_w", sigma_w, np.finfo(float).tiny
+    else:
+        assert sigma_b is not None
+        given, value, lowest = "sigma_b", sigma_b, 0.0
+    if not (lowest <= value < math.inf):
+        raise DomainError(f"{given} = {value:g} is out of range: give a finite number {'> 0' if lowest else '>= 0'}")
+    grid = _active_grid(activation)
+    if activation.is_homogeneous:
+        edge = edge_of_chaos(activation)
+        reached = edge.sigma_w if sigma_w is not None else edge.sigma_b
+        if abs(reached - value) <= 1e-12 * max(reached, value):
+            return [edge]
+        raise NoEdgeOfChaos(
+            f"with {given} = {value:g} a homogeneous activation has no edge of chaos: its edge is the one point "
+            f"sigma_w = {edge.sigma_w:.10g}, sigma_b = {edge.sigma_b:.10g}, at every q*"
+        )
+    if sigma_w is not None:
+        weight = sigma_w**2
+        levels = [
+            lambda q: weight * np.asarray(slope_moment(activation, q, 2)) - 1,
+            lambda q: np.asarray(slope_square_d1(activation, q)),
+        ]
+        roots = find_roots(levels, grid, np.ones_like)
+    else:
+        bias = value**2
+        levels = [
+            lambda q: _bias_squared(activation, q) - bias,
+            lambda q: _bias_squared_d1(activation, q),
+        ]
+        roots = find_roots(levels, grid, lambda q: q)
+    # A root at the left end of the grid is the limit q* → 0 of the edge, where no signal is left.
+    edges = [edge_of_chaos(activation, root.x) for root in roots if root.before and _has_bias(activation, root.x)]
+    if not edges:
+        raise NoEdgeOfChaos(
+            f"no q* puts {given} = {value:g} on the edge of chaos: {_reached(activation, grid, given)}"
+        )
+    return edges
+
+
+def _require_an_edge(activation: PiecewiseLinear) -> None:
+    if not activation.is_continuous:
+        at = ", ".join(f"{t:g}" for t, jump in zip(activation.knots, activation.jumps, strict=True) if jump)
+        raise NoEdgeOfChaos(
+            f"the activation jumps at x = {at}, so χ₁ = ∞ and nearly equal inputs part at once whatever σ_w: "
+            "the edge of chaos needs a continuous activation (replace the jump by a steep slope)"
+        )
+    if not any(activation.slopes):
+        raise NoEdgeOfChaos(
+            "the activation is constant, so χ₁ = 0 whatever σ_w: the edge of chaos needs a slope somewhere"
+        )
+
+
+def _bias_squared(activation: PiecewiseLinear, q: Array) -> Array:
+    """σ_b² = q − E φ²/E φ'² of the edge at q."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        bias = q - np.asarray(second_moment(activation, q)) / np.asarray(slope_moment(activation, q, 2))
+    return np.where(np.abs(bias) <= _ROUNDING * q, 0.0, bias)
+
+
+def _bias_squared_d1(activation: PiecewiseLinear, q: Array) -> Array:
+    slopes = np.asarray(slope_moment(activation, q, 2))
+    square, square_d1 = np.asarray(second_moment(activation, q)), np.asarray(second_moment_d1(activation, q))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return 1 - (square_d1 - square * np.asarray(slope_square_d1(activation, q)) / slopes) / slopes
+
+
+def _active_grid(activation: PiecewiseLinear) -> Array:
+    """The variances at which some slope is active with a probability that a double holds."""
+    grid = variance_grid(activation)
+    grid = grid[(grid > 0) & (grid < 1e150)]
+    return grid[np.asarray(slope_moment(activation, grid, 2)) > 1e-290]
+
+
+def _has_bias(activation: PiecewiseLinear, q: float) -> bool:
+    return float(_bias_squared(activation, np.array([q]))[0]) >= 0
+
+
+def _where_possible(activation: PiecewiseLinear) -> str:
+    """Which q* have an edge, in words."""
+    grid = _active_grid(activation)
+    roots = find_roots(
+        [lambda q: _bias_squared(activation, q), lambda q: _bias_squared_d1(activation, q)], grid, lambda q: q
+    )
+    possible = _bias_squared(activation, grid) >= 0
+    ranges = []
+    ends = [0.0, *(root.x for root in roots), math.inf]
+    for low, high in zip(ends, ends[1:], strict=False):
+        inside = possible[(grid > low) & (grid < high)]
+        if inside.size and inside[inside.size // 2]:
+            if low == 0:
+                ranges.append(f"q* <= {high:.6g}")
+            elif high == math.inf:
+                ranges.append(f"q* >= {low:.6g}")
+            else:
+                ranges.append(f"{low:.6g} <= q* <= {high:.6g}")
+    if not ranges:
+        return "no q* has an edge: the activation is too far from 0 at 0 (subtract φ(0) from it)"
+    return f"{' or '.join(ranges)} would do"
+
+
+def _reached(activation: PiecewiseLinear, grid: Array, given: str) -> str:
+    bias = _bias_squared(activation, grid)
+    # Where σ_b² is less than 1e-9 of q* its rounding shows, and the edge is that of a homogeneous activation.
+    solid = bias > 1e-9 * grid
+    if not solid.any():
+        return "no q* has an edge: the activation is too far from 0 at 0 (subtract φ(0) from it)"
+    reached = 1 / np.asarray(slope_moment(activation, grid, 2)) if given == "sigma_w" else bias
+    low, high = np.sqrt(reached[solid].min()), np.sqrt(reached[solid].max())
+    grows = np.argmax(reached[solid]) in (0, solid.sum() - 1)
+    return f"over all q* > 0, the edge has {given} " + (f"> {low:.6g}" if grows else f"from {low:.6g} to {high:.6g}")

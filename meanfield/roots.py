@@ -1,0 +1,134 @@
+"""All roots of a smooth function, double ones included.
+
+A tangency shows no sign change, so sampling f alone misses it; and unclipped activations on the edge of chaos *are*
+tangencies. `find_roots` therefore takes f with its derivatives and climbs: sign changes of the highest derivative,
+found on a grid fine enough for it, split the line into intervals on which the next lower one is monotone, and so on
+up to f. A sign change found by mistake only splits an interval once more. docs/theory.md, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Root", "find_roots"]
+
+Array = NDArray[np.float64]
+Function = Callable[[Array], Array]
+
+#: |f| below this many times its scale is zero: the rounding of the maps and of σ_w, σ_b themselves.
+_ZERO = 32 * np.finfo(float).eps
+#: Steps of the bracketing search; each at worst halves the bracket, and 200 exhaust any pair of doubles that the
+#: grids here can produce.
+_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Root:
+    """A root of f: where (`x`), the sign of f before and after it (−1, 1; 0 at the end of the domain).
+
+    Equal signs mean a tangency. Where f vanishes on a whole interval, `until` is its right end; else it is `x`.
+    """
+
+    x: float
+    before: int
+    after: int
+    until: float
+
+
+def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list[Root]:
+    """Every root of levels[0] on the span of `grid`, ascending.
+
+    Args:
+        levels: f and its successive derivatives; the last one must not change sign twice between grid points.
+        grid: ascending points, shape (n,), the ends of the domain included.
+        scale: the size against which f is called zero, elementwise and positive where f can vanish.
+    """
+    x, critical = grid, np.empty(0)
+    for derivative in reversed(levels[1:]):
+        critical = _sign_changes(derivative, x)
+        x = np.union1d(x, critical)
+    f = levels[0]
+    values = f(x)
+    signs = np.where(np.abs(values) <= _ZERO * scale(x), 0, np.sign(values)).astype(int)
+    roots = []
+    i = 0
+    while i < len(x):
+        if signs[i] == 0:
+            j = i
+            while j + 1 < len(x) and signs[j + 1] == 0:
+                j += 1
+            roots += _flat_root(f, x, signs, i, j, critical)
+            i = j + 1
+        else:
+            if i + 1 < len(x) and signs[i] * signs[i + 1] < 0:
+                roots.append(_crossing(f, x[i], x[i + 1], signs[i], signs[i + 1]))
+            i += 1
+    return roots
+
+
+def _flat_root(f: Function, x: Array, signs: NDArray[np.int_], i: int, j: int, critical: Array) -> list[Root]:
+    """The root in a run x[i…j] on which f is zero to rounding."""
+    before = int(signs[i - 1]) if i else 0
+    after = int(signs[j + 1]) if j + 1 < len(x) else 0
+    if not before and not after:
+        return [Root(float(x[i]), 0, 0, float(x[j]))]
+    if not before:
+        return [Root(float(x[i]), 0, after, float(x[i]))]
+    if not after:
+        # A longer run into the right end is f fading below rounding, not a root.
+        return [Root(float(x[j]), before, 0, float(x[j]))] if i == j else []
+    if i == j:
+        return [Root(float(x[i]), before, after, float(x[i]))]
+    if before != after:
+        return [_crossing(f, x[i - 1], x[j + 1], before, after)]
+    inside = critical[(critical >= x[i]) & (critical <= x[j])]
+    candidates = inside if inside.size else x[i : j + 1]
+    touch = float(candidates[np.argmin(np.abs(f(candidates)))])
+    return [Root(touch, before, after, touch)]
+
+
+def _crossing(f: Function, low: float, high: float, before: int, after: int) -> Root:
+    x = float(_bracketed(f, np.array([low]), np.array([high]))[0])
+    return Root(x, int(before), int(after), x)
+
+
+def _sign_changes(f: Function, x: Array) -> Array:
+    values = f(x)
+    known = np.flatnonzero(values)
+    x, values = x[known], values[known]
+    change = np.flatnonzero(np.sign(values[:-1]) != np.sign(values[1:]))
+    return _bracketed(f, x[change], x[change + 1]) if change.size else np.empty(0)
+
+
+def _bracketed(f: Function, a: Array, b: Array) -> Array:
+    """Roots of f in the brackets [a, b], all at once, to the last bit: Chandrupatla's method.
+
+    T. R. Chandrupatla, Advances in Engineering Software 28 (1997) 145-149: inverse quadratic interpolation where it
+    is safe, else bisection.
+    """
+    fa, fb = f(a), f(b)
+    c, fc = a.copy(), fa.copy()
+    t = np.full_like(a, 0.5)
+    best = np.where(np.abs(fa) < np.abs(fb), a, b)
+    for _ in range(_STEPS):
+        x = a + t * (b - a)
+        fx = f(x)
+        same = np.sign(fx) == np.sign(fa)
+        c, fc = np.where(same, a, b), np.where(same, fa, fb)
+        b, fb = np.where(same, b, a), np.where(same, fb, fa)
+        a, fa = x, fx
+        best = np.where(np.abs(fa) < np.abs(fb), a, b)
+        limit = 0.5 * np.spacing(np.abs(best)) / np.maximum(np.abs(b - a), np.finfo(float).tiny)
+        if np.all((limit > 0.25) | (np.abs(fa) == 0)):
+            break
+        with np.errstate(all="ignore"):
+            xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+            smooth = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
+            t = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+        t = np.where(smooth & np.isfinite(t), t, 0.5)
+        t = np.clip(t, np.minimum(limit, 0.5), np.maximum(1 - limit, 0.5))
+    return best

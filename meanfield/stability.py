@@ -1,0 +1,139 @@
+"""Whether a deep network keeps its signal at a fixed point: one word, the mechanism, and the remedy.
+
+Around a fixed point the variance obeys q → q* + V'(q*)(q − q*) + ½V''(q*)(q − q*)², and a finite network kicks q at
+every layer. |V'| < 1 contracts the kicks; V' = 1 does not, and V'' ≠ 0 then drives q away on one side. That is the
+instability of shifted ReLU and soft threshold, whose kinks lie where φ = 0 and so leave V'(q*) = 1 on the edge of
+chaos; clipping them adds kinks where φ = m > 0, and V' < 1 (Price et al. 2024; docs/theory.md, section 6).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.edge import EdgeOfChaos, edge_of_chaos
+from meanfield.errors import MeanFieldError
+from meanfield.fixed_points import FixedPoint
+from meanfield.mean_field import MeanField
+
+__all__ = ["Phase", "Verdict", "phase", "stabilising_clip", "verdict"]
+
+Phase = Literal["ordered", "edge of chaos", "chaotic"]
+
+#: V' this close to 1 counts as 1, and χ₁ likewise: the pull back (or push away) would take over 1000 layers to
+#: show, so the curvature decides. It also makes initialisations typed with four digits what they are meant to be.
+MARGIN = 1e-3
+#: A clip is recommended when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
+_CLIPPED_SLOPE = 0.7
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word`: stable, neutral or unstable; `explanation`: the mechanism in a sentence; `remedy`: what to do, or None."""
+
+    word: Literal["stable", "neutral", "unstable"]
+    explanation: str
+    remedy: str | None = None
+
+
+def phase(network: MeanField, q: float) -> Phase:
+    """Ordered (χ₁ < 1: correlations and gradients die out), chaotic (χ₁ > 1: they part, explode) or the edge."""
+    chi = float(network.chi1(q))
+    if abs(chi - 1) <= MARGIN:
+        return "edge of chaos"
+    return "ordered" if chi < 1 else "chaotic"
+
+
+def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
+    """What becomes of the variance of a signal at `fixed_point`, one of `network.fixed_points()`.
+
+    With None, the verdict of a network that has no fixed point. Local, for any width: V', V'' and the other fixed
+    points of V around it.
+    """
+    if fixed_point is None:
+        return Verdict("unstable", "V(q) > q for every q: no fixed point, q grows without bound from layer to layer.")
+    if fixed_point.kind == "neutral":
+        return Verdict(
+            "neutral",
+            "V(q) = q for every q: nothing pulls q back, so at finite width it drifts in a random walk, "
+            "but χ₁ does not depend on q and gradients keep their size.",
+        )
+    slope, curvature, q = fixed_point.slope, fixed_point.curvature, fixed_point.q
+    if abs(slope - 1) <= MARGIN and q > 0:
+        return Verdict("unstable", _marginal(slope, curvature, q), _remedy(network.activation, q))
+    if slope > 1:
+        explanation = f"V'(q*) = {slope:.4g} > 1: any deviation from q* grows by this factor each layer."
+        return Verdict("unstable", explanation, _remedy(network.activation, q))
+    if slope <= -1:
+        explanation = f"V'(q*) = {slope:.4g} <= -1: q overshoots q* and swings ever further from layer to layer."
+        return Verdict("unstable", explanation)
+    return Verdict("stable", _contracting(network, fixed_point))
+
+
+def _marginal(slope: float, curvature: float, q: float) -> str:
+    equal = "=" if abs(slope - 1) < 1e-9 else "≈"
+    if curvature > 0:
+        return f"V'(q*) {equal} 1 and V''(q*) = {curvature:.4g} > 0: q returns from below but runs away above q*."
+    if curvature < 0:
+        return f"V'(q*) {equal} 1 and V''(q*) = {curvature:.4g} < 0: q runs away below q* and returns from above."
+    return f"V'(q*) {equal} 1 and V''(q*) = 0: no pull back to q* that a network of 1000 layers would feel."
+
+
+def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
+    slope, q = fixed_point.slope, fixed_point.q
+    if q == 0:
+        return "V'(0) < 1: every signal dies out, q → 0." if slope else "V'(0) = 0: small signals die out at once, q → 0."
+    depth = -1 / math.log(abs(slope)) if slope else 0.0
+    text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"
+    # A repelling fixed point at 0 only says that no signal dies out.
+    edges = [p.q for p in network.fixed_points() if p.kind != "stable" and p.kind != "neutral" and p.q > 0]
+    below, above = [e for e in edges if e < q], [e for e in edges if e > q]
+    limits = []
+    if below:
+        limits.append(f"below q = {max(below):.4g} it falls to another fixed point")
+    if above:
+        limits.append(f"past q = {min(above):.4g} it leaves for good")
+    return f"{text}; but {', and '.join(limits)}." if limits else f"{text}."
+
+
+def _remedy(activation: PiecewiseLinear, q: float) -> str | None:
+    clip = stabilising_clip(activation, q)
+    if clip is None:
+        return None
+    m, edge = clip
+    return (
+        f"clip at m = {m:g}: min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
+        f"has V'(q*) = {edge.V_prime:.3f} and no other fixed point."
+    )
+
+
+def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float, EdgeOfChaos] | None:
+    """The largest level m, to two digits, at which clipping |φ| ≤ m makes q* stable; and the clipped edge of chaos.
+
+    Stable here: V'(q*) ≤ 0.7 on the edge of chaos of the clipped activation, and q* is its only fixed point.
+    None where no m in reach of the signal does that.
+    """
+    from meanfield.activations.algebra import clipped
+
+    reach = np.linspace(-6, 6, 241) * math.sqrt(q_star)
+    highest = float(np.abs(activation(reach)).max())
+    for m in _two_digit_numbers_below(highest):
+        if m < 1e-2 * highest:
+            return None
+        try:
+            edge = edge_of_chaos(clipped(activation, -m, m), q_star)
+        except MeanFieldError:
+            continue
+        if abs(edge.V_prime) <= _CLIPPED_SLOPE and len(edge.mean_field.fixed_points()) == 1:
+            return m, edge
+    return None
+
+
+def _two_digit_numbers_below(highest: float) -> list[float]:
+    decade = math.floor(math.log10(highest)) if highest > 0 else 0
+    numbers = [float(f"{digits}e{exponent}") for exponent in range(decade - 1, decade - 4, -1) for digits in range(99, 9, -1)]
+    return [number for number in numbers if number <= highest]
