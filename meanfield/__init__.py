@@ -1,1 +1,68 @@
+"""Mean-field theory of deep networks with any piecewise-linear activation.
 
+    >>> import meanfield as mf
+    >>> phi = mf.activation("soft-threshold", tau=0.5)
+    >>> edge = mf.edge_of_chaos(phi)
+    >>> edge.V_prime
+    1.0
+
+Names load when first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from meanfield.activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
+    from meanfield.activations.spec import activation as activation
+    from meanfield.edge import EdgeOfChaos as EdgeOfChaos
+    from meanfield.edge import edge_of_chaos as edge_of_chaos
+    from meanfield.edge import edges_of_chaos as edges_of_chaos
+    from meanfield.errors import ActivationError as ActivationError
+    from meanfield.errors import DomainError as DomainError
+    from meanfield.errors import ExpressionError as ExpressionError
+    from meanfield.errors import MeanFieldError as MeanFieldError
+    from meanfield.errors import NoEdgeOfChaos as NoEdgeOfChaos
+    from meanfield.errors import UndefinedCorrelation as UndefinedCorrelation
+    from meanfield.fixed_points import CorrelationFixedPoint as CorrelationFixedPoint
+    from meanfield.fixed_points import FixedPoint as FixedPoint
+    from meanfield.mean_field import MeanField as MeanField
+    from meanfield.stability import Verdict as Verdict
+    from meanfield.stability import verdict as verdict
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "activation": "activations.spec",
+    "PiecewiseLinear": "activations.piecewise_linear",
+    "EdgeOfChaos": "edge",
+    "edge_of_chaos": "edge",
+    "edges_of_chaos": "edge",
+    "ActivationError": "errors",
+    "DomainError": "errors",
+    "ExpressionError": "errors",
+    "MeanFieldError": "errors",
+    "NoEdgeOfChaos": "errors",
+    "UndefinedCorrelation": "errors",
+    "CorrelationFixedPoint": "fixed_points",
+    "FixedPoint": "fixed_points",
+    "MeanField": "mean_field",
+    "Verdict": "stability",
+    "verdict": "stability",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'meanfield' has no attribute {name!r}")
+    value = getattr(import_module(f"meanfield.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -106,7 +106,7 @@ def _remedy(activation: PiecewiseLinear, q: float) -> str | None:
         return None
     m, edge = clip
     return (
-        f"clip at m = {m:g}: min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
+        f"clip at m = {m:g}: sign(φ)·min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
         f"has V'(q*) = {edge.V_prime:.3f} and no other fixed point."
     )
 
@@ -119,21 +119,28 @@ def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float,
     """
     from meanfield.activations.algebra import clipped
 
-    reach = np.linspace(-6, 6, 241) * math.sqrt(q_star)
-    highest = float(np.abs(activation(reach)).max())
-    for m in _two_digit_numbers_below(highest):
-        if m < 1e-2 * highest:
-            return None
+    def stable_edge(m: float) -> EdgeOfChaos | None:
         try:
             edge = edge_of_chaos(clipped(activation, -m, m), q_star)
         except MeanFieldError:
-            continue
-        if abs(edge.V_prime) <= _CLIPPED_SLOPE and len(edge.mean_field.fixed_points()) == 1:
+            return None
+        alone = abs(edge.V_prime) <= _CLIPPED_SLOPE and len(edge.mean_field.fixed_points()) == 1
+        return edge if alone else None
+
+    reach = np.linspace(-6, 6, 241) * math.sqrt(q_star)
+    levels = _two_digit_numbers_below(float(np.abs(activation(reach)).max()))
+    # V'(q*) falls with m until the clip is tight, so a coarse scan brackets the largest m that will do.
+    coarse = next((n for n in range(0, len(levels), 10) if stable_edge(levels[n])), None)
+    if coarse is None:
+        return None
+    for m in levels[max(coarse - 9, 0) : coarse + 1]:
+        if edge := stable_edge(m):
             return m, edge
     return None
 
 
 def _two_digit_numbers_below(highest: float) -> list[float]:
+    """Numbers of two significant digits, descending over two decades from `highest`."""
     decade = math.floor(math.log10(highest)) if highest > 0 else 0
-    numbers = [float(f"{digits}e{exponent}") for exponent in range(decade - 1, decade - 4, -1) for digits in range(99, 9, -1)]
-    return [number for number in numbers if number <= highest]
+    numbers = (float(f"{digits}e{exponent}") for exponent in range(decade - 1, decade - 4, -1) for digits in range(99, 9, -1))
+    return [number for number in numbers if 1e-2 * highest < number <= highest]

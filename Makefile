@@ -1,0 +1,36 @@
+# Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
+.PHONY: install demo test bench clean
+
+BIN := .venv/bin
+PYTHON ?= python3
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) install --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(PIP) install --editable '.[test]'
+	touch $@
+
+.venv/installed-bench: .venv/installed
+	$(PIP) install --editable '.[bench]'
+	touch $@
+
+demo: install
+	$(BIN)/meanfield eoc --act soft-threshold --tau 0.5
+
+test: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict meanfield
+	$(BIN)/pytest -n auto
+
+bench: .venv/installed-bench
+	$(BIN)/pytest -q -s benchmarks
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist
