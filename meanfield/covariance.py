@@ -16,7 +16,6 @@ two close knots, however close, only shift the integrand along y, so panels of o
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -133,9 +132,7 @@ def covariance_loss(phi: PiecewiseLinear, eps: ArrayLike, q: ArrayLike) -> Value
     return _broadcast(of_block, phi, eps, variances(q))
 
 
-def _broadcast(
-    of_block: Callable[[_Kernel, Array], Array], phi: PiecewiseLinear, other: Array, q: Array
-) -> Values:
+def _broadcast(of_block: Callable[[_Kernel, Array], Array], phi: PiecewiseLinear, other: Array, q: Array) -> Values:
     other, q = np.broadcast_arrays(other, q)
     shape, other, q = q.shape, other.ravel(), q.ravel()
     result = np.empty(q.size)
@@ -158,7 +155,8 @@ def _diverging(value: Array, rho: Array, scale: Values) -> Array:
 
 def _tanh_difference(y: Array, v: Array) -> Array:
     """tanh y − tanh v, without the subtraction."""
-    return np.sinh(y - v) / (np.cosh(y) * np.cosh(v))
+    difference: Array = np.sinh(y - v) / (np.cosh(y) * np.cosh(v))
+    return difference
 
 
 def _integral_from_zero(kernel: _Kernel, y: Array, integrand: Integrand) -> Array:
@@ -176,7 +174,9 @@ def _integral_from_zero(kernel: _Kernel, y: Array, integrand: Integrand) -> Arra
 def _on_panel(kernel: _Kernel, y: Array, integrand: Integrand, start: Array, stop: Array) -> Array:
     nodes, weights = legendre(_PANEL_NODES)
     v = start + nodes[:, None] * (stop - start)
-    return (stop - start) * (weights[:, None] * integrand(kernel, y, v)).sum(axis=0)
+    values = integrand(kernel, y, v)
+    total: Array = (stop - start) * np.sum(weights[:, None] * values, axis=0)
+    return total
 
 
 def _integral_to_one(kernel: _Kernel, y: Array, integrand: Integrand) -> Array:
@@ -191,10 +191,11 @@ def _integral_to_one(kernel: _Kernel, y: Array, integrand: Integrand) -> Array:
         start, stop = np.minimum(y + panel, last), np.minimum(y + panel + 1, last)
         total += _on_panel(kernel, y, integrand, start, stop)
     nodes, weights = legendre(_PANEL_NODES)
-    psi = 2 * np.arctan(np.exp(-last)) * nodes[:, None]
-    v = -np.log(np.tan(psi / 2))
-    rest = weights[:, None] * integrand(kernel, y, v) / np.sin(psi)
-    return total + 2 * np.arctan(np.exp(-last)) * rest.sum(axis=0)
+    width = 2 * np.arctan(np.exp(-last))
+    psi = width * nodes[:, None]
+    values = integrand(kernel, y, -np.log(np.tan(psi / 2))) / np.sin(psi)
+    total += width * np.sum(weights[:, None] * values, axis=0)
+    return total
 
 
 def _pull(a: Array, b: Array, growth: Array) -> Array:
@@ -234,8 +235,10 @@ class _Kernel:
         """The y beyond which ϕ₂ of two different knots is 0 to rounding, and of equal ones smooth in e^(−y)."""
         gaps, sizes = np.diff(self.phi.knots), np.abs(self.phi.knots)
         root = np.sqrt(self.q)
-        y = np.log(np.maximum(sizes.max(initial=0) / root, 1.0))
-        return np.maximum(y, np.log(np.maximum(18 * root / gaps.min(), 1.0))) if gaps.size else y
+        y: Array = np.log(np.maximum(sizes.max(initial=0) / root, 1.0))
+        if gaps.size:
+            np.maximum(y, np.log(np.maximum(18 * root / gaps.min(), 1.0)), out=y)
+        return y
 
     def exponent(self, i: int, j: int, growth: Array) -> Array:
         """−Q, the exponent of ϕ₂(hᵢ, hⱼ; tanh y), given e^(2y); −∞ where a knot is infinitely far."""
@@ -261,8 +264,9 @@ class _Kernel:
 
     def _pieces(self) -> list[tuple[float, int, int | None]]:
         """(slope less the first piece's, left knot, right knot or None) of every piece that this leaves sloping."""
-        slopes = np.cumsum([self.phi.kinks[i] for i in self.bends])
-        return [(a, *ends) for a, ends in zip(slopes, pairwise([*self.bends, None]), strict=True) if a]
+        slopes = [self.phi.slopes[i + 1] - self.phi.slopes[0] for i in self.bends]
+        rights = [*self.bends[1:], None]
+        return [(a, i, i2) for a, i, i2 in zip(slopes, self.bends, rights, strict=False) if a]
 
     def _narrow_bends(self, y: Array) -> Array:
         """The same sum by pieces: Σ aⱼ aₖ × second difference of exp(−Q) over the rectangle of pieces j and k.
@@ -280,12 +284,12 @@ class _Kernel:
 
     def _second_difference(self, i: int, i2: int | None, j: int, j2: int | None, growth: Array) -> Array:
         corner = np.exp(self.exponent(i, j, growth))
-        if i2 is None and j2 is None:
-            return corner
         if i2 is None or j2 is None:
-            far, x = (self.exponent(i, j2, growth), self._step(j, j2, i, growth)) if i2 is None else (
-                self.exponent(i2, j, growth), self._step(i, i2, j, growth))
-            return np.where(np.abs(x) < 1, -corner * np.expm1(np.clip(x, -1, 1)), corner - np.exp(far))
+            (i, i2), j = ((j, j2), i) if i2 is None else ((i, i2), j)
+            if i2 is None:
+                return corner
+            x, far = self._step(i, i2, j, growth), np.exp(self.exponent(i2, j, growth))
+            return np.where(np.abs(x) < 1, -corner * np.expm1(np.clip(x, -1, 1)), corner - far)
         x, z = self._step(i, i2, j, growth), self._step(j, j2, i, growth)
         # tanh y/(1 − tanh² y) = sinh y cosh y
         w = 0.25 * (growth - 1 / growth) * (self.h[i2] - self.h[i]) * (self.h[j2] - self.h[j])
@@ -295,9 +299,8 @@ class _Kernel:
         others = [np.exp(self.exponent(k, m, growth)) for k, m in ((i2, j), (i, j2), (i2, j2))]
         return np.where(close, near, corner - others[0] - others[1] + others[2])
 
-    def _step(self, i: int, i2: int | None, j: int, growth: Array) -> Array:
+    def _step(self, i: int, i2: int, j: int, growth: Array) -> Array:
         """Change of the exponent of (i, j) as knot i moves to i2, not by subtraction."""
-        assert i2 is not None
         return -(self.h[i2] - self.h[i]) * _pull(0.5 * (self.h[i] + self.h[i2]), self.h[j], growth)
 
     def jump_density(self, y: Array) -> Array:

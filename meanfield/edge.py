@@ -7,7 +7,9 @@ the other way round, from σ_b or σ_w to q*, they are equations with any number
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +117,7 @@ def edges_of_chaos(
         raise DomainError("the edge of chaos is found from one of sigma_w and sigma_b: give one of them")
     _require_an_edge(activation)
     if sigma_w is not None:
-        given, value, lowest = "sigma_w", sigma_w, np.finfo(float).tiny
+        given, value, lowest = "sigma_w", sigma_w, sys.float_info.min
     else:
         assert sigma_b is not None
         given, value, lowest = "sigma_b", sigma_b, 0.0
@@ -148,9 +150,7 @@ def edges_of_chaos(
     # A root at the left end of the grid is the limit q* → 0 of the edge, where no signal is left.
     edges = [edge_of_chaos(activation, root.x) for root in roots if root.before and _has_bias(activation, root.x)]
     if not edges:
-        raise NoEdgeOfChaos(
-            f"no q* puts {given} = {value:g} on the edge of chaos: {_reached(activation, grid, given)}"
-        )
+        raise NoEdgeOfChaos(f"no q* puts {given} = {value:g} on the edge of chaos: {_reached(activation, grid, given)}")
     return edges
 
 
@@ -178,7 +178,8 @@ def _bias_squared_d1(activation: PiecewiseLinear, q: Array) -> Array:
     slopes = np.asarray(slope_moment(activation, q, 2))
     square, square_d1 = np.asarray(second_moment(activation, q)), np.asarray(second_moment_d1(activation, q))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return 1 - (square_d1 - square * np.asarray(slope_square_d1(activation, q)) / slopes) / slopes
+        d1: Array = 1 - (square_d1 - square * np.asarray(slope_square_d1(activation, q)) / slopes) / slopes
+    return d1
 
 
 def _active_grid(activation: PiecewiseLinear) -> Array:
@@ -201,7 +202,7 @@ def _where_possible(activation: PiecewiseLinear) -> str:
     possible = _bias_squared(activation, grid) >= 0
     ranges = []
     ends = [0.0, *(root.x for root in roots), math.inf]
-    for low, high in zip(ends, ends[1:], strict=False):
+    for low, high in pairwise(ends):
         inside = possible[(grid > low) & (grid < high)]
         if inside.size and inside[inside.size // 2]:
             if low == 0:

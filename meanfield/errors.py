@@ -13,6 +13,7 @@ __all__ = [
     "ExpressionError",
     "MeanFieldError",
     "NoEdgeOfChaos",
+    "OutputError",
     "UndefinedCorrelation",
 ]
 
@@ -48,3 +49,7 @@ class UndefinedCorrelation(MeanFieldError):
 
 class NoEdgeOfChaos(MeanFieldError):
     """No (σ_w, σ_b) puts this activation on the edge of chaos as asked; the message says which would."""
+
+
+class OutputError(MeanFieldError):
+    """A result cannot be written where it was asked to go; nothing was written."""

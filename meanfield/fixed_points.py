@@ -87,7 +87,8 @@ def variance_fixed_points(network: MeanField) -> list[FixedPoint]:
         return np.asarray(network.d2V(q))
 
     def scale(q: Array) -> Array:
-        return np.maximum(q, np.asarray(network.V(q)))
+        size: Array = np.maximum(q, np.asarray(network.V(q)))
+        return size
 
     roots = find_roots([growth, growth_d1, growth_d2], variance_grid(network.activation), scale)
     points = []

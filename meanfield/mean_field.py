@@ -138,4 +138,3 @@ class MeanField:
                 "give a larger q or sigma_b > 0"
             )
         return q[()]
-

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, wraps
+from math import comb, pi, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,18 +91,15 @@ class _FoldedPiece:
     right: float
     values: tuple[float, float]
     slopes: tuple[float, float]
-    #: Slopes of φ itself: the second line runs backwards.
 
     @lru_cache(maxsize=1024)  # noqa: B019 (frozen, small, and shared by every block of q)
     def power(self, n: int) -> list[float]:
         """Coefficients in u of φ(x)ⁿ + φ(−x)ⁿ, constant first."""
-        sides = []
-        for value, slope in zip(self.values, self.slopes, strict=True):
-            coefficients = np.ones(1)
-            for _ in range(n):
-                coefficients = np.convolve(coefficients, [value, slope])
-            sides.append(coefficients)
-        return (sides[0] + sides[1]).tolist()
+        binomials = [
+            [comb(n, k) * value ** (n - k) * slope**k for k in range(n + 1)]
+            for value, slope in zip(self.values, self.slopes, strict=True)
+        ]
+        return [above + below for above, below in zip(*binomials, strict=True)]
 
 
 @lru_cache(maxsize=256)
@@ -263,7 +261,7 @@ def bend(phi: PiecewiseLinear, q: Array) -> Array:
     total = np.zeros_like(q)
     for i, _, h2, _ in _at_knots(phi, q):
         total += phi.kinks[i] ** 2 * np.exp(-0.5 * h2)
-    return total * (4 / 3) / (2 * np.pi * np.sqrt(2))
+    return total * (4 / 3 / (2 * pi * sqrt(2)))
 
 
 @_blockwise

@@ -9,35 +9,83 @@ chaos; clipping them adds kinks where φ = m > 0, and V' < 1 (Price et al. 2024;
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.edge import EdgeOfChaos, edge_of_chaos
-from meanfield.errors import MeanFieldError
+from meanfield.errors import DomainError, MeanFieldError
 from meanfield.fixed_points import FixedPoint
 from meanfield.mean_field import MeanField
 
-__all__ = ["Phase", "Verdict", "phase", "stabilising_clip", "verdict"]
+__all__ = ["Diagnosis", "Phase", "Verdict", "diagnose", "diagnose_edge", "phase", "stabilising_clip", "verdict"]
 
 Phase = Literal["ordered", "edge of chaos", "chaotic"]
 
 #: V' this close to 1 counts as 1, and χ₁ likewise: the pull back (or push away) would take over 1000 layers to
 #: show, so the curvature decides. It also makes initialisations typed with four digits what they are meant to be.
 MARGIN = 1e-3
+#: Stands for q → ∞, where no fixed point keeps q.
+_FAR = 1e280
 #: A clip is recommended when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
 _CLIPPED_SLOPE = 0.7
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`word`: stable, neutral or unstable; `explanation`: the mechanism in a sentence; `remedy`: what to do, or None."""
+    """`word`: stable, neutral or unstable; `explanation`: the mechanism in a sentence; `remedy`: what to do, or None.
+
+    The explanation and the remedy are sentences for a person.
+    """
 
     word: Literal["stable", "neutral", "unstable"]
     explanation: str
     remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything `meanfield check` says of a network.
+
+    `fixed_points`: all of V's; `fixed_point`: the one judged, or None if there is none; `phase`: where gradients and
+    correlations stand there (at q → ∞ with None); `verdict`: what becomes of the variance.
+    """
+
+    network: MeanField
+    fixed_points: tuple[FixedPoint, ...]
+    fixed_point: FixedPoint | None
+    phase: Phase
+    verdict: Verdict
+
+
+def diagnose(network: MeanField, near: float = 1.0) -> Diagnosis:
+    """Fixed points, phase and verdict of a network, judged at the fixed point nearest to the variance `near` > 0.
+
+    Where every q is fixed (ReLU with σ_w² = 2), it is judged at `near` itself.
+
+    Raises:
+        DomainError: `near` is not a finite number > 0.
+    """
+    if not (0 < near < math.inf):
+        raise DomainError(f"q_star = {near:g} is not the variance of a signal: give a finite number > 0")
+    points = tuple(network.fixed_points())
+    if not points:
+        return Diagnosis(network, (), None, phase(network, _FAR), verdict(network, None))
+    # Nearest in ratio; a fixed point at 0 is infinitely far, and so the choice only if it is alone.
+    nearest = min(points, key=lambda p: abs(math.log(p.q / near)) if p.q else math.inf)
+    judged = replace(nearest, q=near) if nearest.kind == "neutral" else nearest
+    return Diagnosis(network, points, judged, phase(network, judged.q), verdict(network, judged))
+
+
+def diagnose_edge(edge: EdgeOfChaos) -> Diagnosis:
+    """The diagnosis of an edge of chaos at its q*, with the slope and curvature that it knows exactly."""
+    found = diagnose(edge.mean_field, edge.q_star)
+    if found.fixed_point is None or found.fixed_point.kind == "neutral":
+        return found
+    exact = replace(found.fixed_point, q=edge.q_star, slope=edge.V_prime, curvature=edge.V_double_prime)
+    return replace(found, fixed_point=exact, phase="edge of chaos", verdict=verdict(edge.mean_field, exact))
 
 
 def phase(network: MeanField, q: float) -> Phase:
@@ -86,7 +134,9 @@ def _marginal(slope: float, curvature: float, q: float) -> str:
 def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
     slope, q = fixed_point.slope, fixed_point.q
     if q == 0:
-        return "V'(0) < 1: every signal dies out, q → 0." if slope else "V'(0) = 0: small signals die out at once, q → 0."
+        return (
+            "V'(0) < 1: every signal dies out, q → 0." if slope else "V'(0) = 0: small signals die out at once, q → 0."
+        )
     depth = -1 / math.log(abs(slope)) if slope else 0.0
     text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"
     # A repelling fixed point at 0 only says that no signal dies out.
@@ -142,5 +192,6 @@ def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float,
 def _two_digit_numbers_below(highest: float) -> list[float]:
     """Numbers of two significant digits, descending over two decades from `highest`."""
     decade = math.floor(math.log10(highest)) if highest > 0 else 0
-    numbers = (float(f"{digits}e{exponent}") for exponent in range(decade - 1, decade - 4, -1) for digits in range(99, 9, -1))
+    exponents = range(decade - 1, decade - 4, -1)
+    numbers = (float(f"{digits}e{exponent}") for exponent in exponents for digits in range(99, 9, -1))
     return [number for number in numbers if 1e-2 * highest < number <= highest]

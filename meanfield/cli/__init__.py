@@ -1,0 +1,113 @@
+"""The `meanfield` command: parse, call one library function, render.
+
+One file a command; `options` holds what they share, `output` every format. No numbers are computed here, and
+nothing heavier than typer is imported until a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from meanfield import __version__
+from meanfield.cli import activations, check, cite, eoc, maps
+from meanfield.errors import MeanFieldError, NoEdgeOfChaos
+
+__all__ = ["app", "main"]
+
+EXIT_NO_ANSWER = 1
+EXIT_BAD_INPUT = 2
+
+
+class _Commands(TyperGroup):
+    """Turns every error into one message on stderr and an exit code; a traceback only with --debug."""
+
+    debug = False
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
+        if not standalone_mode:
+            return run()
+        self.debug = False
+        try:
+            code = run()
+        except Exception as error:
+            if self.debug:
+                raise
+            message, code = _told(error)
+            print(f"meanfield: {message}", file=sys.stderr)
+        sys.exit(code or 0)
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    if isinstance(error, MeanFieldError):
+        return str(error), EXIT_NO_ANSWER if isinstance(error, NoEdgeOfChaos) else EXIT_BAD_INPUT
+    if isinstance(error, typer.BadParameter.__mro__[2]):  # every error in the use of options and commands
+        usage: Any = error
+        return f"{usage.format_message()} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
+    if isinstance(error, typer.Abort):
+        return "interrupted", 130
+    return f"internal error ({type(error).__name__}: {error}); 'meanfield --debug …' shows where", EXIT_BAD_INPUT
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"meanfield {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def meanfield(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+) -> None:
+    """Mean-field theory of deep networks: type an activation, and know whether a deep network with it can be trained.
+
+    \b
+    Examples:
+      meanfield eoc --act soft-threshold --tau 0.5
+      meanfield check --act "clip(x, -1, 1)" --sigma-w 1.2 --sigma-b 0.1
+      meanfield maps --act relu
+    """
+    if isinstance(context.command, _Commands):
+        context.command.debug = debug
+
+
+app.command("eoc")(eoc.eoc)
+app.command("check")(check.check)
+app.command("maps")(maps.maps)
+app.command("activations")(activations.activations)
+app.command("cite")(cite.cite)
+
+
+def main() -> None:
+    """Entry point of the `meanfield` script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show σ still shows the numbers.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app()

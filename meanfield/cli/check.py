@@ -1,0 +1,99 @@
+"""`meanfield check`: what a network with given weights and biases does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.eoc import explanation
+from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
+from meanfield.cli.output import Record, emit, grid, listing, paragraph
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.stability import Diagnosis
+
+__all__ = ["check"]
+
+SigmaW = Annotated[float, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N).", show_default=False)]
+SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²).")]
+QStar = Annotated[float, typer.Option("--q-star", help="Judge the fixed point nearest to this variance.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when unstable, for use in scripts.")]
+
+
+def check(
+    act: Acts,
+    sigma_w: SigmaW,
+    sigma_b: SigmaB = 0.0,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    q_star: QStar = 1.0,
+    strict: Strict = False,
+    format: Formats = Format.table,
+    digits: Digits = None,
+    output: Output = None,
+) -> None:
+    """Phase, every fixed point and verdict of a network with given σ_w and σ_b.
+
+    \b
+    Examples:
+      meanfield check --act relu --sigma-w 1.4142135623730951
+      meanfield check --act "clipped-relu(tau=1.0364, m=2)" --sigma-w 2.592286 --sigma-b 0.737097
+      meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --strict
+    """
+    from meanfield.mean_field import MeanField
+    from meanfield.stability import diagnose
+
+    results = []
+    for named in read_activations(act, tau, m, slope, param):
+        diagnosis = diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star)
+        results.append((named, diagnosis, _record(named, diagnosis)))
+    rows = [record for _, _, record in results]
+    tables = [table for result in results for table in _tables(*result, digits)]
+    emit(rows, tables, format, digits, output, single=len(act) == 1)
+    if strict and any(diagnosis.verdict.word == "unstable" for _, diagnosis, _ in results):
+        raise typer.Exit(1)
+
+
+def _record(named: NamedActivation, diagnosis: Diagnosis) -> Record:
+    network, point = diagnosis.network, diagnosis.fixed_point
+    return {
+        "activation": named.label,
+        "q_star": point.q if point else None,
+        "sigma_w": network.sigma_w,
+        "sigma_b": network.sigma_b,
+        "sigma_w_squared": network.sigma_w**2,
+        "sigma_b_squared": network.sigma_b**2,
+        "sparsity": float(network.sparsity(point.q)) if point else None,
+        "chi_1": float(network.chi1(point.q)) if point else None,
+        "V_prime": point.slope if point else None,
+        "V_double_prime": point.curvature if point else None,
+        "phase": diagnosis.phase,
+        "fixed_points": [
+            {"q": p.q, "slope": p.slope, "curvature": p.curvature, "kind": p.kind} for p in diagnosis.fixed_points
+        ],
+        "verdict": diagnosis.verdict.word,
+        "explanation": explanation(diagnosis),
+    }
+
+
+def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits: int | None) -> list[object]:
+    keys = [
+        "formula",
+        "sigma_w",
+        "sigma_b",
+        "q_star",
+        "sparsity",
+        "chi_1",
+        "V_prime",
+        "V_double_prime",
+        "phase",
+        "verdict",
+    ]
+    tables = [listing({**record, "formula": named.formula}, keys, digits, f"{named.label}: a network at given weights")]
+    if record["fixed_points"]:
+        tables.append(grid(record["fixed_points"], ["q", "slope", "curvature", "kind"], digits, "Fixed points of V"))
+    return [*tables, paragraph(diagnosis.verdict.word, record["explanation"], diagnosis.verdict.word)]

@@ -1,0 +1,48 @@
+"""`meanfield cite`: what to cite."""
+
+from __future__ import annotations
+
+__all__ = ["cite"]
+
+_BIBTEX = """\
+@software{{meanfield,
+  title   = {{{{meanfield}}: mean-field theory of deep networks with any piecewise-linear activation}},
+  author  = {{{{The meanfield developers}}}},
+  version = {{{version}}},
+  year    = {{2026}}
+}}
+
+@inproceedings{{poole2016exponential,
+  title     = {{Exponential expressivity in deep neural networks through transient chaos}},
+  author    = {{Poole, Ben and Lahiri, Subhaneil and Raghu, Maithra and Sohl-Dickstein, Jascha and Ganguli, Surya}},
+  booktitle = {{Advances in Neural Information Processing Systems}},
+  year      = {{2016}}
+}}
+
+@inproceedings{{schoenholz2017deep,
+  title     = {{Deep information propagation}},
+  author    = {{Schoenholz, Samuel S. and Gilmer, Justin and Ganguli, Surya and Sohl-Dickstein, Jascha}},
+  booktitle = {{International Conference on Learning Representations}},
+  year      = {{2017}}
+}}
+
+@inproceedings{{price2024deep,
+  title     = {{Deep neural network initialization with sparsity inducing activations}},
+  author    = {{Price, Ilan and Ball, Nicholas Daultry and Lam, Samuel C. H. and Jones, Adam C. and Tanner, Jared}},
+  booktitle = {{International Conference on Learning Representations}},
+  year      = {{2024}}
+}}
+"""
+
+
+def cite() -> None:
+    """BibTeX entries for meanfield and for the papers whose theory it computes.
+
+    \b
+    Examples:
+      meanfield cite
+      meanfield cite > meanfield.bib
+    """
+    from meanfield import __version__
+
+    print(_BIBTEX.format(version=__version__), end="")

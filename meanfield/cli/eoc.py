@@ -1,0 +1,115 @@
+"""`meanfield eoc`: the initialisation on the edge of chaos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
+from meanfield.cli.output import Record, emit, grid, listing, paragraph
+from meanfield.errors import DomainError, NoEdgeOfChaos
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.stability import Diagnosis
+
+__all__ = ["eoc", "explanation"]
+
+SigmaW = Annotated[float | None, typer.Option("--sigma-w", help="Given σ_w, every q* on the edge.", show_default=False)]
+SigmaB = Annotated[float | None, typer.Option("--sigma-b", help="Given σ_b, every q* on the edge.", show_default=False)]
+QStar = Annotated[
+    float | None, typer.Option("--q-star", help="Fixed point q* > 0 of the variance; default 1.", show_default=False)
+]
+
+
+def eoc(
+    act: Acts,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    q_star: QStar = None,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = None,
+    format: Formats = Format.table,
+    digits: Digits = None,
+    output: Output = None,
+) -> None:
+    """The initialisation (σ_w, σ_b) on the edge of chaos, and whether a deep network survives it.
+
+    \b
+    Examples:
+      meanfield eoc --act soft-threshold --tau 0.5
+      meanfield eoc --act "clipped-relu(tau=1, m=1)" --q-star 2 --format json
+      meanfield eoc --act relu --act leaky-relu --slope 0.1
+      meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
+    """
+    from meanfield.edge import edge_of_chaos, edges_of_chaos
+    from meanfield.stability import diagnose_edge
+
+    if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
+        raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
+    records, refusals = [], []
+    for named in read_activations(act, tau, m, slope, param):
+        try:
+            if sigma_w is None and sigma_b is None:
+                edges = [edge_of_chaos(named.phi, 1.0 if q_star is None else q_star)]
+            else:
+                edges = edges_of_chaos(named.phi, sigma_w=sigma_w, sigma_b=sigma_b)
+        except NoEdgeOfChaos as refusal:
+            refusals.append(f"{named.label}: {refusal}")
+            continue
+        for edge in edges:
+            record = {
+                "activation": named.label,
+                **{key: getattr(edge, key) for key in _FROM_EDGE},
+            }
+            diagnosis = diagnose_edge(edge)
+            record["verdict"] = diagnosis.verdict.word
+            record["explanation"] = explanation(diagnosis)
+            records.append((named, diagnosis, record))
+    if records:
+        rows = [record for _, _, record in records]
+        emit(rows, _tables(records, digits), format, digits, output, single=len(rows) == 1 and len(act) == 1)
+    if refusals:
+        raise NoEdgeOfChaos("\n".join(refusals))
+
+
+_FROM_EDGE = (
+    "q_star",
+    "sigma_w",
+    "sigma_b",
+    "sigma_w_squared",
+    "sigma_b_squared",
+    "sparsity",
+    "chi_1",
+    "V_prime",
+    "V_double_prime",
+)
+
+
+def explanation(diagnosis: Diagnosis) -> str:
+    """The mechanism and, where one is known, the remedy, in one string."""
+    verdict = diagnosis.verdict
+    return verdict.explanation + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
+
+
+def _tables(records: list[tuple[NamedActivation, Diagnosis, Record]], digits: int | None) -> list[object]:
+    if len(records) == 1:
+        named, diagnosis, record = records[0]
+        title = f"{named.label}: edge of chaos"
+        listed = listing({**record, "formula": named.formula}, ["formula", *_FROM_EDGE, "verdict"], digits, title)
+        return [listed, *_prose(diagnosis)]
+    rows = [record for _, _, record in records]
+    keys = ["activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime", "verdict"]
+    notes = []
+    for named, diagnosis, _ in records:
+        notes += [paragraph(f"{named.label}:", explanation(diagnosis), diagnosis.verdict.word)]
+    return [grid(rows, keys, digits or 4, "Edge of chaos"), *notes]
+
+
+def _prose(diagnosis: Diagnosis) -> list[object]:
+    verdict = diagnosis.verdict
+    why = paragraph(verdict.word, verdict.explanation, verdict.word)
+    return [why, paragraph("remedy", verdict.remedy)] if verdict.remedy else [why]

@@ -1,0 +1,87 @@
+"""`meanfield maps`: the variance map over q, or the correlation map over ρ, as numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from meanfield.cli.options import (
+    Acts,
+    Digits,
+    Format,
+    Formats,
+    M,
+    Output,
+    Params,
+    Slope,
+    Tau,
+    numbers,
+    read_activations,
+)
+from meanfield.cli.output import Record, emit, grid
+
+__all__ = ["maps"]
+
+SigmaW = Annotated[
+    float | None, typer.Option("--sigma-w", help="σ_w > 0; default: the edge of chaos at q*.", show_default=False)
+]
+SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sigma-w.")]
+QStar = Annotated[float, typer.Option("--q-star", help="q* of the edge of chaos; variance at which R is taken.")]
+Q = Annotated[
+    str | None, typer.Option("--q", help="Variances: a list 0.5,1,2 or START:STOP:COUNT.", show_default=False)
+]
+Rho = Annotated[
+    str | None, typer.Option("--rho", help="Correlations, likewise: R and R' instead of V.", show_default=False)
+]
+
+
+def maps(
+    act: Acts,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    q: Q = None,
+    rho: Rho = None,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = 0.0,
+    format: Formats = Format.table,
+    digits: Digits = None,
+    output: Output = None,
+) -> None:
+    """V, V', V'' and χ₁ over a grid of q; or R and R' over a grid of ρ.
+
+    \b
+    Examples:
+      meanfield maps --act soft-threshold --tau 0.5
+      meanfield maps --act "clip(x, -1, 1)" --q 0:4:41 --format csv
+      meanfield maps --act relu --rho=-1:1:9
+      meanfield maps --act sign --sigma-w 1 --q 0.5,1,2
+    """
+    from meanfield.edge import edge_of_chaos
+    from meanfield.errors import DomainError
+    from meanfield.mean_field import MeanField
+
+    if q is not None and rho is not None:
+        raise DomainError("--q and --rho ask for different maps: give one of them")
+    if sigma_w is None and sigma_b:
+        raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
+    rows: list[Record] = []
+    tables = []
+    for named in read_activations(act, tau, m, slope, param):
+        network = (
+            edge_of_chaos(named.phi, q_star).mean_field if sigma_w is None else MeanField(named.phi, sigma_w, sigma_b)
+        )
+        if rho is None:
+            x = numbers("--q", q) if q is not None else [q_star * k / 4 for k in range(17)]
+            columns = {"q": x, "V": network.V(x), "dV": network.dV(x), "d2V": network.d2V(x), "chi1": network.chi1(x)}
+        else:
+            x = numbers("--rho", rho)
+            columns = {"rho": x, "R": network.R(x, q_star), "dR": network.dR(x, q_star)}
+        records = [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
+        title = f"{named.label} at σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}"
+        tables.append(grid(records, list(columns), digits, title if rho is None else f"{title}, q = {q_star:g}"))
+        rows += records if len(act) == 1 else [{"activation": named.label, **record} for record in records]
+    emit(rows, tables, format, digits, output)

@@ -1,0 +1,131 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.errors import ActivationError, DomainError
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+
+__all__ = [
+    "Acts",
+    "Digits",
+    "Format",
+    "Formats",
+    "M",
+    "Output",
+    "Params",
+    "Slope",
+    "Tau",
+    "numbers",
+    "read_activations",
+]
+
+#: A range may ask for at most this many numbers.
+_MOST_NUMBERS = 1_000_000
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    latex = "latex"
+    markdown = "markdown"
+
+
+def _complete_activation(incomplete: str) -> list[tuple[str, str]]:
+    from meanfield.activations.catalogue import ACTIVATIONS
+
+    return [(a.name, a.formula) for a in ACTIVATIONS if a.name.startswith(incomplete)]
+
+
+Acts = Annotated[
+    list[str],
+    typer.Option(
+        "--act",
+        help="A name, an expression in x, points, a file or package.module:function; repeat for a row each.",
+        autocompletion=_complete_activation,
+        show_default=False,
+    ),
+]
+Tau = Annotated[float | None, typer.Option("--tau", help="Threshold τ ≥ 0 of the activation.", show_default=False)]
+M = Annotated[float | None, typer.Option("--m", help="Clip level m > 0 of the activation.", show_default=False)]
+Slope = Annotated[float | None, typer.Option("--slope", help="Slope of leaky-relu for x < 0.", show_default=False)]
+Params = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--param", metavar="NAME=VALUE", help="Any other parameter; repeat.", show_default=False),
+]
+Formats = Annotated[Format, typer.Option("--format", "-f", help="Tables are for people, the others for programs.")]
+Digits = Annotated[
+    int | None,
+    typer.Option(
+        "--digits", min=1, max=17, help="Significant digits; default 6 in tables, all elsewhere.", show_default=False
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.", show_default=False),
+]
+
+
+def read_activations(
+    acts: list[str], tau: float | None, m: float | None, slope: float | None, params: list[str] | None
+) -> list[NamedActivation]:
+    """The activations that the options describe. With several, each takes the parameters that it knows."""
+    from meanfield.activations.spec import parameters_of, read_activation
+
+    given = {name: value for name, value in (("tau", tau), ("m", m), ("slope", slope)) if value is not None}
+    for text in params or []:
+        name, value = _parameter(text)
+        if name in given:
+            raise ActivationError(f"parameter {name} is given twice: give it once")
+        given[name] = value
+    if len(acts) == 1:
+        return [read_activation(acts[0], **given)]
+    taken = [parameters_of(act) for act in acts]
+    for name in given:
+        if not any(name in names for names in taken):
+            raise ActivationError(f"no activation given takes the parameter {name}: leave it out")
+    return [
+        read_activation(act, **{name: value for name, value in given.items() if name in names})
+        for act, names in zip(acts, taken, strict=True)
+    ]
+
+
+def _parameter(text: str) -> tuple[str, float]:
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    if not equals or not name.isidentifier():
+        raise ActivationError(f"-p {text} is not a parameter: write NAME=VALUE, such as -p tau=0.5")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ActivationError(f"-p {text}: {value!r} is not a number: write NAME=VALUE, such as -p tau=0.5") from None
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """A list `0.5,1,2` or a range `START:STOP:COUNT`, ends included, as numbers.
+
+    Raises:
+        DomainError: the text is neither, or asks for too many.
+    """
+    wrong = DomainError(f"{option} {text} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9")
+    try:
+        if ":" not in text:
+            return [float(part) for part in text.split(",")]
+        start, stop, count = text.split(":")
+        low, high, n = float(start), float(stop), int(count)
+    except ValueError:
+        raise wrong from None
+    if n < 2 or n > _MOST_NUMBERS or not (math.isfinite(low) and math.isfinite(high)):
+        raise DomainError(f"{option} {text}: give finite ends and a count from 2 to {_MOST_NUMBERS}")
+    return [low + (high - low) * (k / (n - 1)) for k in range(n)]

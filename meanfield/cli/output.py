@@ -1,0 +1,284 @@
+"""Every rendering of a result: table, JSON, CSV, LaTeX, Markdown; and writing it whole.
+
+A result arrives as records, one dict a row, whose keys are the names of `FIELDS`. The table is for people, with
+`digits` significant digits; the other formats hold every digit unless told otherwise, and nothing but data.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from meanfield.cli.options import Format
+from meanfield.errors import OutputError
+
+__all__ = ["FIELDS", "Field", "Record", "emit"]
+
+Record = dict[str, Any]
+
+_TABLE_DIGITS = 6
+_COLOURS = {"stable": "green", "neutral": "yellow", "unstable": "red"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """How a quantity is called: `symbol` in a table, `latex` in a paper, `meaning` beside a single result."""
+
+    symbol: str
+    latex: str
+    meaning: str = ""
+
+
+FIELDS = {
+    "activation": Field("activation", r"$\phi$", "the activation as given"),
+    "formula": Field("φ(x)", r"$\phi(x)$"),
+    "q_star": Field("q*", r"$q^*$", "variance of a pre-activation at the fixed point"),
+    "sigma_w": Field("σ_w", r"$\sigma_w$", "W_ij ~ N(0, σ_w²/N)"),
+    "sigma_b": Field("σ_b", r"$\sigma_b$", "b_i ~ N(0, σ_b²)"),
+    "sigma_w_squared": Field("σ_w²", r"$\sigma_w^2$"),
+    "sigma_b_squared": Field("σ_b²", r"$\sigma_b^2$"),
+    "sparsity": Field("sparsity", "sparsity", "fraction of activations exactly 0"),
+    "chi_1": Field("χ₁(q*)", r"$\chi_1(q^*)$", "gain of a squared gradient per layer"),
+    "V_prime": Field("V'(q*)", r"$V'(q^*)$", "slope of the variance map"),
+    "V_double_prime": Field("V''(q*)", r"$V''(q^*)$", "curvature of the variance map"),
+    "phase": Field("phase", "phase", "what correlations and gradients do"),
+    "verdict": Field("verdict", "verdict", "what the variance does"),
+    "explanation": Field("why", "explanation"),
+    "fixed_points": Field("fixed points", "fixed points"),
+    "q": Field("q", r"$q$"),
+    "V": Field("V(q)", r"$V(q)$"),
+    "dV": Field("V'(q)", r"$V'(q)$"),
+    "d2V": Field("V''(q)", r"$V''(q)$"),
+    "chi1": Field("χ₁(q)", r"$\chi_1(q)$"),
+    "rho": Field("ρ", r"$\rho$"),
+    "R": Field("R(ρ)", r"$R(\rho)$"),
+    "dR": Field("R'(ρ)", r"$R'(\rho)$"),
+    "slope": Field("slope V'", r"$V'(q)$"),
+    "curvature": Field("curvature V''", r"$V''(q)$"),
+    "kind": Field("kind", "kind"),
+    "name": Field("name", "name"),
+    "aliases": Field("also", "aliases"),
+    "parameters": Field("parameters", "parameters"),
+    "description": Field("what it is", "description"),
+}
+
+
+def emit(
+    records: Sequence[Record],
+    renderables: Sequence[Any],
+    format: Format,
+    digits: int | None,
+    output: Path | None,
+    *,
+    single: bool = False,
+) -> None:
+    """Print records, or write them to `output`: as `renderables` (rich) in a table, else as data.
+
+    `single` records are one JSON object rather than a list of one.
+    """
+    if format is Format.table:
+        _emit_table(renderables, output)
+        return
+    render = {Format.json: _json, Format.csv: _csv, Format.latex: _latex, Format.markdown: _markdown}[format]
+    rounded = [{key: _rounded(value, digits) for key, value in record.items()} for record in records]
+    text = _json(rounded[0] if single else rounded) if format is Format.json else render(rounded)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        _write_whole(output, text)
+
+
+def _emit_table(renderables: Sequence[Any], output: Path | None) -> None:
+    from rich.console import Console
+
+    if output is None:
+        console = Console()
+        for renderable in renderables:
+            console.print(renderable)
+        return
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=100, no_color=True)
+    for renderable in renderables:
+        console.print(renderable)
+    _write_whole(output, buffer.getvalue())
+
+
+def shown(value: Any, digits: int | None) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.{digits or _TABLE_DIGITS}g}"
+    return str(value)
+
+
+def listing(record: Record, keys: Sequence[str], digits: int | None, title: str) -> Any:
+    """A rich table of one record: symbol, value, meaning, a line each."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    table.add_column(style="dim")
+    for key in keys:
+        value = Text(shown(record[key], digits), style=_COLOURS.get(str(record[key]), "") if key == "verdict" else "")
+        table.add_row(FIELDS[key].symbol, value, FIELDS[key].meaning)
+    return table
+
+
+def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None, title: str | None = None) -> Any:
+    """A rich table of several records, a row each."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    heading = Text(title, style="bold") if title else None
+    table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
+    for key in keys:
+        number = all(isinstance(record[key], float) or record[key] is None for record in records)
+        table.add_column(FIELDS[key].symbol, justify="right" if number else "left", no_wrap=number)
+    for record in records:
+        cells = []
+        for key in keys:
+            style = _COLOURS.get(str(record[key]), "") if key == "verdict" else ""
+            cells.append(Text(shown(record[key], digits), style=style))
+        table.add_row(*cells)
+    return table
+
+
+def paragraph(head: str, body: str, verdict: str = "") -> Any:
+    """A rich paragraph that opens with a word in colour."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Padding(Text.assemble((head, _COLOURS.get(verdict, "bold")), " ", body), (0, 0, 1, 2))
+
+
+def _rounded(value: Any, digits: int | None) -> Any:
+    if isinstance(value, list):
+        return [{k: _rounded(v, digits) for k, v in item.items()} for item in value]
+    if isinstance(value, float):
+        if digits is not None:
+            value = float(f"{value:.{digits}g}")
+        return value
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it: infinity and NaN are not numbers there."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _json(records: Any) -> str:
+    return json.dumps(_plain(records), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _csv(records: Sequence[Record]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    if records:
+        writer.writerow(records[0])
+    writer.writerows([_cell(value) for value in record.values()] for record in records)
+    return buffer.getvalue()
+
+
+def _prose(value: Any) -> str:
+    """A list of fixed points as one cell of a table in a text."""
+    if isinstance(value, list):
+        return "; ".join(f"{_cell(point['q'])} ({point['kind']})" for point in value) or "none"
+    return _cell(value)
+
+
+_LATEX_SPECIAL = {
+    **{c: "\\" + c for c in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "σ": r"$\sigma$",
+    "χ": r"$\chi$",
+    "φ": r"$\phi$",
+    "ξ": r"$\xi$",
+    "τ": r"$\tau$",
+    "≈": r"$\approx$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "→": r"$\to$",
+    "·": r"$\cdot$",
+    "²": r"$^2$",
+    "₁": r"$_1$",
+}
+
+
+def _latex(records: Sequence[Record]) -> str:
+    keys = list(records[0]) if records else []
+    lines = [
+        f"\\begin{{tabular}}{{{'l' * len(keys)}}}",
+        "\\toprule",
+        " & ".join(FIELDS[key].latex for key in keys) + r" \\",
+        "\\midrule",
+    ]
+    for record in records:
+        cells = ("".join(_LATEX_SPECIAL.get(c, c) for c in _prose(value)) for value in record.values())
+        lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n"
+
+
+def _markdown(records: Sequence[Record]) -> str:
+    keys = list(records[0]) if records else []
+    rows = [[FIELDS[key].symbol for key in keys], ["---"] * len(keys)]
+    rows += [[_prose(value).replace("|", "\\|") for value in record.values()] for record in records]
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write beside `path` and move into place, so that no half-written file ever stands there."""
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give the name of a file in it")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
+        ) as file:
+            try:
+                file.write(text)
+                file.close()
+                os.chmod(file.name, 0o666 & ~_umask())
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; name a file in a folder that you can write to"
+        ) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
