@@ -75,8 +75,14 @@ def diagnose(network: MeanField, near: float = 1.0) -> Diagnosis:
         return Diagnosis(network, (), None, phase(network, _FAR), verdict(network, None))
     # Nearest in ratio; a fixed point at 0 is infinitely far, and so the choice only if it is alone.
     nearest = min(points, key=lambda p: abs(math.log(p.q / near)) if p.q else math.inf)
-    judged = replace(nearest, q=near) if nearest.kind == "neutral" else nearest
+    judged = replace(nearest, q=near, kind="neutral") if _keeps_every_q(network, nearest) else nearest
     return Diagnosis(network, points, judged, phase(network, judged.q), verdict(network, judged))
+
+
+def _keeps_every_q(network: MeanField, fixed_point: FixedPoint) -> bool:
+    """Whether V(q) = q for every q, or V(q) = cq with c within the margin of 1."""
+    proportional = network.activation.is_homogeneous and network.sigma_b == 0
+    return fixed_point.kind == "neutral" or (proportional and abs(fixed_point.slope - 1) <= MARGIN)
 
 
 def diagnose_edge(edge: EdgeOfChaos) -> Diagnosis:
@@ -105,9 +111,10 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
     if fixed_point is None:
         return Verdict("unstable", "V(q) > q for every q: no fixed point, q grows without bound from layer to layer.")
     if fixed_point.kind == "neutral":
+        equal = "=" if abs(fixed_point.slope - 1) < 1e-9 else "≈"
         return Verdict(
             "neutral",
-            "V(q) = q for every q: nothing pulls q back, so at finite width it drifts in a random walk, "
+            f"V(q) {equal} q for every q: nothing pulls q back, so at finite width it drifts in a random walk, "
             "but χ₁ does not depend on q and gradients keep their size.",
         )
     slope, curvature, q = fixed_point.slope, fixed_point.curvature, fixed_point.q
@@ -140,13 +147,16 @@ def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
     depth = -1 / math.log(abs(slope)) if slope else 0.0
     text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"
     # A repelling fixed point at 0 only says that no signal dies out.
-    edges = [p.q for p in network.fixed_points() if p.kind != "stable" and p.kind != "neutral" and p.q > 0]
-    below, above = [e for e in edges if e < q], [e for e in edges if e > q]
+    others = [p for p in network.fixed_points() if p.q > 0 and p.kind != "neutral"]
+    below = [p for p in others if p.q < q and p.kind != "stable"]
+    above = [p for p in others if p.q > q and p.kind != "stable"]
     limits = []
     if below:
-        limits.append(f"below q = {max(below):.4g} it falls to another fixed point")
+        lower = [p.q for p in others if p.q < below[-1].q]
+        limits.append(f"below q = {below[-1].q:.4g} it falls to {f'q = {lower[-1]:.4g}' if lower else '0'}")
     if above:
-        limits.append(f"past q = {min(above):.4g} it leaves for good")
+        higher = [p.q for p in others if p.q > above[0].q]
+        limits.append(f"past q = {above[0].q:.4g} it {f'moves to q = {higher[0]:.4g}' if higher else 'runs away'}")
     return f"{text}; but {', and '.join(limits)}." if limits else f"{text}."
 
 

@@ -1,0 +1,1 @@
+"""Activations: from what a user writes to knots, slopes and intercepts."""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,7 +61,7 @@ class PiecewiseLinear:
                 f"{len(knots)} knots, {len(slopes)} slopes and {len(intercepts)} intercepts do not fit: "
                 f"{len(knots)} knots separate {len(knots) + 1} pieces, each with a slope and an intercept"
             )
-        for left, right in zip(knots, knots[1:], strict=False):
+        for left, right in pairwise(knots):
             if left >= right:
                 fault = "repeated" if left == right else "not ascending"
                 raise ActivationError(
@@ -83,8 +84,8 @@ class PiecewiseLinear:
         slope = np.array(self.slopes)[piece]
         # 0·∞ would be NaN on a flat piece.
         flat_at_infinity = (slope == 0) & np.isinf(x)
-        value = slope * np.where(flat_at_infinity, 0.0, x) + np.array(self.intercepts)[piece]
-        return value if value.ndim else value[()]
+        value: Array = slope * np.where(flat_at_infinity, 0.0, x) + np.array(self.intercepts)[piece]
+        return value if value.ndim else np.float64(value)  # type: ignore[return-value]
 
     def limits(self, x: float) -> tuple[float, float]:
         """(φ(x−), φ(x+)), free of the rounding in slope·x + intercept: an exact 0 or an exact meeting stays one."""

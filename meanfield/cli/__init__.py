@@ -48,7 +48,8 @@ class _Commands(TyperGroup):
             if self.debug:
                 raise
             message, code = _told(error)
-            print(f"meanfield: {message}", file=sys.stderr)
+            if message:
+                print(f"meanfield: {message}", file=sys.stderr)
         sys.exit(code or 0)
 
 
@@ -57,7 +58,9 @@ def _told(error: Exception) -> tuple[str, int]:
         return str(error), EXIT_NO_ANSWER if isinstance(error, NoEdgeOfChaos) else EXIT_BAD_INPUT
     if isinstance(error, typer.BadParameter.__mro__[2]):  # every error in the use of options and commands
         usage: Any = error
-        return f"{usage.format_message()} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
+        message = usage.format_message()
+        # Without a message, the help was asked for and has been shown.
+        return message and f"{message} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
     if isinstance(error, typer.Abort):
         return "interrupted", 130
     return f"internal error ({type(error).__name__}: {error}); 'meanfield --debug …' shows where", EXIT_BAD_INPUT

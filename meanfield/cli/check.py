@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.eoc import explanation
+from meanfield.cli.eoc import explanation, formula
 from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
-from meanfield.cli.output import Record, emit, grid, listing, paragraph
+from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -81,19 +81,9 @@ def _record(named: NamedActivation, diagnosis: Diagnosis) -> Record:
 
 
 def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits: int | None) -> list[object]:
-    keys = [
-        "formula",
-        "sigma_w",
-        "sigma_b",
-        "q_star",
-        "sparsity",
-        "chi_1",
-        "V_prime",
-        "V_double_prime",
-        "phase",
-        "verdict",
-    ]
-    tables = [listing({**record, "formula": named.formula}, keys, digits, f"{named.label}: a network at given weights")]
+    keys = ["sigma_w", "sigma_b", "q_star", "sparsity", "chi_1", "V_prime", "V_double_prime", "phase", "verdict"]
+    tables = [heading(f"{named.label} at given weights and biases"), formula(named), listing(record, keys, digits)]
     if record["fixed_points"]:
-        tables.append(grid(record["fixed_points"], ["q", "slope", "curvature", "kind"], digits, "Fixed points of V"))
-    return [*tables, paragraph(diagnosis.verdict.word, record["explanation"], diagnosis.verdict.word)]
+        points = grid(record["fixed_points"], ["q", "slope", "curvature", "kind"], digits)
+        tables += [heading("Fixed points of V"), points]
+    return [*tables, paragraph(f"{diagnosis.verdict.word}:", record["explanation"], diagnosis.verdict.word)]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
-from meanfield.cli.output import Record, emit, grid, listing, paragraph
+from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
 from meanfield.errors import DomainError, NoEdgeOfChaos
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.stability import Diagnosis
 
-__all__ = ["eoc", "explanation"]
+__all__ = ["eoc", "explanation", "formula"]
 
 SigmaW = Annotated[float | None, typer.Option("--sigma-w", help="Given σ_w, every q* on the edge.", show_default=False)]
 SigmaB = Annotated[float | None, typer.Option("--sigma-b", help="Given σ_b, every q* on the edge.", show_default=False)]
@@ -71,7 +71,14 @@ def eoc(
             records.append((named, diagnosis, record))
     if records:
         rows = [record for _, _, record in records]
-        emit(rows, _tables(records, digits), format, digits, output, single=len(rows) == 1 and len(act) == 1)
+        emit(
+            rows,
+            _tables(records, digits),
+            format,
+            digits,
+            output,
+            single=len(act) == 1 and sigma_w is None and sigma_b is None,
+        )
     if refusals:
         raise NoEdgeOfChaos("\n".join(refusals))
 
@@ -89,6 +96,13 @@ _FROM_EDGE = (
 )
 
 
+def formula(named: NamedActivation) -> object:
+    """The line that says what φ is; none where that is its name already."""
+    from rich.padding import Padding
+
+    return Padding("" if named.formula == named.label else f"φ(x) = {named.formula}", (0, 0, 0, 2))
+
+
 def explanation(diagnosis: Diagnosis) -> str:
     """The mechanism and, where one is known, the remedy, in one string."""
     verdict = diagnosis.verdict
@@ -98,18 +112,17 @@ def explanation(diagnosis: Diagnosis) -> str:
 def _tables(records: list[tuple[NamedActivation, Diagnosis, Record]], digits: int | None) -> list[object]:
     if len(records) == 1:
         named, diagnosis, record = records[0]
-        title = f"{named.label}: edge of chaos"
-        listed = listing({**record, "formula": named.formula}, ["formula", *_FROM_EDGE, "verdict"], digits, title)
-        return [listed, *_prose(diagnosis)]
+        title = heading(f"{named.label} on the edge of chaos")
+        return [title, formula(named), listing(record, [*_FROM_EDGE, "verdict"], digits), *_prose(diagnosis)]
     rows = [record for _, _, record in records]
     keys = ["activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime", "verdict"]
     notes = []
     for named, diagnosis, _ in records:
         notes += [paragraph(f"{named.label}:", explanation(diagnosis), diagnosis.verdict.word)]
-    return [grid(rows, keys, digits or 4, "Edge of chaos"), *notes]
+    return [heading("Edge of chaos"), grid(rows, keys, digits or 4), *notes]
 
 
 def _prose(diagnosis: Diagnosis) -> list[object]:
     verdict = diagnosis.verdict
-    why = paragraph(verdict.word, verdict.explanation, verdict.word)
-    return [why, paragraph("remedy", verdict.remedy)] if verdict.remedy else [why]
+    why = paragraph(f"{verdict.word}:", verdict.explanation, verdict.word)
+    return [why, paragraph("remedy:", verdict.remedy)] if verdict.remedy else [why]

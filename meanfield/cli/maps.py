@@ -19,7 +19,7 @@ from meanfield.cli.options import (
     numbers,
     read_activations,
 )
-from meanfield.cli.output import Record, emit, grid
+from meanfield.cli.output import Record, emit, grid, heading
 
 __all__ = ["maps"]
 
@@ -82,6 +82,6 @@ def maps(
             columns = {"rho": x, "R": network.R(x, q_star), "dR": network.dR(x, q_star)}
         records = [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
         title = f"{named.label} at σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}"
-        tables.append(grid(records, list(columns), digits, title if rho is None else f"{title}, q = {q_star:g}"))
+        tables += [heading(title if rho is None else f"{title}, q = {q_star:g}"), grid(records, list(columns), digits)]
         rows += records if len(act) == 1 else [{"activation": named.label, **record} for record in records]
     emit(rows, tables, format, digits, output)

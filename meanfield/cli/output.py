@@ -21,7 +21,7 @@ from typing import Any
 from meanfield.cli.options import Format
 from meanfield.errors import OutputError
 
-__all__ = ["FIELDS", "Field", "Record", "emit"]
+__all__ = ["FIELDS", "Field", "Record", "emit", "grid", "heading", "listing", "paragraph", "shown"]
 
 Record = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Field:
 FIELDS = {
     "activation": Field("activation", r"$\phi$", "the activation as given"),
     "formula": Field("φ(x)", r"$\phi(x)$"),
-    "q_star": Field("q*", r"$q^*$", "variance of a pre-activation at the fixed point"),
+    "q_star": Field("q*", r"$q^*$", "variance of a pre-activation, V(q*) = q*"),
     "sigma_w": Field("σ_w", r"$\sigma_w$", "W_ij ~ N(0, σ_w²/N)"),
     "sigma_b": Field("σ_b", r"$\sigma_b$", "b_i ~ N(0, σ_b²)"),
     "sigma_w_squared": Field("σ_w²", r"$\sigma_w^2$"),
@@ -121,40 +121,49 @@ def shown(value: Any, digits: int | None) -> str:
     return str(value)
 
 
-def listing(record: Record, keys: Sequence[str], digits: int | None, title: str) -> Any:
-    """A rich table of one record: symbol, value, meaning, a line each."""
+def listing(record: Record, keys: Sequence[str], digits: int | None) -> Any:
+    """A rich table of one record: symbol, value, meaning, a line each; what is not there is left out."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE, show_header=False)
+    table = Table(box=box.SIMPLE, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column()
     table.add_column(style="dim")
     for key in keys:
-        value = Text(shown(record[key], digits), style=_COLOURS.get(str(record[key]), "") if key == "verdict" else "")
-        table.add_row(FIELDS[key].symbol, value, FIELDS[key].meaning)
+        if record[key] is not None:
+            table.add_row(
+                FIELDS[key].symbol, Text(shown(record[key], digits), _style(key, record)), FIELDS[key].meaning
+            )
     return table
 
 
-def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None, title: str | None = None) -> Any:
+def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> Any:
     """A rich table of several records, a row each."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    heading = Text(title, style="bold") if title else None
-    table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     for key in keys:
         number = all(isinstance(record[key], float) or record[key] is None for record in records)
-        table.add_column(FIELDS[key].symbol, justify="right" if number else "left", no_wrap=number)
+        unbroken = number or key in ("name", "verdict")
+        table.add_column(FIELDS[key].symbol, justify="right" if number else "left", no_wrap=unbroken, overflow="fold")
     for record in records:
-        cells = []
-        for key in keys:
-            style = _COLOURS.get(str(record[key]), "") if key == "verdict" else ""
-            cells.append(Text(shown(record[key], digits), style=style))
-        table.add_row(*cells)
+        table.add_row(*(Text(shown(record[key], digits), _style(key, record)) for key in keys))
     return table
+
+
+def _style(key: str, record: Record) -> str:
+    return _COLOURS[record[key]] if key == "verdict" else ""
+
+
+def heading(text: str) -> Any:
+    """A line above a table."""
+    from rich.text import Text
+
+    return Text(text, style="bold")
 
 
 def paragraph(head: str, body: str, verdict: str = "") -> Any:

@@ -1,0 +1,360 @@
+"""Expressions in x, such as max(x - tau, 0), read into exact pieces.
+
+Python's own parser makes the tree, and nothing in it is ever run: each node is looked up in the tables below or
+refused. Numbers are taken as typed (0.1 is 1/10), so what cancels on paper cancels here. Whatever leaves the
+piecewise-linear functions is refused with a pointer to the part that does.
+
+docs/activations.md holds the grammar.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import unicodedata
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+from functools import reduce
+from typing import NoReturn
+
+from meanfield.activations import algebra
+from meanfield.activations.algebra import NotPiecewiseLinear, Pieces
+from meanfield.activations.catalogue import SMOOTH, number
+from meanfield.errors import ActivationError, ExpressionError
+
+__all__ = ["FUNCTIONS", "parse_expression"]
+
+#: Longer than anyone types, short enough to be read at once.
+_LONGEST = 10_000
+
+#: Of a long expression an error shows so many characters on either side of the fault.
+_MARGIN = 80
+
+_ZERO = algebra.constant(Fraction(0))
+_ONE = algebra.constant(Fraction(1))
+
+
+@dataclass(frozen=True)
+class Function:
+    """What a name before parentheses means: its arguments, as written in messages, and what it makes of them."""
+
+    arguments: str
+    apply: Callable[..., Pieces]
+    most: int | None
+
+    @property
+    def least(self) -> int:
+        """The number of arguments it needs."""
+        return self.arguments.count(",") + 1 - self.arguments.count("...")
+
+
+def _relu(u: Pieces) -> Pieces:
+    return algebra.maximum(u, _ZERO)
+
+
+def _clip(u: Pieces, low: Pieces, high: Pieces) -> Pieces:
+    if algebra.comparison(">", low, high) != _ZERO:
+        raise NotPiecewiseLinear("clip(u, lo, hi) with lo > hi: swap the bounds")
+    return algebra.minimum(algebra.maximum(u, low), high)
+
+
+#: The functions of the grammar.
+FUNCTIONS: dict[str, Function] = {
+    "max": Function("u, v, ...", algebra.maximum, None),
+    "min": Function("u, v, ...", algebra.minimum, None),
+    "abs": Function("u", algebra.absolute, 1),
+    "relu": Function("u", _relu, 1),
+    "clip": Function("u, lo, hi", _clip, 3),
+    "sign": Function("u", algebra.sign, 1),
+    "step": Function("u", algebra.step, 1),
+    "where": Function("condition, u, v", algebra.where, 3),
+}
+
+_ARITHMETIC: dict[type[ast.operator], Callable[[Pieces, Pieces], Pieces]] = {
+    ast.Add: Pieces.__add__,
+    ast.Sub: Pieces.__sub__,
+    ast.Mult: Pieces.__mul__,
+    ast.Div: Pieces.__truediv__,
+}
+
+_LOGIC: dict[type[ast.operator] | type[ast.boolop], Callable[[Pieces, Pieces], Pieces]] = {
+    ast.BitAnd: Pieces.__mul__,
+    ast.And: Pieces.__mul__,
+    ast.BitOr: algebra.maximum,
+    ast.Or: algebra.maximum,
+}
+
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
+
+_REFUSED: dict[type[ast.AST], str] = {
+    ast.Pow: "a power is not piecewise linear: ** has no place here",
+    ast.BitXor: "^ has no place here, and a power is not piecewise linear",
+    ast.FloorDiv: "// is not available: divide with /",
+    ast.Mod: "% is not available: a periodic function has no end of pieces",
+    ast.MatMult: "@ is not available: multiply with *",
+    ast.IfExp: "write where(condition, u, v) for u if condition else v",
+    ast.Attribute: "a dot is not available: write max(x, 0), not np.maximum(x, 0)",
+    ast.Subscript: "brackets [] are not available: use parentheses ()",
+    ast.List: "brackets [] are not available: use parentheses ()",
+    ast.Tuple: "a comma belongs between the arguments of a function; a decimal number is written with a dot",
+    ast.Lambda: "write the formula in x alone, without lambda",
+    ast.Starred: "* unpacks nothing here: write the arguments out",
+}
+
+_FUNCTIONS_ALLOWED = f"the functions allowed are {', '.join(FUNCTIONS)}"
+
+
+def parse_expression(text: str, parameters: Mapping[str, float]) -> Pieces:
+    """The function that an expression in x stands for, with the parameters put in.
+
+    Args:
+        text: the expression; line breaks count as spaces.
+        parameters: the value of every other name that occurs in it.
+
+    Raises:
+        ExpressionError: not an expression, or not piecewise linear; it points at the part at fault.
+        ActivationError: a parameter that is no number, or that does not occur.
+    """
+    flat = _flat(text)
+    values = {unicodedata.normalize("NFKC", name): _parameter(name, value) for name, value in parameters.items()}
+    reader = _Reader(flat, values)
+    try:
+        pieces = reader.read(_tree(flat))
+    except RecursionError:
+        raise _pointing(flat, 0, 1, "the expression is nested too deeply: simplify it") from None
+    unused = [name for name in values if name not in reader.used]
+    if unused:
+        raise ActivationError(
+            f"parameter {unused[0]!a} does not occur in {_shortened(flat)!r}: leave it out, or use it"
+        )
+    return pieces
+
+
+class _Reader:
+    """Reads a syntax tree of `text` node by node; `used` collects the parameters met on the way."""
+
+    def __init__(self, text: str, parameters: Mapping[str, Pieces]) -> None:
+        self.text, self.parameters = text, parameters
+        self.shift = len(text) - len(text.lstrip())
+        self.bytes = text.lstrip().encode()
+        self.used: set[str] = set()
+
+    def read(self, node: ast.expr) -> Pieces:
+        """The function a node stands for."""
+        try:
+            return self._read(node)
+        except NotPiecewiseLinear as fault:
+            self.refuse(node, str(fault))
+        except ExpressionError:
+            raise
+        except ActivationError as fault:
+            self.refuse(node, str(fault))
+
+    def _read(self, node: ast.expr) -> Pieces:
+        match node:
+            case ast.Constant(value=value):
+                return self.constant(node, value)
+            case ast.Name(id=name):
+                return self.name(node, name)
+            case ast.UnaryOp(op=ast.USub(), operand=u):
+                return -self.read(u)
+            case ast.UnaryOp(op=ast.UAdd(), operand=u):
+                return self.read(u)
+            case ast.UnaryOp(operand=u):
+                return _ONE - self.condition(u)
+            case ast.BinOp(left=u, op=op, right=v) if type(op) in _ARITHMETIC:
+                return _ARITHMETIC[type(op)](self.read(u), self.read(v))
+            case ast.BinOp(left=u, op=op, right=v) if type(op) in _LOGIC:
+                return _LOGIC[type(op)](self.condition(u), self.condition(v))
+            case ast.BinOp(op=op):
+                self.refuse(node, _REFUSED.get(type(op), "this operator is not available: use + - * /"))
+            case ast.BoolOp(op=logic, values=operands):
+                return reduce(_LOGIC[type(logic)], map(self.condition, operands))
+            case ast.Compare(left=left, ops=ops, comparators=comparators):
+                return self.comparison(left, ops, comparators)
+            case ast.Call(func=function, args=arguments, keywords=keywords):
+                return self.call(node, function, arguments, keywords)
+        self.refuse(node, _REFUSED.get(type(node), f"this has no place in an expression; {_FUNCTIONS_ALLOWED}"))
+
+    def constant(self, node: ast.expr, value: object) -> Pieces:
+        """A number, exactly as typed."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(node, "this is not a real number")
+        if not abs(value) < 2**1024:
+            self.refuse(node, "this number is larger than 1.8e308: rescale")
+        mantissa = self.source(node).casefold().partition("e")[0]
+        if value == 0 and any(digit in mantissa for digit in "123456789"):
+            self.refuse(node, "this number is smaller than 5e-324: rescale")
+        return algebra.constant(Fraction(value) if isinstance(value, int) else algebra.exact(value))
+
+    def source(self, node: ast.expr) -> str:
+        """The text of a node."""
+        return self.bytes[node.col_offset : node.end_col_offset].decode()
+
+    def name(self, node: ast.expr, name: str) -> Pieces:
+        """x or a parameter."""
+        if name == "x":
+            return algebra.x
+        if name in self.parameters:
+            self.used.add(name)
+            return self.parameters[name]
+        if name in FUNCTIONS:
+            self.refuse(node, f"{name} is a function: write {name}({FUNCTIONS[name].arguments})")
+        close = get_close_matches(name, ["x", *self.parameters, *FUNCTIONS], n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        self.refuse(node, f"unknown name {name}: {hint}-p {name}=value ({name}=value in Python) gives it a value")
+
+    def condition(self, node: ast.expr) -> Pieces:
+        """A comparison, or comparisons joined with and, or, not."""
+        match node:
+            case (
+                ast.Compare()
+                | ast.BoolOp()
+                | ast.UnaryOp(op=ast.Not() | ast.Invert())
+                | ast.BinOp(op=ast.BitAnd() | ast.BitOr())
+            ):
+                return self.read(node)
+        self.refuse(
+            node, "this is not a condition: compare it, as in x > 0; & and | need parentheses, (x > 0) & (x < 1)"
+        )
+
+    def comparison(self, left: ast.expr, ops: list[ast.cmpop], comparators: list[ast.expr]) -> Pieces:
+        """1 where every link of the chain holds, else 0."""
+        result, u = _ONE, self.read(left)
+        for op, node in zip(ops, comparators, strict=True):
+            if type(op) not in _COMPARISONS:
+                self.refuse(node, "in and is compare nothing here: use < <= > >= == !=")
+            v = self.read(node)
+            result, u = result * algebra.comparison(_COMPARISONS[type(op)], u, v), v
+        return result
+
+    def call(self, node: ast.expr, called: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]) -> Pieces:
+        """A function of the table, applied."""
+        if not isinstance(called, ast.Name):
+            self.refuse(called, _REFUSED.get(type(called), "this is not a function: multiply with *"))
+        if called.id not in FUNCTIONS:
+            self.refuse(called, self.not_a_function(called.id))
+        function = FUNCTIONS[called.id]
+        if keywords:
+            form = f"{called.id}({function.arguments})"
+            self.refuse(keywords[0].value, f"{called.id} takes no named arguments: write {form}")
+        if len(arguments) < function.least or (function.most and len(arguments) > function.most):
+            takes = f"{function.least} argument{'s' * (function.least > 1)}{' or more' * (not function.most)}"
+            form = f"{called.id}({function.arguments})"
+            self.refuse(node, f"{called.id} takes {takes}, not {len(arguments)}: write {form}")
+        if called.id == "where":
+            condition, *rest = arguments
+            return function.apply(self.condition(condition), *map(self.read, rest))
+        return function.apply(*map(self.read, arguments))
+
+    def not_a_function(self, name: str) -> str:
+        """Why a name cannot be called."""
+        if name == "x" or name in self.parameters:
+            return f"{name} is not a function: multiply with *"
+        if name in SMOOTH:
+            return f"{name} is not piecewise linear; {_FUNCTIONS_ALLOWED}"
+        close = get_close_matches(name, FUNCTIONS, n=1)
+        hint = f": did you mean {close[0]}?" if close else ";"
+        return f"unknown function {name}{hint} {_FUNCTIONS_ALLOWED}"
+
+    def refuse(self, node: ast.expr, reason: str) -> NoReturn:
+        """Raise an `ExpressionError` that points at the node."""
+        # The parser counts bytes; a person counts characters.
+        start = len(self.bytes[: node.col_offset].decode()) + self.shift
+        raise _pointing(self.text, start, len(self.source(node)), reason) from None
+
+
+def _parameter(name: str, value: object) -> Pieces:
+    if name == "x" or name in FUNCTIONS:
+        taken = "the variable" if name == "x" else "a function"
+        raise ActivationError(f"{name} is {taken} of expressions: give the parameter another name")
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ActivationError(f"{name!a} cannot name a parameter: use letters, such as a or tau")
+    return algebra.constant(algebra.exact(number(name, value)))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _pointing(text: str, column: int, width: int, reason: str) -> ExpressionError:
+    """The error for that part of the text; of a long text, only what lies around it."""
+    if len(text) <= 2 * _MARGIN:
+        return ExpressionError(text, column, width, reason)
+    start, end = max(column - _MARGIN, 0), column + _MARGIN
+    before, after = "..." * (start > 0), "..." * (end < len(text))
+    shown = f"{before}{text[start:end]}{after}"
+    column += len(before) - start
+    return ExpressionError(shown, column, min(width, len(shown) - column), reason)
+
+
+def _flat(text: str) -> str:
+    """The text on one line, every character of it printable."""
+    line = "".join(" " if character.isspace() else character for character in text[:_LONGEST])
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    if len(text) > _LONGEST:
+        raise _pointing(shown, 0, 1, f"the expression is {len(text)} characters long: write at most {_LONGEST}")
+    for column, character in enumerate(line):
+        if not character.isprintable() or character == "#":
+            raise _pointing(shown, column, 1, f"{character!a} has no place in an expression: delete it")
+    if not line.strip():
+        raise _pointing(line, 0, 1, "the expression is empty: write one in x, such as max(x, 0)")
+    return line
+
+
+def _tree(text: str) -> ast.expr:
+    _check_parentheses(text)
+    shift = len(text) - len(text.lstrip())
+    try:
+        # The tokeniser warns about 1if and the like; the answer below says more.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as fault:
+        raise _syntax_error(text, shift, fault) from None
+    except (RecursionError, MemoryError):
+        raise _pointing(text, 0, 1, "the expression is nested too deeply: simplify it") from None
+    except ValueError:
+        raise _pointing(text, 0, 1, "this is not an expression in x") from None
+
+
+def _syntax_error(text: str, shift: int, fault: SyntaxError) -> ExpressionError:
+    end = len(text.rstrip())
+    if "digits" in fault.msg:
+        return _pointing(text, shift, 1, "a number in it is larger than 1.8e308: rescale")
+    # The parser finds a missing end on a second line, at no column.
+    column = fault.offset - 1 + shift if fault.lineno == 1 and fault.offset else end
+    if column >= end:
+        return _pointing(text, end, 1, "the expression ends too early: something is missing here")
+    width = (fault.end_offset or 0) - (fault.offset or 0) if fault.end_lineno == 1 else 1
+    width = min(max(width, 1), end - column)
+    reason = " ".join(fault.msg.split())
+    if reason == "invalid syntax":
+        reason = f"{text[column : column + width]} is not expected here"
+    elif "decimal literal" in reason:
+        reason = "a number and a name run together: write a product as 2*x"
+    return _pointing(text, column, width, reason)
+
+
+def _check_parentheses(text: str) -> None:
+    """Point at a parenthesis without its partner; the parser's own words depend on the Python version."""
+    opened: list[int] = []
+    for column, character in enumerate(text):
+        if character == "(":
+            opened.append(column)
+        elif character == ")":
+            if not opened:
+                raise _pointing(text, column, 1, "this ) closes nothing: a ( is missing before it")
+            opened.pop()
+    if opened:
+        raise _pointing(text, opened[-1], 1, "this ( is never closed: a ) is missing after it")

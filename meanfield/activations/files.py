@@ -1,0 +1,123 @@
+"""Activations kept in a file, JSON or TOML: knots, slopes and intercepts, or points and the slopes outside.
+
+docs/activation.schema.json describes the same two forms for editors and other programs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.points import pieces_through
+from meanfield.errors import ActivationError
+
+__all__ = ["read_file"]
+
+_LINES = ("knots", "slopes", "intercepts")
+_POINTS = ("points", "left", "right")
+
+
+def read_file(path: str) -> tuple[str, PiecewiseLinear]:
+    """The name that the file gives its activation (its own path where it gives none), and the activation.
+
+    Raises:
+        ActivationError: no such file, not JSON or TOML, or not an activation.
+    """
+    shown = path if path.isprintable() else ascii(path)
+    try:
+        content = _content(path)
+        return str(content.get("name", shown)), _activation(content)
+    except ActivationError as fault:
+        raise ActivationError(f"{shown}: {fault}") from None
+
+
+def _content(path: str) -> dict[str, object]:
+    is_json = path.lower().endswith(".json")
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        content = _json(text) if is_json else tomllib.loads(text)
+    except FileNotFoundError:
+        raise ActivationError("there is no such file: check the name and the directory") from None
+    except IsADirectoryError:
+        raise ActivationError("this is a directory: name a file in it") from None
+    except OSError as fault:
+        raise ActivationError(f"cannot be read: {fault.strerror or fault}") from None
+    except RecursionError:
+        raise ActivationError("nested too deeply: it needs one table of numbers") from None
+    except ActivationError:
+        raise
+    except UnicodeDecodeError:
+        raise ActivationError("this is not text: save it as UTF-8") from None
+    except ValueError as fault:
+        raise ActivationError(f"not valid {'JSON' if is_json else 'TOML'}: {' '.join(str(fault).split())}") from None
+    if not isinstance(content, dict):
+        raise ActivationError("the file must hold one object {…} with knots, slopes and intercepts")
+    if is_json:
+        content.pop("$schema", None)
+    return content
+
+
+def _json(text: str) -> object:
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_repetition)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ActivationError(f"it holds {name}: every number must be finite")
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content: dict[str, object] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ActivationError(f"{key!a} is given twice: give it once")
+        content[key] = value
+    return content
+
+
+def _activation(content: Mapping[str, object]) -> PiecewiseLinear:
+    name = content.get("name", "a")
+    if not (isinstance(name, str) and name.strip() and name.isprintable()):
+        raise ActivationError("name must be a line of text")
+    form = _POINTS if "points" in content else _LINES
+    unknown = [key for key in content if key not in (*form, "name")]
+    if unknown:
+        raise ActivationError(f"unknown key {unknown[0]!a}: a file with {form[0]} holds {', '.join(form)} and name")
+    missing = [key for key in form if key not in content]
+    if missing:
+        either = f"{', '.join(_LINES)} or {', '.join(_POINTS)}"
+        raise ActivationError(f"{' and '.join(missing)} missing: give {either}")
+    if form is _POINTS:
+        points = [_point(entry) for entry in _list("points", content["points"])]
+        return pieces_through(points, _number("left", content["left"]), _number("right", content["right"])).rounded()
+    return PiecewiseLinear(*(tuple(_number(key, entry) for entry in _list(key, content[key])) for key in form))
+
+
+def _point(entry: object) -> tuple[float, float]:
+    pair = _list("a point", entry)
+    if len(pair) != 2:
+        raise ActivationError(f"a point has 2 numbers, [x, y], not {len(pair)}")
+    return _number("points", pair[0]), _number("points", pair[1])
+
+
+def _list(name: str, value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise ActivationError(f"{name} must be a list of numbers, not {_shown(value)}")
+    return value
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ActivationError(f"{name} must hold numbers, not {_shown(value)}")
+    if not abs(value) < 2**1024 or math.isnan(value):
+        raise ActivationError(f"{name} hold a number that is not finite: every number must be finite")
+    return float(value)
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}..."

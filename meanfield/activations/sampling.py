@@ -1,0 +1,362 @@
+"""Activations given as a Python function: its pieces are found by looking, and the find is checked.
+
+Nothing can be proved about a function that can only be called, so three steps stand in for a proof:
+
+1. On a grid, three neighbours off a straight line betray a knot between them. A run of more than two such triples is
+   looked at again on a finer grid; what is still bent there has no pieces.
+2. A line is fitted between each two knots. Where two lines meet inside the gap between them, that is the knot, to
+   rounding; where they do not, φ jumps, and bisection finds the jump to its last bit.
+3. The result is compared with the function at points not used so far, dense around each knot and out to ±1e8.
+
+Numbers that agree with a short decimal or a small fraction are taken to be that (0.5, not 0.49999999999999994), if
+the comparison still holds. Between −16 and 16 a piece of width 0.01 is found; further out, to ±1e4, one of a
+hundredth of its distance from 0.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.activations.algebra import Pieces
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.errors import ActivationError
+
+__all__ = ["import_function", "sample"]
+
+Array = NDArray[np.float64]
+
+#: Where knots are sought most finely, and how finely: five steps to a piece of width 0.01.
+_CORE, _STEP = 16.0, 0.002
+
+#: How far knots are sought, with steps of a thousandth of the distance from 0; and how far the outer lines are checked.
+_FAR, _RATIO, _FURTHEST = 1e4, 1.001, 1e8
+
+#: Points put between two that a knot, or several, lie between.
+_FINER = 64
+
+#: Departures below this are the function's own rounding; departures above the other refute the pieces found. Both are
+#: relative to the size that a piecewise-linear function has at x, `_Samples.scale`.
+_NOISE, _WRONG = 64 * float(np.finfo(float).eps), 4e-12
+
+#: Numbers this close (relative) to a short one are taken to be it.
+_SNAP = 1e-12
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def import_function(name: str) -> Callable[[Any], Any]:
+    """The function that `package.module:function` names; the current directory is searched first.
+
+    Raises:
+        ActivationError: no such module, an error while it is imported, no such function in it, or not a function.
+    """
+    module_name, _, path = name.partition(":")
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        found: Any = importlib.import_module(module_name)
+    except (Exception, SystemExit) as fault:
+        raise ActivationError(f"cannot import {module_name} for {name}: {_told(fault)}") from None
+    finally:
+        if here in sys.path:
+            sys.path.remove(here)
+    for attribute in path.split("."):
+        try:
+            found = getattr(found, attribute)
+        except Exception:
+            raise ActivationError(f"{module_name} has no {path}: check the name after the colon") from None
+    if isinstance(found, type) or not callable(found):
+        raise ActivationError(f"{name} is not a function: name one that takes an array x and returns φ(x)")
+    return found  # type: ignore[no-any-return]
+
+
+def sample(function: Callable[[Any], Any], name: str) -> PiecewiseLinear:
+    """The pieces of a function of a numpy array.
+
+    Args:
+        function: elementwise, from an array of float64 to one of the same shape.
+        name: what messages call it.
+
+    Raises:
+        ActivationError: it bends (the message says where), or does not return floats of the right shape.
+    """
+    samples = _Samples(function, name)
+    # Shifted by an irrational share of a step, so that no point falls on a knot that a person would choose.
+    samples.look(_symmetric(_STEP * (np.arange(round(_CORE / _STEP)) + _GOLDEN)))
+    samples.gaps()
+    samples.look(_symmetric(np.geomspace(_CORE, _FAR, math.ceil(math.log(_FAR / _CORE) / (_RATIO - 1)))))
+    knots, lines = _found(samples)
+    fault = math.nan
+    for snapped in (True, False):
+        phi = _assembled(samples, knots, lines, snapped)
+        fault = _refuted_at(samples, phi, knots)
+        if math.isnan(fault):
+            return phi
+    raise _bends(name, fault)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """y + slope·(u − x), near the point (x, y) where it is known best."""
+
+    x: float
+    y: float
+    slope: float
+
+    def __call__(self, u: Array) -> Array:
+        return self.y + self.slope * (u - self.x)
+
+
+@dataclass(frozen=True)
+class _Knot:
+    at: float
+    jumps: bool
+
+
+class _Samples:
+    """The function, guarded, and what has been seen of it: `x` ascending and `y`."""
+
+    def __init__(self, function: Callable[[Any], Any], name: str) -> None:
+        self.function, self.name = function, name
+        self.x, self.y = np.empty(0), np.empty(0)
+        self.growth = 0.0
+
+    def __call__(self, x: Array) -> Array:
+        """φ(x), or an `ActivationError` that says what came back instead."""
+        y = self._called(x)
+        if not isinstance(y, np.ndarray | np.generic):
+            raise self._refusal(f"returns {type(y).__name__}, not a numpy array of floats")
+        y = np.asarray(y)
+        if y.shape != x.shape:
+            raise self._refusal(f"turns shape {x.shape} into {y.shape}: it must work element by element")
+        if y.dtype.kind != "f" or y.dtype.itemsize < 8:
+            raise self._refusal(f"returns {y.dtype}, not float64: add .astype(float), or compute in float64")
+        y = y.astype(float)
+        if not np.isfinite(y).all():
+            worst = x[~np.isfinite(y)]
+            at = worst[np.argmin(np.abs(worst))]
+            raise self._refusal(f"is {y[x == at][0]} at x = {at:.4g}: it must be finite everywhere")
+        return y
+
+    def look(self, x: Array) -> None:
+        """Add points."""
+        fresh = np.setdiff1d(x, self.x)
+        self.x, self.y = np.concatenate([self.x, fresh]), np.concatenate([self.y, self(fresh)])
+        ascending = np.argsort(self.x)
+        self.x, self.y = self.x[ascending], self.y[ascending]
+        slopes = np.abs(np.diff(self.y) / np.diff(self.x))
+        # A jump is steep between two points only; a slope is one that lasts for two steps.
+        lasting = np.minimum(slopes[1:], slopes[:-1])
+        self.growth = float(max((np.abs(self.y) / (1 + np.abs(self.x))).max(), lasting.max()))
+
+    def scale(self, x: Array) -> Array:
+        """A bound of |φ|, and of |slope·x| on its pieces: what rounding is measured against."""
+        return self.growth * (1 + np.abs(x))
+
+    def gaps(self) -> list[tuple[int, int]]:
+        """Index pairs (i, j): one knot lies between x[i] and x[j], and on either side of the gap φ is straight.
+
+        Raises:
+            ActivationError: a bend that does not end under the magnifying glass.
+        """
+        runs = self._runs()
+        crowded = _crowded(runs)
+        # A bend over a tenth of all points is no crowd of knots, and need not be looked at again.
+        if crowded and sum(j - i for i, j in crowded) <= len(self.x) / 10:
+            self.look(np.concatenate([_between(self.x[i : j + 1]) for i, j in crowded]))
+            runs = self._runs()
+            crowded = _crowded(runs)
+        if crowded:
+            raise _bends(self.name, self._sharpest(crowded))
+        return runs
+
+    def _runs(self) -> list[tuple[int, int]]:
+        bent = np.flatnonzero(self._departures() > _NOISE * self.scale(self.x[1:-1])) + 1
+        groups = np.split(bent, np.flatnonzero(np.diff(bent) > 1) + 1)
+        return [(int(group[0]) - 1, int(group[-1]) + 1) for group in groups if len(group)]
+
+    def _departures(self) -> Array:
+        """How far each inner point lies off the line through its neighbours."""
+        x, y = self.x, self.y
+        share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+        return np.abs(y[1:-1] - (y[:-2] + share * (y[2:] - y[:-2])))
+
+    def _sharpest(self, runs: list[tuple[int, int]]) -> float:
+        """Where φ bends most, or nearly most, nearest to 0."""
+        i, j = min(runs, key=lambda run: float(np.abs(self.x[run[0] : run[1] + 1]).min()))
+        curvature = self._departures()[i : j - 1] / (self.x[2:] - self.x[:-2])[i : j - 1] ** 2
+        bent = self.x[i + 1 : j][curvature >= curvature.max() / 2]
+        return float(bent[np.argmin(np.abs(bent))])
+
+    def _called(self, x: Array) -> Any:
+        try:
+            return self._quietly(x.copy())
+        except ActivationError:
+            raise
+        except Exception as fault:
+            if self._takes_numbers():
+                raise self._refusal(
+                    "takes single numbers only: give np.vectorize(f, otypes=[float]), or write it for arrays"
+                ) from None
+            raise self._refusal(f"raises {_told(fault)}") from None
+
+    def _takes_numbers(self) -> bool:
+        try:
+            return bool(np.isscalar(self._quietly(0.5)))
+        except Exception:
+            return False
+
+    def _quietly(self, x: Any) -> Any:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self.function(x)
+
+    def _refusal(self, what: str) -> ActivationError:
+        return ActivationError(f"{self.name} {what}")
+
+
+def _crowded(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(i, j) for i, j in runs if j - i > 3]
+
+
+def _found(samples: _Samples) -> tuple[list[_Knot], list[_Line]]:
+    gaps = samples.gaps()
+    starts, ends = [0, *(j for _, j in gaps)], [*(i for i, _ in gaps), len(samples.x) - 1]
+    for start, end in zip(starts, ends, strict=True):
+        if end <= start:
+            raise _bends(samples.name, float(samples.x[start]))
+    lines = [_fitted(samples, start, end) for start, end in zip(starts, ends, strict=True)]
+    knots = [
+        _knot(samples, left, right, float(samples.x[i]), float(samples.x[j]))
+        for (left, right), (i, j) in zip(pairwise(lines), gaps, strict=True)
+    ]
+    return knots, lines
+
+
+def _fitted(samples: _Samples, start: int, end: int) -> _Line:
+    x, y = samples.x[start : end + 1], samples.y[start : end + 1]
+    # Rounding grows with |x|, so points near 0 say more.
+    weight = 1 / (1 + np.abs(x)) ** 2
+    x0, y0 = float(np.average(x, weights=weight)), float(np.average(y, weights=weight))
+    return _Line(x0, y0, float((weight * (x - x0) * (y - y0)).sum() / (weight * (x - x0) ** 2).sum()))
+
+
+def _knot(samples: _Samples, left: _Line, right: _Line, low: float, high: float) -> _Knot:
+    """The knot between two lines, inside (low, high)."""
+    x = np.linspace(low, high, _FINER + 1)
+    y, tolerance = samples(x), _WRONG * samples.scale(x)
+    if left.slope != right.slope:
+        # Measured from the middle of the gap, where rounding is that of the values there and not of the intercepts.
+        middle = np.array((low + high) / 2)
+        meeting = float(middle + (left(middle) - right(middle)) / (right.slope - left.slope))
+        expected = np.where(x < meeting, left(x), right(x))
+        if low <= meeting <= high and (np.abs(y - expected) <= tolerance).all():
+            return _Knot(meeting, False)
+    jump = _bisected(samples, left, right, low, high)
+    off = (np.abs(y - np.where(x < jump, left(x), right(x))) > tolerance) & ~_beside(x, np.array([jump]))
+    if off.any():
+        raise _bends(samples.name, float(x[off][0]))
+    return _Knot(jump, True)
+
+
+def _bisected(samples: _Samples, left: _Line, right: _Line, low: float, high: float) -> float:
+    while (middle := (low + high) / 2) not in (low, high):
+        x = np.array([middle])
+        y = samples(x)
+        if abs(y - left(x))[0] <= abs(y - right(x))[0]:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _assembled(samples: _Samples, knots: list[_Knot], lines: list[_Line], snapped: bool) -> PiecewiseLinear:
+    """The pieces, with lines that meet where φ does not jump: there the knot is their crossing, in rational numbers."""
+    short = _short if snapped else (lambda value, size: Fraction(value))
+    slopes = [short(line.slope, samples.growth) for line in lines]
+    intercepts = [
+        short(float(Fraction(line.y) - slope * Fraction(line.x)), samples.growth)
+        for line, slope in zip(lines, slopes, strict=True)
+    ]
+    at = [
+        short(knot.at, 1.0)
+        if knot.jumps or slopes[i] == slopes[i + 1]
+        else (intercepts[i] - intercepts[i + 1]) / (slopes[i + 1] - slopes[i])
+        for i, knot in enumerate(knots)
+    ]
+    return Pieces(tuple(at), tuple(slopes), tuple(intercepts)).rounded()
+
+
+def _short(value: float, size: float) -> Fraction:
+    """A short decimal or small fraction within `_SNAP` of value, 0 within `_SNAP` of size; else value itself."""
+    number = Fraction(value)
+    if abs(value) <= _SNAP * size:
+        return Fraction(0)
+    decimals = (Fraction(f"{value:.{digits}e}") for digits in range(9))
+    for candidate in (*decimals, number.limit_denominator(60)):
+        if abs(candidate - number) <= _SNAP * abs(number):
+            return candidate
+    return number
+
+
+def _refuted_at(samples: _Samples, phi: PiecewiseLinear, knots: list[_Knot]) -> float:
+    """Where φ is not the function, nearest to 0; NaN if nowhere."""
+    at = np.array([knot.at for knot in knots])
+    x = _unseen(at)
+    # On which side of its jump φ lies there to the last bit is no matter.
+    jumps = at[[knot.jumps for knot in knots]] if knots else at
+    x = x[~_beside(x, jumps)]
+    off = np.abs(samples(x) - phi(x)) > _WRONG * samples.scale(x)
+    return float(x[off][np.argmin(np.abs(x[off]))]) if off.any() else math.nan
+
+
+def _unseen(knots: Array) -> Array:
+    """Points to check at, irregular and out of order (a function that mixes its elements is caught too)."""
+    core = _CORE * (2 * ((np.arange(1, 20_001) * _GOLDEN) % 1) - 1)
+    outside = _symmetric(_CORE * np.exp(math.log(_FURTHEST / _CORE) * ((np.arange(1, 4_001) * _GOLDEN) % 1)))
+    offsets = _symmetric(10.0 ** -np.linspace(0.3, 10, 40))
+    around = (knots[:, None] + offsets * (1 + np.abs(knots[:, None]))).ravel()
+    return np.concatenate([core, outside, around])
+
+
+def _beside(x: Array, jumps: Array) -> NDArray[np.bool_]:
+    """Whether x is so close to a jump that the value there, even one of its own as in sign(0), says nothing."""
+    if not len(jumps):
+        return np.zeros(len(x), bool)
+    after = np.searchsorted(jumps, x).clip(1, len(jumps) - 1) if len(jumps) > 1 else np.zeros(len(x), int)
+    distance = np.minimum(np.abs(x - jumps[after]), np.abs(x - jumps[after - 1]))
+    near: NDArray[np.bool_] = distance <= _SNAP * (1 + np.abs(x))
+    return near
+
+
+def _symmetric(positive: NDArray[np.floating[Any]]) -> Array:
+    return np.concatenate([-positive[::-1], positive]).astype(float)
+
+
+def _between(x: Array) -> Array:
+    return np.concatenate([np.linspace(a, b, _FINER + 1) for a, b in pairwise(x)])
+
+
+def _bends(name: str, x: float) -> ActivationError:
+    return ActivationError(
+        f"{name} bends near x = {x:.4g}: give a function of straight pieces, each at least 0.01 wide "
+        "(beyond |x| = 16, a hundredth of |x|) and with no knot beyond 1e4"
+    )
+
+
+def _told(fault: BaseException) -> str:
+    words = " ".join(str(fault).split())
+    return f"{type(fault).__name__}: {words[:200]}" if words else type(fault).__name__

@@ -1,0 +1,251 @@
+"""From what a user gives as an activation to the activation: the one door to this package's other rooms.
+
+A text is one of five things, decided by its form alone, in this order (the first that fits):
+
+1. `points: (-1,0) (0,0.2) (1,1); left=0, right=1`: it begins with `points:`.
+2. A file: it ends in .json or .toml.
+3. `package.module:function`: dotted names around one colon.
+4. A name of the catalogue: letters, digits, - and _ alone, as in soft-threshold, unless one of the words between the
+   dashes is x or a parameter given; or such a name and parentheses, as in soft-threshold(tau=0.5) or
+   clipped-relu(1, 2), unless what is called is a function of expressions, as in abs(x).
+5. Anything else is an expression in x.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from meanfield.activations.algebra import Pieces
+from meanfield.activations.catalogue import ACTIVATIONS, SMOOTH, decimal, find, nearest, with_values
+from meanfield.activations.expression import FUNCTIONS, parse_expression
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.errors import ActivationError
+
+__all__ = ["NamedActivation", "activation", "formula_of", "parameters_of", "read_activation"]
+
+_SUFFIXES = (".json", ".toml")
+_FUNCTION = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_CALL = re.compile(rf"({_NAME.pattern})\s*\(([^()]*)\)")
+_WORD = re.compile(r"\b[^\W\d]\w*")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|nan)")
+
+
+@dataclass(frozen=True)
+class NamedActivation:
+    """An activation and how to speak of it.
+
+    Attributes: `label`, what the user called it, such as soft-threshold(tau=0.5); `formula`, φ as an expression in x,
+    parameters put in; `phi`, the activation.
+    """
+
+    label: str
+    formula: str
+    phi: PiecewiseLinear
+
+
+def activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **parameters: float) -> PiecewiseLinear:
+    """The activation that `spec` stands for.
+
+    Args:
+        spec: one of
+            - a name of the catalogue, "relu" or "soft-threshold(tau=0.5)";
+            - an expression in x, "max(x - a, 0)";
+            - points, "points: (-1,0) (0,0.2) (1,1); left=0, right=1";
+            - a file, "phi.json" or "phi.toml";
+            - a Python function, "package.module:function" or itself;
+            - a `PiecewiseLinear`, returned as it is.
+        parameters: values of the parameters of a named activation or of an expression.
+
+    Raises:
+        ExpressionError: an expression with a fault; it points there.
+        ActivationError: anything else that gives no activation.
+
+    Example:
+        >>> activation("soft-threshold", tau=0.5) == activation("x - clip(x, -a, a)", a=0.5)
+        True
+    """
+    return read_activation(spec, **parameters).phi
+
+
+def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **parameters: float) -> NamedActivation:
+    """The activation that `spec` stands for, with a label and a formula for tables; arguments as in `activation`."""
+    if isinstance(spec, PiecewiseLinear):
+        _no_parameters("a PiecewiseLinear", parameters)
+        return NamedActivation("piecewise linear", formula_of(spec), spec)
+    if isinstance(spec, str):
+        return _read_text(spec.strip(), parameters)
+    if callable(spec) and not isinstance(spec, type):
+        _no_parameters("a function", parameters)
+        return _sampled(spec, str(getattr(spec, "__name__", type(spec).__name__)))
+    raise ActivationError(
+        f"an activation is a name, an expression, a file, a function or a PiecewiseLinear, not {type(spec).__name__}"
+    )
+
+
+def parameters_of(spec: str) -> frozenset[str]:
+    """Every name that `spec`, as text, can still be given a value for: its entry's parameters, or the words in it."""
+    text = spec.strip()
+    name, _, inside = text.partition("(")
+    if entry := find(name):
+        complete = inside.strip(" )") and "=" not in inside
+        return frozenset() if complete else frozenset([*(p.name for p in entry.parameters), *entry.elsewhere])
+    if text.startswith("points:") or text.lower().endswith(_SUFFIXES):
+        return frozenset()
+    return frozenset(_WORD.findall(text))
+
+
+def formula_of(phi: PiecewiseLinear) -> str:
+    """φ as an expression in x, piece by piece: where(x < 0, 0, x)."""
+
+    def between(first: int, last: int) -> str:
+        if first == last:
+            return _line(phi.slopes[first], phi.intercepts[first])
+        # Halves, and halves of halves: the parentheses of a thousand pieces are ten deep.
+        middle = (first + last) // 2
+        return f"where(x < {decimal(phi.knots[middle])}, {between(first, middle)}, {between(middle + 1, last)})"
+
+    return between(0, len(phi.knots))
+
+
+def _line(slope: float, intercept: float) -> str:
+    if not slope:
+        return decimal(intercept)
+    product = {1.0: "x", -1.0: "-x"}.get(slope, f"{decimal(slope)}*x")
+    if not intercept:
+        return product
+    return f"{product} {'-' if intercept < 0 else '+'} {decimal(abs(intercept))}"
+
+
+def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
+    if text.startswith("points:"):
+        return _read_points(text, parameters)
+    if text.lower().endswith(_SUFFIXES):
+        return _read_file(text, parameters)
+    if _FUNCTION.fullmatch(text):
+        return _read_function(text, parameters)
+    if _NAME.fullmatch(text) and (find(text) or not _is_difference(text, parameters)):
+        return _named(text, [], list(parameters.items()))
+    if (call := _CALL.fullmatch(text)) and _is_named(call[1], call[2], parameters):
+        positional, named_inside = _arguments(call[1], call[2])
+        return _named(call[1], positional, [*named_inside, *parameters.items()])
+    return _read_expression(text, parameters)
+
+
+def _read_points(text: str, parameters: Mapping[str, float]) -> NamedActivation:
+    from meanfield.activations.points import parse_points
+
+    _no_parameters("points", parameters)
+    phi = _rounded(_on_one_line(text), parse_points(text))
+    return NamedActivation(_on_one_line(text), formula_of(phi), phi)
+
+
+def _read_file(path: str, parameters: Mapping[str, float]) -> NamedActivation:
+    from meanfield.activations.files import read_file
+
+    _no_parameters("a file", parameters)
+    name, phi = read_file(path)
+    return NamedActivation(name, formula_of(phi), phi)
+
+
+def _read_function(text: str, parameters: Mapping[str, float]) -> NamedActivation:
+    from meanfield.activations.sampling import import_function
+
+    _no_parameters("a function", parameters)
+    return _sampled(import_function(text), text)
+
+
+def _sampled(function: Callable[[Any], Any], name: str) -> NamedActivation:
+    from meanfield.activations.sampling import sample
+
+    phi = sample(function, name)
+    return NamedActivation(name, formula_of(phi), phi)
+
+
+def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivation:
+    pieces = parse_expression(text, parameters)
+    line = _on_one_line(text)
+    values = "".join(f", {name}={decimal(value)}" for name, value in parameters.items())
+    return NamedActivation(f"{line}{values}", with_values(line, parameters), _rounded(f"{line}{values}", pieces))
+
+
+def _named(name: str, positional: list[object], named: list[tuple[str, object]]) -> NamedActivation:
+    entry = find(name)
+    if not entry:
+        raise _unknown(name)
+    values = entry.bind(positional, named)
+    label = entry.label(values)
+    phi = _rounded(label, parse_expression(entry.formula, values))
+    return NamedActivation(label, with_values(entry.formula, values), phi)
+
+
+def _is_difference(name: str, parameters: Mapping[str, float]) -> bool:
+    """Whether a name with dashes is rather a difference, such as x-a."""
+    return name in FUNCTIONS or any(word == "x" or word in parameters for word in name.split("-"))
+
+
+def _is_named(name: str, inside: str, parameters: Mapping[str, float]) -> bool:
+    """Whether name(inside) means the catalogue rather than an expression."""
+    if name in FUNCTIONS and inside.strip():
+        return False
+    if find(name):
+        return True
+    if _is_difference(name, parameters):
+        return False
+    arguments = [part.strip() for part in inside.split(",")]
+    return "-" in name or all("=" in part or _NUMBER.fullmatch(part) for part in arguments if part)
+
+
+def _arguments(name: str, inside: str) -> tuple[list[object], list[tuple[str, object]]]:
+    positional: list[object] = []
+    named: list[tuple[str, object]] = []
+    for part in inside.split(",") if inside.strip() else []:
+        key, equals, value = (piece.strip() for piece in part.rpartition("="))
+        if not _NUMBER.fullmatch(value) or (equals and not key.isidentifier()):
+            raise _unreadable(name, part)
+        if equals:
+            named.append((key, float(value)))
+        elif named:
+            raise ActivationError(f"{name}: {value} stands after {named[-1][0]}=…: name it too, or put it first")
+        else:
+            positional.append(float(value))
+    return positional, named
+
+
+def _unreadable(name: str, part: str) -> ActivationError:
+    entry = find(name)
+    if not entry:
+        return _unknown(name)
+    return ActivationError(f"{entry.name}: {_shown(part)} does not give a parameter a number: {entry.usage}")
+
+
+def _unknown(name: str) -> ActivationError:
+    close = nearest(name)
+    guess = f"did you mean {close}? " if close else ""
+    fault = "is not piecewise linear" if name.casefold() in SMOOTH else "is not a known activation"
+    names = ", ".join(entry.name for entry in ACTIVATIONS)
+    return ActivationError(f"{_shown(name)} {fault}: {guess}names are {names}; or write an expression in x")
+
+
+def _no_parameters(form: str, parameters: Mapping[str, object]) -> None:
+    if parameters:
+        raise ActivationError(f"{form} takes no parameters, {_shown(next(iter(parameters)))} given: leave it out")
+
+
+def _rounded(label: str, pieces: Pieces) -> PiecewiseLinear:
+    try:
+        return pieces.rounded()
+    except ActivationError as fault:
+        raise ActivationError(f"{_shown(label)}: {fault}") from None
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _shown(text: str) -> str:
+    line = text.strip() if text.isprintable() else ascii(text)
+    return line if len(line) <= 80 else f"{line[:77]}..."
