@@ -18,10 +18,10 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.fixed_points import variance_grid
 from meanfield.mean_field import MeanField
-from meanfield.moments import second_moment, second_moment_d1, slope_moment, slope_square_d1
+from meanfield.moments import kink_term, second_moment, second_moment_d1, slope_moment, slope_square_d1
 from meanfield.roots import find_roots
 
-__all__ = ["EdgeOfChaos", "edge_of_chaos", "edges_of_chaos"]
+__all__ = ["EdgeOfChaos", "edge_of_chaos", "edges_of_chaos", "slope_on_edge"]
 
 Array = NDArray[np.float64]
 
@@ -96,9 +96,15 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
         sigma_b_squared=bias,
         sparsity=float(network.sparsity(q_star)),
         chi_1=float(network.chi1(q_star)),
-        V_prime=1 + float(network.dV_minus_chi1(q_star)),
+        V_prime=slope_on_edge(activation, q_star),
         V_double_prime=float(network.d2V(q_star)),
     )
+
+
+def slope_on_edge(activation: PiecewiseLinear, q_star: float) -> float:
+    """V'(q*) on the edge of chaos of a continuous φ, 1 + Σ dᵢ φ(tᵢ) p(tᵢ)/E φ'²; docs/theory.md, section 6."""
+    kinks = float(kink_term(activation, q_star))
+    return 1 + kinks / float(slope_moment(activation, q_star, 2)) if kinks else 1.0
 
 
 def edges_of_chaos(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -32,7 +33,7 @@ Kind = Literal["stable", "unstable", "half-stable (from below)", "half-stable (f
 #: sign cross once in it.
 _DENSITY = 64
 #: Points per unit of ln q elsewhere, where V is a power of q; they keep the brackets short.
-_SPARSE = 2
+_SPARSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def variance_grid(phi: PiecewiseLinear) -> Array:
     return np.concatenate([[0.0], np.exp(below), np.exp(fine), np.exp(above)])
 
 
-def variance_fixed_points(network: MeanField) -> list[FixedPoint]:
+@lru_cache(maxsize=256)
+def variance_fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
     """Every fixed point of V on [0, ∞), ascending; none if V(q) > q throughout. docs/theory.md, section 5.
 
     A fixed point whose V(q) − q stays below rounding on both sides is reported once, as a tangency.
@@ -96,10 +98,10 @@ def variance_fixed_points(network: MeanField) -> list[FixedPoint]:
         until = math.inf if root.until > root.x else root.x
         slope = float(network.dV(root.x))
         points.append(FixedPoint(root.x, slope, float(network.d2V(root.x)), _kind(root, slope), until))
-    return points
+    return tuple(points)
 
 
-def correlation_fixed_points(network: MeanField, q: float) -> list[CorrelationFixedPoint]:
+def correlation_fixed_points(network: MeanField, q: float) -> tuple[CorrelationFixedPoint, ...]:
     """Every fixed point of R(·; q) on [−1, 1], ascending. ρ = 1 is always one.
 
     Solved in ε = 1 − ρ, so that a fixed point close to 1 keeps its digits.
@@ -125,7 +127,7 @@ def correlation_fixed_points(network: MeanField, q: float) -> list[CorrelationFi
         # ε runs against ρ: its "above" is ρ's "below".
         turned = Root(rho, -root.after, -root.before, until)
         points.append(CorrelationFixedPoint(rho, slope, float(network.d2R(until, q)), _kind(turned, slope), until))
-    return points[::-1]
+    return tuple(points[::-1])
 
 
 def _kind(root: Root, slope: float) -> Kind:

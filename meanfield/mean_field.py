@@ -113,13 +113,13 @@ class MeanField:
         q = self._with_signal(q)
         return self.sigma_w**2 * moments.bend(self.activation, q) * np.asarray(q)[()] / self.V(q)
 
-    def fixed_points(self) -> list[FixedPoint]:
+    def fixed_points(self) -> tuple[FixedPoint, ...]:
         """Every fixed point of V on [0, ∞), ascending, tangencies included; see `FixedPoint`."""
         from meanfield.fixed_points import variance_fixed_points
 
         return variance_fixed_points(self)
 
-    def correlation_fixed_points(self, q: float) -> list[CorrelationFixedPoint]:
+    def correlation_fixed_points(self, q: float) -> tuple[CorrelationFixedPoint, ...]:
         """Every fixed point of R(·; q) on [−1, 1], ascending; see `CorrelationFixedPoint`."""
         from meanfield.fixed_points import correlation_fixed_points
 

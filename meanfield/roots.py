@@ -21,9 +21,10 @@ Function = Callable[[Array], Array]
 
 #: |f| below this many times its scale is zero: the rounding of the maps and of σ_w, σ_b themselves.
 _ZERO = 32 * np.finfo(float).eps
-#: Steps of the bracketing search; each at worst halves the bracket, and 200 exhaust any pair of doubles that the
-#: grids here can produce.
+#: Steps of the bracketing search; each at worst halves the bracket, and 200 exhaust any that the grids here give.
 _STEPS = 200
+#: Steps for the highest derivative, whose sign changes only split the line: to a thousandth of a grid interval or so.
+_ROUGH_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list
         scale: the size against which f is called zero, elementwise and positive where f can vanish.
     """
     x, critical = grid, np.empty(0)
-    for derivative in reversed(levels[1:]):
-        critical = _sign_changes(derivative, x)
+    for n, derivative in reversed(list(enumerate(levels))[1:]):
+        rough = n > 1 and n == len(levels) - 1
+        critical = _sign_changes(derivative, x, _ROUGH_STEPS if rough else _STEPS)
         x = np.union1d(x, critical)
     f = levels[0]
     values = f(x)
@@ -92,20 +94,20 @@ def _flat_root(f: Function, x: Array, signs: NDArray[np.int_], i: int, j: int, c
 
 
 def _crossing(f: Function, low: float, high: float, before: int, after: int) -> Root:
-    x = float(_bracketed(f, np.array([low]), np.array([high]))[0])
+    x = float(_bracketed(f, np.array([low]), np.array([high]), _STEPS)[0])
     return Root(x, int(before), int(after), x)
 
 
-def _sign_changes(f: Function, x: Array) -> Array:
+def _sign_changes(f: Function, x: Array, steps: int) -> Array:
     values = f(x)
     known = np.flatnonzero(values)
     x, values = x[known], values[known]
     change = np.flatnonzero(np.sign(values[:-1]) != np.sign(values[1:]))
-    return _bracketed(f, x[change], x[change + 1]) if change.size else np.empty(0)
+    return _bracketed(f, x[change], x[change + 1], steps) if change.size else np.empty(0)
 
 
-def _bracketed(f: Function, a: Array, b: Array) -> Array:
-    """Roots of f in the brackets [a, b], all at once, to the last bit: Chandrupatla's method.
+def _bracketed(f: Function, a: Array, b: Array, steps: int) -> Array:
+    """Roots of f in the brackets [a, b], all at once, to the last bit if `steps` allow: Chandrupatla's method.
 
     T. R. Chandrupatla, Advances in Engineering Software 28 (1997) 145-149: inverse quadratic interpolation where it
     is safe, else bisection.
@@ -114,7 +116,7 @@ def _bracketed(f: Function, a: Array, b: Array) -> Array:
     c, fc = a.copy(), fa.copy()
     t = np.full_like(a, 0.5)
     best = np.where(np.abs(fa) < np.abs(fb), a, b)
-    for _ in range(_STEPS):
+    for _ in range(steps):
         x = a + t * (b - a)
         fx = f(x)
         same = np.sign(fx) == np.sign(fa)

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.edge import EdgeOfChaos, edge_of_chaos
+from meanfield.edge import EdgeOfChaos, edge_of_chaos, slope_on_edge
 from meanfield.errors import DomainError, MeanFieldError
 from meanfield.fixed_points import FixedPoint
 from meanfield.mean_field import MeanField
@@ -70,13 +70,17 @@ def diagnose(network: MeanField, near: float = 1.0) -> Diagnosis:
     """
     if not (0 < near < math.inf):
         raise DomainError(f"q_star = {near:g} is not the variance of a signal: give a finite number > 0")
-    points = tuple(network.fixed_points())
+    points = network.fixed_points()
     if not points:
         return Diagnosis(network, (), None, phase(network, _FAR), verdict(network, None))
-    # Nearest in ratio; a fixed point at 0 is infinitely far, and so the choice only if it is alone.
-    nearest = min(points, key=lambda p: abs(math.log(p.q / near)) if p.q else math.inf)
+    nearest = _nearest(points, near)
     judged = replace(nearest, q=near, kind="neutral") if _keeps_every_q(network, nearest) else nearest
     return Diagnosis(network, points, judged, phase(network, judged.q), verdict(network, judged))
+
+
+def _nearest(points: tuple[FixedPoint, ...], q: float) -> FixedPoint:
+    """The one nearest in ratio; one at 0 is infinitely far, and so the choice only if it is alone."""
+    return min(points, key=lambda p: abs(math.log(p.q / q)) if p.q else math.inf)
 
 
 def _keeps_every_q(network: MeanField, fixed_point: FixedPoint) -> bool:
@@ -87,11 +91,10 @@ def _keeps_every_q(network: MeanField, fixed_point: FixedPoint) -> bool:
 
 def diagnose_edge(edge: EdgeOfChaos) -> Diagnosis:
     """The diagnosis of an edge of chaos at its q*, with the slope and curvature that it knows exactly."""
-    found = diagnose(edge.mean_field, edge.q_star)
-    if found.fixed_point is None or found.fixed_point.kind == "neutral":
-        return found
-    exact = replace(found.fixed_point, q=edge.q_star, slope=edge.V_prime, curvature=edge.V_double_prime)
-    return replace(found, fixed_point=exact, phase="edge of chaos", verdict=verdict(edge.mean_field, exact))
+    network = edge.mean_field
+    points = network.fixed_points()
+    exact = replace(_nearest(points, edge.q_star), q=edge.q_star, slope=edge.V_prime, curvature=edge.V_double_prime)
+    return Diagnosis(network, points, exact, "edge of chaos", verdict(network, exact))
 
 
 def phase(network: MeanField, q: float) -> Phase:
@@ -181,11 +184,13 @@ def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float,
 
     def stable_edge(m: float) -> EdgeOfChaos | None:
         try:
-            edge = edge_of_chaos(clipped(activation, -m, m), q_star)
+            phi = clipped(activation, -m, m)
+            if abs(slope_on_edge(phi, q_star)) > _CLIPPED_SLOPE:
+                return None
+            edge = edge_of_chaos(phi, q_star)
         except MeanFieldError:
             return None
-        alone = abs(edge.V_prime) <= _CLIPPED_SLOPE and len(edge.mean_field.fixed_points()) == 1
-        return edge if alone else None
+        return edge if len(edge.mean_field.fixed_points()) == 1 else None
 
     reach = np.linspace(-6, 6, 241) * math.sqrt(q_star)
     levels = _two_digit_numbers_below(float(np.abs(activation(reach)).max()))

@@ -69,7 +69,8 @@ def _told(error: Exception) -> tuple[str, int]:
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    # Plain help starts twice as fast as the rich one.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
