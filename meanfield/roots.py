@@ -52,7 +52,8 @@ def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list
     for n, derivative in reversed(list(enumerate(levels))[1:]):
         rough = n > 1 and n == len(levels) - 1
         critical = _sign_changes(derivative, x, _ROUGH_STEPS if rough else _STEPS)
-        x = np.union1d(x, critical)
+        x = np.sort(np.concatenate([x, critical]))
+        x = x[np.concatenate([[True], np.diff(x) > 0])]
     f = levels[0]
     values = f(x)
     signs = np.where(np.abs(values) <= _ZERO * scale(x), 0, np.sign(values)).astype(int)

@@ -48,8 +48,7 @@ class _Commands(TyperGroup):
             if self.debug:
                 raise
             message, code = _told(error)
-            if message:
-                print(f"meanfield: {message}", file=sys.stderr)
+            print(f"meanfield: {message}", file=sys.stderr)
         sys.exit(code or 0)
 
 
@@ -58,9 +57,7 @@ def _told(error: Exception) -> tuple[str, int]:
         return str(error), EXIT_NO_ANSWER if isinstance(error, NoEdgeOfChaos) else EXIT_BAD_INPUT
     if isinstance(error, typer.BadParameter.__mro__[2]):  # every error in the use of options and commands
         usage: Any = error
-        message = usage.format_message()
-        # Without a message, the help was asked for and has been shown.
-        return message and f"{message} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
+        return f"{usage.format_message()} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
     if isinstance(error, typer.Abort):
         return "interrupted", 130
     return f"internal error ({type(error).__name__}: {error}); 'meanfield --debug …' shows where", EXIT_BAD_INPUT
@@ -68,7 +65,7 @@ def _told(error: Exception) -> tuple[str, int]:
 
 app = typer.Typer(
     cls=_Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     # Plain help starts twice as fast as the rich one.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -100,6 +97,8 @@ def meanfield(
     """
     if isinstance(context.command, _Commands):
         context.command.debug = debug
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 app.command("eoc")(eoc.eoc)
@@ -114,4 +113,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show σ still shows the numbers.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    app()
+    app(prog_name="meanfield")

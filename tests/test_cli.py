@@ -1,0 +1,276 @@
+"""The command as its user meets it: results, formats, errors, examples, start-up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import meanfield as mf
+from meanfield.cli import app
+
+ROOT = Path(__file__).parent.parent
+CRELU = "clipped-relu(tau=1.0364, m=2)"
+COMMANDS = ["eoc", "check", "maps", "activations", "cite"]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "meanfield", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=60)
+
+
+def data(*arguments: str) -> dict | list:
+    result = run(*arguments, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
+    answer = data("eoc", "--act", "soft-threshold", "--tau", "0.5")
+    assert list(answer) == [
+        "activation",
+        "q_star",
+        "sigma_w",
+        "sigma_b",
+        "sigma_w_squared",
+        "sigma_b_squared",
+        "sparsity",
+        "chi_1",
+        "V_prime",
+        "V_double_prime",
+        "verdict",
+        "explanation",
+    ]
+    network = mf.MeanField(mf.activation("soft-threshold", tau=0.5), answer["sigma_w"], answer["sigma_b"])
+    assert network.V(1.0) == pytest.approx(1, rel=1e-12)
+    assert network.chi1(1.0) == pytest.approx(1, rel=1e-12)
+    assert answer["V_prime"] == 1
+    assert answer["verdict"] == "unstable"
+    assert "clip at m" in answer["explanation"]
+
+
+def test_check_lists_the_three_fixed_points_of_a_loosely_clipped_relu() -> None:
+    answer = data("check", "--act", CRELU, "--sigma-w", "2.592286", "--sigma-b", "0.737097")
+    points = answer["fixed_points"]
+    assert [list(p) for p in points] == [["q", "slope", "curvature", "kind"]] * 3
+    assert [p["q"] for p in points] == pytest.approx([1, 1.235, 3.476], abs=1e-3)
+    assert [p["kind"] for p in points] == ["stable", "unstable", "stable"]
+    assert answer["phase"] == "edge of chaos"
+    assert "1.235" in answer["explanation"]
+
+
+def test_check_strict_fails_only_what_is_unstable() -> None:
+    unstable = run("check", "--act", "shifted-relu", "--tau", "1", "--sigma-w", "3", "--sigma-b", "1", "--strict")
+    stable = run("check", "--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1", "--strict")
+    assert (unstable.exit_code, stable.exit_code) == (1, 0)
+    assert "unstable" in unstable.stdout
+
+
+def test_one_activation_gives_an_object_and_several_a_list() -> None:
+    several = data("eoc", "--act", "relu", "--act", "leaky-relu", "--slope", "0.1")
+    assert [row["activation"] for row in several] == ["relu", "leaky-relu(slope=0.1)"]
+    assert isinstance(data("eoc", "--act", "relu"), dict)
+
+
+def test_each_of_several_activations_takes_the_parameters_it_knows() -> None:
+    several = data(
+        "eoc", "--act", "relu", "--act", "soft-threshold", "--act", "clip(x, -m, m)", "--tau", "1", "--m", "2"
+    )
+    alone = data("eoc", "--act", "clip(x, -2, 2)")
+    assert several[2]["sigma_w"] == alone["sigma_w"]
+
+
+def test_sigma_b_gives_every_point_of_the_edge() -> None:
+    rows = data("eoc", "--act", "clipped-relu(1, 1)", "--sigma-w", "3")
+    assert len(rows) == 2
+    assert [row["sigma_w"] for row in rows] == pytest.approx([3, 3], rel=1e-12)
+
+
+def test_maps_print_what_the_library_computes() -> None:
+    rows = data("maps", "--act", "relu", "--q", "0.5,2")
+    assert [(row["q"], row["V"]) for row in rows] == [(0.5, pytest.approx(0.5)), (2, pytest.approx(2))]
+    rows = data("maps", "--act", "relu", "--rho=-1:1:3")
+    assert [row["R"] for row in rows] == pytest.approx([0, 1 / 3.141592653589793, 1], abs=1e-15)
+
+
+def test_csv_holds_every_digit_and_nothing_but_data() -> None:
+    result = run("eoc", "--act", "soft-threshold", "--tau", "0.5", "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    assert float(row["sigma_w"]) == mf.edge_of_chaos(mf.activation("soft-threshold", tau=0.5)).sigma_w
+
+
+def test_digits_round_every_format() -> None:
+    assert data("eoc", "--act", "relu", "--digits", "3")["sigma_w"] == 1.41
+    assert "1.41 " in run("eoc", "--act", "relu", "--digits", "3").stdout
+
+
+def test_markdown_and_latex_have_a_row_each() -> None:
+    arguments = ["eoc", "--act", "relu", "--act", "abs", "--format"]
+    markdown, latex = run(*arguments, "markdown").stdout, run(*arguments, "latex").stdout
+    assert [line.count("|") for line in markdown.splitlines()] == [13] * 4
+    assert latex.count(r"\\") == 3
+    assert latex.startswith(r"\begin{tabular}") and latex.endswith("\\end{tabular}\n")
+    assert latex.isascii()
+
+
+WRONG = {
+    "a power": (["eoc", "--act", "x**2"], 2, "piecewise linear"),
+    "a product": (["eoc", "--act", "x*x"], 2, "piecewise linear"),
+    "a smooth function": (["eoc", "--act", "tanh(x)"], 2, "piecewise linear"),
+    "a jump": (["eoc", "--act", "hard-threshold", "--tau", "0.5"], 1, "jumps at x = -0.5, 0.5"),
+    "zero": (["eoc", "--act", "0*x"], 2, "zero everywhere"),
+    "an open parenthesis": (["eoc", "--act", "max(0,x"], 2, ")"),
+    "a misspelt name": (["eoc", "--act", "soft-treshold", "--tau", "0.5"], 2, "soft-threshold"),
+    "a negative threshold": (["eoc", "--act", "soft-threshold", "--tau", "-1"], 2, "tau"),
+    "a missing parameter": (["eoc", "--act", "clipped-relu", "--tau", "1"], 2, "m"),
+    "a stray parameter": (["eoc", "--act", "relu", "--tau", "1"], 2, "tau"),
+    "no edge here": (["eoc", "--act", "hard-sigmoid"], 1, "q* >= 47"),
+    "not a number": (["eoc", "--act", "relu", "--q-star", "one"], 2, "--q-star"),
+    "not a variance": (["eoc", "--act", "relu", "--q-star", "-1"], 2, "-1"),
+    "nan": (["eoc", "--act", "soft-threshold", "--tau", "nan"], 2, "nan"),
+    "two questions": (["eoc", "--act", "relu", "--q-star", "1", "--sigma-b", "1"], 2, "one of"),
+    "no activation": (["eoc"], 2, "--act"),
+    "an unknown command": (["eos"], 2, "eos"),
+    "an unknown option": (["eoc", "--act", "relu", "--width", "3"], 2, "--width"),
+    "no weights": (["check", "--act", "relu", "--sigma-w", "0"], 2, "sigma_w"),
+    "not a range": (["maps", "--act", "relu", "--q", "1:2"], 2, "START:STOP:COUNT"),
+    "not a correlation": (["maps", "--act", "relu", "--rho", "0,2"], 2, "[-1, 1]"),
+    "a file that is not there": (["eoc", "--act", "nosuch.json"], 2, "nosuch.json"),
+    "a folder that is not there": (["eoc", "--act", "relu", "--output", "/no/such/folder/f"], 2, "/no/such/folder"),
+}
+
+
+@pytest.mark.parametrize("arguments, code, said", WRONG.values(), ids=WRONG.keys())
+def test_wrong_input_gets_one_line_and_an_exit_code(arguments: list[str], code: int, said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    message, *pointer = result.stderr.rstrip("\n").split("\n")
+    assert message.startswith("meanfield: ") and said in message
+    # An expression's message shows the expression and points into it.
+    assert not pointer or (len(pointer) == 2 and set(pointer[1]) == {" ", "^"})
+
+
+def test_a_power_is_pointed_at() -> None:
+    _, expression, pointer = run("eoc", "--act", "max(0, x**2)").stderr.rstrip().split("\n")
+    start = pointer.index("^")
+    assert expression[start : start + pointer.count("^")] == "x**2"
+
+
+def test_a_traceback_is_shown_only_on_request() -> None:
+    assert "Traceback" not in process("eoc", "--act", "x**2").stderr
+    assert "Traceback" in process("--debug", "eoc", "--act", "x**2").stderr
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "edge.json"
+    assert run("eoc", "--act", "relu", "--format", "json", "--output", str(target)).exit_code == 0
+    written = target.read_text()
+    assert json.loads(written)["activation"] == "relu"
+    assert run("eoc", "--act", "sign", "--format", "json", "--output", str(target)).exit_code == 1
+    assert run("eoc", "--act", "relu", "--output", str(tmp_path)).exit_code == 2
+    assert target.read_text() == written
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def examples(text: str) -> list[str]:
+    return re.findall(r"^ *(meanfield .*)$", text, flags=re.MULTILINE)
+
+
+HELPS = {name: run(*name, "--help").stdout for name in [(), *((command,) for command in COMMANDS)]}
+
+
+@pytest.mark.parametrize("name", HELPS, ids=lambda name: "-".join(name) or "meanfield")
+def test_every_example_of_a_help_runs_as_printed(name: tuple[str, ...]) -> None:
+    printed = examples(HELPS[name].split("Options:")[0])
+    printed = [line for line in printed if not line.startswith("meanfield " + " ".join(name) + " [")]
+    assert printed
+    for line in printed:
+        command = shlex.split(line.split(" > ")[0])[1:]
+        result = run(*command)
+        assert result.exit_code in (0, 1 if "--strict" in command else 0), line
+        assert result.stdout
+
+
+def test_every_command_of_the_readme_runs_as_printed() -> None:
+    lines = examples((ROOT / "README.md").read_text())
+    assert len(lines) >= 8
+    for line in lines:
+        assert run(*shlex.split(line)[1:]).exit_code == 0, line
+
+
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    printed = run("eoc", "--act", "soft-threshold", "--tau", "0.5").stdout
+    readme = (ROOT / "README.md").read_text()
+    for line in filter(None, map(str.strip, printed.splitlines())):
+        assert line in readme
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tables_keep_within_the_width_of_the_terminal(width: int) -> None:
+    for arguments in (["eoc", "--act", CRELU], ["eoc", "--act", "relu", "--act", CRELU], ["activations"]):
+        lines = process(*arguments, COLUMNS=str(width)).stdout.splitlines()
+        assert lines and max(map(len, lines)) <= width
+
+
+def test_colour_is_for_terminals_that_want_it() -> None:
+    arguments = ["eoc", "--act", "soft-threshold", "--tau", "0.5"]
+    assert "\x1b" not in process(*arguments).stdout
+    assert "\x1b[31m" in process(*arguments, FORCE_COLOR="1", TERM="xterm").stdout
+    assert "\x1b[31m" not in process(*arguments, FORCE_COLOR="1", NO_COLOR="1", TERM="xterm").stdout
+
+
+def test_an_ascii_terminal_still_gets_its_numbers() -> None:
+    result = process("eoc", "--act", "relu", PYTHONIOENCODING="ascii")
+    assert result.returncode == 0
+    assert "1.41421" in result.stdout
+
+
+def test_shell_completion_knows_the_catalogue() -> None:
+    result = process(
+        _MEANFIELD_COMPLETE="complete_zsh",
+        _TYPER_COMPLETE_ARGS="meanfield eoc --act soft-",
+        COMP_WORDS="",
+        COMP_CWORD="3",
+    )
+    assert "soft-threshold" in result.stdout
+
+
+def test_import_and_help_load_nothing_heavy() -> None:
+    code = (
+        "import sys, meanfield.cli\n"
+        "try: meanfield.cli.app(['eoc', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'numpy', 'scipy', 'sympy', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stderr.strip() == "set()"
+
+
+def test_the_edge_of_chaos_loads_neither_sympy_nor_matplotlib_nor_scipy() -> None:
+    code = (
+        "import sys, meanfield as mf\n"
+        "mf.edge_of_chaos(mf.activation('relu')).mean_field.fixed_points()\n"
+        "print({'scipy', 'sympy', 'matplotlib'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "set()"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert run("--version").stdout.split() == ["meanfield", mf.__version__]
+    assert f"version: {mf.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"{{{mf.__version__}}}" in run("cite").stdout
