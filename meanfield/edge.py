@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.fixed_points import variance_grid
-from meanfield.mean_field import MeanField
+from meanfield.mean_field import LARGEST_SCALE, MeanField
 from meanfield.moments import kink_term, second_moment, second_moment_d1, slope_moment, slope_square_d1
 from meanfield.roots import find_roots
 
@@ -127,8 +127,8 @@ def edges_of_chaos(
     else:
         assert sigma_b is not None
         given, value, lowest = "sigma_b", sigma_b, 0.0
-    if not (lowest <= value < math.inf):
-        raise DomainError(f"{given} = {value:g} is out of range: give a finite number {'> 0' if lowest else '>= 0'}")
+    if not (lowest <= value <= LARGEST_SCALE):
+        raise DomainError(f"{given} = {value:g} is out of range: give 0 {'<' if lowest else '<='} {given} <= 1e150")
     grid = _active_grid(activation)
     if activation.is_homogeneous:
         edge = edge_of_chaos(activation)

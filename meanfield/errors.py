@@ -44,7 +44,7 @@ class DomainError(MeanFieldError):
 
 
 class UndefinedCorrelation(MeanFieldError):
-    """R is asked where V(q) = 0: no signal is left whose correlation could be taken."""
+    """R is asked where V(q) is 0, so that no signal is left to correlate, or too large for a double."""
 
 
 class NoEdgeOfChaos(MeanFieldError):

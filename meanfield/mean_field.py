@@ -17,9 +17,12 @@ from meanfield.errors import DomainError, UndefinedCorrelation
 if TYPE_CHECKING:
     from meanfield.fixed_points import CorrelationFixedPoint, FixedPoint
 
-__all__ = ["MeanField"]
+__all__ = ["LARGEST_SCALE", "MeanField"]
 
 Values = NDArray[np.float64] | float
+
+#: Above this a scale's square is no double.
+LARGEST_SCALE = 1e150
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class MeanField:
         sigma_b: σ_b ≥ 0, the standard deviation of the biases.
 
     Every map takes arrays and broadcasts them like a numpy ufunc; scalars in, floats out. Values at q = 0 are limits
-    from above. Variances are in squared units of the pre-activation.
+    from above. Variances are in squared units of the pre-activation. A value beyond 1.8e308 is ∞, as in numpy.
 
     Raises:
         DomainError: σ_w or σ_b out of range; in the maps, q negative or not finite, ρ outside [−1, 1].
@@ -45,22 +48,25 @@ class MeanField:
     sigma_b: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.sigma_w < math.inf):
-            raise DomainError(f"sigma_w = {self.sigma_w:g} is not a scale of weights: give a finite number > 0")
-        if not (0 <= self.sigma_b < math.inf):
-            raise DomainError(f"sigma_b = {self.sigma_b:g} is not a scale of biases: give a finite number >= 0")
+        if not (0 < self.sigma_w <= LARGEST_SCALE):
+            raise DomainError(f"sigma_w = {self.sigma_w:g} is not a scale of weights: give 0 < sigma_w <= 1e150")
+        if not (0 <= self.sigma_b <= LARGEST_SCALE):
+            raise DomainError(f"sigma_b = {self.sigma_b:g} is not a scale of biases: give 0 <= sigma_b <= 1e150")
 
     def V(self, q: ArrayLike) -> Values:
         """Variance map V(q) = σ_w² E φ(√q z)² + σ_b², the variance one layer on."""
-        return self.sigma_w**2 * moments.second_moment(self.activation, q) + self.sigma_b**2
+        with np.errstate(over="ignore"):
+            return self.sigma_w**2 * moments.second_moment(self.activation, q) + self.sigma_b**2
 
     def dV(self, q: ArrayLike) -> Values:
         """V'(q), the slope of the variance map; ±∞ at q = 0 where φ has a kink or jump at 0 with φ(0) ≠ 0."""
-        return self.sigma_w**2 * moments.second_moment_d1(self.activation, q)
+        with np.errstate(over="ignore"):
+            return self.sigma_w**2 * moments.second_moment_d1(self.activation, q)
 
     def d2V(self, q: ArrayLike) -> Values:
         """V''(q), the curvature of the variance map."""
-        return self.sigma_w**2 * moments.second_moment_d2(self.activation, q)
+        with np.errstate(over="ignore"):
+            return self.sigma_w**2 * moments.second_moment_d2(self.activation, q)
 
     def chi1(self, q: ArrayLike) -> Values:
         """χ₁(q) = σ_w² E φ'(√q z)², the gain of a gradient through one layer; ∞ where φ jumps."""
@@ -88,7 +94,7 @@ class MeanField:
         """Correlation map R(ρ; q) = (σ_w² E φ(u)φ(v) + σ_b²)/V(q), the correlation one layer on.
 
         Raises:
-            UndefinedCorrelation: V(q) = 0.
+            UndefinedCorrelation: V(q) is 0, or overflows.
         """
         q = self._with_signal(q)
         return (self.sigma_w**2 * covariance(self.activation, rho, q) + self.sigma_b**2) / self.V(q)
@@ -131,10 +137,11 @@ class MeanField:
         if self.sigma_b == 0 and not q.all():
             nearest = min((abs(t) for t in self.activation.knots if t), default=40.0)
             q = np.where(q == 0, (nearest / 40) ** 2, q)
-        silent = np.equal(self.V(q), 0)
-        if silent.any():
-            raise UndefinedCorrelation(
-                f"V(q) = 0 at q = {np.asarray(q)[silent].flat[0]:g}: no signal is left to correlate; "
-                "give a larger q or sigma_b > 0"
-            )
+        variance = np.asarray(self.V(q))
+        for wrong, says in (
+            (variance == 0, "= 0 at q = {:g}: no signal is left to correlate; give a larger q or sigma_b > 0"),
+            (np.isinf(variance), "overflows at q = {:g}: give a smaller q or sigma_w"),
+        ):
+            if wrong.any():
+                raise UndefinedCorrelation(f"V(q) {says.format(q[wrong].flat[0])}")
         return q[()]
