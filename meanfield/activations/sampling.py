@@ -23,7 +23,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,16 +62,16 @@ def import_function(name: str) -> Callable[[Any], Any]:
         ActivationError: no such module, an error while it is imported, no such function in it, or not a function.
     """
     module_name, _, path = name.partition(":")
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
+    # "" stands for the current directory, even if that has been deleted.
+    sys.path.insert(0, "")
     importlib.invalidate_caches()
     try:
         found: Any = importlib.import_module(module_name)
     except (Exception, SystemExit) as fault:
         raise ActivationError(f"cannot import {module_name} for {name}: {_told(fault)}") from None
     finally:
-        if here in sys.path:
-            sys.path.remove(here)
+        if "" in sys.path:
+            sys.path.remove("")
     for attribute in path.split("."):
         try:
             found = getattr(found, attribute)
@@ -297,7 +296,10 @@ def _assembled(samples: _Samples, knots: list[_Knot], lines: list[_Line], snappe
         else (intercepts[i] - intercepts[i + 1]) / (slopes[i + 1] - slopes[i])
         for i, knot in enumerate(knots)
     ]
-    return Pieces(tuple(at), tuple(slopes), tuple(intercepts)).rounded()
+    try:
+        return Pieces(tuple(at), tuple(slopes), tuple(intercepts)).rounded()
+    except ActivationError as fault:
+        raise ActivationError(f"{samples.name}: {fault}") from None
 
 
 def _short(value: float, size: float) -> Fraction:
@@ -336,8 +338,9 @@ def _beside(x: Array, jumps: Array) -> NDArray[np.bool_]:
     """Whether x is so close to a jump that the value there, even one of its own as in sign(0), says nothing."""
     if not len(jumps):
         return np.zeros(len(x), bool)
-    after = np.searchsorted(jumps, x).clip(1, len(jumps) - 1) if len(jumps) > 1 else np.zeros(len(x), int)
-    distance = np.minimum(np.abs(x - jumps[after]), np.abs(x - jumps[after - 1]))
+    after = np.searchsorted(jumps, x)
+    left, right = jumps[np.maximum(after - 1, 0)], jumps[np.minimum(after, len(jumps) - 1)]
+    distance = np.minimum(np.abs(x - left), np.abs(x - right))
     near: NDArray[np.bool_] = distance <= _SNAP * (1 + np.abs(x))
     return near
 

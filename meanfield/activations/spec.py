@@ -138,7 +138,7 @@ def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
 def _read_points(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     from meanfield.activations.points import parse_points
 
-    _no_parameters("points", parameters)
+    _no_parameters("a list of points", parameters)
     phi = _rounded(_on_one_line(text), parse_points(text))
     return NamedActivation(_on_one_line(text), formula_of(phi), phi)
 

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import math
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import erf, expit
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.sampling import sample
+from meanfield.activations.spec import activation
+from meanfield.errors import ActivationError
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+@st.composite
+def wide_pieces(draw):
+    """Knots at least 0.01 apart, kinks and jumps of at least 0.1, all short decimals; and the function they make."""
+    knots = sorted(n / 100 for n in draw(st.sets(st.integers(-1500, 1500), min_size=1, max_size=8)))
+    tenths = st.integers(-30, 30).map(lambda n: n / 10)
+    nonzero = tenths.filter(bool)
+    start = draw(st.tuples(nonzero, tenths))
+    kinks = draw(st.lists(nonzero, min_size=len(knots), max_size=len(knots)))
+    jumps = draw(st.lists(st.just(0.0) | nonzero, min_size=len(knots), max_size=len(knots)))
+
+    def function(x):
+        y = start[0] * x + start[1]
+        for t, d, jump in zip(knots, kinks, jumps, strict=True):
+            y = y + d * relu(x - t) + jump * (x >= t)
+        return y
+
+    return knots, jumps, function
+
+
+@settings(max_examples=60, deadline=None)
+@given(wide_pieces(), st.lists(st.floats(-30, 30), min_size=1, max_size=50).map(np.array))
+def test_every_knot_of_a_function_with_wide_pieces_is_found_and_nothing_else(made, points):
+    knots, jumps, function = made
+    phi = sample(function, "f")
+    np.testing.assert_allclose(phi.knots, knots, rtol=1e-12, atol=1e-12)
+    assert (phi.jumps != 0).tolist() == [jump != 0 for jump in jumps]
+    clear = np.abs(points[:, None] - knots).min(axis=1) > 1e-9
+    np.testing.assert_allclose(phi(points[clear]), function(points[clear]), rtol=1e-11, atol=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(-15, 15), min_size=2, max_size=5)
+    .map(sorted)
+    .filter(lambda t: all(b - a > 0.02 for a, b in pairwise(t))),
+    st.lists(st.floats(0.1, 3), min_size=5, max_size=5),
+)
+def test_kinks_at_any_double_are_found_to_a_trillionth_and_never_taken_for_jumps(knots, kinks):
+    phi = sample(lambda x: sum(d * relu(x - t) for t, d in zip(knots, kinks, strict=False)), "f")
+    np.testing.assert_allclose(phi.knots, knots, rtol=1e-12, atol=1e-12)
+    assert phi.is_continuous
+    assert phi.zero_intervals == ((-math.inf, phi.knots[0]),)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-15, 15), st.floats(-5, 5), st.floats(0.1, 3))
+def test_a_jump_at_any_double_is_found_to_a_trillionth(at, base, height):
+    phi = sample(lambda x: np.where(x >= at, base + height, base), "f")
+    np.testing.assert_allclose(phi.knots, [at], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(phi.jumps, height, rtol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (relu, activation("relu")),
+        (lambda x: np.clip(x / 6 + 0.5, 0, 1), activation("hard-sigmoid")),
+        (lambda x: np.sign(x) * relu(np.abs(x) - 0.5), activation("soft-threshold(0.5)")),
+        (lambda x: np.clip(x - 1 / 3, 0, 1.1), activation("clip(x - 1/3, 0, 1.1)")),
+        (np.sign, activation("sign")),
+        (lambda x: np.heaviside(x - 0.3, 0.5), activation("step(x - 0.3)")),
+        (lambda x: np.where(np.abs(x) > 0.7, x, 0.0), activation("hard-threshold(0.7)")),
+        (lambda x: np.where(x > 0, x, 0.01 * x), activation("leaky-relu(0.01)")),
+        (lambda x: (np.abs(x + 1) - np.abs(x - 1)) / 2, activation("hard-tanh")),
+        (lambda x: relu(x - 15.01) - relu(x - 15.02), activation("clip(x - 15.01, 0, 0.01)")),
+        (lambda x: relu(x) + 0.1 * relu(x - 5000), activation("relu(x) + 0.1*relu(x - 5000)")),
+        (lambda x: 1e6 * relu(x - 0.3), activation("1000000*relu(x - 0.3)")),
+        (lambda x: 1e-9 * relu(x - 0.3), activation("1e-9*relu(x - 0.3)")),
+        (lambda x: np.ones_like(x), activation("1")),
+        (lambda x: x.__imul__(2.0), activation("2*x")),
+        (np.vectorize(lambda x: max(x, 0), otypes=[float]), activation("relu")),
+        (activation("points: (-1,0) (0,0.2) (1,1); left=0, right=1"),) * 2,
+    ],
+)
+def test_short_decimals_and_fractions_come_back_as_they_were_typed(function, expected):
+    phi = sample(function, "f")
+    assert phi.knots == expected.knots
+    assert phi.slopes == expected.slopes
+    assert phi.intercepts == pytest.approx(expected.intercepts, rel=1e-15)
+
+
+def test_flat_pieces_are_exactly_flat_whatever_the_other_numbers_are():
+    phi = sample(lambda x: relu(math.pi - math.e * np.abs(x)), "hat")
+    assert phi.is_continuous
+    assert phi.zero_intervals == ((-math.inf, phi.knots[0]), (phi.knots[2], math.inf))
+    assert phi.knots == pytest.approx([-math.pi / math.e, 0, math.pi / math.e], rel=1e-14, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("function", "low", "high"),
+    [
+        (np.tanh, -2, 2),
+        (lambda x: x**2, -17, 17),
+        (lambda x: np.abs(x) ** 1.5, -17, 17),
+        (lambda x: x * (1 + erf(x / math.sqrt(2))) / 2, -3, 3),
+        (lambda x: 0.1 * x + x * (1 + erf(x / math.sqrt(2))) / 2, -3, 3),
+        (lambda x: np.log1p(np.exp(x)), -5, 5),
+        (lambda x: x * expit(x), -5, 5),
+        (np.sin, -17, 17),
+        (np.cbrt, -17, 17),
+        (lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x), -5, 0.1),
+        (lambda x: (x + np.sqrt(x * x + 1e-8)) / 2, -0.1, 0.1),
+        (lambda x: relu(x) + 1e-6 * np.sin(x), -17, 17),
+        (lambda x: x + 1e-9 * np.sin(x), -math.inf, math.inf),
+        (lambda x: np.where(x < 500, x, 500 + np.tanh((x - 500) / 100) * 100), 400, 700),
+        (lambda x: np.where(x < 500, x, x + (x - 500) ** 2), 499, 1000),
+        (lambda x: np.clip(x, -5e4, 5e4), -6e4, -4e4),
+        (np.floor, -math.inf, math.inf),
+        (lambda x: np.floor(1000 * np.clip(x, 0, 1)), -0.1, 1.1),
+    ],
+)
+def test_a_function_that_bends_is_refused_with_where(function, low, high):
+    with pytest.raises(ActivationError, match="f bends near x = ") as refused:
+        sample(function, "f")
+    assert "\n" not in str(refused.value)
+    where = float(str(refused.value).split("x = ")[1].split(":")[0])
+    assert low <= where <= high
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda x: max(x, 0), "np.vectorize"),
+        (lambda x: math.floor(x), "np.vectorize"),
+        (lambda x: x[:3], "element by element"),
+        (lambda x: 1.0, "not a numpy array"),
+        (lambda x: x.sum(), "element by element"),
+        (lambda x: x - x.mean() + np.arange(x.size), "bends"),
+        (lambda x: np.sort(x), "bends"),
+        (lambda x: x + 0j, "complex128"),
+        (lambda x: x > 0, "bool"),
+        (lambda x: np.where(x > 0, 1, 0), "int64"),
+        (lambda x: x.astype(np.float32), "float32"),
+        (lambda x: x.astype(str), "<U32"),
+        (lambda x: list(x), "list"),
+        (lambda x: None, "NoneType"),
+        (lambda x: np.sqrt(x), "f is nan at x = -0.00"),
+        (lambda x: np.where(np.abs(x) > 3, np.inf, x), "f is inf at x = "),
+        (lambda x: 1 / 0, "raises ZeroDivisionError: division by zero"),
+        (lambda x, y: x, "raises TypeError"),
+        (lambda: 0, "raises TypeError"),
+        (lambda x: 0 * x, "zero everywhere"),
+    ],
+)
+def test_a_function_that_is_none_of_an_array_is_refused_in_one_line(function, said):
+    with pytest.raises(ActivationError) as refused:
+        sample(function, "f")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).startswith("f")
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Writes a module of some name, in the current directory for the time of the test."""
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+
+    def write(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+
+    yield write
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def test_a_function_of_a_module_in_the_current_directory_is_imported(module):
+    module(
+        "my_activations",
+        "import numpy as np\n"
+        "def ramp(x): return np.clip(x, 0, 2)\n"
+        "class Family:\n"
+        "    line = staticmethod(lambda x: 3 * x)\n",
+    )
+    path = list(sys.path)
+    assert activation("my_activations:ramp") == activation("clip(x, 0, 2)")
+    assert activation("my_activations:Family.line") == activation("3*x")
+    assert sys.path == path
+    assert activation("numpy:sign") == activation("sign")
+
+
+@pytest.mark.parametrize(
+    ("text", "spec", "said"),
+    [
+        ("1/0", "broken:f", "cannot import broken for broken:f: ZeroDivisionError"),
+        ("f = (", "broken:f", "SyntaxError"),
+        ("import sys; sys.exit(3)", "broken:f", "SystemExit: 3"),
+        ("raise ValueError('two\\nlines')", "broken:f", "ValueError: two lines"),
+        ("", "broken:f", "broken has no f"),
+        ("f = 3", "broken:f", "not a function"),
+        ("class f: pass", "broken:f", "not a function"),
+        ("", "no_such_module_here:f", "ModuleNotFoundError"),
+        ("", "broken:f.g", "broken has no f.g"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_in_one_line(module, text, spec, said):
+    module("broken", text)
+    with pytest.raises(ActivationError) as refused:
+        activation(spec)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_comb_of_thousands_of_knots_is_found():
+    period = 0.02
+    phi = sample(lambda x: np.where(np.abs(x) < 16, np.abs(x / period - np.round(x / period)), 0), "comb")
+    np.testing.assert_allclose(phi.knots, np.arange(-1600, 1601) / 100, atol=1e-12)
+
+
+def test_a_piecewise_linear_activation_given_as_a_function_is_itself():
+    phi = PiecewiseLinear([-1, 2], [1, 0.25, -1], [0.5, 0, 3])
+    assert sample(lambda x: phi(x), "f") == phi
