@@ -31,7 +31,7 @@ Kind = Literal["stable", "unstable", "half-stable (from below)", "half-stable (f
 
 #: Points per unit of ln q where knots matter: exp(−t²/2q) changes over one unit, and two such terms of opposite
 #: sign cross once in it.
-_DENSITY = 64
+_DENSITY = 32
 #: Points per unit of ln q elsewhere, where V is a power of q; they keep the brackets short.
 _SPARSE = 0.5
 

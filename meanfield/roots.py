@@ -23,8 +23,8 @@ Function = Callable[[Array], Array]
 _ZERO = 32 * np.finfo(float).eps
 #: Steps of the bracketing search; each at worst halves the bracket, and 200 exhaust any that the grids here give.
 _STEPS = 200
-#: Steps for the highest derivative, whose sign changes only split the line: to a thousandth of a grid interval or so.
-_ROUGH_STEPS = 8
+#: Steps for the highest derivative, whose sign changes only split the line: to a small part of a grid interval.
+_ROUGH_STEPS = 3
 
 
 @dataclass(frozen=True)

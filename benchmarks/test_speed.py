@@ -1,0 +1,121 @@
+"""Speed against the bars of the project, each as a ratio of two times taken in one run. `make bench` prints the table.
+
+A ratio is between what meanfield does and what the reader would otherwise do on the same machine in the same minute,
+so it carries over to other machines. Nothing here fails a test: a timing is measured, not asserted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from rich.console import Console
+from rich.table import Table
+from scipy.integrate import dblquad
+from scipy.special import ndtr
+
+import meanfield as mf
+from meanfield.covariance import covariance
+from meanfield.moments import second_moment
+
+SYMMETRIC = mf.activation("clipped-soft-threshold", tau=1.0, m=1.0)
+ASYMMETRIC = mf.activation("clip(x - 0.5, 0, 1) - clip(-x - 1.1, 0, 0.9)")
+
+rows: list[tuple[str, str, str]] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table() -> Iterator[None]:
+    """Print what the benchmarks measured once all have run."""
+    yield
+    printed = Table("what", "measured", "bar", title="Ratios, each within one run")
+    for row in rows:
+        printed.add_row(*row)
+    Console(width=100).print(printed)
+
+
+def seconds(action: Callable[[], object], rounds: int = 7) -> float:
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize("phi", [SYMMETRIC, ASYMMETRIC], ids=["symmetric", "asymmetric"])
+def test_variance_map(benchmark: BenchmarkFixture, phi: mf.PiecewiseLinear, request: pytest.FixtureRequest) -> None:
+    q = np.random.default_rng(0).uniform(0.01, 10, 10**6)
+    benchmark.pedantic(second_moment, (phi, q), rounds=7)
+    bare = len(phi.knots) * seconds(lambda: (ndtr(q), np.exp(q)))
+    took = benchmark.stats.stats.min
+    name = f"V on 10⁶ q's, 4 {request.node.callspec.id} knots ({took * 1e3:.0f} ns each) / bare ndtr and exp"
+    rows.append((name, f"{took / bare:.2f}", "≤ 4"))
+
+
+def test_correlation_map(benchmark: BenchmarkFixture) -> None:
+    rho = np.linspace(-1, 1, 10**5)
+    benchmark.pedantic(covariance, (SYMMETRIC, rho, 1.0), rounds=5)
+    point = benchmark.stats.stats.min / rho.size
+
+    def phi(x: float) -> float:
+        return math.copysign(min(max(abs(x) - 1, 0.0), 1.0), x)
+
+    def integrand(v: float, u: float) -> float:
+        # ρ = 1/2
+        return phi(u) * phi(v) * math.exp(-(u * u - u * v + v * v) / 1.5) / (math.pi * math.sqrt(3))
+
+    start = time.perf_counter()
+    by_quadrature, _ = dblquad(integrand, -9, 9, -9, 9, epsabs=1e-9, epsrel=1e-9)
+    slow = time.perf_counter() - start
+    name = f"dblquad at 1e-9 / R on 10⁵ ρ's, 4 knots ({point * 1e6:.1f} µs each)"
+    rows.append((name, f"{slow / point:.1e}", "≥ 1e5"))
+    # tests/data/reference.json, clipped-soft-threshold at τ = m = q = 1
+    exact = reference_covariance()
+    ours = covariance(SYMMETRIC, 0.5, 1.0)
+    rows.append(
+        ("error of dblquad / of C(1/2)", f"{abs(by_quadrature - exact):.0e} / {abs(ours - exact):.0e}", "ours less")
+    )
+
+
+def reference_covariance() -> float:
+    entries = json.loads((Path(__file__).parent.parent / "tests/data/reference.json").read_text())
+    (entry,) = (e for e in entries if e["name"] == "clipped-soft-threshold" and e["q"] == 1)
+    return float(entry["covariance"]["0.5"])
+
+
+STARTS = {
+    "meanfield eoc / import numpy, scipy.special, typer, rich.table": (
+        ["-m", "meanfield", "eoc", "--act", "soft-threshold", "--tau", "0.5"],
+        ["-c", "import numpy, scipy.special, typer, rich.table"],
+        "≤ 1.3",
+    ),
+    "meanfield --help / import typer, rich.table": (
+        ["-m", "meanfield", "--help"],
+        ["-c", "import typer, rich.table"],
+        "≤ 1.5",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_start_up(benchmark: BenchmarkFixture, name: str) -> None:
+    command, base, bar = STARTS[name]
+    times: dict[str, list[float]] = {"command": [], "base": []}
+
+    def both() -> None:
+        for kind, arguments in (("command", command), ("base", base)):
+            times[kind].append(
+                seconds(lambda a=arguments: subprocess.run([sys.executable, *a], stdout=subprocess.DEVNULL), 1)
+            )
+
+    benchmark.pedantic(both, rounds=20)
+    rows.append((name, f"{min(times['command']) / min(times['base']):.2f}", bar))
