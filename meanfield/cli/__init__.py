@@ -6,6 +6,7 @@ nothing heavier than typer is imported until a command runs.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -110,6 +111,8 @@ app.command("cite")(cite.cite)
 
 def main() -> None:
     """Entry point of the `meanfield` script."""
+    # Importing makes many objects and no garbage: looking for some at the usual rate costs a tenth of a short command.
+    gc.set_threshold(100_000)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show σ still shows the numbers.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
