@@ -153,8 +153,9 @@ def edges_of_chaos(
             lambda q: _bias_squared_d1(activation, q),
         ]
         roots = find_roots(levels, grid, lambda q: q)
-    # A root at the left end of the grid is the limit q* → 0 of the edge, where no signal is left.
-    edges = [edge_of_chaos(activation, root.x) for root in roots if root.before and _has_bias(activation, root.x)]
+    # The ends of the grid stand for the limits q* → 0 and q* → ∞ of the edge, where there is no signal to keep.
+    inner = (root.x for root in roots if root.before and root.after)
+    edges = [edge_of_chaos(activation, q) for q in inner if _has_bias(activation, q)]
     if not edges:
         raise NoEdgeOfChaos(f"no q* puts {given} = {value:g} on the edge of chaos: {_reached(activation, grid, given)}")
     return edges

@@ -95,6 +95,8 @@ def variance_fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
     roots = find_roots([growth, growth_d1, growth_d2], variance_grid(network.activation), scale)
     points = []
     for root in roots:
+        if root.before and not root.after:
+            continue  # at the end of the grid, which stands for infinity, V(q)/q has only come close to 1
         until = math.inf if root.until > root.x else root.x
         slope = float(network.dV(root.x))
         points.append(FixedPoint(root.x, slope, float(network.d2V(root.x)), _kind(root, slope), until))

@@ -45,7 +45,7 @@ def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list
 
     Args:
         levels: f and its successive derivatives; the last one must not change sign twice between grid points.
-        grid: ascending points, shape (n,), the ends of the domain included.
+        grid: ascending points, shape (n,), the ends of the domain included. A root at an end has a sign on one side.
         scale: the size against which f is called zero, elementwise and positive where f can vanish.
     """
     x, critical = grid, np.empty(0)
@@ -82,8 +82,7 @@ def _flat_root(f: Function, x: Array, signs: NDArray[np.int_], i: int, j: int, c
     if not before:
         return [Root(float(x[i]), 0, after, float(x[i]))]
     if not after:
-        # A longer run into the right end is f fading below rounding, not a root.
-        return [Root(float(x[j]), before, 0, float(x[j]))] if i == j else []
+        return [Root(float(x[j]), before, 0, float(x[j]))]
     if i == j:
         return [Root(float(x[i]), before, after, float(x[i]))]
     if before != after:

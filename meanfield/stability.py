@@ -24,9 +24,10 @@ __all__ = ["Diagnosis", "Phase", "Verdict", "diagnose", "diagnose_edge", "phase"
 
 Phase = Literal["ordered", "edge of chaos", "chaotic"]
 
-#: V' this close to 1 counts as 1, and χ₁ likewise: the pull back (or push away) would take over 1000 layers to
-#: show, so the curvature decides. It also makes initialisations typed with four digits what they are meant to be.
-MARGIN = 1e-3
+#: V' this close to 1 counts as 1, and χ₁ likewise: the pull back (or push away) would take over 100 layers to show,
+#: so the curvature decides. It also makes an edge of chaos typed with five digits, whose tangency they split into
+#: two fixed points or none, what it is meant to be.
+MARGIN = 1e-2
 #: Stands for q → ∞, where no fixed point keeps q.
 _FAR = 1e280
 #: A clip is recommended when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
@@ -114,10 +115,10 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
     if fixed_point is None:
         return Verdict("unstable", "V(q) > q for every q: no fixed point, q grows without bound from layer to layer.")
     if fixed_point.kind == "neutral":
-        equal = "=" if abs(fixed_point.slope - 1) < 1e-9 else "≈"
+        factor = "" if _is_one(fixed_point.slope) else f"{fixed_point.slope:.6g} q ≈ "
         return Verdict(
             "neutral",
-            f"V(q) {equal} q for every q: nothing pulls q back, so at finite width it drifts in a random walk, "
+            f"V(q) = {factor}q for every q: nothing pulls q back, so at finite width it drifts in a random walk, "
             "but χ₁ does not depend on q and gradients keep their size.",
         )
     slope, curvature, q = fixed_point.slope, fixed_point.curvature, fixed_point.q
@@ -132,13 +133,18 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
     return Verdict("stable", _contracting(network, fixed_point))
 
 
+def _is_one(slope: float) -> bool:
+    """Whether a slope is 1 up to the rounding of σ_w and q*."""
+    return abs(slope - 1) < 1e-9
+
+
 def _marginal(slope: float, curvature: float, q: float) -> str:
-    equal = "=" if abs(slope - 1) < 1e-9 else "≈"
+    one = "1" if _is_one(slope) else f"{slope:.4g} ≈ 1"
     if curvature > 0:
-        return f"V'(q*) {equal} 1 and V''(q*) = {curvature:.4g} > 0: q returns from below but runs away above q*."
+        return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} > 0: q returns from below but runs away above q*."
     if curvature < 0:
-        return f"V'(q*) {equal} 1 and V''(q*) = {curvature:.4g} < 0: q runs away below q* and returns from above."
-    return f"V'(q*) {equal} 1 and V''(q*) = 0: no pull back to q* that a network of 1000 layers would feel."
+        return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} < 0: q runs away below q* and returns from above."
+    return f"V'(q*) = {one} and V''(q*) = 0: no pull back to q* that a network of 100 layers would feel."
 
 
 def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:

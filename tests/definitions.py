@@ -58,8 +58,7 @@ def power_moment(phi: PiecewiseLinear, q, n: int) -> mpf:
 def slope_moment(phi: PiecewiseLinear, q, n: int) -> mpf:
     """E φ'(√q z)ⁿ, the slopes of the pieces alone."""
     return mp.fsum(
-        mpf(a) ** n * probability(low, high)
-        for a, (low, high, _, _) in zip(phi.slopes, pieces(phi, q), strict=True)
+        mpf(a) ** n * probability(low, high) for a, (low, high, _, _) in zip(phi.slopes, pieces(phi, q), strict=True)
     )
 
 

@@ -191,9 +191,7 @@ def combined_covariance(f: PiecewiseLinear, g: PiecewiseLinear, sign: float, rho
 
 
 @given(activations(), activations(), correlations, variances(0.25, 64))
-def test_covariance_is_bilinear_in_the_activation(
-    f: PiecewiseLinear, g: PiecewiseLinear, rho: float, q: float
-) -> None:
+def test_covariance_is_bilinear_in_the_activation(f: PiecewiseLinear, g: PiecewiseLinear, rho: float, q: float) -> None:
     around = combined_covariance(f, g, 1.0, rho, q) + combined_covariance(f, g, -1.0, rho, q)
     apart = 2 * covariance(f, rho, q) + 2 * covariance(g, rho, q)
     size = moments.second_moment(f, q) + moments.second_moment(g, q)
@@ -288,7 +286,7 @@ def test_on_the_edge_correlations_grow_as_four_over_kappa_squared_l_squared() ->
     network, eps, layers = edge.mean_field, 0.01, 2000
     for _ in range(layers):
         eps = network.one_minus_R(eps, edge.q_star)
-    assert eps * (network.kappa(edge.q_star) * layers / 2) ** 2 == pytest.approx(1, rel=0.03)
+    assert eps * (network.kappa(edge.q_star) * layers / 2) ** 2 == pytest.approx(1, rel=0.04)
 
 
 def test_R_is_refused_where_no_signal_is_left() -> None:

@@ -15,7 +15,7 @@ HALF_LINE = np.unique(np.concatenate([np.linspace(0, 37, 149), [1e-300, 1e-9, 0.
 
 def exact_tail_moment(n: int, h: float) -> mpf:
     """n! e^(−h²/4) D₋ₙ₋₁(h)/√(2π), D the parabolic cylinder function."""
-    return mp.factorial(n) * mp.exp(-mpf(h) ** 2 / 4) * mp.pcfd(-n - 1, mpf(h)) / mp.sqrt(2 * mp.pi)
+    return mp.factorial(n) * mp.exp(-(mpf(h) ** 2) / 4) * mp.pcfd(-n - 1, mpf(h)) / mp.sqrt(2 * mp.pi)
 
 
 @pytest.fixture(scope="module")

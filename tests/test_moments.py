@@ -177,9 +177,7 @@ def test_scaling_phi_by_c_and_q_by_c_squared_is_a_change_of_units(phi: Piecewise
 
 @given(activations(), variances())
 def test_a_mirrored_activation_has_the_same_variance_map(phi: PiecewiseLinear, q: float) -> None:
-    mirrored = PiecewiseLinear(
-        [-t for t in phi.knots[::-1]], [-a for a in phi.slopes[::-1]], phi.intercepts[::-1]
-    )
+    mirrored = PiecewiseLinear([-t for t in phi.knots[::-1]], [-a for a in phi.slopes[::-1]], phi.intercepts[::-1])
     for moment in (moments.second_moment, moments.fourth_moment, moments.sparsity, moments.mirrored_moment):
         assert moment(mirrored, q) == pytest.approx(moment(phi, q), rel=1e-14)
 
@@ -191,7 +189,9 @@ def test_mirrored_moment_is_the_even_part_squared_less_the_odd_part_squared(phi:
         ends = [-mp.inf, *edges, mp.inf]
         total = mpf(0)
         for low, high in zip(ends, ends[1:], strict=False):
-            inside = low + 1 if mp.isinf(high) and not mp.isinf(low) else high - 1 if mp.isinf(low) else (low + high) / 2
+            inside = (
+                low + 1 if mp.isinf(high) and not mp.isinf(low) else high - 1 if mp.isinf(low) else (low + high) / 2
+            )
             inside = mpf(0) if mp.isinf(inside) else inside
             a, c = next((a, c) for left, right, a, c in definitions.pieces(phi, q) if left <= inside <= right)
             b, d = next((a, c) for left, right, a, c in definitions.pieces(phi, q) if left <= -inside <= right)
