@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test bench clean
+.PHONY: install demo test bench accuracy clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -31,6 +31,9 @@ test: .venv/installed-test
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks
+
+accuracy: .venv/installed-bench
+	$(BIN)/python benchmarks/accuracy.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist

@@ -230,6 +230,10 @@ def _reached(activation: PiecewiseLinear, grid: Array, given: str) -> str:
     if not solid.any():
         return "no q* has an edge: the activation is too far from 0 at 0 (subtract φ(0) from it)"
     reached = 1 / np.asarray(slope_moment(activation, grid, 2)) if given == "sigma_w" else bias
-    low, high = np.sqrt(reached[solid].min()), np.sqrt(reached[solid].max())
-    grows = np.argmax(reached[solid]) in (0, solid.sum() - 1)
-    return f"over all q* > 0, the edge has {given} " + (f"> {low:.6g}" if grows else f"from {low:.6g} to {high:.6g}")
+    values = np.sqrt(reached[solid])
+    low, last = values.min(), int(np.argmax(values))
+    # At an end of the grid, a value that still moves from one point to the next has no bound.
+    inner = {0: 1, len(values) - 1: len(values) - 2}.get(last, last)
+    grows = values[last] > 1.001 * values[inner]
+    span = f"> {low:.6g}" if grows else f"from {low:.6g} to {values[last]:.6g}"
+    return f"over all q* > 0, the edge has {given} {span}"

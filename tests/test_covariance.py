@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import definitions
 import numpy as np
@@ -174,7 +175,7 @@ def test_covariance_of_an_odd_activation_is_odd(phi: PiecewiseLinear, rho: float
 def combined(f: PiecewiseLinear, g: PiecewiseLinear, sign: float) -> PiecewiseLinear | None:
     """f + sign·g, or None where it is zero everywhere."""
     knots = sorted({*f.knots, *g.knots})
-    inside = [(low + high) / 2 for low, high in zip(knots, knots[1:], strict=False)]
+    inside = [(low + high) / 2 for low, high in pairwise(knots)]
     inside = [knots[0] - 1, *inside, knots[-1] + 1] if knots else [0.0]
 
     def line(phi: PiecewiseLinear, x: float) -> np.ndarray:

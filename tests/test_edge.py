@@ -230,11 +230,34 @@ def test_where_biases_would_be_imaginary_the_message_names_variances_that_do(nam
         ), q
 
 
-def test_a_sigma_that_no_edge_has_is_refused_with_the_range_that_edges_have() -> None:
-    with pytest.raises(NoEdgeOfChaos, match=r"sigma_w > 1\.414"):
-        edges_of_chaos(shifted_relu(0.5), sigma_w=1.2)
-    with pytest.raises(NoEdgeOfChaos, match="sigma_b"):
-        edges_of_chaos(clipped_relu(-1.0, 2.0), sigma_b=1e3)
+#: Slopes 1/4 and 1, each of them alone at one end of q*: σ_w lies between 1 and 4.
+LEAKY_SOFT_THRESHOLD = PiecewiseLinear([-1, 1], [1, 0.25, 1], [0.75, 0, -0.75])
+LEAKY_HARD_TANH = PiecewiseLinear([-1, 1], [0.25, 1, 0.25], [-0.75, 0, 0.75])
+
+
+@pytest.mark.parametrize(
+    ("phi", "sigma_w", "lowest", "highest"),
+    [
+        (shifted_relu(0.5), 1.2, math.sqrt(2), math.inf),
+        (HARD_TANH, 0.9, 1.0, math.inf),
+        (LEAKY_SOFT_THRESHOLD, 5.0, 1.0, 4.0),
+        (LEAKY_SOFT_THRESHOLD, 0.9, 1.0, 4.0),
+        (LEAKY_HARD_TANH, 5.0, 1.0, 4.0),
+    ],
+)
+def test_weights_that_no_edge_has_are_refused_with_the_range_that_edges_have(
+    phi: PiecewiseLinear, sigma_w: float, lowest: float, highest: float
+) -> None:
+    with pytest.raises(NoEdgeOfChaos) as refusal:
+        edges_of_chaos(phi, sigma_w=sigma_w)
+    low, high = re.search(r"the edge has sigma_w (?:> |from )([\d.]+)(?: to ([\d.]+))?$", str(refusal.value)).groups()
+    assert float(low) == pytest.approx(lowest, rel=1e-2)
+    assert float(high or math.inf) == pytest.approx(highest, rel=1e-2)
+
+
+def test_biases_that_no_edge_has_are_refused() -> None:
+    with pytest.raises(NoEdgeOfChaos, match="no q\\* has an edge"):
+        edges_of_chaos(PiecewiseLinear([-1], [0, 1], [0, 1]), sigma_b=1.0)
 
 
 @pytest.mark.parametrize("q_star", [0.0, -1.0, math.nan, math.inf])

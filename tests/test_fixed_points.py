@@ -21,7 +21,7 @@ from examples import (
     soft_threshold,
     variances,
 )
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 
@@ -171,12 +171,18 @@ def test_kinds_say_what_iterating_the_map_does(phi: PiecewiseLinear, sigma_w: fl
 
 @given(odd_activations(jumps=False), variances(), st.integers(1, 3))
 def test_odd_activations_without_biases_fix_zero_and_both_ends(phi: PiecewiseLinear, q: float, sigma_w: int) -> None:
-    # A signal that hardly ever meets a knot sees a linear network, to the last digit.
-    assume(phi.is_homogeneous or min(map(abs, phi.knots)) <= 4 * math.sqrt(q))
-    rho = [p.rho for p in MeanField(phi, float(sigma_w)).correlation_fixed_points(q)]
-    neutral = phi.is_homogeneous
-    assert (rho[0], rho[-1]) == ((-1.0, -1.0) if neutral else (-1.0, 1.0))
-    assert neutral or min(map(abs, rho)) < 1e-12
+    points = MeanField(phi, float(sigma_w)).correlation_fixed_points(q)
+    assert (points[0].rho, points[-1].until) == (-1.0, 1.0)
+    assert points[0].kind == "neutral" or min(abs(p.rho) for p in points) < 1e-12
+
+
+def test_minus_one_stays_a_fixed_point_of_a_nearly_linear_odd_activation() -> None:
+    # Four standard deviations fit between the kinks: R(ρ) − ρ is small everywhere, but −1, 0 and 1 alone are fixed.
+    network = MeanField(HARD_TANH, 1.0)
+    for q in (1 / 4, 1 / 9, 1 / 16):
+        points = network.correlation_fixed_points(q)
+        assert [p.rho for p in points] == pytest.approx([-1.0, 0.0, 1.0], abs=1e-9)
+        assert [p.kind for p in points] == ["unstable", "stable", "unstable"]
 
 
 def test_chaos_repels_at_the_ends_and_attracts_at_zero() -> None:

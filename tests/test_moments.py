@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import definitions
 import numpy as np
@@ -188,7 +189,7 @@ def test_mirrored_moment_is_the_even_part_squared_less_the_odd_part_squared(phi:
         edges = sorted({mpf(s * t) / mp.sqrt(mpf(q)) for t in phi.knots for s in (-1, 1)})
         ends = [-mp.inf, *edges, mp.inf]
         total = mpf(0)
-        for low, high in zip(ends, ends[1:], strict=False):
+        for low, high in pairwise(ends):
             inside = (
                 low + 1 if mp.isinf(high) and not mp.isinf(low) else high - 1 if mp.isinf(low) else (low + high) / 2
             )
