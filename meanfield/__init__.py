@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from meanfield.fixed_points import CorrelationFixedPoint as CorrelationFixedPoint
     from meanfield.fixed_points import FixedPoint as FixedPoint
     from meanfield.mean_field import MeanField as MeanField
+    from meanfield.stability import Diagnosis as Diagnosis
     from meanfield.stability import Verdict as Verdict
+    from meanfield.stability import diagnose as diagnose
+    from meanfield.stability import diagnose_edge as diagnose_edge
     from meanfield.stability import verdict as verdict
 
 __version__ = "0.1.0"
@@ -49,7 +52,10 @@ _HOMES = {
     "CorrelationFixedPoint": "fixed_points",
     "FixedPoint": "fixed_points",
     "MeanField": "mean_field",
+    "Diagnosis": "stability",
     "Verdict": "stability",
+    "diagnose": "stability",
+    "diagnose_edge": "stability",
     "verdict": "stability",
 }
 

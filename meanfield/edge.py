@@ -14,14 +14,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.fixed_points import variance_grid
 from meanfield.mean_field import LARGEST_SCALE, MeanField
 from meanfield.moments import kink_term, second_moment, second_moment_d1, slope_moment, slope_square_d1
 from meanfield.roots import find_roots
 
-__all__ = ["EdgeOfChaos", "edge_of_chaos", "edges_of_chaos", "slope_on_edge"]
+__all__ = ["EdgeOfChaos", "edge_of_chaos", "edges_of_chaos", "require_signal", "slope_on_edge"]
 
 Array = NDArray[np.float64]
 
@@ -70,14 +70,13 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
 
     Source: Schoenholz et al. (2017); Price et al. (2024), section 3; docs/theory.md, section 6.
     """
-    if not (0 < q_star < math.inf):
-        raise DomainError(f"q_star = {q_star:g} is not the variance of a signal: give a finite number > 0")
+    require_signal(q_star)
     _require_an_edge(activation)
     slopes = float(slope_moment(activation, q_star, 2))
     if slopes < np.finfo(float).tiny:
         raise NoEdgeOfChaos(
-            f"at q* = {q_star:g} the sloping part of the activation is out of reach (E φ'² = {slopes:g}): "
-            "χ₁ = 1 needs a larger q*, of the order of its knots squared"
+            f"at q* = {q_star:g} the sloping part of the activation is out of reach (E φ'² is below the smallest "
+            "double): χ₁ = 1 needs a larger q*, of the order of its knots squared, or a steeper activation"
         )
     weights = 1 / slopes
     bias = float(_bias_squared(activation, np.array([q_star]))[0])
@@ -101,6 +100,12 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
     )
 
 
+def require_signal(q_star: float) -> None:
+    """Refuse what is not the variance of a signal, with a `DomainError`."""
+    if not (0 < q_star < math.inf):
+        raise DomainError(f"q_star = {q_star:g} is not the variance of a signal: give a finite number > 0")
+
+
 def slope_on_edge(activation: PiecewiseLinear, q_star: float) -> float:
     """V'(q*) on the edge of chaos of a continuous φ, 1 + Σ dᵢ φ(tᵢ) p(tᵢ)/E φ'²; docs/theory.md, section 6."""
     kinks = float(kink_term(activation, q_star))
@@ -112,8 +117,9 @@ def edges_of_chaos(
 ) -> list[EdgeOfChaos]:
     """Every point of the edge of chaos with the given σ_w, or with the given σ_b, by ascending q*.
 
-    Give one of the two. A homogeneous φ (ReLU, |x|) is on the edge at every q* with the one σ_w and σ_b = 0; it is
-    reported at q* = 1.
+        bound = f"{'<' if lowest else '<='} {given} <= {LARGEST_SCALE:g}"
+        raise DomainError(f"{given} = {value:g} is out of range: give 0 {bound}")
+    the least q* that has one.
 
     Raises:
         NoEdgeOfChaos: there is none; the message gives the values that the edge does reach.
@@ -128,7 +134,9 @@ def edges_of_chaos(
         assert sigma_b is not None
         given, value, lowest = "sigma_b", sigma_b, 0.0
     if not (lowest <= value <= LARGEST_SCALE):
-        raise DomainError(f"{given} = {value:g} is out of range: give 0 {'<' if lowest else '<='} {given} <= 1e150")
+        raise DomainError(
+            f"{given} = {value:g} is out of range: give 0 {'<' if lowest else '<='} {given} <= {LARGEST_SCALE:g}"
+        )
     grid = _active_grid(activation)
     if activation.is_homogeneous:
         edge = edge_of_chaos(activation)
@@ -153,15 +161,19 @@ def edges_of_chaos(
             lambda q: _bias_squared_d1(activation, q),
         ]
         roots = find_roots(levels, grid, lambda q: q)
-    # The ends of the grid stand for the limits q* → 0 and q* → ∞ of the edge, where there is no signal to keep.
-    inner = (root.x for root in roots if root.before and root.after)
-    edges = [edge_of_chaos(activation, q) for q in inner if _has_bias(activation, q)]
-    if not edges:
+    if roots and roots[0].until > roots[0].x:
+        # σ_w does not depend on q*.
+        possible = [q for q in (1.0, *grid) if _has_bias(activation, q)][:1]
+    else:
+        # The ends of the grid stand for the limits q* → 0 and q* → ∞ of the edge, where there is no signal to keep.
+        possible = [root.x for root in roots if root.before and root.after and _has_bias(activation, root.x)]
+    if not possible:
         raise NoEdgeOfChaos(f"no q* puts {given} = {value:g} on the edge of chaos: {_reached(activation, grid, given)}")
-    return edges
+    return [edge_of_chaos(activation, q) for q in possible]
 
 
 def _require_an_edge(activation: PiecewiseLinear) -> None:
+    require_piecewise_linear(activation)
     if not activation.is_continuous:
         at = ", ".join(f"{t:g}" for t, jump in zip(activation.knots, activation.jumps, strict=True) if jump)
         raise NoEdgeOfChaos(
@@ -192,7 +204,7 @@ def _bias_squared_d1(activation: PiecewiseLinear, q: Array) -> Array:
 def _active_grid(activation: PiecewiseLinear) -> Array:
     """The variances at which some slope is active with a probability that a double holds."""
     grid = variance_grid(activation)
-    grid = grid[(grid > 0) & (grid < 1e150)]
+    grid = grid[(grid > 0) & (grid < LARGEST_SCALE)]
     return grid[np.asarray(slope_moment(activation, grid, 2)) > 1e-290]
 
 
@@ -208,7 +220,7 @@ def _where_possible(activation: PiecewiseLinear) -> str:
     )
     possible = _bias_squared(activation, grid) >= 0
     ranges = []
-    ends = [0.0, *(root.x for root in roots), math.inf]
+    ends = [0.0, *(root.x for root in roots if root.before and root.after), math.inf]
     for low, high in pairwise(ends):
         inside = possible[(grid > low) & (grid < high)]
         if inside.size and inside[inside.size // 2]:

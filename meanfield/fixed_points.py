@@ -64,11 +64,12 @@ class CorrelationFixedPoint:
 
 def variance_grid(phi: PiecewiseLinear) -> Array:
     """Variances at which to look for roots of what φ's knots make: 0, then to 1e300, fine where any knot matters."""
-    squares = [t * t for t in phi.knots if t] or [1.0]
-    low, high = math.log(min(squares) / 2000), math.log(max(squares) * 1e4)
+    scales = [2 * math.log(abs(t)) for t in phi.knots if t] or [0.0]
+    first, last = math.log(1e-306), math.log(1e306)
+    low, high = max(min(scales) - math.log(2000), first), max(scales) + math.log(1e4)
     fine = np.linspace(low, high, math.ceil((high - low) * _DENSITY))
-    below = np.linspace(math.log(1e-290), low, math.ceil((low - math.log(1e-290)) * _SPARSE), endpoint=False)
-    above = np.linspace(high, math.log(1e290), math.ceil((math.log(1e290) - high) * _SPARSE))[1:]
+    below = np.linspace(first, low, math.ceil((low - first) * _SPARSE), endpoint=False)
+    above = np.linspace(high, last, math.ceil((last - high) * _SPARSE))[1:]
     return np.concatenate([[0.0], np.exp(below), np.exp(fine), np.exp(above)])
 
 

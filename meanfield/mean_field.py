@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield import moments
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
 from meanfield.covariance import covariance, covariance_d1, covariance_d2, covariance_loss
 from meanfield.errors import DomainError, UndefinedCorrelation
 
@@ -48,10 +48,15 @@ class MeanField:
     sigma_b: float = 0.0
 
     def __post_init__(self) -> None:
+        require_piecewise_linear(self.activation)
         if not (0 < self.sigma_w <= LARGEST_SCALE):
-            raise DomainError(f"sigma_w = {self.sigma_w:g} is not a scale of weights: give 0 < sigma_w <= 1e150")
+            raise DomainError(
+                f"sigma_w = {self.sigma_w:g} is not a scale of weights: give 0 < sigma_w <= {LARGEST_SCALE:g}"
+            )
         if not (0 <= self.sigma_b <= LARGEST_SCALE):
-            raise DomainError(f"sigma_b = {self.sigma_b:g} is not a scale of biases: give 0 <= sigma_b <= 1e150")
+            raise DomainError(
+                f"sigma_b = {self.sigma_b:g} is not a scale of biases: give 0 <= sigma_b <= {LARGEST_SCALE:g}"
+            )
 
     def V(self, q: ArrayLike) -> Values:
         """Variance map V(q) = σ_w² E φ(√q z)² + σ_b², the variance one layer on."""

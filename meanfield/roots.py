@@ -56,7 +56,8 @@ def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list
         x = x[np.concatenate([[True], np.diff(x) > 0])]
     f = levels[0]
     values = f(x)
-    signs = np.where(np.abs(values) <= _ZERO * scale(x), 0, np.sign(values)).astype(int)
+    vanishing = np.isfinite(values) & (np.abs(values) <= _ZERO * scale(x))
+    signs = np.where(vanishing, 0, np.sign(values)).astype(int)
     roots = []
     i = 0
     while i < len(x):

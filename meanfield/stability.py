@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.edge import EdgeOfChaos, edge_of_chaos, slope_on_edge
-from meanfield.errors import DomainError, MeanFieldError
+from meanfield.edge import EdgeOfChaos, edge_of_chaos, require_signal, slope_on_edge
+from meanfield.errors import MeanFieldError
 from meanfield.fixed_points import FixedPoint
 from meanfield.mean_field import MeanField
 
@@ -69,14 +69,27 @@ def diagnose(network: MeanField, near: float = 1.0) -> Diagnosis:
     Raises:
         DomainError: `near` is not a finite number > 0.
     """
-    if not (0 < near < math.inf):
-        raise DomainError(f"q_star = {near:g} is not the variance of a signal: give a finite number > 0")
+    require_signal(near)
     points = network.fixed_points()
     if not points:
         return Diagnosis(network, (), None, phase(network, _FAR), verdict(network, None))
     nearest = _nearest(points, near)
     judged = replace(nearest, q=near, kind="neutral") if _keeps_every_q(network, nearest) else nearest
-    return Diagnosis(network, points, judged, phase(network, judged.q), verdict(network, judged))
+    judgement = verdict(network, judged)
+    explanation = " ".join([judgement.explanation, *_off_the_edge(network, judged.q)])
+    return Diagnosis(network, points, judged, phase(network, judged.q), replace(judgement, explanation=explanation))
+
+
+def _off_the_edge(network: MeanField, q: float) -> list[str]:
+    """What the phase does to gradients and correlations, in a sentence; nothing on the edge of chaos."""
+    chi = float(network.chi1(q))
+    if chi == math.inf:
+        return ["χ₁ = ∞, for φ jumps: nearly equal inputs part at once, and no gradient passes a jump."]
+    if phase(network, q) == "edge of chaos":
+        return []
+    fate = "gradients and differences between inputs die out" if chi < 1 else "gradients explode, near inputs part"
+    depth = f" over {1 / abs(math.log(chi)):.3g} layers" if chi else " at once"
+    return [f"χ₁(q*) = {chi:.4g}: {fate}{depth}."]
 
 
 def _nearest(points: tuple[FixedPoint, ...], q: float) -> FixedPoint:
@@ -94,7 +107,9 @@ def diagnose_edge(edge: EdgeOfChaos) -> Diagnosis:
     """The diagnosis of an edge of chaos at its q*, with the slope and curvature that it knows exactly."""
     network = edge.mean_field
     points = network.fixed_points()
-    exact = replace(_nearest(points, edge.q_star), q=edge.q_star, slope=edge.V_prime, curvature=edge.V_double_prime)
+    exact = FixedPoint(edge.q_star, edge.V_prime, edge.V_double_prime, "stable", edge.q_star)
+    if points:
+        exact = replace(exact, kind=_nearest(points, edge.q_star).kind)
     return Diagnosis(network, points, exact, "edge of chaos", verdict(network, exact))
 
 
@@ -122,6 +137,12 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
             "but χ₁ does not depend on q and gradients keep their size.",
         )
     slope, curvature, q = fixed_point.slope, fixed_point.curvature, fixed_point.q
+    if abs(slope - 1) <= MARGIN and abs(q * curvature) <= MARGIN and q > 0:
+        return Verdict(
+            "neutral",
+            f"V'(q*) = {slope:.4g} and q*V''(q*) = {q * curvature:.2g}: around q* the variance map is the identity to "
+            "within one per cent, so at finite width q drifts in a random walk.",
+        )
     if abs(slope - 1) <= MARGIN and q > 0:
         return Verdict("unstable", _marginal(slope, curvature, q), _remedy(network.activation, q))
     if slope > 1:
@@ -135,7 +156,7 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
 
 def _is_one(slope: float) -> bool:
     """Whether a slope is 1 up to the rounding of σ_w and q*."""
-    return abs(slope - 1) < 1e-9
+    return abs(slope - 1) < 1e-6
 
 
 def _marginal(slope: float, curvature: float, q: float) -> str:
@@ -151,7 +172,9 @@ def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
     slope, q = fixed_point.slope, fixed_point.q
     if q == 0:
         return (
-            "V'(0) < 1: every signal dies out, q → 0." if slope else "V'(0) = 0: small signals die out at once, q → 0."
+            f"V'(0) = {slope:.4g}: every signal dies out, q → 0."
+            if slope
+            else "V'(0) = 0: small signals die out at once, q → 0."
         )
     depth = -1 / math.log(abs(slope)) if slope else 0.0
     text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"

@@ -30,7 +30,7 @@ from examples import (
     soft_threshold,
     variances,
 )
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf
 
@@ -79,6 +79,7 @@ def test_covariance_of_narrow_pieces_agrees_with_an_integral_at_30_digits(name: 
         assert abs(mpf(covariance(phi, rho, q)) - exact) <= (1e-13 if name in WIDE else 1e-11) * size
 
 
+@settings(max_examples=30)
 @given(activations(), moderate_correlations, variances(0.25, 16))
 def test_covariance_of_any_activation_lies_within_its_bar(phi: PiecewiseLinear, rho: float, q: float) -> None:
     with mp.workdps(16):
@@ -239,7 +240,7 @@ def test_d2_is_the_derivative_of_d1(phi: PiecewiseLinear, rho: float, q: float) 
 
 
 @pytest.mark.parametrize("rho", [-0.75, 0.0, 0.5, 0.96875, 1 - 2.0**-20])
-@pytest.mark.parametrize("name", ["clipped ReLU, piece of 0.1", "five pieces", "ramp with a jump beside it"])
+@pytest.mark.parametrize("name", ["clipped ReLU, piece of 0.1", "ramp with a jump beside it"])
 def test_d1_and_d2_agree_with_differences_of_an_integral_at_30_digits(name: str, rho: float) -> None:
     phi, q = WIDE[name]
     with mp.workdps(40):

@@ -21,7 +21,7 @@ from examples import (
     soft_threshold,
     variances,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 
@@ -169,11 +169,14 @@ def test_kinds_say_what_iterating_the_map_does(phi: PiecewiseLinear, sigma_w: fl
                 assert moved > step * (1 + 1e-4)
 
 
+@settings(max_examples=25)
 @given(odd_activations(jumps=False), variances(), st.integers(1, 3))
 def test_odd_activations_without_biases_fix_zero_and_both_ends(phi: PiecewiseLinear, q: float, sigma_w: int) -> None:
     points = MeanField(phi, float(sigma_w)).correlation_fixed_points(q)
     assert (points[0].rho, points[-1].until) == (-1.0, 1.0)
-    assert points[0].kind == "neutral" or min(abs(p.rho) for p in points) < 1e-12
+    # A signal that next to never meets a knot sees a linear φ, which keeps every ρ but for rounding.
+    if abs(points[-1].slope - 1) > 1e-11:
+        assert min(abs(p.rho) for p in points) < 1e-12
 
 
 def test_minus_one_stays_a_fixed_point_of_a_nearly_linear_odd_activation() -> None:
@@ -215,6 +218,7 @@ def test_the_ordered_phase_attracts_at_one() -> None:
     assert (point.rho, point.kind) == (1.0, "stable")
 
 
+@settings(max_examples=25)
 @given(activations(), variances(), sigmas, st.just(0.0) | sigmas)
 def test_one_is_always_a_fixed_correlation_and_the_others_are_fixed_too(
     phi: PiecewiseLinear, q: float, sigma_w: float, sigma_b: float
@@ -230,6 +234,7 @@ def test_one_is_always_a_fixed_correlation_and_the_others_are_fixed_too(
         assert network.R(point.rho, q) == pytest.approx(point.rho, abs=2e-12)
 
 
+@settings(max_examples=25)
 @given(activations(), variances(), sigmas, st.just(0.0) | sigmas)
 def test_no_sign_change_of_R_less_rho_is_missed(phi: PiecewiseLinear, q: float, sigma_w: float, sigma_b: float) -> None:
     network = MeanField(phi, sigma_w, sigma_b)

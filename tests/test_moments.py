@@ -245,6 +245,13 @@ def test_no_variance_gives_nan(phi: PiecewiseLinear, q: float) -> None:
     assert np.isfinite(moments.second_moment(phi, q))
 
 
+def test_a_fourth_moment_beyond_the_largest_double_is_infinite() -> None:
+    raised_and_lowered = [PiecewiseLinear([0.125], [0, 1.5], [0, c]) for c in (-0.625, -0.1875, 0.625)]
+    for phi in (RELU, shifted_relu(0.5), soft_threshold(0.5), *raised_and_lowered):
+        for q in (1e155, 1e205, 1e300):
+            assert moments.fourth_moment(phi, q) == np.inf
+
+
 @given(activations(), st.integers(200, 300).map(lambda e: 10.0**e))
 def test_large_variances_see_only_the_outer_slopes(phi: PiecewiseLinear, q: float) -> None:
     outer = (phi.slopes[0] ** 2 + phi.slopes[-1] ** 2) / 2

@@ -166,8 +166,12 @@ def test_the_word_for_any_edge_is_that_of_its_slope(phi: PiecewiseLinear, q_star
         return
     found = diagnose_edge(edge)
     assert found.fixed_point.q == q_star
-    assert found.verdict.word == ("stable" if -1 < edge.V_prime < 0.999 else "unstable")
-    assert any(abs(p.q / q_star - 1) < 1e-5 for p in found.fixed_points) or abs(edge.V_prime - 1) < 1e-3
+    # A slope within two per cent of 1 may count as 1 or not.
+    if not 0.98 < edge.V_prime < 1:
+        assert found.verdict.word == ("stable" if -1 < edge.V_prime < 1 else "unstable")
+    # Where V stays along q, the rounding of σ_w and σ_b moves the fixed point.
+    if abs(edge.V_prime - 1) > 1e-6:
+        assert any(abs(p.q / q_star - 1) < 1e-5 for p in found.fixed_points)
 
 
 def test_the_verdict_depends_on_the_fixed_point_it_is_asked_for() -> None:

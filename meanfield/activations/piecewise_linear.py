@@ -18,13 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from meanfield.errors import ActivationError
 
-__all__ = ["PiecewiseLinear"]
+__all__ = ["PiecewiseLinear", "require_piecewise_linear"]
 
 Array = NDArray[np.float64]
 
 #: Two numbers computed as slope·knot + intercept are the same when they differ by less than this many units in
 #: the last place of the larger term: the rounding of knots and intercepts typed in decimal.
 _ROUNDING = 8 * np.finfo(float).eps
+
+#: The largest number taken: the fourth power of a slope times a knot is still a double.
+_LARGEST = 1e35
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,12 @@ class PiecewiseLinear:
         )
 
 
+def require_piecewise_linear(activation: object) -> None:
+    """Refuse what `meanfield.activation` has yet to read, such as a name, with an `ActivationError`."""
+    if not isinstance(activation, PiecewiseLinear):
+        raise ActivationError(f"{activation!r} is not a PiecewiseLinear: make it one with meanfield.activation(...)")
+
+
 def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:
     try:
         values = tuple(float(number) + 0.0 for number in numbers)  # + 0.0 turns −0.0 into 0.0
@@ -171,6 +180,8 @@ def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:
     for value in values:
         if not math.isfinite(value):
             raise ActivationError(f"{name} hold {value}: every number must be finite")
+        if abs(value) > _LARGEST:
+            raise ActivationError(f"{name} hold {value:g}: measure x or φ in larger units, so that none exceeds 1e35")
     return values
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gc
 import sys
+import traceback
 from collections.abc import Sequence
 from functools import partial
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +22,9 @@ from meanfield.cli import activations, check, cite, eoc, maps
 from meanfield.errors import MeanFieldError, NoEdgeOfChaos
 
 __all__ = ["app", "main"]
+
+#: Every error in the use of commands and options; typer exports only those derived from it.
+_UsageError: Any = typer.BadParameter.__base__
 
 EXIT_NO_ANSWER = 1
 EXIT_BAD_INPUT = 2
@@ -47,7 +52,7 @@ class _Commands(TyperGroup):
             code = run()
         except Exception as error:
             if self.debug:
-                raise
+                traceback.print_exc()
             message, code = _told(error)
             print(f"meanfield: {message}", file=sys.stderr)
         sys.exit(code or 0)
@@ -56,9 +61,10 @@ class _Commands(TyperGroup):
 def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, MeanFieldError):
         return str(error), EXIT_NO_ANSWER if isinstance(error, NoEdgeOfChaos) else EXIT_BAD_INPUT
-    if isinstance(error, typer.BadParameter.__mro__[2]):  # every error in the use of options and commands
-        usage: Any = error
-        return f"{usage.format_message()} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
+    if isinstance(error, _UsageError):
+        return f"{error.format_message()} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
+    if isinstance(error, OSError):
+        return f"cannot write the result: {error.strerror}; give it a place with room", EXIT_BAD_INPUT
     if isinstance(error, typer.Abort):
         return "interrupted", 130
     return f"internal error ({type(error).__name__}: {error}); 'meanfield --debug …' shows where", EXIT_BAD_INPUT
@@ -114,6 +120,7 @@ def main() -> None:
     # Importing makes many objects and no garbage: looking for some at the usual rate costs a tenth of a short command.
     gc.set_threshold(100_000)
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show σ still shows the numbers.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show σ still shows the numbers.
+            stream.reconfigure(errors="replace")
     app(prog_name="meanfield")

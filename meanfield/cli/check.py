@@ -19,7 +19,7 @@ __all__ = ["check"]
 SigmaW = Annotated[float, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N).", show_default=False)]
 SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²).")]
 QStar = Annotated[float, typer.Option("--q-star", help="Judge the fixed point nearest to this variance.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when unstable, for use in scripts.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when the verdict is unstable, for use in scripts.")]
 
 
 def check(

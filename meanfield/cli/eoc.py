@@ -69,6 +69,9 @@ def eoc(
             record["verdict"] = diagnosis.verdict.word
             record["explanation"] = explanation(diagnosis)
             records.append((named, diagnosis, record))
+    if refusals and output is not None:
+        # A file holds all that was asked for, or is not written.
+        raise NoEdgeOfChaos("\n".join(refusals))
     if records:
         rows = [record for _, _, record in records]
         emit(

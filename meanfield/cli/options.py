@@ -68,7 +68,11 @@ Formats = Annotated[Format, typer.Option("--format", "-f", help="Tables are for 
 Digits = Annotated[
     int | None,
     typer.Option(
-        "--digits", min=1, max=17, help="Significant digits; default 6 in tables, all elsewhere.", show_default=False
+        "--digits",
+        min=1,
+        max=17,
+        help="Significant digits; default 6 in tables (4 in wide ones), all elsewhere.",
+        show_default=False,
     ),
 ]
 Output = Annotated[

@@ -246,8 +246,10 @@ _LATEX_SPECIAL = {
 
 def _latex(records: Sequence[Record]) -> str:
     keys = list(records[0]) if records else []
+    columns = "".join(r"p{0.4\linewidth}" if key in ("explanation", "fixed_points") else "l" for key in keys)
     lines = [
-        f"\\begin{{tabular}}{{{'l' * len(keys)}}}",
+        "% needs \\usepackage{booktabs}",
+        f"\\begin{{tabular}}{{{columns}}}",
         "\\toprule",
         " & ".join(FIELDS[key].latex for key in keys) + r" \\",
         "\\midrule",
@@ -266,17 +268,25 @@ def _markdown(records: Sequence[Record]) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write beside `path` and move into place, so that no half-written file ever stands there."""
+    """Write beside `path` and move into place, so that no half-written file ever stands there.
+
+    A link is followed, a file keeps its permissions, and what is no file (a pipe, a device) is written to as it is.
+    """
+    path = path.resolve()
     if path.is_dir():
         raise OutputError(f"{path} is a folder: give the name of a file in it")
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
         with tempfile.NamedTemporaryFile(
             "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
         ) as file:
             try:
                 file.write(text)
                 file.close()
-                os.chmod(file.name, 0o666 & ~_umask())
+                os.chmod(file.name, mode)
                 os.replace(file.name, path)
             except BaseException:
                 os.unlink(file.name)
