@@ -117,9 +117,8 @@ def edges_of_chaos(
 ) -> list[EdgeOfChaos]:
     """Every point of the edge of chaos with the given σ_w, or with the given σ_b, by ascending q*.
 
-        bound = f"{'<' if lowest else '<='} {given} <= {LARGEST_SCALE:g}"
-        raise DomainError(f"{given} = {value:g} is out of range: give 0 {bound}")
-    the least q* that has one.
+    Give one of the two. Where every q* will do, as for a homogeneous φ (ReLU, |x|), the edge is reported at q* = 1, or
+    at the least q* that has one.
 
     Raises:
         NoEdgeOfChaos: there is none; the message gives the values that the edge does reach.
@@ -134,9 +133,8 @@ def edges_of_chaos(
         assert sigma_b is not None
         given, value, lowest = "sigma_b", sigma_b, 0.0
     if not (lowest <= value <= LARGEST_SCALE):
-        raise DomainError(
-            f"{given} = {value:g} is out of range: give 0 {'<' if lowest else '<='} {given} <= {LARGEST_SCALE:g}"
-        )
+        bound = f"{'<' if lowest else '<='} {given} <= {LARGEST_SCALE:g}"
+        raise DomainError(f"{given} = {value:g} is out of range: give 0 {bound}")
     grid = _active_grid(activation)
     if activation.is_homogeneous:
         edge = edge_of_chaos(activation)

@@ -186,6 +186,40 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_link_is_followed_and_a_private_file_stays_private(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    assert run("eoc", "--act", "relu", "--format", "json", "--output", str(link)).exit_code == 0
+    assert link.is_symlink() and json.loads(target.read_text())["activation"] == "relu"
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    assert run("eoc", "--act", "relu", "--format", "json", "--output", str(pipe)).exit_code == 0
+    assert json.loads(reader.communicate(timeout=30)[0])["activation"] == "relu"
+    assert pipe.is_fifo()
+
+
+def test_a_file_is_not_written_when_one_of_several_has_no_answer(tmp_path: Path) -> None:
+    target = tmp_path / "edges.csv"
+    arguments = ["eoc", "--act", "relu", "--act", "sign", "--format", "csv", "--output", str(target)]
+    assert run(*arguments).exit_code == 1
+    assert not target.exists()
+
+
+def test_check_says_what_the_phase_does_to_gradients() -> None:
+    chaotic = data("check", "--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1")
+    ordered = data("check", "--act", "relu", "--sigma-w", "1.2", "--sigma-b", "0.3")
+    assert (chaotic["phase"], ordered["phase"]) == ("chaotic", "ordered")
+    assert "gradients explode" in chaotic["explanation"]
+    assert "die out" in ordered["explanation"]
+
+
 def examples(text: str) -> list[str]:
     return re.findall(r"^ *(meanfield .*)$", text, flags=re.MULTILINE)
 

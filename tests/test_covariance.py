@@ -352,3 +352,12 @@ def test_a_long_grid_agrees_with_its_points_alone() -> None:
     phi, rho = clipped_soft_threshold(0.5, 1.0), np.linspace(-1, 1, 5001)
     grid = covariance(phi, rho, 1.0)
     assert np.allclose(grid[::500], [covariance(phi, r, 1.0) for r in rho[::500]], rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("q", [1e16, 1e30, 1e100, 1e300])
+def test_a_clip_far_narrower_than_the_signal_is_a_sign(q: float) -> None:
+    # 1 − R of sign(x) is (4/π) asin √(ε/2); hard tanh differs from it by its width, 1/√q, over √ε.
+    network = MeanField(HARD_TANH, 1.0)
+    for eps in (1e-6, 1e-3, 0.1, 1.0, 1.9):
+        expected = 4 / math.pi * math.asin(math.sqrt(eps / 2))
+        assert network.one_minus_R(eps, q) == pytest.approx(expected, rel=1e-10 + 1 / math.sqrt(q * eps))

@@ -288,3 +288,10 @@ def test_the_edge_scales_with_the_unit_of_the_activation(c: float) -> None:
     scaled = edge_of_chaos(soft_threshold(0.5 * c), c * c)
     assert scaled.sigma_w == pytest.approx(unit.sigma_w, rel=1e-13)
     assert scaled.sigma_b / c == pytest.approx(unit.sigma_b, rel=1e-12)
+
+
+def test_a_sigma_w_that_does_not_depend_on_the_variance_is_found() -> None:
+    # |φ'| = 1 everywhere: χ₁ = σ_w² at every q.
+    phi = PiecewiseLinear([1.0], [-1, 1], [0, -2])
+    (edge,) = edges_of_chaos(phi, sigma_w=1.0)
+    assert edge.mean_field.V(edge.q_star) == pytest.approx(edge.q_star, rel=1e-12)

@@ -25,7 +25,7 @@ from hypothesis import given
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.edge import edge_of_chaos
-from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos
 from meanfield.mean_field import MeanField
 from meanfield.stability import diagnose, diagnose_edge, phase, stabilising_clip, verdict
 
@@ -179,3 +179,21 @@ def test_the_verdict_depends_on_the_fixed_point_it_is_asked_for() -> None:
     zero, saturated = network.fixed_points()
     assert (verdict(network, zero).word, verdict(network, saturated).word) == ("unstable", "stable")
     assert verdict(network, replace(saturated, slope=-1.5)).word == "unstable"
+
+
+def test_a_clip_far_out_of_reach_leaves_the_identity() -> None:
+    found = diagnose_edge(edge_of_chaos(PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6])))
+    assert found.verdict.word == "neutral"
+
+
+@pytest.mark.parametrize("q_star", [1e-300, 1e300])
+def test_extreme_variances_get_a_verdict(q_star: float) -> None:
+    assert diagnose_edge(edge_of_chaos(HARD_TANH, q_star)).verdict.word in ("stable", "neutral")
+
+
+@pytest.mark.parametrize("what", ["relu", None, 3])
+def test_what_is_not_read_yet_is_refused(what: object) -> None:
+    with pytest.raises(ActivationError, match=r"meanfield\.activation"):
+        MeanField(what, 1.0)
+    with pytest.raises(ActivationError, match=r"meanfield\.activation"):
+        edge_of_chaos(what)

@@ -148,8 +148,10 @@ def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> 
     table = Table(box=box.SIMPLE_HEAD)
     for key in keys:
         number = all(isinstance(record[key], float) or record[key] is None for record in records)
-        unbroken = number or key in ("name", "verdict")
-        table.add_column(FIELDS[key].symbol, justify="right" if number else "left", no_wrap=unbroken, overflow="fold")
+        # In a narrow terminal a cell goes on in the next line: a number cut short would be another number.
+        table.add_column(
+            FIELDS[key].symbol, justify="right" if number else "left", no_wrap=key == "name", overflow="fold"
+        )
     for record in records:
         table.add_row(*(Text(shown(record[key], digits), _style(key, record)) for key in keys))
     return table
