@@ -179,7 +179,8 @@ def _expectation_of_power(phi: PiecewiseLinear, q: Array, n: int) -> Array:
     total = np.zeros_like(q)
     for weighted in _weighted(phi, q, n):
         total += weighted.integral(weighted.power(n))
-    return total
+    # Terms of both signs that overflow make NaN; an even power then is beyond the doubles.
+    return np.where(np.isnan(total), np.inf, total) if n % 2 == 0 else total
 
 
 @_blockwise
