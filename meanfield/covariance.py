@@ -214,16 +214,14 @@ def _pull(gap: Array, total: Array, growth: Array) -> Array:
     return 0.25 * (gap * (1 + growth) + total * (1 + 1 / growth))
 
 
-def _probability(low: Array, high: Array) -> Array:
-    """Φ(high) − Φ(low), without the subtraction where they are close."""
+def _probability(low: Array, width: Array) -> Array:
+    """Φ(low + width) − Φ(low), without the subtraction where the width is small."""
     from scipy.special import ndtr
 
-    close = np.abs(high - low) < 0.5
     nodes, weights = legendre(8)
-    width = np.where(close, high - low, 0.0)
-    start = np.where(close, low, 0.0)
-    inside = sum(weight * density(start + node * width) for node, weight in zip(nodes, weights, strict=True))
-    return np.where(close, width * inside, ndtr(high) - ndtr(low))
+    short = np.where(width < 0.5, width, 0.0)
+    inside = sum(weight * density(low + node * short) for node, weight in zip(nodes, weights, strict=True))
+    return np.where(width < 0.5, short * inside, ndtr(low + width) - ndtr(low))
 
 
 class _Kernel:
@@ -336,8 +334,10 @@ class _Kernel:
                 total += jumps[i] * jumps[j] * np.exp(self.exponent(i, j, growth)) * sech / (2 * np.pi)
             slope = np.full_like(total, self.phi.slopes[0])
             for a, j, j2 in self._pieces():
-                z = self._conditional(i, j, y)
-                slope += a * (ndtr(z) if j2 is None else _probability(self._conditional(i, j2, y), z))
+                if j2 is None:
+                    slope += a * ndtr(self._conditional(i, j, y))
+                else:
+                    slope += a * _probability(self._conditional(i, j2, y), self._gap(j2, j) * np.cosh(y))
             total += 2 * root * jumps[i] * density(self.h[i]) * slope * sech**2
         return total
 
