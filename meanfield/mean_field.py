@@ -84,13 +84,6 @@ class MeanField:
         """χ₁'(q), of the sloping pieces alone."""
         return self.sigma_w**2 * moments.slope_square_d1(self.activation, q)
 
-    def dV_minus_chi1(self, q: ArrayLike) -> Values:
-        """V'(q) − χ₁(q) = σ_w² Σᵢ dᵢ φ(tᵢ) p(tᵢ), exactly 0 where φ vanishes at its kinks; φ continuous.
-
-        On the edge of chaos it is V'(q*) − 1: the sum that decides stability (docs/theory.md, section 6).
-        """
-        return self.sigma_w**2 * moments.kink_term(self.activation, q)
-
     def sparsity(self, q: ArrayLike) -> Values:
         """P(φ(√q z) = 0), the fraction of activations that are exactly zero."""
         return moments.sparsity(self.activation, q)
