@@ -137,14 +137,15 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
             "but χ₁ does not depend on q and gradients keep their size.",
         )
     slope, curvature, q = fixed_point.slope, fixed_point.curvature, fixed_point.q
-    if abs(slope - 1) <= MARGIN and abs(q * curvature) <= MARGIN and q > 0:
+    marginal = abs(slope - 1) <= MARGIN and q > 0
+    if marginal and abs(q * curvature) <= MARGIN:
         return Verdict(
             "neutral",
             f"V'(q*) = {slope:.4g} and q*V''(q*) = {q * curvature:.2g}: around q* the variance map is the identity to "
             "within one per cent, so at finite width q drifts in a random walk.",
         )
-    if abs(slope - 1) <= MARGIN and q > 0:
-        return Verdict("unstable", _marginal(slope, curvature, q), _remedy(network.activation, q))
+    if marginal:
+        return Verdict("unstable", _marginal(slope, curvature), _remedy(network.activation, q))
     if slope > 1:
         explanation = f"V'(q*) = {slope:.4g} > 1: any deviation from q* grows by this factor each layer."
         return Verdict("unstable", explanation, _remedy(network.activation, q))
@@ -159,23 +160,17 @@ def _is_one(slope: float) -> bool:
     return abs(slope - 1) < 1e-6
 
 
-def _marginal(slope: float, curvature: float, q: float) -> str:
+def _marginal(slope: float, curvature: float) -> str:
     one = "1" if _is_one(slope) else f"{slope:.4g} ≈ 1"
     if curvature > 0:
         return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} > 0: q returns from below but runs away above q*."
-    if curvature < 0:
-        return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} < 0: q runs away below q* and returns from above."
-    return f"V'(q*) = {one} and V''(q*) = 0: no pull back to q* that a network of 100 layers would feel."
+    return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} < 0: q runs away below q* and returns from above."
 
 
 def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
     slope, q = fixed_point.slope, fixed_point.q
     if q == 0:
-        return (
-            f"V'(0) = {slope:.4g}: every signal dies out, q → 0."
-            if slope
-            else "V'(0) = 0: small signals die out at once, q → 0."
-        )
+        return f"V'(0) = {slope:.4g}: small signals die out, q → 0."
     depth = -1 / math.log(abs(slope)) if slope else 0.0
     text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"
     # A repelling fixed point at 0 only says that no signal dies out.
