@@ -4,7 +4,9 @@ What a user writes is worked out in rational numbers and rounded once, at the en
 zero, two kinks that meet on paper meet here, and no knot is lost or doubled by rounding. A function is known up to
 single points, which carry no probability: x == 0 is false everywhere, and at a jump either side will do.
 
-Every question of order (which knot comes first, which sign a line has) is asked of `order`, and of nothing else.
+A number here is a `Fraction`, or anything else with exact arithmetic and an order, such as a parameter left as a symbol
+(`meanfield.symbolic`). Every question of order (which knot comes first, which sign a line has) is asked of `order`, and
+of nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cmp_to_key, reduce
 from itertools import pairwise
+from typing import Any
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError
@@ -22,6 +25,7 @@ from meanfield.errors import ActivationError
 __all__ = [
     "COMPARISONS",
     "NotPiecewiseLinear",
+    "Number",
     "Pieces",
     "absolute",
     "clipped",
@@ -37,7 +41,10 @@ __all__ = [
     "x",
 ]
 
-Line = tuple[Fraction, Fraction]
+#: A Fraction, or an exact number of another kind that mixes with Fractions, equals none and is never zero.
+Number = Any
+
+Line = tuple[Number, Number]
 
 #: More knots than anyone draws by hand; nested abs(…) doubles them at each level and would not end by itself.
 _MOST_KNOTS = 4096
@@ -63,9 +70,9 @@ class NotPiecewiseLinear(Exception):
     """The result leaves the piecewise-linear functions; the message says how."""
 
 
-def order(a: Fraction, b: Fraction) -> int:
+def order(a: Number, b: Number) -> int:
     """−1, 0 or 1 as a < b, a = b or a > b."""
-    return (a > b) - (a < b)
+    return int(a > b) - int(a < b)
 
 
 def exact(value: float) -> Fraction:
@@ -73,9 +80,13 @@ def exact(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
+def _bits(number: Fraction) -> int:
+    return max(number.numerator.bit_length(), number.denominator.bit_length())
+
+
 @dataclass(frozen=True)
 class Pieces:
-    """slopes[j]·x + intercepts[j] between knots[j−1] and knots[j], in rational numbers; zero everywhere is allowed.
+    """slopes[j]·x + intercepts[j] between knots[j−1] and knots[j], in exact numbers; zero everywhere is allowed.
 
     A knot at which nothing changes is dropped, so equal functions are equal objects.
 
@@ -83,9 +94,9 @@ class Pieces:
         ActivationError: the function has grown too many knots, or its numbers too many digits.
     """
 
-    knots: tuple[Fraction, ...]
-    slopes: tuple[Fraction, ...]
-    intercepts: tuple[Fraction, ...]
+    knots: tuple[Number, ...]
+    slopes: tuple[Number, ...]
+    intercepts: tuple[Number, ...]
 
     def __post_init__(self) -> None:
         lines = list(zip(self.slopes, self.intercepts, strict=True))
@@ -97,7 +108,7 @@ class Pieces:
         object.__setattr__(self, "slopes", tuple(self.slopes[i] for i in kept))
         object.__setattr__(self, "intercepts", tuple(self.intercepts[i] for i in kept))
         for number in (*self.knots, *self.slopes, *self.intercepts):
-            if max(number.numerator.bit_length(), number.denominator.bit_length()) > _MOST_BITS:
+            if isinstance(number, Fraction) and _bits(number) > _MOST_BITS:
                 raise ActivationError("its numbers are too large or too small to be worked out: rescale them")
 
     @classmethod
@@ -139,7 +150,7 @@ class Pieces:
     def __truediv__(self, other: Pieces) -> Pieces:
         return _combined(_quotient, self, other)
 
-    def scaled(self, factor: Fraction) -> Pieces:
+    def scaled(self, factor: Number) -> Pieces:
         """The function times a number."""
         return Pieces(self.knots, tuple(factor * a for a in self.slopes), tuple(factor * c for c in self.intercepts))
 
@@ -148,7 +159,7 @@ class Pieces:
 x = Pieces((), (Fraction(1),), (Fraction(0),))
 
 
-def constant(value: Fraction) -> Pieces:
+def constant(value: Number) -> Pieces:
     """The function that is value everywhere."""
     return Pieces((), (Fraction(0),), (value,))
 
@@ -241,7 +252,7 @@ def _quotient(f: Line, g: Line) -> Line:
 
 
 def _by_sign(f: Pieces, values: dict[int, int]) -> Pieces:
-    knots: list[Fraction] = []
+    knots: list[Number] = []
     signs: list[int] = []
     ends = (None, *f.knots, None)
     for line, left, right in zip(f.lines, ends[:-1], ends[1:], strict=True):
@@ -254,7 +265,7 @@ def _by_sign(f: Pieces, values: dict[int, int]) -> Pieces:
     return Pieces(tuple(knots), zeros, tuple(Fraction(values[s]) for s in signs))
 
 
-def _signs(line: Line, left: Fraction | None, right: Fraction | None) -> tuple[list[Fraction], list[int]]:
+def _signs(line: Line, left: Number | None, right: Number | None) -> tuple[list[Number], list[int]]:
     """Where the line crosses zero inside (left, right), and its signs from left to right."""
     slope, intercept = line
     rising = order(slope, Fraction(0))

@@ -14,10 +14,24 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import TypeVar
 
 from meanfield.errors import ActivationError
 
-__all__ = ["ACTIVATIONS", "SMOOTH", "Activation", "Parameter", "decimal", "find", "nearest", "number", "with_values"]
+__all__ = [
+    "ACTIVATIONS",
+    "SMOOTH",
+    "Activation",
+    "Parameter",
+    "decimal",
+    "find",
+    "nearest",
+    "number",
+    "with_texts",
+    "with_values",
+]
+
+T = TypeVar("T")
 
 
 def decimal(value: float) -> str:
@@ -45,13 +59,18 @@ def number(name: str, value: object) -> float:
 
 def with_values(formula: str, values: Mapping[str, float]) -> str:
     """The formula with each parameter's name replaced by its value: max(x - tau, 0) becomes max(x - 0.5, 0)."""
+    return with_texts(formula, {name: decimal(value) for name, value in values.items()})
+
+
+def with_texts(formula: str, texts: Mapping[str, str]) -> str:
+    """The formula with each parameter's name replaced by a text, in parentheses unless it is a number or a name."""
 
     def value(match: re.Match[str]) -> str:
         name = unicodedata.normalize("NFKC", match[0])
-        if name not in values:
+        if name not in texts:
             return match[0]
-        text = decimal(values[name])
-        return f"({text})" if text.startswith("-") else text
+        text = texts[name]
+        return text if re.fullmatch(r"[\w.]+(?:e[+-]?\d+)?", text) else f"({text})"
 
     return re.sub(r"\b[^\W\d]\w*\b", value, formula)
 
@@ -66,12 +85,14 @@ class Parameter:
     def check(self, activation: str, value: object) -> float:
         """The value as a float, or an `ActivationError` that names value and bound."""
         result = number(f"{activation}: {self.name}", value)
-        kept = {"": True, ">= 0": result >= 0, "> 0": result > 0}[self.bound]
-        if not kept:
-            raise ActivationError(
-                f"{activation}: {self.name} = {decimal(result)} is out of range: give {self.name} {self.bound}"
-            )
+        self.require(activation, decimal(result), (result > 0) - (result < 0))
         return result
+
+    def require(self, activation: str, value: str, sign: int) -> None:
+        """Refuse a value, written as `value`, whose sign breaks the bound, with an `ActivationError`."""
+        kept = {"": True, ">= 0": sign >= 0, "> 0": sign > 0}[self.bound]
+        if not kept:
+            raise ActivationError(f"{activation}: {self.name} = {value} is out of range: give {self.name} {self.bound}")
 
 
 @dataclass(frozen=True)
@@ -108,6 +129,18 @@ class Activation:
         Raises:
             ActivationError: a parameter missing, given twice, unknown, or out of range.
         """
+        given = self.assign(positional, named)
+        missing = [parameter.name for parameter in self.parameters if parameter.name not in given]
+        if missing:
+            raise ActivationError(f"{self.name} needs {' and '.join(missing)}: {self.usage}")
+        return {parameter.name: parameter.check(self.name, given[parameter.name]) for parameter in self.parameters}
+
+    def assign(self, positional: Sequence[T], named: Sequence[tuple[str, T]]) -> dict[str, T]:
+        """What is given to each parameter, unchecked; some may be missing.
+
+        Raises:
+            ActivationError: a parameter given twice, or unknown.
+        """
         names = [parameter.name for parameter in self.parameters]
         if len(positional) > len(names):
             raise ActivationError(f"{self.name} takes {_counted(names)}, not {len(positional)}: {self.usage}")
@@ -119,10 +152,7 @@ class Activation:
             if ours in given:
                 raise ActivationError(f"{self.name}: {ours} is given twice: give it once")
             given[ours] = value
-        missing = [name for name in names if name not in given]
-        if missing:
-            raise ActivationError(f"{self.name} needs {' and '.join(missing)}: {self.usage}")
-        return {parameter.name: parameter.check(self.name, given[parameter.name]) for parameter in self.parameters}
+        return given
 
     def label(self, values: Mapping[str, float]) -> str:
         """Its name with the parameters' values: clipped-relu(tau=0.5, m=1)."""

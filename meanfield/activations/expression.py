@@ -21,11 +21,11 @@ from functools import reduce
 from typing import NoReturn
 
 from meanfield.activations import algebra
-from meanfield.activations.algebra import NotPiecewiseLinear, Pieces
+from meanfield.activations.algebra import NotPiecewiseLinear, Number, Pieces
 from meanfield.activations.catalogue import SMOOTH, number
 from meanfield.errors import ActivationError, ExpressionError
 
-__all__ = ["FUNCTIONS", "parse_expression"]
+__all__ = ["FUNCTIONS", "check_name", "free_names", "parse_exactly", "parse_expression"]
 
 #: Longer than anyone types, short enough to be read at once.
 _LONGEST = 10_000
@@ -125,8 +125,30 @@ def parse_expression(text: str, parameters: Mapping[str, float]) -> Pieces:
         ExpressionError: not an expression, or not piecewise linear; it points at the part at fault.
         ActivationError: a parameter that is no number, or that does not occur.
     """
+    values = {}
+    for name, value in parameters.items():
+        check_name(name)
+        values[name] = algebra.exact(number(name, value))
+    return parse_exactly(text, values)
+
+
+def free_names(text: str) -> list[str]:
+    """The names in an expression, other than x and what is called as a function, in order of appearance.
+
+    Raises:
+        ExpressionError: not an expression.
+    """
+    nodes = list(ast.walk(_tree(_flat(text))))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    names = [node for node in nodes if isinstance(node, ast.Name) and id(node) not in called]
+    names.sort(key=lambda node: node.col_offset)
+    return list(dict.fromkeys(node.id for node in names if node.id != "x" and node.id not in FUNCTIONS))
+
+
+def parse_exactly(text: str, parameters: Mapping[str, Number]) -> Pieces:
+    """As `parse_expression`, with exact numbers for the parameters, symbols among them."""
     flat = _flat(text)
-    values = {unicodedata.normalize("NFKC", name): _parameter(name, value) for name, value in parameters.items()}
+    values = {unicodedata.normalize("NFKC", name): algebra.constant(value) for name, value in parameters.items()}
     reader = _Reader(flat, values)
     try:
         pieces = reader.read(_tree(flat))
@@ -274,13 +296,13 @@ class _Reader:
         raise _pointing(self.text, start, len(self.source(node)), reason) from None
 
 
-def _parameter(name: str, value: object) -> Pieces:
+def check_name(name: str) -> None:
+    """Refuse what cannot name a parameter, with an `ActivationError`."""
     if name == "x" or name in FUNCTIONS:
         taken = "the variable" if name == "x" else "a function"
         raise ActivationError(f"{name} is {taken} of expressions: give the parameter another name")
     if not name.isidentifier() or keyword.iskeyword(name):
         raise ActivationError(f"{name!a} cannot name a parameter: use letters, such as a or tau")
-    return algebra.constant(algebra.exact(number(name, value)))
 
 
 def _shortened(text: str) -> str:

@@ -14,17 +14,27 @@ A text is one of five things, decided by its form alone, in this order (the firs
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from meanfield.activations.algebra import Pieces
-from meanfield.activations.catalogue import ACTIVATIONS, SMOOTH, decimal, find, nearest, with_values
+from meanfield.activations.catalogue import ACTIVATIONS, SMOOTH, Activation, decimal, find, nearest, with_values
 from meanfield.activations.expression import FUNCTIONS, parse_expression
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError
 
-__all__ = ["NamedActivation", "activation", "formula_of", "parameters_of", "read_activation"]
+__all__ = [
+    "NamedActivation",
+    "activation",
+    "entry_of",
+    "formula_of",
+    "holds_numbers",
+    "parameters_of",
+    "read_activation",
+    "split_arguments",
+    "split_name",
+]
 
 _SUFFIXES = (".json", ".toml")
 _FUNCTION = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
@@ -127,12 +137,57 @@ def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
         return _read_file(text, parameters)
     if _FUNCTION.fullmatch(text):
         return _read_function(text, parameters)
-    if _NAME.fullmatch(text) and (find(text) or not _is_difference(text, parameters)):
-        return _named(text, [], list(parameters.items()))
-    if (call := _CALL.fullmatch(text)) and _is_named(call[1], call[2], parameters):
-        positional, named_inside = _arguments(call[1], call[2])
-        return _named(call[1], positional, [*named_inside, *parameters.items()])
+    if named := split_name(text, parameters):
+        entry = entry_of(named[0])
+        positional, inside = _numbers(entry, named[1])
+        return _named(entry, positional, [*inside, *parameters.items()])
     return _read_expression(text, parameters)
+
+
+def holds_numbers(text: str) -> bool:
+    """Whether the text is points, a file or a Python function: a form in which all is numbers."""
+    return bool(text.startswith("points:") or text.lower().endswith(_SUFFIXES) or _FUNCTION.fullmatch(text))
+
+
+def split_name(text: str, parameters: Collection[str]) -> tuple[str, str] | None:
+    """The name and what stands in its parentheses, where the text names an activation; None where it is an expression.
+
+    `parameters` are the names that have a value beside the text.
+    """
+    if _NAME.fullmatch(text) and (find(text) or not _is_difference(text, parameters)):
+        return text, ""
+    if (call := _CALL.fullmatch(text)) and _is_named(call[1], call[2], parameters):
+        return call[1], call[2]
+    return None
+
+
+def entry_of(name: str) -> Activation:
+    """The line of the catalogue, or an `ActivationError` that says which names there are."""
+    entry = find(name)
+    if not entry:
+        raise _unknown(name)
+    return entry
+
+
+def split_arguments(entry: Activation, inside: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """What stands in parentheses after a name, as texts: those by position, and those by name.
+
+    Raises:
+        ActivationError: a name that is none, or a position after a name.
+    """
+    positional: list[str] = []
+    named: list[tuple[str, str]] = []
+    for part in inside.split(",") if inside.strip() else []:
+        key, equals, value = (piece.strip() for piece in part.rpartition("="))
+        if not value or (equals and not key.isidentifier()):
+            raise _unreadable(entry, part)
+        if equals:
+            named.append((key, value))
+        elif named:
+            raise ActivationError(f"{entry.name}: {value} stands after {named[-1][0]}=…: name it too, or put it first")
+        else:
+            positional.append(value)
+    return positional, named
 
 
 def _read_points(text: str, parameters: Mapping[str, float]) -> NamedActivation:
@@ -172,22 +227,19 @@ def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivat
     return NamedActivation(f"{line}{values}", with_values(line, parameters), _rounded(f"{line}{values}", pieces))
 
 
-def _named(name: str, positional: list[object], named: list[tuple[str, object]]) -> NamedActivation:
-    entry = find(name)
-    if not entry:
-        raise _unknown(name)
+def _named(entry: Activation, positional: list[object], named: list[tuple[str, object]]) -> NamedActivation:
     values = entry.bind(positional, named)
     label = entry.label(values)
     phi = _rounded(label, parse_expression(entry.formula, values))
     return NamedActivation(label, with_values(entry.formula, values), phi)
 
 
-def _is_difference(name: str, parameters: Mapping[str, float]) -> bool:
+def _is_difference(name: str, parameters: Collection[str]) -> bool:
     """Whether a name with dashes is rather a difference, such as x-a."""
     return name in FUNCTIONS or any(word == "x" or word in parameters for word in name.split("-"))
 
 
-def _is_named(name: str, inside: str, parameters: Mapping[str, float]) -> bool:
+def _is_named(name: str, inside: str, parameters: Collection[str]) -> bool:
     """Whether name(inside) means the catalogue rather than an expression."""
     if name in FUNCTIONS and inside.strip():
         return False
@@ -199,26 +251,15 @@ def _is_named(name: str, inside: str, parameters: Mapping[str, float]) -> bool:
     return "-" in name or all("=" in part or _NUMBER.fullmatch(part) for part in arguments if part)
 
 
-def _arguments(name: str, inside: str) -> tuple[list[object], list[tuple[str, object]]]:
-    positional: list[object] = []
-    named: list[tuple[str, object]] = []
-    for part in inside.split(",") if inside.strip() else []:
-        key, equals, value = (piece.strip() for piece in part.rpartition("="))
-        if not _NUMBER.fullmatch(value) or (equals and not key.isidentifier()):
-            raise _unreadable(name, part)
-        if equals:
-            named.append((key, float(value)))
-        elif named:
-            raise ActivationError(f"{name}: {value} stands after {named[-1][0]}=…: name it too, or put it first")
-        else:
-            positional.append(float(value))
-    return positional, named
+def _numbers(entry: Activation, inside: str) -> tuple[list[object], list[tuple[str, object]]]:
+    positional, named = split_arguments(entry, inside)
+    for name, value in [*(("", value) for value in positional), *named]:
+        if not _NUMBER.fullmatch(value):
+            raise _unreadable(entry, f"{name}={value}" if name else value)
+    return [float(value) for value in positional], [(name, float(value)) for name, value in named]
 
 
-def _unreadable(name: str, part: str) -> ActivationError:
-    entry = find(name)
-    if not entry:
-        return _unknown(name)
+def _unreadable(entry: Activation, part: str) -> ActivationError:
     return ActivationError(f"{entry.name}: {_shown(part)} does not give a parameter a number: {entry.usage}")
 
 
