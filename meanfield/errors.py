@@ -14,6 +14,7 @@ __all__ = [
     "MeanFieldError",
     "NoEdgeOfChaos",
     "OutputError",
+    "UndecidedOrder",
     "UndefinedCorrelation",
 ]
 
@@ -37,6 +38,10 @@ class ExpressionError(ActivationError):
         self.expression, self.column, self.width, self.reason = expression, column, width, reason
         pointer = " " * column + "^" * max(width, 1)
         super().__init__(f"{reason}\n  {expression}\n  {pointer}")
+
+
+class UndecidedOrder(ActivationError):
+    """Which of two numbers with symbols in them is larger decides the pieces, and does not follow from what is assumed."""
 
 
 class DomainError(MeanFieldError):

@@ -1,0 +1,300 @@
+"""Parameters left as symbols: exact numbers made of them, what is assumed of them, and which of two is larger.
+
+A number such as τ + m is a rational function with integer coefficients (sympy's `FracField`), in lowest terms, so equal
+numbers are equal objects. Its sign follows from the signs of its irreducible factors. A factor is positive when all its
+coefficients are, or when it is a sum of products of assumptions, parameters and non-negative numbers (a certificate,
+found by linear programming and checked exactly). What does not follow is asked for, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import cached_property
+from itertools import combinations_with_replacement
+from typing import Any
+
+import numpy as np
+from sympy import ZZ, Symbol
+from sympy.polys.fields import FracField
+
+from meanfield.activations.expression import free_names, parse_exactly
+from meanfield.errors import ActivationError, UndecidedOrder
+
+__all__ = ["Element", "Parameters", "Parametric", "Polynomial", "field"]
+
+#: An element of a `FracField`, and a polynomial: its numerator or denominator.
+Element = Any
+Polynomial = Any
+
+_SIDES = re.compile(r"(<=|>=|<|>)")
+
+#: Values of parameters are drawn within a factor 2 to this power of 1; the later ones where the earlier satisfy nothing.
+_RANGES = (2.0, 4.0, 8.0)
+
+#: Draws at a time, and how often, before giving up on assumptions that nearly nothing satisfies.
+_DRAWS, _ROUNDS = 50_000, 20
+
+
+def field(symbols: Sequence[Symbol]) -> FracField:
+    """The rational functions of some symbols, or of an idle one where there are none."""
+    return FracField(list(symbols) or [Symbol("idle")], ZZ)
+
+
+class Parameters:
+    """The parameters of an activation that are left as symbols.
+
+    Args:
+        names: their names.
+        unsigned: those of them that may be negative; every other is positive.
+        assume: inequalities between expressions in them, such as "tau > 2*m" or "0 < a < b".
+
+    Raises:
+        ActivationError: an assumption that is no inequality, names something else, or contradicts the others.
+    """
+
+    def __init__(self, names: Sequence[str], unsigned: Sequence[str] = (), assume: Sequence[str] = ()) -> None:
+        self.symbols = {
+            name: Symbol(name, real=True) if name in unsigned else Symbol(name, positive=True) for name in names
+        }
+        self.field = field(list(self.symbols.values()))
+        self._unsigned = [i for i, name in enumerate(names) if name in unsigned]
+        self._positive: list[Polynomial] = []
+        self.assumptions = tuple(" ".join(text.split()) for text in assume)
+        for text in self.assumptions:
+            for difference in self._differences(text):
+                self._assume(difference, text)
+
+    @cached_property
+    def numbers(self) -> dict[str, Any]:
+        """Each parameter as an exact number."""
+        generators = self.field.gens
+        return {name: self.number(generator) for name, generator in zip(self.symbols, generators, strict=False)}
+
+    def number(self, element: Element) -> Any:
+        """An element of the field as a number: a Fraction where no parameter is left in it."""
+        if element.numer.is_ground and element.denom.is_ground:
+            return Fraction(int(element.numer.LC), int(element.denom.LC))
+        return Parametric(self, element)
+
+    def element(self, number: Any) -> Element:
+        """A Fraction or a number of these parameters as an element of the field."""
+        if isinstance(number, Parametric):
+            return number.element
+        return self.field(number.numerator) / self.field(number.denominator)
+
+    def sign(self, element: Element) -> int:
+        """−1, 0 or 1.
+
+        Raises:
+            UndecidedOrder: it does not follow from the assumptions.
+        """
+        sign = 1
+        for polynomial in (element.numer, element.denom):
+            if not polynomial:
+                return 0
+            content, factors = polynomial.factor_list()
+            sign *= 1 if content > 0 else -1
+            for factor, power in factors:
+                if power % 2:
+                    sign *= self._factor_sign(factor)
+        return sign
+
+    def points(self, count: int, random: np.random.Generator) -> list[dict[str, Fraction]]:
+        """Random values of the parameters that satisfy the assumptions.
+
+        Raises:
+            ActivationError: none were found.
+        """
+        names = list(self.symbols)
+        found: list[dict[str, Fraction]] = []
+        for reach in _RANGES:
+            for _ in range(_ROUNDS if self._positive else 1):
+                # Multiples of 2⁻²⁰, which doubles add without rounding.
+                draws = np.round(2 ** (20 + random.uniform(-reach, reach, (len(names), _DRAWS)))) / 2**20
+                draws[self._unsigned] *= random.choice([-1, 1], (len(self._unsigned), _DRAWS))
+                kept = draws.T[self._satisfied(draws)]
+                found += [{name: Fraction(float(x)) for name, x in zip(names, row, strict=True)} for row in kept[:count]]
+                if len(found) >= count:
+                    return found[:count]
+        raise ActivationError(
+            f"no values of {', '.join(names)} were found that satisfy {' and '.join(self.assumptions)}: "
+            "if they do not contradict each other, measure x in other units"
+        )
+
+    def _differences(self, text: str) -> Iterator[Polynomial]:
+        """The numbers that an assumption says are positive, as polynomials."""
+        sides = _SIDES.split(text)
+        if len(sides) < 3 or "=" in "".join(sides[::2]) or "!" in text:
+            raise ActivationError(
+                f"{text!r} is not an assumption: write an inequality such as 'tau > m' or '0 < a < b' "
+                "(for an equality, put the value in)"
+            )
+        numbers = [self._side(side, text) for side in sides[::2]]
+        for left, sign, right in zip(numbers, sides[1::2], numbers[1:], strict=False):
+            difference = left - right if ">" in sign else right - left
+            # Times the square of its denominator, which changes no sign.
+            yield difference.numer * difference.denom
+
+    def _side(self, side: str, text: str) -> Element:
+        names = [name for name in free_names(side) if name not in self.symbols]
+        if names:
+            known = ", ".join(self.symbols) or "none"
+            raise ActivationError(
+                f"assumption {text!r}: {names[0]} is no parameter left as a symbol (those are: {known})"
+            )
+        pieces = parse_exactly(side, {name: self.numbers[name] for name in free_names(side)})
+        if pieces.knots or pieces.slopes[0]:
+            raise ActivationError(f"assumption {text!r} is about x: assume something of the parameters")
+        return self.element(pieces.intercepts[0])
+
+    def _assume(self, polynomial: Polynomial, text: str) -> None:
+        if not polynomial or self._is_positive(-polynomial):
+            others = " and ".join(t for t in self.assumptions[: self.assumptions.index(text)]) or "itself"
+            raise ActivationError(
+                f"assumption {text!r} contradicts {others}, or that names are positive: leave one out "
+                "(write -a for a number below 0)"
+            )
+        self._positive.append(polynomial)
+
+    def _satisfied(self, draws: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        satisfied = np.ones(draws.shape[1], bool)
+        for polynomial in self._positive:
+            terms = (int(c) * np.prod(draws ** np.array(powers)[:, None], axis=0) for powers, c in polynomial.terms())
+            # Clear of the boundary, where two knots would meet.
+            satisfied &= sum(terms) > 1e-3
+        return satisfied
+
+    def _factor_sign(self, polynomial: Polynomial) -> int:
+        if self._is_positive(polynomial):
+            return 1
+        if self._is_positive(-polynomial):
+            return -1
+        larger, smaller = self._sides(polynomial)
+        raise UndecidedOrder(
+            f'the pieces depend on which of {larger} and {smaller} is larger: add --assume "{larger} > {smaller}" or '
+            f'--assume "{larger} < {smaller}" (assume=[…] in Python)'
+        )
+
+    def _sides(self, polynomial: Polynomial) -> tuple[str, str]:
+        """Its positive terms and the rest, so that it is positive where the first exceeds the second."""
+
+        def told(terms: list[tuple[tuple[int, ...], int]]) -> str:
+            products = []
+            for powers, c in terms:
+                factors = [name for name, power in zip(self.symbols, powers, strict=True) for _ in range(power)]
+                products.append("*".join([str(c)] * (c != 1 or not factors) + factors))
+            return " + ".join(products) or "0"
+
+        terms = [(powers, int(c)) for powers, c in polynomial.terms()]
+        return told([(p, c) for p, c in terms if c > 0]), told([(p, -c) for p, c in terms if c < 0])
+
+    def _is_known(self, powers: Sequence[int]) -> bool:
+        """Whether a monomial is never negative."""
+        return all(powers[i] % 2 == 0 for i in self._unsigned)
+
+    def _is_evident(self, polynomial: Polynomial) -> bool:
+        return all(c > 0 and self._is_known(powers) for powers, c in polynomial.terms())
+
+    def _is_positive(self, polynomial: Polynomial) -> bool:
+        return self._is_evident(polynomial) or (bool(self._positive) and self._is_certified(polynomial))
+
+    def _is_certified(self, polynomial: Polynomial) -> bool:
+        """Whether non-negative multiples of known positive numbers, summed, leave nothing negative of it."""
+        known = list(self._known_positive(_degree(polynomial)))
+        multipliers = self._multipliers(polynomial, known)
+        rest = polynomial * 1
+        common = 1
+        for number, multiplier in zip(known, multipliers, strict=True):
+            rest = rest * multiplier.denominator - number * (common * multiplier.numerator)
+            common *= multiplier.denominator
+        return any(multipliers) and (not rest or self._is_evident(rest))
+
+    def _known_positive(self, degree: int) -> Iterator[Polynomial]:
+        """Products of assumptions and positive parameters, of at least one assumption, up to a degree."""
+        generators = [g for i, g in enumerate(self.field.ring.gens) if i not in self._unsigned]
+        for count in range(1, degree + 1):
+            for product in combinations_with_replacement([*self._positive, *generators], count):
+                if any(factor in self._positive for factor in product) and sum(map(_degree, product)) <= degree:
+                    result = product[0]
+                    for factor in product[1:]:
+                        result = result * factor
+                    yield result
+
+    def _multipliers(self, polynomial: Polynomial, known: list[Polynomial]) -> list[Fraction]:
+        from scipy.optimize import linprog
+
+        if not known:
+            return []
+        monomials = sorted({powers for p in (polynomial, *known) for powers in p})
+        table = np.array([[float(p.get(powers, 0)) for p in known] for powers in monomials])
+        bound = np.array([float(polynomial.get(powers, 0)) for powers in monomials])
+        free = np.array([self._is_known(powers) for powers in monomials])
+        found = linprog(
+            np.ones(len(known)),
+            A_ub=table[free] if free.any() else None,
+            b_ub=bound[free] if free.any() else None,
+            A_eq=table[~free] if (~free).any() else None,
+            b_eq=bound[~free] if (~free).any() else None,
+        )
+        if not found.success:
+            return [Fraction(0)] * len(known)
+        return [Fraction(float(x)).limit_denominator(10_000) for x in found.x]
+
+
+def _degree(polynomial: Polynomial) -> int:
+    return max((sum(powers) for powers in polynomial), default=0)
+
+
+class Parametric:
+    """An exact number in which a parameter occurs; it mixes with Fractions, and its order follows from assumptions."""
+
+    __slots__ = ("element", "parameters")
+
+    def __init__(self, parameters: Parameters, element: Element) -> None:
+        self.parameters, self.element = parameters, element
+
+    def _made(self, element: Element) -> Any:
+        return self.parameters.number(element)
+
+    def __add__(self, other: Any) -> Any:
+        return self._made(self.element + self.parameters.element(other))
+
+    def __sub__(self, other: Any) -> Any:
+        return self._made(self.element - self.parameters.element(other))
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._made(self.parameters.element(other) - self.element)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._made(self.element * self.parameters.element(other))
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._made(self.element / self.parameters.element(other))
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._made(self.parameters.element(other) / self.element)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self) -> Any:
+        return self._made(-self.element)
+
+    def __lt__(self, other: Any) -> bool:
+        return self._sign_of_difference(other) < 0
+
+    def __gt__(self, other: Any) -> bool:
+        return self._sign_of_difference(other) > 0
+
+    def _sign_of_difference(self, other: Any) -> int:
+        return self.parameters.sign(self.element - self.parameters.element(other))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Parametric) and bool(self.element == other.element)
+
+    def __hash__(self) -> int:
+        return hash(self.element)
+
+    def __repr__(self) -> str:
+        return f"Parametric({self.element})"
