@@ -15,16 +15,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meanfield import symbolic as symbolic
     from meanfield.activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
     from meanfield.activations.spec import activation as activation
     from meanfield.edge import EdgeOfChaos as EdgeOfChaos
     from meanfield.edge import edge_of_chaos as edge_of_chaos
     from meanfield.edge import edges_of_chaos as edges_of_chaos
     from meanfield.errors import ActivationError as ActivationError
+    from meanfield.errors import DerivationError as DerivationError
     from meanfield.errors import DomainError as DomainError
     from meanfield.errors import ExpressionError as ExpressionError
     from meanfield.errors import MeanFieldError as MeanFieldError
     from meanfield.errors import NoEdgeOfChaos as NoEdgeOfChaos
+    from meanfield.errors import UndecidedOrder as UndecidedOrder
     from meanfield.errors import UndefinedCorrelation as UndefinedCorrelation
     from meanfield.fixed_points import CorrelationFixedPoint as CorrelationFixedPoint
     from meanfield.fixed_points import FixedPoint as FixedPoint
@@ -44,10 +47,12 @@ _HOMES = {
     "edge_of_chaos": "edge",
     "edges_of_chaos": "edge",
     "ActivationError": "errors",
+    "DerivationError": "errors",
     "DomainError": "errors",
     "ExpressionError": "errors",
     "MeanFieldError": "errors",
     "NoEdgeOfChaos": "errors",
+    "UndecidedOrder": "errors",
     "UndefinedCorrelation": "errors",
     "CorrelationFixedPoint": "fixed_points",
     "FixedPoint": "fixed_points",
@@ -59,10 +64,12 @@ _HOMES = {
     "verdict": "stability",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [*_HOMES, "__version__", "symbolic"]
 
 
 def __getattr__(name: str) -> object:
+    if name == "symbolic":
+        return import_module("meanfield.symbolic")
     if name not in _HOMES:
         raise AttributeError(f"module 'meanfield' has no attribute {name!r}")
     value = getattr(import_module(f"meanfield.{_HOMES[name]}"), name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "ActivationError",
+    "DerivationError",
     "DomainError",
     "ExpressionError",
     "MeanFieldError",
@@ -50,6 +51,10 @@ class DomainError(MeanFieldError):
 
 class UndefinedCorrelation(MeanFieldError):
     """R is asked where V(q) is 0, so that no signal is left to correlate, or too large for a double."""
+
+
+class DerivationError(MeanFieldError):
+    """A formula disagrees with the numeric core, and is withheld: a fault in meanfield."""
 
 
 class NoEdgeOfChaos(MeanFieldError):

@@ -25,7 +25,7 @@ from meanfield.activations.algebra import NotPiecewiseLinear, Number, Pieces
 from meanfield.activations.catalogue import SMOOTH, number
 from meanfield.errors import ActivationError, ExpressionError
 
-__all__ = ["FUNCTIONS", "check_name", "free_names", "parse_exactly", "parse_expression"]
+__all__ = ["FUNCTIONS", "check_name", "free_names", "names_in", "parse_exactly", "parse_expression"]
 
 #: Longer than anyone types, short enough to be read at once.
 _LONGEST = 10_000
@@ -133,16 +133,21 @@ def parse_expression(text: str, parameters: Mapping[str, float]) -> Pieces:
 
 
 def free_names(text: str) -> list[str]:
-    """The names in an expression, other than x and what is called as a function, in order of appearance.
+    """The names in an expression other than x and functions, in order of appearance.
 
     Raises:
         ExpressionError: not an expression.
     """
+    return [name for name in names_in(text) if name != "x"]
+
+
+def names_in(text: str) -> list[str]:
+    """As `free_names`, with x where it occurs."""
     nodes = list(ast.walk(_tree(_flat(text))))
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     names = [node for node in nodes if isinstance(node, ast.Name) and id(node) not in called]
     names.sort(key=lambda node: node.col_offset)
-    return list(dict.fromkeys(node.id for node in names if node.id != "x" and node.id not in FUNCTIONS))
+    return list(dict.fromkeys(node.id for node in names if node.id not in FUNCTIONS))
 
 
 def parse_exactly(text: str, parameters: Mapping[str, Number]) -> Pieces:

@@ -16,7 +16,7 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
-from sympy import ZZ, Symbol
+from sympy import ZZ, Expr, Symbol
 from sympy.polys.fields import FracField
 
 from meanfield.activations.expression import free_names, parse_exactly
@@ -83,6 +83,10 @@ class Parameters:
         if isinstance(number, Parametric):
             return number.element
         return self.field(number.numerator) / self.field(number.denominator)
+
+    def expression(self, number: Any) -> Expr:
+        """A number as a sympy expression."""
+        return self.element(number).as_expr(*self.symbols.values())
 
     def sign(self, element: Element) -> int:
         """−1, 0 or 1.

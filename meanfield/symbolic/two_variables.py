@@ -100,6 +100,10 @@ class TwoVariables:
                 result += self._joint(j.signed, k.signed, 1).scaled(weight / (w * self.p**2))
         return self._reduced(result)
 
+    def same(self, first: Combination, second: Combination) -> bool:
+        """Whether two combinations are the same function of ρ."""
+        return not self._reduced(first - second)
+
     def expression(self, combination: Combination) -> Expr:
         """A combination as a formula in ρ, the hᵢ and the parameters."""
         terms = {

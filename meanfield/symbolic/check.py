@@ -1,0 +1,180 @@
+"""Formulas against the numeric core: at random points, to ten digits, before anyone sees them.
+
+The core gets the formula of φ with numbers put in and reads it afresh, so that what is compared shares neither the order
+of the knots nor the integrals. Where double precision loses digits in a formula of Φ and ϕ (a rare or narrow active
+region), the formula is evaluated again in fifty digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Expr, Rational, lambdify
+
+from meanfield import moments
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.edge import slope_on_edge
+from meanfield.errors import DerivationError
+from meanfield.mean_field import MeanField
+from meanfield.symbolic.bivariate import Phi2
+from meanfield.symbolic.reading import SymbolicActivation
+
+__all__ = ["POINTS", "TOLERANCE", "check"]
+
+Array = NDArray[np.float64]
+
+#: At how many random points each formula is compared.
+POINTS = 50
+
+#: The largest difference allowed, relative to the value or to what it is a difference of.
+TOLERANCE = 1e-10
+
+_DIGITS = 50
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A network, a variance and a correlation; `values` are all of them by name, exact."""
+
+    phi: PiecewiseLinear
+    values: dict[str, Fraction]
+
+    @property
+    def network(self) -> MeanField:
+        return MeanField(self.phi, float(self.values["sigma_w"]), float(self.values["sigma_b"]))
+
+    @property
+    def q(self) -> float:
+        return float(self.values["q"])
+
+    @property
+    def rho(self) -> float:
+        return float(self.values["rho"])
+
+
+def _scale(point: _Point) -> float:
+    """σ_w² E φ²."""
+    return point.network.sigma_w**2 * float(moments.second_moment(point.phi, point.q))
+
+
+def _edge(point: _Point) -> float:
+    """σ_w² on the edge of chaos."""
+    return 1 / float(moments.slope_moment(point.phi, point.q, 2))
+
+
+#: The value that the core gives, and the size of which the error may be a 1e-10: (value, at least).
+_CORE: dict[str, Callable[[_Point], tuple[object, float]]] = {
+    "V": lambda p: (p.network.V(p.q), 0.0),
+    "dV": lambda p: (p.network.dV(p.q), _scale(p) / p.q),
+    "d2V": lambda p: (p.network.d2V(p.q), _scale(p) / p.q**2),
+    "chi1": lambda p: (p.network.chi1(p.q), 0.0),
+    "sparsity": lambda p: (p.network.sparsity(p.q), 0.0),
+    "mean": lambda p: (moments.mean(p.phi, p.q), float(moments.second_moment(p.phi, p.q)) ** 0.5),
+    "fourth": lambda p: (moments.fourth_moment(p.phi, p.q), 0.0),
+    "sigma_w2": lambda p: (_edge(p), 0.0),
+    "sigma_b2": lambda p: (p.q - _edge(p) * float(moments.second_moment(p.phi, p.q)), p.q),
+    "dV_eoc": lambda p: (slope_on_edge(p.phi, p.q), 1.0),
+    "d2V_eoc": lambda p: (
+        _edge(p) * float(moments.second_moment_d2(p.phi, p.q)),
+        _edge(p) * float(moments.second_moment(p.phi, p.q)) / p.q**2,
+    ),
+    "R": lambda p: (p.network.R(p.rho, p.q), 1.0),
+    "dR": lambda p: (p.network.dR(p.rho, p.q), 1.0),
+    "d2R": lambda p: (p.network.d2R(p.rho, p.q), 1.0),
+    "kappa": lambda p: (p.network.kappa(p.q), 0.0),
+}
+
+
+def check(activation: SymbolicActivation, formulas: Sequence[tuple[str, Expr]]) -> None:
+    """Compare formulas, given as (name of the quantity, expression), with the numeric core.
+
+    Raises:
+        DerivationError: one of them differs.
+    """
+    points = _points(activation)
+    for name, expression in formulas:
+        core = [_CORE[name](point) for point in points]
+        expected = np.array([float(value) for value, _ in core])  # type: ignore[arg-type]
+        allowed = TOLERANCE * np.maximum(np.abs(expected), [least for _, least in core])
+        values = [_values(point, name) for point in points]
+        found = _in_doubles(expression, values)
+        for i in np.flatnonzero(~_close(found, expected, allowed)):
+            exact = _in_digits(expression, values[i])
+            if not _close(np.array(exact), expected[i], allowed[i]):
+                raise DerivationError(
+                    f"{activation.label}: the formula of {name} gives {exact:.12g} where the numbers say "
+                    f"{expected[i]:.12g}, at {_told(points[i].values)}; this is a fault in meanfield, please report it"
+                )
+
+
+def _close(found: Array, expected: Array, allowed: Array) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        close: NDArray[np.bool_] = (np.abs(found - expected) <= allowed) | (found == expected)
+    return close
+
+
+def _points(activation: SymbolicActivation) -> list[_Point]:
+    random = np.random.default_rng(0)
+    points = []
+    for parameters in activation.parameters.points(POINTS, random):
+        phi = activation.at(parameters)
+        sizes = [abs(t) for t in phi.knots if t] or [1.0]
+        # √q between a third of a knot and three times it.
+        q = float(random.choice(sizes)) ** 2 * 10 ** random.uniform(-1, 1)
+        numbers = {
+            "q": q,
+            "sigma_w": random.uniform(0.5, 2),
+            "sigma_b": random.uniform(0, 2) * _root_of_square(phi, q),
+            "rho": random.uniform(-0.98, 0.98),
+        }
+        points.append(_Point(phi, {**parameters, **{name: Fraction(value) for name, value in numbers.items()}}))
+    return points
+
+
+def _root_of_square(phi: PiecewiseLinear, q: float) -> float:
+    return float(moments.second_moment(phi, q)) ** 0.5
+
+
+def _values(point: _Point, name: str) -> dict[str, Fraction]:
+    values = {**point.values, "q_star": point.values["q"]}
+    if name.endswith("_eoc"):
+        # On the edge of chaos σ_w is not free. Its square's digits suffice, for it comes from the core.
+        values["sigma_w"] = Fraction(_edge(point) ** 0.5)
+    return values
+
+
+def _in_doubles(expression: Expr, values: list[dict[str, Fraction]]) -> Array:
+    symbols = sorted(expression.free_symbols, key=str)
+    columns = [np.array([float(row[symbol.name]) for row in values]) for symbol in symbols]
+    with np.errstate(all="ignore"):
+        result = lambdify(symbols, expression, [_FUNCTIONS, "scipy", "numpy"], dummify=True)(*columns)
+    return np.broadcast_to(np.asarray(result, dtype=float), (len(values),))
+
+
+def _density(x: Array) -> Array:
+    return np.asarray(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
+
+
+def _ndtr(x: Array) -> Array:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(x))
+
+
+_FUNCTIONS = {"Phi": _ndtr, "phi": _density, "Phi2": Phi2}
+
+
+def _in_digits(expression: Expr, values: dict[str, Fraction]) -> float:
+    exact = {
+        symbol: Rational(values[symbol.name].numerator, values[symbol.name].denominator)
+        for symbol in expression.free_symbols
+    }
+    return float(expression.subs(exact).evalf(_DIGITS))
+
+
+def _told(values: dict[str, Fraction]) -> str:
+    return ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())

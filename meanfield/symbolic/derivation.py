@@ -1,0 +1,330 @@
+"""`derive`: every map of an activation as a formula, derived piece by piece, proved and checked before it is returned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from sympy import Add, Expr, Function, Integer, Mul, Rational, Symbol, erf, erfc, exp, oo, pi, sqrt
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.errors import DerivationError, DomainError, NoEdgeOfChaos
+from meanfield.symbolic.combination import ONE, Atom, Combination
+from meanfield.symbolic.functions import Phi, phi
+from meanfield.symbolic.one_variable import OneVariable
+from meanfield.symbolic.quantities import Quantity, chosen
+from meanfield.symbolic.reading import SymbolicActivation, read_symbolic
+from meanfield.symbolic.two_variables import TwoVariables
+
+__all__ = ["NOTATIONS", "SYMBOLS", "Derivation", "Formula", "derive"]
+
+#: Φ and ϕ, or erf and exp.
+NOTATIONS = ("Phi", "erf")
+
+#: The symbols that every formula may hold besides the activation's parameters, by name.
+SYMBOLS: dict[str, Symbol] = {
+    "q": Symbol("q", positive=True),
+    "q_star": Symbol("q_star", positive=True),
+    "sigma_w": Symbol("sigma_w", positive=True),
+    "sigma_b": Symbol("sigma_b", nonnegative=True),
+    "rho": Symbol("rho", real=True),
+}
+
+_q, _q_star, _sigma_w, _sigma_b, _rho = SYMBOLS.values()
+_V = Function("V")(_q)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A quantity and its formula.
+
+    Attributes:
+        quantity: what it is.
+        short: the formula as printed, in terms of `definitions`.
+        definitions: what stands in it for what, V(q) and h = τ/√q; none refers to another.
+        edge: on the edge of chaos, σ_w² as a function of q*, where σ_w occurs.
+    """
+
+    quantity: Quantity
+    short: Expr
+    definitions: Mapping[Expr, Expr]
+    edge: Expr | None = None
+
+    @cached_property
+    def expression(self) -> Expr:
+        """The formula with its definitions put in."""
+        return self.short.subs(self.definitions)
+
+
+@dataclass(frozen=True)
+class Derivation(Mapping[str, Expr]):
+    """Formulas of one activation: a mapping from the name of a quantity to a sympy expression.
+
+    A notebook shows it as LaTeX, and so does `latex()` of an entry's own.
+
+    Attributes:
+        activation: the activation, its parameters and what is assumed of them.
+        formulas: by the name of the quantity, how each is printed.
+        missing: why a quantity asked for as one of all has no formula, by name.
+    """
+
+    activation: SymbolicActivation
+    formulas: Mapping[str, Formula]
+    missing: Mapping[str, str]
+
+    @property
+    def symbols(self) -> dict[str, Symbol]:
+        """Every symbol that may occur, by name."""
+        return {**SYMBOLS, **self.activation.parameters.symbols}
+
+    def __getitem__(self, name: str) -> Expr:
+        return self.formulas[name].expression
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.formulas)
+
+    def __len__(self) -> int:
+        return len(self.formulas)
+
+    def _repr_latex_(self) -> str:
+        from meanfield.symbolic.latex import display
+
+        return "\n".join(f"\\[{display(formula)}\\]" for formula in self.formulas.values())
+
+
+def derive(
+    activation: str | PiecewiseLinear | Callable[[Any], Any],
+    /,
+    quantities: str | Iterable[str] = "V",
+    *,
+    assume: Sequence[str] = (),
+    notation: Literal["Phi", "erf"] = "Phi",
+    **parameters: object,
+) -> Derivation:
+    """Formulas of an activation, every name without a value left as a symbol.
+
+    Args:
+        activation: as for `meanfield.activation`; "clipped-relu(tau, m)", "clip(x - tau, 0, 1/2)".
+        quantities: names out of `meanfield.symbolic.quantities.QUANTITIES`, or "all" that exist.
+        assume: inequalities such as "tau > m", where the order of knots depends on them. Names are positive (but for
+            the slope of leaky-relu, which is any number).
+        notation: "Phi" for Φ and ϕ, "erf" for erf, erfc and exp.
+        parameters: values of parameters, numbers or text such as "1/2"; decimals are taken as typed.
+
+    Every formula is compared with the numeric core at 50 random points, to 1e-10, and R with Price's theorem.
+
+    Raises:
+        ActivationError: no activation, or one whose pieces depend on an order that is not assumed.
+        NoEdgeOfChaos: a quantity on the edge of chaos of an activation that has none.
+        DomainError: an unknown quantity or notation.
+        DerivationError: a formula failed its check; nothing is returned.
+
+    Source: docs/theory.md, section 7.
+    """
+    from meanfield.symbolic.check import check
+
+    if notation not in NOTATIONS:
+        raise DomainError(f"notation {notation!a} is unknown: give one of {', '.join(NOTATIONS)}")
+    wanted = chosen(quantities)
+    subject = read_symbolic(activation, assume, parameters)
+    deriver = _Deriver(subject)
+    everything = quantities == "all" or "all" in list(quantities)
+    formulas: dict[str, Formula] = {}
+    missing: dict[str, str] = {}
+    for quantity in wanted:
+        try:
+            formulas[quantity.name] = deriver.formula(quantity)
+        except NoEdgeOfChaos as refusal:
+            if not everything:
+                raise
+            missing[quantity.name] = str(refusal)
+    check(subject, [(name, formula.expression) for name, formula in formulas.items()])
+    if notation == "erf":
+        formulas = {name: _in_erf(formula) for name, formula in formulas.items()}
+    return Derivation(subject, formulas, missing)
+
+
+class _Deriver:
+    """The formulas of one activation, each intermediate result worked out once."""
+
+    def __init__(self, activation: SymbolicActivation) -> None:
+        self.activation = activation
+        self.on = {
+            symbol: OneVariable(activation.parameters, activation.pieces, symbol) for symbol in (_q, _q_star)
+        }
+
+    def formula(self, quantity: Quantity) -> Formula:
+        """The formula of a quantity, unchecked."""
+        if quantity.continuous:
+            self._require_edge()
+        short: Expr = getattr(self, quantity.name)()
+        candidates = {_V: self.V()} | ({h: t / sqrt(_q) for h, t in self._scaled()} if short.has(_rho) else {})
+        definitions = {name: value for name, value in candidates.items() if short.has(name)}
+        edge = self.sigma_w2() if quantity.arguments == ("q_star", "sigma_w") and short.has(_sigma_w) else None
+        return Formula(quantity, short, definitions, edge)
+
+    def V(self) -> Expr:
+        """σ_w² E φ² + σ_b²."""
+        return self._weighted(self.square) + _sigma_b**2
+
+    def dV(self) -> Expr:
+        """σ_w² d/dq E φ²."""
+        return self._weighted(self.square_d1)
+
+    def d2V(self) -> Expr:
+        """σ_w² d²/dq² E φ²."""
+        return self._weighted(self.square_d2)
+
+    def chi1(self) -> Expr:
+        """σ_w² E φ'², infinite where φ jumps."""
+        return oo if self._jumps() else self._weighted(self.slope_square)
+
+    def sparsity(self) -> Expr:
+        """P(φ = 0)."""
+        return self._plain(self.on[_q].sparsity())
+
+    def mean(self) -> Expr:
+        """E φ."""
+        return self._plain(self.on[_q].power(1))
+
+    def fourth(self) -> Expr:
+        """E φ⁴."""
+        return self._plain(self.on[_q].power(4))
+
+    def sigma_w2(self) -> Expr:
+        """1/E φ'²."""
+        return 1 / self._plain(self.slope_square, _q_star)
+
+    def sigma_b2(self) -> Expr:
+        """(q* E φ'² − E φ²)/E φ'²."""
+        core = self.on[_q]
+        above = self.slope_square.scaled(core.root**2) - self.square
+        below = self.slope_square
+        if len(below.terms) == 1:
+            # One divisor divides each term.
+            (atom, c), = below.terms.items()
+            ratios = above.scaled(1 / c)
+            own = Combination({ONE: ratios.terms.get(atom, core.field.zero)})
+            rest = Combination({a: r for a, r in ratios.terms.items() if a != atom})
+            return self._plain(own, _q_star) + self._plain(rest, _q_star) / self._plain(Combination({atom: core.field.one}), _q_star)
+        return self._plain(above, _q_star) / self._plain(below, _q_star)
+
+    def dV_eoc(self) -> Expr:
+        """1 + V' − χ₁ at q*, χ₁ being 1 there."""
+        return 1 + self._weighted(self.square_d1 - self.slope_square, _q_star)
+
+    def d2V_eoc(self) -> Expr:
+        """V''(q*)."""
+        return self._weighted(self.square_d2, _q_star)
+
+    def R(self) -> Expr:
+        """(σ_w² C(ρ) + σ_b²)/V(q)."""
+        return (Mul(_sigma_w**2, self.two.expression(self.covariances[0])) + _sigma_b**2) / _V
+
+    def dR(self) -> Expr:
+        """σ_w² C'(ρ)/V(q)."""
+        return Mul(_sigma_w**2, self.two.expression(self.covariances[1]), 1 / _V)
+
+    def d2R(self) -> Expr:
+        """σ_w² C''(ρ)/V(q)."""
+        return Mul(_sigma_w**2, self.two.expression(self.covariances[2]), 1 / _V)
+
+    def kappa(self) -> Expr:
+        """2q σ_w² Σ dᵢ² ϕ(hᵢ)/(3√π V(q))."""
+        return Mul(Rational(2, 3), _q, _sigma_w**2, self._plain(self.on[_q].kink_squares()), 1 / (sqrt(pi) * _V))
+
+    @cached_property
+    def square(self) -> Combination:
+        """E φ²."""
+        return self.on[_q].power(2)
+
+    @cached_property
+    def square_d1(self) -> Combination:
+        """d/dq E φ²."""
+        return self.on[_q].derivative(self.square)
+
+    @cached_property
+    def square_d2(self) -> Combination:
+        """d²/dq² E φ²."""
+        return self.on[_q].derivative(self.square_d1)
+
+    @cached_property
+    def slope_square(self) -> Combination:
+        """E φ'²."""
+        return self.on[_q].slope_square()
+
+    @cached_property
+    def two(self) -> TwoVariables:
+        """The two-variable theory, in the form with fewer terms."""
+        forms = [
+            TwoVariables(self.activation.parameters, self.activation.pieces, _q, _rho, folded)
+            for folded in (False, True)
+        ]
+        return min(forms, key=lambda form: len(form.covariance().terms))
+
+    @cached_property
+    def covariances(self) -> tuple[Combination, Combination, Combination]:
+        """C, C' and C'', the last one met by Price's theorem."""
+        two = self.two
+        c = two.covariance()
+        d1 = two.derivative(c)
+        d2 = two.derivative(d1)
+        if not two.same(d2, two.price()):
+            raise DerivationError(
+                f"{self.activation.label}: the second derivative of C is not the one that Price's theorem gives; "
+                "this is a fault in meanfield, please report it"
+            )
+        return c, d1, d2
+
+    def _weighted(self, combination: Combination, q: Symbol = _q) -> Expr:
+        return Mul(_sigma_w**2, self._plain(combination, q))
+
+    def _plain(self, combination: Combination, q: Symbol = _q) -> Expr:
+        return self.on[q].expression(combination)
+
+    def _scaled(self) -> Iterator[tuple[Symbol, Expr]]:
+        for h, threshold in zip(self.two.scaled, self.two.thresholds, strict=True):
+            yield h, self.activation.parameters.expression(threshold)
+
+    def _jumps(self) -> list[str]:
+        """The knots at which φ jumps, as text."""
+        pieces = self.activation.pieces
+        return [
+            str(self.activation.parameters.expression(t))
+            for i, t in enumerate(pieces.knots)
+            if (pieces.slopes[i + 1] - pieces.slopes[i]) * t + pieces.intercepts[i + 1] - pieces.intercepts[i] != 0
+        ]
+
+    def _require_edge(self) -> None:
+        if jumps := self._jumps():
+            raise NoEdgeOfChaos(
+                f"{self.activation.label} jumps at x = {', '.join(jumps)}, so χ₁ = ∞ whatever σ_w: what holds on the "
+                "edge of chaos needs a continuous activation (replace the jump by a steep slope)"
+            )
+        if not any(self.activation.pieces.slopes):
+            raise NoEdgeOfChaos(f"{self.activation.label} is constant, so χ₁ = 0 whatever σ_w: give it a slope somewhere")
+
+
+def _in_erf(formula: Formula) -> Formula:
+    """The formula in erf, erfc and exp, whichever of erf and erfc makes it shorter."""
+
+    def rewritten(expression: Expr, normal: Callable[[Expr], Expr]) -> Expr:
+        return expression.replace(Phi, normal).replace(phi, lambda x: exp(-(x**2) / 2) / sqrt(2 * pi))
+
+    def shorter(expression: Expr) -> Expr:
+        forms = (rewritten(expression, _with_erf), rewritten(expression, _with_erfc))
+        return min(forms, key=Expr.count_ops)
+
+    definitions = {name: shorter(value) for name, value in formula.definitions.items()}
+    edge = formula.edge if formula.edge is None else shorter(formula.edge)
+    return Formula(formula.quantity, shorter(formula.short), definitions, edge)
+
+
+def _with_erf(x: Expr) -> Expr:
+    return (1 - erf(-x / sqrt(2))) / 2 if x.could_extract_minus_sign() else (1 + erf(x / sqrt(2))) / 2
+
+
+def _with_erfc(x: Expr) -> Expr:
+    return erfc(-x / sqrt(2)) / 2

@@ -1,0 +1,154 @@
+"""From what a user gives to an activation with symbols: every form becomes an expression in x and its free names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from meanfield.activations.algebra import Number, Pieces, exact, order
+from meanfield.activations.catalogue import Activation, decimal, number, with_texts
+from meanfield.activations.expression import check_name, free_names, names_in, parse_exactly
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.points import parse_points
+from meanfield.activations.spec import activation, entry_of, holds_numbers, read_activation, split_arguments, split_name
+from meanfield.errors import ActivationError
+from meanfield.symbolic.names import check_names
+from meanfield.symbolic.parameters import Parameters
+
+__all__ = ["SymbolicActivation", "read_symbolic"]
+
+
+@dataclass(frozen=True)
+class SymbolicActivation:
+    """An activation with parameters.
+
+    Attributes:
+        label: what the user called it.
+        formula: φ as an expression in x and the parameters.
+        parameters: what is left as a symbol, and what is assumed.
+        pieces: knots, slopes and intercepts, exact.
+        at: the activation at given values of the parameters, read afresh from the formula.
+    """
+
+    label: str
+    formula: str
+    parameters: Parameters
+    pieces: Pieces
+    at: Callable[[Mapping[str, Fraction]], PiecewiseLinear]
+
+
+def read_symbolic(
+    spec: str | PiecewiseLinear | Callable[[Any], Any], assume: Sequence[str], given: Mapping[str, object]
+) -> SymbolicActivation:
+    """The activation that `spec` stands for, names without a value left as symbols.
+
+    Args:
+        spec: as for `meanfield.activation`.
+        assume: inequalities between the symbols.
+        given: what parameters stand for: numbers, or text such as "1/2" or "2*tau".
+
+    Raises:
+        ActivationError: as `meanfield.activation`, and where an order of knots does not follow from `assume`.
+    """
+    if not isinstance(spec, str) or holds_numbers(spec.strip()):
+        return _in_numbers(spec, assume, given)
+    text = " ".join(spec.split())
+    texts = {unicodedata.normalize("NFKC", name): _text(name, value) for name, value in given.items()}
+    if named := split_name(text, texts):
+        return _named(text, entry_of(named[0]), named[1], assume, texts)
+    for name in texts:
+        check_name(name)
+        if name not in free_names(text):
+            raise ActivationError(f"parameter {name!a} does not occur in {text!r}: leave it out, or use it")
+    _check_names_of(texts, text)
+    label = text + "".join(f", {name}={value}" for name, value in texts.items())
+    return _from_expression(label, with_texts(text, texts), assume, [])
+
+
+def _named(
+    text: str, entry: Activation, inside: str, assume: Sequence[str], texts: Mapping[str, str]
+) -> SymbolicActivation:
+    positional, named = split_arguments(entry, inside)
+    given = entry.assign(positional, [*named, *texts.items()])
+    values = {parameter.name: given.get(parameter.name, parameter.name) for parameter in entry.parameters}
+    _check_names_of(values, entry.signature)
+    unsigned = [value for p, value in zip(entry.parameters, values.values(), strict=True) if not p.bound]
+    label = f"{entry.name}({', '.join(values.values())})" if values else entry.name
+    result = _from_expression(label, with_texts(entry.formula, values), assume, unsigned)
+    for parameter, value in zip(entry.parameters, values.values(), strict=True):
+        if parameter.bound:
+            parameter.require(entry.name, value, order(_value(value, result.parameters), Fraction(0)))
+    return result
+
+
+def _from_expression(label: str, formula: str, assume: Sequence[str], unsigned: Sequence[str]) -> SymbolicActivation:
+    names = free_names(formula)
+    check_names(names)
+    parameters = Parameters(names, [name for name in names if name in unsigned], assume)
+    pieces = parse_exactly(formula, parameters.numbers)
+    if not any(pieces.slopes) and not any(pieces.intercepts):
+        pieces.rounded()
+
+    def at(values: Mapping[str, Fraction]) -> PiecewiseLinear:
+        return activation(formula, **{name: float(value) for name, value in values.items()})
+
+    return SymbolicActivation(label, formula, parameters, pieces, at)
+
+
+def _in_numbers(
+    spec: str | PiecewiseLinear | Callable[[Any], Any], assume: Sequence[str], given: Mapping[str, object]
+) -> SymbolicActivation:
+    named = read_activation(spec, **given)  # type: ignore[arg-type]
+    if isinstance(spec, str) and spec.strip().startswith("points:"):
+        pieces = parse_points(spec)
+    else:
+        pieces = _exact_pieces(named.phi)
+    return SymbolicActivation(named.label, named.formula, Parameters([], [], assume), pieces, lambda values: named.phi)
+
+
+def _exact_pieces(phi: PiecewiseLinear) -> Pieces:
+    """The function that phi's doubles were meant as: 1/3 rather than 0.333…, no jump where the doubles have none."""
+    slopes, intercepts = tuple(map(_rational, phi.slopes)), tuple(map(_rational, phi.intercepts))
+    lines = zip(phi.knots, phi.jumps, pairwise(slopes), pairwise(intercepts), strict=True)
+    knots = tuple(_rational(t) if jump else (c - c2) / (a2 - a) for t, jump, (a, a2), (c, c2) in lines)
+    return Pieces(knots, slopes, intercepts)
+
+
+def _rational(value: float) -> Fraction:
+    short = Fraction(value).limit_denominator(1000)
+    return short if float(short) == value else exact(value)
+
+
+def _value(text: str, parameters: Parameters) -> Number:
+    return parse_exactly(text, {name: parameters.numbers[name] for name in free_names(text)}).intercepts[0]
+
+
+def _text(name: str, value: object) -> str:
+    """What a parameter stands for, as text of an expression."""
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, float):
+        text = decimal(number(name, value))
+    else:
+        # Integers, fractions, and the numbers and symbols of sympy.
+        text = str(value)
+    if isinstance(value, bool) or not text:
+        raise ActivationError(f"{name} = {value!r} is not a number or a name: give one, such as 1/2 or tau")
+    return text
+
+
+def _check_names_of(values: Mapping[str, str], where: str) -> None:
+    """Refuse a symbol that goes by the name of a parameter which stands for something else."""
+    for name, text in values.items():
+        if "x" in names_in(text):
+            raise ActivationError(f"{name} = {text} varies with x: a parameter is a number or a symbol")
+        for other in names_in(text):
+            if values.get(other, other) != other:
+                raise ActivationError(
+                    f"{name} = {text}, but {other} is also a parameter of {where}, and stands for {values[other]}: "
+                    "give one of the two another name"
+                )
