@@ -68,7 +68,7 @@ def total(combinations: Iterable[Combination]) -> Combination:
 
 def expression(element: Element, values: Sequence[Expr]) -> Expr:
     """A coefficient as a sympy expression, factored where that is shorter; `values` stand for the generators."""
-    return Mul(*_factors(element, values)) if element else Integer(0)
+    return _times(*_factors(element, values)) if element else Integer(0)
 
 
 def collected(terms: Mapping[Expr, Element], values: Sequence[Expr]) -> Expr:
@@ -86,10 +86,15 @@ def collected(terms: Mapping[Expr, Element], values: Sequence[Expr]) -> Expr:
 
 
 def _with_outside(common: Element, terms: Mapping[Expr, Element], values: Sequence[Expr]) -> Expr:
-    inner = Add(*(Mul(*_factors(c / common, values), function) for function, c in terms.items()))
-    outer = expression(common, values)
-    # sympy would multiply a number back into a sum.
-    return Mul(outer, inner, evaluate=False) if outer.is_Number and inner.is_Add and outer != 1 else outer * inner
+    inner = Add(*(_times(*_factors(c / common, values), function) for function, c in terms.items()))
+    return _times(*_factors(common, values), inner)
+
+
+def _times(*factors: Expr) -> Expr:
+    """A product in which a number is not multiplied into a sum, as sympy would by itself."""
+    number = Mul(*(factor for factor in factors if factor.is_Number))
+    rest = Mul(*(factor for factor in factors if not factor.is_Number))
+    return Mul(number, rest, evaluate=False) if rest.is_Add and number != 1 else number * rest
 
 
 def _common_factor(coefficients: list[Element]) -> Element:
@@ -110,27 +115,43 @@ def _lowest_power(element: Element) -> int:
 
 
 def _factors(element: Element, values: Sequence[Expr]) -> list[Expr]:
-    return [*_product(element.numer, values), *(1 / f for f in _product(element.denom, values))]
+    numerator, denominator = element.numer, element.denom
+    if denominator.const() < 0:
+        # 1 − ρ rather than ρ − 1 below the line.
+        numerator, denominator = -numerator, -denominator
+    return [*_product(numerator, values), *(1 / factor for factor in _product(denominator, values))]
 
 
 def _product(polynomial: Polynomial, values: Sequence[Expr]) -> list[Expr]:
-    """A polynomial as the factors of an expression: itself, or factored where that is shorter."""
-    content, factors = polynomial.factor_list()
-    expanded = polynomial.as_expr(*values)
-    factored = [_factor(p, values) for p, _ in factors]
-    if content < 0:
-        # −(a − b) is better written b − a.
-        for i, (p, power) in enumerate(factors):
-            if power % 2 and any(c < 0 for c in p.values()):
-                factored[i], content = _factor(-p, values), -content
-                break
-    powers = [f**power for f, (_, power) in zip(factored, factors, strict=True)]
-    product = [Integer(int(content)), *powers]
-    return product if sum(map(Expr.count_ops, powers)) <= expanded.count_ops() else [expanded]
+    """A polynomial as a number and the factors of an expression: itself, or factored where that is shorter."""
+    if all(powers[-1] % 2 == 0 for powers in polynomial):
+        # In q rather than √q, so that q − τ² stays whole.
+        halved = {(*powers[:-1], powers[-1] // 2): c for powers, c in polynomial.terms()}
+        polynomial, values = polynomial.ring.from_dict(halved), [*values[:-1], values[-1] ** 2]
+    content, primitive = polynomial.primitive()
+    factors = primitive.factor_list()[1]
+    forms = [[(primitive, 1)], factors]
+    written = [_signed(int(content), primitive, form, values) for form in forms]
+    return min(written, key=lambda factors: (sum(f.count_ops() for f in factors[1:]), len(factors)))
+
+
+def _signed(content: int, primitive: Polynomial, form: list[tuple[Polynomial, int]], values: Sequence[Expr]) -> list[Expr]:
+    """content·Π pⁿ with the sign put where it is least seen: −(a − b) is better written b − a."""
+    product = primitive.ring.one
+    for p, power in form:
+        product *= p**power
+    sign = 1 if product == primitive else -1
+    factors = []
+    for p, power in form:
+        mixed = any(c < 0 for c in p.values())
+        if mixed and (sign * content < 0 if power % 2 else p.const() < 0):
+            p, sign = -p, sign * (-1) ** power
+        factors.append(_factor(p, values) ** power)
+    return [Integer(sign * content), *factors]
 
 
 def _factor(polynomial: Polynomial, values: Sequence[Expr]) -> Expr:
-    """An irreducible polynomial, ordered by powers of the last generator where that is shorter."""
+    """A polynomial, ordered by powers of the last generator where that is shorter."""
     by_power: dict[int, Polynomial] = {}
     for powers, c in polynomial.terms():
         term = polynomial.ring.from_dict({(*powers[:-1], 0): c})

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
-from sympy import Expr, Symbol, sqrt
+from sympy import Expr, Integer, Symbol, sqrt
 
 from meanfield.activations.algebra import Number, Pieces, order
 from meanfield.errors import UndecidedOrder
@@ -153,6 +153,6 @@ class OneVariable:
 
     def _function(self, atom: Atom) -> Expr:
         if atom == ONE:
-            return 1
+            return Integer(1)
         h = expression(self.element(atom.arguments[0]) / self.root, self.values)
         return Phi(-h) if atom.kind == "tail" else phi(h)
