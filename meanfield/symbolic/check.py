@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 from sympy import Expr, Rational, lambdify
 
 from meanfield import moments
@@ -20,7 +21,7 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.edge import slope_on_edge
 from meanfield.errors import DerivationError
 from meanfield.mean_field import MeanField
-from meanfield.symbolic.bivariate import Phi2
+from meanfield.symbolic.bivariate import Phi2, density
 from meanfield.symbolic.reading import SymbolicActivation
 
 __all__ = ["POINTS", "TOLERANCE", "check"]
@@ -155,17 +156,8 @@ def _in_doubles(expression: Expr, values: list[dict[str, Fraction]]) -> Array:
     return np.broadcast_to(np.asarray(result, dtype=float), (len(values),))
 
 
-def _density(x: Array) -> Array:
-    return np.asarray(np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi))
-
-
-def _ndtr(x: Array) -> Array:
-    from scipy.special import ndtr
-
-    return np.asarray(ndtr(x))
-
-
-_FUNCTIONS = {"Phi": _ndtr, "phi": _density, "Phi2": Phi2}
+#: What stands for the functions of formulas in doubles.
+_FUNCTIONS = {"Phi": ndtr, "phi": density, "Phi2": Phi2}
 
 
 def _in_digits(expression: Expr, values: dict[str, Fraction]) -> float:

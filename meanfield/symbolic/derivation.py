@@ -88,10 +88,18 @@ class Derivation(Mapping[str, Expr]):
     def __len__(self) -> int:
         return len(self.formulas)
 
-    def _repr_latex_(self) -> str:
-        from meanfield.symbolic.latex import display
+    def in_order(self) -> Iterator[tuple[str, Formula, set[Expr]]]:
+        """Name and formula, with what an earlier formula has already defined (σ_w among it, where σ_w² was given)."""
+        known: set[Expr] = set()
+        for name, formula in self.formulas.items():
+            yield name, formula, set(known)
+            known |= {_V} if name == "V" else set(formula.definitions)
+            known |= {_sigma_w} if name == "sigma_w2" or formula.edge is not None else set()
 
-        return "\n".join(f"\\[{display(formula)}\\]" for formula in self.formulas.values())
+    def _repr_latex_(self) -> str:
+        from meanfield.symbolic.latex import displays
+
+        return "\n".join(f"\\[{latex}\\]" for latex in displays(self).values())
 
 
 def derive(
@@ -179,7 +187,7 @@ class _Deriver:
 
     def chi1(self) -> Expr:
         """σ_w² E φ'², infinite where φ jumps."""
-        return oo if self._jumps() else self._weighted(self.slope_square)
+        return self._weighted(self.slope_square) if self.activation.is_continuous else oo
 
     def sparsity(self) -> Expr:
         """P(φ = 0)."""
@@ -288,17 +296,9 @@ class _Deriver:
         for h, threshold in zip(self.two.scaled, self.two.thresholds, strict=True):
             yield h, self.activation.parameters.expression(threshold)
 
-    def _jumps(self) -> list[str]:
-        """The knots at which φ jumps, as text."""
-        pieces = self.activation.pieces
-        return [
-            str(self.activation.parameters.expression(t))
-            for i, t in enumerate(pieces.knots)
-            if (pieces.slopes[i + 1] - pieces.slopes[i]) * t + pieces.intercepts[i + 1] - pieces.intercepts[i] != 0
-        ]
-
     def _require_edge(self) -> None:
-        if jumps := self._jumps():
+        if not self.activation.is_continuous:
+            jumps = [str(self.activation.parameters.expression(t)) for t in self.activation.jumps]
             raise NoEdgeOfChaos(
                 f"{self.activation.label} jumps at x = {', '.join(jumps)}, so χ₁ = ∞ whatever σ_w: what holds on the "
                 "edge of chaos needs a continuous activation (replace the jump by a steep slope)"

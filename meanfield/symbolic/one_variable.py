@@ -109,6 +109,15 @@ class OneVariable:
 
         return combination.mapped(rule)
 
+    def sign(self, coefficient: Element) -> int | None:
+        """The sign of a coefficient where all its terms have the same."""
+        if not all(symbol.is_positive for symbol in self.parameters.symbols.values()):
+            return None
+        below = 1 if coefficient.denom.LC > 0 else -1
+        if all(c > 0 for c in coefficient.numer.values()):
+            return below
+        return -below if all(c < 0 for c in coefficient.numer.values()) else None
+
     def expression(self, combination: Combination) -> Expr:
         """A combination in Φ and ϕ, common factors out."""
         return collected({self._function(atom): c for atom, c in combination.terms.items()}, self.values)

@@ -41,10 +41,10 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("mean", "E φ", r"\mathbb{E}\,\phi", ("q",), "mean of an activation"),
         Quantity("fourth", "E φ⁴", r"\mathbb{E}\,\phi^4", ("q",), "fourth moment of an activation"),
         Quantity(
-            "sigma_w2", "σ_w²", r"\sigma_w^2", ("q_star",), "variance of N weights on the edge of chaos", continuous=True
+            "sigma_w2", "σ_w²", r"\sigma_w^2", ("q_star",), "N times the variance of a weight, on the edge of chaos", continuous=True
         ),
         Quantity(
-            "sigma_b2", "σ_b²", r"\sigma_b^2", ("q_star",), "variance of a bias on the edge of chaos", continuous=True
+            "sigma_b2", "σ_b²", r"\sigma_b^2", ("q_star",), "variance of a bias, on the edge of chaos", continuous=True
         ),
         Quantity(
             "dV_eoc",
@@ -70,7 +70,7 @@ QUANTITIES: dict[str, Quantity] = {
             "κ(q)",
             r"\kappa(q)",
             ("q", "sigma_w", "sigma_b"),
-            "κ in 1 − R(1 − ε) = R'(1)ε − κε^(3/2) + …",
+            "how fast nearly equal inputs converge on the edge of chaos",
             continuous=True,
         ),
     )

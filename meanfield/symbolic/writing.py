@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, asin, default_sort_key, erf, erfc, exp, oo, pi
+from sympy import Add, Expr, Function, Integer, Mul, Pow, Rational, Symbol, asin, default_sort_key, erf, erfc, exp, oo, pi
 
 from meanfield.symbolic.functions import Phi, Phi2, phi
 from meanfield.symbolic.names import latex_name, text_name
@@ -60,12 +60,12 @@ class Written:
         return Written(f"({self.text})", _latex_parentheses(self.latex))
 
 
-def write(expression: Expr) -> Written:
-    """An expression on one line."""
+def write(expression: Expr, slash: bool = False) -> Written:
+    """An expression on one line, in LaTeX with a slash rather than fractions if so wanted."""
     if isinstance(expression, Add):
-        return _sum([(sign, _product(term)) for sign, term in _terms(expression)])
+        return _sum([(sign, _product(term, slash)) for sign, term in _terms(expression)])
     sign, positive = _signed(expression)
-    written = _product(positive)
+    written = _product(positive, slash)
     return Written(f"−{written.text}", f"-{written.latex}", 2) if sign < 0 else written
 
 
@@ -89,7 +89,7 @@ def _tokens(expression: Expr, width: int) -> list[Written]:
         tokens: list[Written] = []
         for sign, term in _terms(expression):
             first, *rest = _tokens(term, width)
-            tokens += [_with_sign(sign, first.held(1) if not rest else first, leading=not tokens), *rest]
+            tokens += [_with_sign(sign, first if rest else first.held(1), leading=not tokens), *rest]
         return tokens
     sign, positive = _signed(expression)
     above, below = _fraction(positive)
@@ -101,15 +101,9 @@ def _tokens(expression: Expr, width: int) -> list[Written]:
     others = [factor for factor in above if factor is not longest]
     prefix = _joined(others) if others else Written("", "")
     suffix = "/" + _joined(below, held=True).text if below else ""
-    latex = f"\\frac{{{prefix.latex or '1'}}}{{{_joined(below).latex}}}" if below else prefix.latex
+    latex = f"\\frac{{{_joined(others).latex}}}{{{_joined(below).latex}}}" if below else prefix.latex
     opened = Written(("−" if sign < 0 else "") + prefix.text + "·" * bool(others) + "(", "-" * (sign < 0) + latex + "\\Bigl(")
-    return _closed([opened + inner[0], *inner[1:]], Written(")" + suffix, "\\Bigr)"))
-
-
-def _closed(tokens: list[Written], end: Written) -> list[Written]:
-    *before, last = tokens
-    whole = last + end
-    return [*before, Written(whole.text, whole.latex, 1)]
+    return [opened, *inner, Written(")" + suffix, "\\Bigr)")]
 
 
 def _with_sign(sign: int, written: Written, leading: bool) -> Written:
@@ -129,18 +123,25 @@ def _sum(terms: list[tuple[int, Written]]) -> Written:
     return Written(text, latex, 2)
 
 
-def _product(expression: Expr) -> Written:
+def _product(expression: Expr, slash: bool) -> Written:
     above, below = _fraction(expression)
-    top = _joined(above) if above else Written("1", "1")
     if not below:
-        return top
-    bottom = _joined(below)
-    text = f"{top.held(1).text}/{_joined(below, held=True).text}"
-    return Written(text, f"\\frac{{{top.latex}}}{{{bottom.latex}}}", 1)
+        return _joined(above)
+    top, bottom = _joined(above), _joined(below, held=True)
+    text = f"{top.held(1).text}/{bottom.text}"
+    if slash:
+        return Written(text, f"{top.held(1).latex}/{bottom.latex}", 1)
+    # A sum of functions is too tall to stand in a fraction.
+    tall = [factor for factor in above if isinstance(factor, Add) and factor.atoms(Function)]
+    rest = [factor for factor in above if factor not in tall]
+    outside = "".join(f" {_atom(factor).held(0).latex}" for factor in tall)
+    return Written(text, f"\\frac{{{_joined(rest).latex}}}{{{_joined(below).latex}}}{outside}", 1)
 
 
 def _joined(factors: list[Expr], held: bool = False) -> Written:
     """A product without a fraction, its roots as one; in parentheses, if `held`, where it has several factors."""
+    if not factors:
+        return Written("1", "1")
     roots = [factor.base for factor in factors if _is_root(factor)]
     rest = [factor for factor in factors if not _is_root(factor)]
     parts = [_atom(factor) for factor in rest]
@@ -156,7 +157,7 @@ def _joined(factors: list[Expr], held: bool = False) -> Written:
     for before, part in zip(parts, parts[1:], strict=False):
         # Digits side by side would read as one number, and a name would run into a command.
         latex += (r" \cdot " if before.latex[-1:].isdigit() and part.latex[:1].isdigit() else " ") + part.latex
-    return Written(f"({text})", latex) if held else Written(text, latex, 1)
+    return Written(f"({text})", f"({latex})") if held else Written(text, latex, 1)
 
 
 def _atom(factor: Expr) -> Written:
@@ -186,14 +187,14 @@ def _power(power: Pow) -> Written:
 
 
 def _root(radicand: Expr) -> Written:
-    inside = _joined(list(radicand.args)) if radicand.is_Mul and not _fraction(radicand)[1] else write(radicand)
+    inside = _joined(list(radicand.args)) if radicand.is_Mul and not _fraction(radicand)[1] else write(radicand, True)
     text = inside.text if inside.loose == 0 and not inside.text.startswith("−") else f"({inside.text})"
     return Written(f"√{text}", f"\\sqrt{{{inside.latex}}}")
 
 
 def _call(function: Expr) -> Written:
     text, latex = _CALLED[type(function).__name__]
-    arguments = [write(argument) for argument in function.args]
+    arguments = [write(argument, slash=True) for argument in function.args]
     if type(function).__name__ == "asin":
         return Written(f"{text} {arguments[0].held(0).text}", f"{latex} {arguments[0].held(0).latex}", 1)
     if isinstance(function, Phi2):
@@ -205,7 +206,7 @@ def _call(function: Expr) -> Written:
 
 
 def _latex_parentheses(inside: str) -> str:
-    return f"\\left({inside}\\right)" if "\\frac" in inside or "\\sqrt" in inside else f"({inside})"
+    return f"\\left({inside}\\right)" if "\\frac" in inside or "/" in inside else f"({inside})"
 
 
 def _is_root(factor: Expr) -> bool:

@@ -1,0 +1,54 @@
+"""What the formulas say of stability on the edge of chaos, for every q* at once, as a sentence in LaTeX."""
+
+from __future__ import annotations
+
+from sympy import Symbol
+
+from meanfield.symbolic.combination import Combination
+from meanfield.symbolic.one_variable import OneVariable
+from meanfield.symbolic.reading import SymbolicActivation
+
+__all__ = ["stability_sentence"]
+
+_CRITERION = (
+    r"On the edge of chaos the variance returns to $q^*$ where $-1 < V'(q^*) < 1$ and leaves it where $|V'(q^*)| > 1$; "
+    r"where $V'(q^*) = 1$ the sign of $V''(q^*)$ decides on which side it leaves. "
+)
+
+
+def stability_sentence(activation: SymbolicActivation) -> str:
+    """The criterion, and what it says of this activation."""
+    if not activation.is_continuous:
+        return r"The activation jumps, so that $\chi_1 = \infty$ whatever $\sigma_w$, and has no edge of chaos."
+    if not any(activation.pieces.slopes):
+        return r"The activation is constant, so that $\chi_1 = 0$ whatever $\sigma_w$, and has no edge of chaos."
+    theory = OneVariable(activation.parameters, activation.pieces, Symbol("q", positive=True))
+    d1 = theory.derivative(theory.power(2))
+    return _CRITERION + _said(_sign(theory, d1 - theory.slope_square()), _sign(theory, theory.derivative(d1)))
+
+
+def _said(slope: int | None, curvature: int | None) -> str:
+    if slope is None:
+        return r"Here either sign of $V'(q^*) - 1$ is possible: it depends on the parameters and on $q^*$."
+    if slope < 0:
+        return r"Here $V'(q^*) < 1$ at every $q^*$: the fixed point is stable unless $V'(q^*) \le -1$."
+    if slope > 0:
+        return r"Here $V'(q^*) > 1$ at every $q^*$: the fixed point is unstable."
+    return {
+        0: r"Here $V'(q^*) = 1$ and $V''(q^*) = 0$ at every $q^*$: every variance is a fixed point, and at finite width it "
+        r"performs a random walk.",
+        1: r"Here $V'(q^*) = 1$ and $V''(q^*) > 0$ at every $q^*$: the fixed point is unstable, for the variance returns "
+        r"from below but runs away above it.",
+        -1: r"Here $V'(q^*) = 1$ and $V''(q^*) < 0$ at every $q^*$: the fixed point is unstable, for the variance returns "
+        r"from above but runs away below it.",
+        None: r"Here $V'(q^*) = 1$ at every $q^*$, and the sign of $V''(q^*)$ depends on the parameters and on $q^*$: the "
+        r"fixed point is unstable on one side.",
+    }[curvature]
+
+
+def _sign(theory: OneVariable, combination: Combination) -> int | None:
+    """The sign of a sum of densities, where all its coefficients have the same."""
+    signs = {theory.sign(c) for c in combination.terms.values()}
+    if not signs:
+        return 0
+    return signs.pop() if len(signs) == 1 and all(atom.kind == "density" for atom in combination.terms) else None
