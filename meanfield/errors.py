@@ -42,7 +42,7 @@ class ExpressionError(ActivationError):
 
 
 class UndecidedOrder(ActivationError):
-    """Which of two numbers with symbols in them is larger decides the pieces, and does not follow from what is assumed."""
+    """The pieces depend on which of two numbers with symbols is larger, and the assumptions do not tell."""
 
 
 class DomainError(MeanFieldError):

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from meanfield import __version__
-from meanfield.cli import activations, check, cite, eoc, maps
+from meanfield.cli import activations, check, cite, derive, eoc, maps
 from meanfield.errors import MeanFieldError, NoEdgeOfChaos
 
 __all__ = ["app", "main"]
@@ -101,6 +101,7 @@ def meanfield(
       meanfield eoc --act soft-threshold --tau 0.5
       meanfield check --act "clip(x, -1, 1)" --sigma-w 1.2 --sigma-b 0.1
       meanfield maps --act relu
+      meanfield derive --act "clipped-relu(tau, m)"
     """
     if isinstance(context.command, _Commands):
         context.command.debug = debug
@@ -111,6 +112,7 @@ def meanfield(
 app.command("eoc")(eoc.eoc)
 app.command("check")(check.check)
 app.command("maps")(maps.maps)
+app.command("derive")(derive.derive)
 app.command("activations")(activations.activations)
 app.command("cite")(cite.cite)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
 
 __all__ = [
+    "Act",
     "Acts",
     "Digits",
     "Format",
@@ -26,7 +28,10 @@ __all__ = [
     "Tau",
     "numbers",
     "read_activations",
+    "read_parameters",
 ]
+
+T = TypeVar("T")
 
 #: A range may ask for at most this many numbers.
 _MOST_NUMBERS = 1_000_000
@@ -53,6 +58,15 @@ Acts = Annotated[
     typer.Option(
         "--act",
         help="A name, an expression in x, points, a file or package.module:function; repeat for a row each.",
+        autocompletion=_complete_activation,
+        show_default=False,
+    ),
+]
+Act = Annotated[
+    str,
+    typer.Option(
+        "--act",
+        help="A name, an expression in x, points, a file or package.module:function.",
         autocompletion=_complete_activation,
         show_default=False,
     ),
@@ -87,12 +101,7 @@ def read_activations(
     """The activations that the options describe. With several, each takes the parameters that it knows."""
     from meanfield.activations.spec import parameters_of, read_activation
 
-    given = {name: value for name, value in (("tau", tau), ("m", m), ("slope", slope)) if value is not None}
-    for text in params or []:
-        name, value = _parameter(text)
-        if name in given:
-            raise ActivationError(f"parameter {name} is given twice: give it once")
-        given[name] = value
+    given = read_parameters({"tau": tau, "m": m, "slope": slope}, params, _number)
     if len(acts) == 1:
         return [read_activation(acts[0], **given)]
     taken = [parameters_of(act) for act in acts]
@@ -105,13 +114,28 @@ def read_activations(
     ]
 
 
-def _parameter(text: str) -> tuple[str, float]:
-    name, equals, value = text.partition("=")
-    name = name.strip()
-    if not equals or not name.isidentifier():
-        raise ActivationError(f"-p {text} is not a parameter: write NAME=VALUE, such as -p tau=0.5")
+def read_parameters(
+    options: Mapping[str, T | None], params: list[str] | None, convert: Callable[[str, str], T]
+) -> dict[str, T]:
+    """What is given to each parameter, by options of its own or by -p, whose text is converted.
+
+    Raises:
+        ActivationError: a text that is not NAME=VALUE, or a parameter given twice.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for text in params or []:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name.isidentifier():
+            raise ActivationError(f"-p {text} is not a parameter: write NAME=VALUE, such as -p tau=0.5")
+        if name in given:
+            raise ActivationError(f"parameter {name} is given twice: give it once")
+        given[name] = convert(text, value)
+    return given
+
+
+def _number(text: str, value: str) -> float:
     try:
-        return name, float(value)
+        return float(value)
     except ValueError:
         raise ActivationError(f"-p {text}: {value!r} is not a number: write NAME=VALUE, such as -p tau=0.5") from None
 

@@ -21,11 +21,27 @@ from typing import Any
 from meanfield.cli.options import Format
 from meanfield.errors import OutputError
 
-__all__ = ["FIELDS", "Field", "Record", "emit", "grid", "heading", "listing", "paragraph", "shown"]
+__all__ = [
+    "FIELDS",
+    "FILE_WIDTH",
+    "Field",
+    "Record",
+    "as_json",
+    "deliver",
+    "emit",
+    "grid",
+    "heading",
+    "listing",
+    "paragraph",
+    "show",
+    "shown",
+]
 
 Record = dict[str, Any]
 
 _TABLE_DIGITS = 6
+#: Columns of a table written to a file.
+FILE_WIDTH = 100
 _COLOURS = {"stable": "green", "neutral": "yellow", "unstable": "red"}
 
 
@@ -86,18 +102,23 @@ def emit(
     `single` records are one JSON object rather than a list of one.
     """
     if format is Format.table:
-        _emit_table(renderables, output)
+        show(renderables, output)
         return
-    render = {Format.json: _json, Format.csv: _csv, Format.latex: _latex, Format.markdown: _markdown}[format]
+    render = {Format.json: as_json, Format.csv: _csv, Format.latex: _latex, Format.markdown: _markdown}[format]
     rounded = [{key: _rounded(value, digits) for key, value in record.items()} for record in records]
-    text = _json(rounded[0] if single else rounded) if format is Format.json else render(rounded)
+    deliver(as_json(rounded[0] if single else rounded) if format is Format.json else render(rounded), output)
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Print a text, or write it to `output`, whole or not at all."""
     if output is None:
         sys.stdout.write(text)
     else:
         _write_whole(output, text)
 
 
-def _emit_table(renderables: Sequence[Any], output: Path | None) -> None:
+def show(renderables: Sequence[Any], output: Path | None) -> None:
+    """Print what rich renders, or write it to `output` at a width of 100."""
     from rich.console import Console
 
     if output is None:
@@ -106,7 +127,7 @@ def _emit_table(renderables: Sequence[Any], output: Path | None) -> None:
             console.print(renderable)
         return
     buffer = io.StringIO()
-    console = Console(file=buffer, width=100, no_color=True)
+    console = Console(file=buffer, width=FILE_WIDTH, no_color=True)
     for renderable in renderables:
         console.print(renderable)
     _write_whole(output, buffer.getvalue())
@@ -195,7 +216,8 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _json(records: Any) -> str:
+def as_json(records: Any) -> str:
+    """Records as JSON, ∞ and NaN as null."""
     return json.dumps(_plain(records), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -1,8 +1,8 @@
 """Formulas: the maps of an activation with its parameters left as symbols. The only room that loads sympy.
 
-    >>> import meanfield as mf
-    >>> mf.symbolic.derive("soft-threshold(tau)", "dV_eoc")["dV_eoc"]
-    1
+>>> import meanfield as mf
+>>> mf.symbolic.derive("soft-threshold(tau)", "dV_eoc")["dV_eoc"]
+1
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from meanfield.symbolic.functions import Phi2 as Phi2
     from meanfield.symbolic.functions import phi as phi
 
-_HOMES = {"Derivation": "derivation", "derive": "derivation", "Phi": "functions", "Phi2": "functions", "phi": "functions"}
+_HOMES = {
+    "Derivation": "derivation",
+    "derive": "derivation",
+    "Phi": "functions",
+    "Phi2": "functions",
+    "phi": "functions",
+}
 
-__all__ = [*_HOMES]  # noqa: PLE0604
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:

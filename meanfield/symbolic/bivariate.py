@@ -11,12 +11,12 @@ from scipy.special import ndtr, owens_t
 __all__ = ["Phi2", "density"]
 
 
-def density(x):  # type: ignore[no-untyped-def]
+def density(x):
     """The density of the standard normal distribution."""
     return np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
 
 
-def Phi2(h, k, rho):  # type: ignore[no-untyped-def]
+def Phi2(h, k, rho):
     """P(X <= h, Y <= k) of standard normals X, Y with correlation rho in [-1, 1], by Owen's T function (Owen 1956)."""
 
     def slope(x, y):

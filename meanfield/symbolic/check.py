@@ -1,12 +1,13 @@
 """Formulas against the numeric core: at random points, to ten digits, before anyone sees them.
 
-The core gets the formula of φ with numbers put in and reads it afresh, so that what is compared shares neither the order
-of the knots nor the integrals. Where double precision loses digits in a formula of Φ and ϕ (a rare or narrow active
-region), the formula is evaluated again in fifty digits.
+The core gets the formula of φ with numbers put in and reads it afresh, so that what is compared shares neither the
+order of the knots nor the integrals. Where double precision loses digits in a formula of Φ and ϕ (a rare or narrow
+active region), the formula is evaluated again in fifty digits.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -137,7 +138,7 @@ def _points(activation: SymbolicActivation) -> list[_Point]:
 
 
 def _root_of_square(phi: PiecewiseLinear, q: float) -> float:
-    return float(moments.second_moment(phi, q)) ** 0.5
+    return math.sqrt(float(moments.second_moment(phi, q)))
 
 
 def _values(point: _Point, name: str) -> dict[str, Fraction]:
@@ -165,7 +166,8 @@ def _in_digits(expression: Expr, values: dict[str, Fraction]) -> float:
         symbol: Rational(values[symbol.name].numerator, values[symbol.name].denominator)
         for symbol in expression.free_symbols
     }
-    return float(expression.subs(exact).evalf(_DIGITS))
+    value: float = float(expression.subs(exact).evalf(_DIGITS))
+    return value
 
 
 def _told(values: dict[str, Fraction]) -> str:

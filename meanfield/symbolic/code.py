@@ -6,7 +6,7 @@ import inspect
 import re
 import textwrap
 
-from sympy import Expr, Pow, Symbol
+from sympy import Expr, Pow, Symbol, srepr
 from sympy.core.function import AppliedUndef
 from sympy.printing.mathematica import MCodePrinter
 from sympy.printing.numpy import NumPyPrinter
@@ -16,7 +16,8 @@ from meanfield.symbolic import bivariate
 from meanfield.symbolic.derivation import Derivation, Formula
 from meanfield.symbolic.names import mathematica_name
 
-__all__ = ["mathematica", "python"]
+__all__ = ["mathematica", "python", "sympy"]
+
 
 class _PythonPrinter(NumPyPrinter):  # type: ignore[misc]
     """Names as the module's head imports them."""
@@ -61,7 +62,6 @@ def python(derivation: Derivation) -> str:
     functions = [_function(derivation, formula) for formula in derivation.formulas.values()]
     text = "\n".join(functions)
     helpers = [inspect.getsource(f) for f in (bivariate.density, bivariate.Phi2) if _uses(text, f.__name__)]
-    helpers = [source.replace("  # type: ignore[no-untyped-def]", "") for source in helpers]
     special = [name for name in ("erf", "erfc", "ndtr", "owens_t") if _uses("".join([*helpers, text]), name)]
     conditions = _conditions(derivation)
     head = _HEAD.format(
@@ -75,7 +75,7 @@ def python(derivation: Derivation) -> str:
 
 def _conditions(derivation: Derivation) -> list[str]:
     parameters = derivation.activation.parameters
-    return [*(f"{name} > 0" for name, s in parameters.symbols.items() if s.is_positive), *parameters.assumptions]
+    return [*(f"{name} > 0" for name in parameters.positive), *parameters.assumptions]
 
 
 def _uses(code: str, name: str) -> bool:
@@ -93,7 +93,9 @@ def _function(derivation: Derivation, formula: Formula) -> str:
         # In the shape of the arguments, though the value does not depend on them.
         result = f"{result} + 0*{quantity.arguments[0]}"
     body = [_wrapped(statement) for statement in (*statements, f"return {result}")]
-    return "\n".join([f"def {quantity.name}({', '.join(arguments)}):", f'    """{quantity.symbol}: {meaning}."""', *body, ""])
+    return "\n".join(
+        [f"def {quantity.name}({', '.join(arguments)}):", f'    """{quantity.symbol}: {meaning}."""', *body, ""]
+    )
 
 
 def _wrapped(statement: str) -> str:
@@ -126,8 +128,13 @@ class _MathematicaPrinter(MCodePrinter):  # type: ignore[misc]
         return f"CDF[BinormalDistribution[{rho}], {{{h}, {k}}}]"
 
 
-def mathematica(derivation: Derivation, formula: Formula) -> str:
-    """The definition of a function, name[arguments] := formula."""
+def mathematica(derivation: Derivation) -> str:
+    """One definition a formula, name[arguments] := formula."""
+    return "".join(f"{mathematica_definition(derivation, f)}\n" for f in derivation.formulas.values())
+
+
+def mathematica_definition(derivation: Derivation, formula: Formula) -> str:
+    """name[arguments] := formula."""
     printer = _MathematicaPrinter()
     names = [*formula.quantity.arguments, *derivation.activation.parameters.symbols]
     arguments = ", ".join(f"{mathematica_name(name)}_" for name in names)
@@ -136,3 +143,9 @@ def mathematica(derivation: Derivation, formula: Formula) -> str:
         local = (f"{_local(name)} = {printer.doprint(value)}" for name, value in formula.definitions.items())
         body = f"With[{{{', '.join(local)}}}, {body}]"
     return f"{mathematica_name(formula.quantity.name)}[{arguments}] := {body}"
+
+
+def sympy(derivation: Derivation) -> str:
+    """A module that builds every expression anew, from `srepr`."""
+    head = "from sympy import *\n\nfrom meanfield.symbolic import Phi, Phi2, phi\n"
+    return "\n".join([head, *(f"{name} = {srepr(expression)}" for name, expression in derivation.items()), ""])

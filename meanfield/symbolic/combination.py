@@ -82,7 +82,7 @@ def collected(terms: Mapping[Expr, Element], values: Sequence[Expr]) -> Expr:
     common = _common_factor(list(terms.values()))
     last = common.field.gens[-1]
     power = _lowest_power(common)
-    return min((_with_outside(common * last ** -n, terms, values) for n in (power, 0)), key=Expr.count_ops)
+    return min((_with_outside(common * last**-n, terms, values) for n in (power, 0)), key=Expr.count_ops)
 
 
 def _with_outside(common: Element, terms: Mapping[Expr, Element], values: Sequence[Expr]) -> Expr:
@@ -135,7 +135,9 @@ def _product(polynomial: Polynomial, values: Sequence[Expr]) -> list[Expr]:
     return min(written, key=lambda factors: (sum(f.count_ops() for f in factors[1:]), len(factors)))
 
 
-def _signed(content: int, primitive: Polynomial, form: list[tuple[Polynomial, int]], values: Sequence[Expr]) -> list[Expr]:
+def _signed(
+    content: int, primitive: Polynomial, form: list[tuple[Polynomial, int]], values: Sequence[Expr]
+) -> list[Expr]:
     """content·Π pⁿ with the sign put where it is least seen: −(a − b) is better written b − a."""
     product = primitive.ring.one
     for p, power in form:

@@ -1,4 +1,4 @@
-"""`derive`: every map of an activation as a formula, derived piece by piece, proved and checked before it is returned."""
+"""`derive`: the maps of an activation as formulas, proved and checked before they are returned."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from sympy import Add, Expr, Function, Integer, Mul, Rational, Symbol, erf, erfc, exp, oo, pi, sqrt
+from sympy import Expr, Function, Mul, Rational, Symbol, erf, erfc, exp, oo, pi, sqrt
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DerivationError, DomainError, NoEdgeOfChaos
-from meanfield.symbolic.combination import ONE, Atom, Combination
+from meanfield.symbolic.combination import ONE, Combination
 from meanfield.symbolic.functions import Phi, phi
 from meanfield.symbolic.one_variable import OneVariable
 from meanfield.symbolic.quantities import Quantity, chosen
 from meanfield.symbolic.reading import SymbolicActivation, read_symbolic
 from meanfield.symbolic.two_variables import TwoVariables
 
-__all__ = ["NOTATIONS", "SYMBOLS", "Derivation", "Formula", "derive"]
+__all__ = ["NOTATIONS", "SYMBOLS", "Derivation", "Formula", "derivation_of", "derive"]
 
 #: Φ and ϕ, or erf and exp.
 NOTATIONS = ("Phi", "erf")
@@ -66,11 +66,13 @@ class Derivation(Mapping[str, Expr]):
 
     Attributes:
         activation: the activation, its parameters and what is assumed of them.
+        notation: "Phi" or "erf".
         formulas: by the name of the quantity, how each is printed.
         missing: why a quantity asked for as one of all has no formula, by name.
     """
 
     activation: SymbolicActivation
+    notation: str
     formulas: Mapping[str, Formula]
     missing: Mapping[str, str]
 
@@ -104,8 +106,8 @@ class Derivation(Mapping[str, Expr]):
 
 def derive(
     activation: str | PiecewiseLinear | Callable[[Any], Any],
-    /,
     quantities: str | Iterable[str] = "V",
+    /,
     *,
     assume: Sequence[str] = (),
     notation: Literal["Phi", "erf"] = "Phi",
@@ -131,27 +133,38 @@ def derive(
 
     Source: docs/theory.md, section 7.
     """
+    return derivation_of(activation, quantities, parameters, assume, notation)
+
+
+def derivation_of(
+    activation: str | PiecewiseLinear | Callable[[Any], Any],
+    quantities: str | Iterable[str],
+    parameters: Mapping[str, object],
+    assume: Sequence[str],
+    notation: str,
+) -> Derivation:
+    """As `derive`, the parameters as a mapping, so that any may have any name."""
     from meanfield.symbolic.check import check
 
     if notation not in NOTATIONS:
         raise DomainError(f"notation {notation!a} is unknown: give one of {', '.join(NOTATIONS)}")
-    wanted = chosen(quantities)
-    subject = read_symbolic(activation, assume, parameters)
+    names = [quantities] if isinstance(quantities, str) else list(quantities)
+    wanted = chosen(names)
+    subject = read_symbolic(activation, [assume] if isinstance(assume, str) else assume, parameters)
     deriver = _Deriver(subject)
-    everything = quantities == "all" or "all" in list(quantities)
     formulas: dict[str, Formula] = {}
     missing: dict[str, str] = {}
     for quantity in wanted:
         try:
             formulas[quantity.name] = deriver.formula(quantity)
         except NoEdgeOfChaos as refusal:
-            if not everything:
+            if "all" not in names:
                 raise
             missing[quantity.name] = str(refusal)
     check(subject, [(name, formula.expression) for name, formula in formulas.items()])
     if notation == "erf":
         formulas = {name: _in_erf(formula) for name, formula in formulas.items()}
-    return Derivation(subject, formulas, missing)
+    return Derivation(subject, notation, formulas, missing)
 
 
 class _Deriver:
@@ -159,16 +172,14 @@ class _Deriver:
 
     def __init__(self, activation: SymbolicActivation) -> None:
         self.activation = activation
-        self.on = {
-            symbol: OneVariable(activation.parameters, activation.pieces, symbol) for symbol in (_q, _q_star)
-        }
+        self.on = {symbol: OneVariable(activation.parameters, activation.pieces, symbol) for symbol in (_q, _q_star)}
 
     def formula(self, quantity: Quantity) -> Formula:
         """The formula of a quantity, unchecked."""
         if quantity.continuous:
             self._require_edge()
         short: Expr = getattr(self, quantity.name)()
-        candidates = {_V: self.V()} | ({h: t / sqrt(_q) for h, t in self._scaled()} if short.has(_rho) else {})
+        candidates = {_V: self.V()} | (dict(self._scaled()) if short.has(_rho) else {})
         definitions = {name: value for name, value in candidates.items() if short.has(name)}
         edge = self.sigma_w2() if quantity.arguments == ("q_star", "sigma_w") and short.has(_sigma_w) else None
         return Formula(quantity, short, definitions, edge)
@@ -212,11 +223,13 @@ class _Deriver:
         below = self.slope_square
         if len(below.terms) == 1:
             # One divisor divides each term.
-            (atom, c), = below.terms.items()
+            ((atom, c),) = below.terms.items()
             ratios = above.scaled(1 / c)
             own = Combination({ONE: ratios.terms.get(atom, core.field.zero)})
             rest = Combination({a: r for a, r in ratios.terms.items() if a != atom})
-            return self._plain(own, _q_star) + self._plain(rest, _q_star) / self._plain(Combination({atom: core.field.one}), _q_star)
+            return self._plain(own, _q_star) + self._plain(rest, _q_star) / self._plain(
+                Combination({atom: core.field.one}), _q_star
+            )
         return self._plain(above, _q_star) / self._plain(below, _q_star)
 
     def dV_eoc(self) -> Expr:
@@ -294,7 +307,7 @@ class _Deriver:
 
     def _scaled(self) -> Iterator[tuple[Symbol, Expr]]:
         for h, threshold in zip(self.two.scaled, self.two.thresholds, strict=True):
-            yield h, self.activation.parameters.expression(threshold)
+            yield h, self.on[_q].scaled(threshold)
 
     def _require_edge(self) -> None:
         if not self.activation.is_continuous:
@@ -304,7 +317,9 @@ class _Deriver:
                 "edge of chaos needs a continuous activation (replace the jump by a steep slope)"
             )
         if not any(self.activation.pieces.slopes):
-            raise NoEdgeOfChaos(f"{self.activation.label} is constant, so χ₁ = 0 whatever σ_w: give it a slope somewhere")
+            raise NoEdgeOfChaos(
+                f"{self.activation.label} is constant, so χ₁ = 0 whatever σ_w: give it a slope somewhere"
+            )
 
 
 def _in_erf(formula: Formula) -> Formula:

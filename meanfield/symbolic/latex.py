@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import pairwise
 
 from sympy import Expr, Symbol
 
@@ -29,15 +30,15 @@ $b_i \sim N(0, \sigma_b^2)$, has the activation
 \[
 %(phi)s
 \]
-%(parameters)sAs the width $N$ grows, the pre-activations become Gaussian. Their variance $q$ and the correlation $\rho$ of two
-inputs evolve from layer to layer by the variance map and the correlation map
+%(parameters)sAs the width $N$ grows, the pre-activations become Gaussian. Their variance $q$ and the correlation
+$\rho$ of two inputs evolve from layer to layer by the variance map and the correlation map
 \[
 V(q) = \sigma_w^2\,\mathbb{E}\,\phi(u)^2 + \sigma_b^2, \qquad
 R(\rho) = \frac{\sigma_w^2\,\mathbb{E}\,\phi(u)\phi(v) + \sigma_b^2}{V(q)}, \qquad
 (u, v) \sim N\left(0, q \begin{pmatrix} 1 & \rho \\ \rho & 1 \end{pmatrix}\right),
 \]
-and a squared gradient grows by $\chi_1(q) = \sigma_w^2\,\mathbb{E}\,\phi'(u)^2$ per layer. The edge of chaos at $q^*$ is
-$\chi_1(q^*) = 1$ with $V(q^*) = q^*$. %(notation)s
+and a squared gradient grows by $\chi_1(q) = \sigma_w^2\,\mathbb{E}\,\phi'(u)^2$ per layer. The edge of chaos at $q^*$
+is $\chi_1(q^*) = 1$ with $V(q^*) = q^*$. %(notation)s
 
 %(formulas)s
 
@@ -109,7 +110,7 @@ def _definition(derivation: Derivation) -> str:
     if not knots:
         return f"\\phi(x) = {values[0]}"
     conditions = [f"x < {knots[0]}"]
-    conditions += [f"{left} \\le x < {right}" for left, right in zip(knots, knots[1:], strict=False)]
+    conditions += [f"{left} \\le x < {right}" for left, right in pairwise(knots)]
     conditions.append(f"{knots[-1]} \\le x")
     rows = " \\\\\n".join(f"  {value} & {condition}" for value, condition in zip(values, conditions, strict=True))
     return f"\\phi(x) = \\begin{{cases}}\n{rows}\n\\end{{cases}}"
@@ -126,8 +127,8 @@ def _expression(derivation: Derivation, number: Number) -> Expr:
 def _parameters(derivation: Derivation) -> str:
     """What is assumed, as a sentence."""
     parameters = derivation.activation.parameters
-    told = [f"${latex_name(name)} > 0$" for name, symbol in parameters.symbols.items() if symbol.is_positive]
-    told += [f"${latex_name(name)} \\in \\mathbb{{R}}$" for name, s in parameters.symbols.items() if not s.is_positive]
+    told = [f"${latex_name(name)} > 0$" for name in parameters.positive]
+    told += [f"${latex_name(name)} \\in \\mathbb{{R}}$" for name in parameters.unsigned]
     told += [f"\\texttt{{{_escaped(assumption)}}}" for assumption in parameters.assumptions]
     return f"with {', '.join(told)}. " if told else ""
 

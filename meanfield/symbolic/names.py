@@ -1,4 +1,4 @@
-"""How parameters are written: which names a formula can hold, and what they look like in text, LaTeX and Mathematica."""
+"""How parameters are written: which names a formula can hold, and how text, LaTeX and Mathematica show them."""
 
 from __future__ import annotations
 
@@ -32,16 +32,29 @@ _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
     "psi omega"
 ).split()
-_LETTERS = {name: unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('lambda', 'lamda').upper()}") for name in _GREEK}
+_LETTERS = {
+    name: unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('lambda', 'lamda').upper()}") for name in _GREEK
+}
 _CAPITALS = {name.capitalize(): letter.upper() for name, letter in _LETTERS.items()}
 #: Each Greek letter by its name in LaTeX.
 _BY_NAME = {**_LETTERS, **_CAPITALS}
 _BY_LETTER = {letter: name for name, letter in _BY_NAME.items()}
 
 #: LaTeX has no commands of their own for capitals that look like Latin ones, nor for omicron.
-_WITH_COMMAND = {*_GREEK, "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"} - {
-    "omicron"
-}
+_WITH_COMMAND = {
+    *_GREEK,
+    "Gamma",
+    "Delta",
+    "Theta",
+    "Lambda",
+    "Xi",
+    "Pi",
+    "Sigma",
+    "Upsilon",
+    "Phi",
+    "Psi",
+    "Omega",
+} - {"omicron"}
 
 _PARTS = re.compile(r"([^\W\d_]+)_?(\w*)")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -122,6 +122,10 @@ class OneVariable:
         """A combination in Φ and ϕ, common factors out."""
         return collected({self._function(atom): c for atom, c in combination.terms.items()}, self.values)
 
+    def scaled(self, number: Number) -> Expr:
+        """A number over √q."""
+        return expression(self.element(number) / self.root, self.values)
+
     def _moment(self, n: int) -> Combination:
         """E xⁿ = (n − 1)!! qⁿᐟ²."""
         if n % 2:
@@ -163,5 +167,5 @@ class OneVariable:
     def _function(self, atom: Atom) -> Expr:
         if atom == ONE:
             return Integer(1)
-        h = expression(self.element(atom.arguments[0]) / self.root, self.values)
+        h = self.scaled(atom.arguments[0])
         return Phi(-h) if atom.kind == "tail" else phi(h)

@@ -30,7 +30,7 @@ Polynomial = Any
 
 _SIDES = re.compile(r"(<=|>=|<|>)")
 
-#: Values of parameters are drawn within a factor 2 to this power of 1; the later ones where the earlier satisfy nothing.
+#: Values of parameters are drawn within a factor 2 to this power of 1, further out where that satisfies nothing.
 _RANGES = (2.0, 4.0, 8.0)
 
 #: Draws at a time, and how often, before giving up on assumptions that nearly nothing satisfies.
@@ -50,17 +50,22 @@ class Parameters:
         unsigned: those of them that may be negative; every other is positive.
         assume: inequalities between expressions in them, such as "tau > 2*m" or "0 < a < b".
 
+    Attributes: `positive` and `unsigned`, the names of either kind; `symbols`, their symbols by name; `assumptions`, as
+    given.
+
     Raises:
         ActivationError: an assumption that is no inequality, names something else, or contradicts the others.
     """
 
     def __init__(self, names: Sequence[str], unsigned: Sequence[str] = (), assume: Sequence[str] = ()) -> None:
+        self.positive = [name for name in names if name not in unsigned]
+        self.unsigned = [name for name in names if name in unsigned]
         self.symbols = {
             name: Symbol(name, real=True) if name in unsigned else Symbol(name, positive=True) for name in names
         }
         self.field = field(list(self.symbols.values()))
-        self._unsigned = [i for i, name in enumerate(names) if name in unsigned]
-        self._positive: list[Polynomial] = []
+        self._unsigned_at = [i for i, name in enumerate(names) if name in unsigned]
+        self._known: list[Polynomial] = []
         self.assumptions = tuple(" ".join(text.split()) for text in assume)
         for text in self.assumptions:
             for difference in self._differences(text):
@@ -114,12 +119,14 @@ class Parameters:
         names = list(self.symbols)
         found: list[dict[str, Fraction]] = []
         for reach in _RANGES:
-            for _ in range(_ROUNDS if self._positive else 1):
+            for _ in range(_ROUNDS if self._known else 1):
                 # Multiples of 2⁻²⁰, which doubles add without rounding.
                 draws = np.round(2 ** (20 + random.uniform(-reach, reach, (len(names), _DRAWS)))) / 2**20
-                draws[self._unsigned] *= random.choice([-1, 1], (len(self._unsigned), _DRAWS))
+                draws[self._unsigned_at] *= random.choice([-1, 1], (len(self._unsigned_at), _DRAWS))
                 kept = draws.T[self._satisfied(draws)]
-                found += [{name: Fraction(float(x)) for name, x in zip(names, row, strict=True)} for row in kept[:count]]
+                found += [
+                    {name: Fraction(float(x)) for name, x in zip(names, row, strict=True)} for row in kept[:count]
+                ]
                 if len(found) >= count:
                     return found[:count]
         raise ActivationError(
@@ -160,11 +167,11 @@ class Parameters:
                 f"assumption {text!r} contradicts {others}, or that names are positive: leave one out "
                 "(write -a for a number below 0)"
             )
-        self._positive.append(polynomial)
+        self._known.append(polynomial)
 
     def _satisfied(self, draws: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         satisfied = np.ones(draws.shape[1], bool)
-        for polynomial in self._positive:
+        for polynomial in self._known:
             terms = (int(c) * np.prod(draws ** np.array(powers)[:, None], axis=0) for powers, c in polynomial.terms())
             # Clear of the boundary, where two knots would meet.
             satisfied &= sum(terms) > 1e-3
@@ -194,15 +201,15 @@ class Parameters:
         terms = [(powers, int(c)) for powers, c in polynomial.terms()]
         return told([(p, c) for p, c in terms if c > 0]), told([(p, -c) for p, c in terms if c < 0])
 
-    def _is_known(self, powers: Sequence[int]) -> bool:
+    def _is_square(self, powers: Sequence[int]) -> bool:
         """Whether a monomial is never negative."""
-        return all(powers[i] % 2 == 0 for i in self._unsigned)
+        return all(powers[i] % 2 == 0 for i in self._unsigned_at)
 
     def _is_evident(self, polynomial: Polynomial) -> bool:
-        return all(c > 0 and self._is_known(powers) for powers, c in polynomial.terms())
+        return all(c > 0 and self._is_square(powers) for powers, c in polynomial.terms())
 
     def _is_positive(self, polynomial: Polynomial) -> bool:
-        return self._is_evident(polynomial) or (bool(self._positive) and self._is_certified(polynomial))
+        return self._is_evident(polynomial) or (bool(self._known) and self._is_certified(polynomial))
 
     def _is_certified(self, polynomial: Polynomial) -> bool:
         """Whether non-negative multiples of known positive numbers, summed, leave nothing negative of it."""
@@ -217,10 +224,10 @@ class Parameters:
 
     def _known_positive(self, degree: int) -> Iterator[Polynomial]:
         """Products of assumptions and positive parameters, of at least one assumption, up to a degree."""
-        generators = [g for i, g in enumerate(self.field.ring.gens) if i not in self._unsigned]
+        generators = [g for i, g in enumerate(self.field.ring.gens) if i not in self._unsigned_at]
         for count in range(1, degree + 1):
-            for product in combinations_with_replacement([*self._positive, *generators], count):
-                if any(factor in self._positive for factor in product) and sum(map(_degree, product)) <= degree:
+            for product in combinations_with_replacement([*self._known, *generators], count):
+                if any(factor in self._known for factor in product) and sum(map(_degree, product)) <= degree:
                     result = product[0]
                     for factor in product[1:]:
                         result = result * factor
@@ -234,7 +241,7 @@ class Parameters:
         monomials = sorted({powers for p in (polynomial, *known) for powers in p})
         table = np.array([[float(p.get(powers, 0)) for p in known] for powers in monomials])
         bound = np.array([float(polynomial.get(powers, 0)) for powers in monomials])
-        free = np.array([self._is_known(powers) for powers in monomials])
+        free = np.array([self._is_square(powers) for powers in monomials])
         found = linprog(
             np.ones(len(known)),
             A_ub=table[free] if free.any() else None,
@@ -242,7 +249,7 @@ class Parameters:
             A_eq=table[~free] if (~free).any() else None,
             b_eq=bound[~free] if (~free).any() else None,
         )
-        if not found.success:
+        if not found.success or found.x is None:
             return [Fraction(0)] * len(known)
         return [Fraction(float(x)).limit_denominator(10_000) for x in found.x]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meanfield.errors import DomainError
@@ -41,7 +41,12 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("mean", "E φ", r"\mathbb{E}\,\phi", ("q",), "mean of an activation"),
         Quantity("fourth", "E φ⁴", r"\mathbb{E}\,\phi^4", ("q",), "fourth moment of an activation"),
         Quantity(
-            "sigma_w2", "σ_w²", r"\sigma_w^2", ("q_star",), "N times the variance of a weight, on the edge of chaos", continuous=True
+            "sigma_w2",
+            "σ_w²",
+            r"\sigma_w^2",
+            ("q_star",),
+            "N times the variance of a weight, on the edge of chaos",
+            continuous=True,
         ),
         Quantity(
             "sigma_b2", "σ_b²", r"\sigma_b^2", ("q_star",), "variance of a bias, on the edge of chaos", continuous=True
@@ -62,7 +67,9 @@ QUANTITIES: dict[str, Quantity] = {
             "curvature of the variance map on the edge of chaos",
             continuous=True,
         ),
-        Quantity("R", "R(ρ)", r"R(\rho)", ("rho", "q", "sigma_w", "sigma_b"), "correlation map, the correlation one layer on"),
+        Quantity(
+            "R", "R(ρ)", r"R(\rho)", ("rho", "q", "sigma_w", "sigma_b"), "correlation map, the correlation one layer on"
+        ),
         Quantity("dR", "R'(ρ)", r"R'(\rho)", ("rho", "q", "sigma_w", "sigma_b"), "slope of the correlation map"),
         Quantity("d2R", "R''(ρ)", r"R''(\rho)", ("rho", "q", "sigma_w", "sigma_b"), "curvature of the correlation map"),
         Quantity(
@@ -77,13 +84,12 @@ QUANTITIES: dict[str, Quantity] = {
 }
 
 
-def chosen(names: str | Iterable[str]) -> list[Quantity]:
+def chosen(names: Sequence[str]) -> list[Quantity]:
     """The quantities of those names, each once; "all" is every one.
 
     Raises:
         DomainError: a name that none has.
     """
-    names = [names] if isinstance(names, str) else list(names)
     for name in names:
         if name != "all" and name not in QUANTITIES:
             raise DomainError(f"{name!a} has no formula: give one of {', '.join(QUANTITIES)}, or all")

@@ -34,16 +34,16 @@ def _said(slope: int | None, curvature: int | None) -> str:
         return r"Here $V'(q^*) < 1$ at every $q^*$: the fixed point is stable unless $V'(q^*) \le -1$."
     if slope > 0:
         return r"Here $V'(q^*) > 1$ at every $q^*$: the fixed point is unstable."
-    return {
-        0: r"Here $V'(q^*) = 1$ and $V''(q^*) = 0$ at every $q^*$: every variance is a fixed point, and at finite width it "
-        r"performs a random walk.",
-        1: r"Here $V'(q^*) = 1$ and $V''(q^*) > 0$ at every $q^*$: the fixed point is unstable, for the variance returns "
-        r"from below but runs away above it.",
-        -1: r"Here $V'(q^*) = 1$ and $V''(q^*) < 0$ at every $q^*$: the fixed point is unstable, for the variance returns "
-        r"from above but runs away below it.",
-        None: r"Here $V'(q^*) = 1$ at every $q^*$, and the sign of $V''(q^*)$ depends on the parameters and on $q^*$: the "
-        r"fixed point is unstable on one side.",
-    }[curvature]
+    return r"Here $V'(q^*) = 1$ at every $q^*$, and " + _AT_SLOPE_ONE[curvature]
+
+
+#: What the sign of V'' adds where V' = 1.
+_AT_SLOPE_ONE = {
+    0: r"$V''(q^*) = 0$: every variance is a fixed point, and at finite width it performs a random walk.",
+    1: r"$V''(q^*) > 0$: the fixed point is unstable, for the variance returns from below but runs away above it.",
+    -1: r"$V''(q^*) < 0$: the fixed point is unstable, for the variance returns from above but runs away below it.",
+    None: r"the sign of $V''(q^*)$ depends on the parameters and on $q^*$: the fixed point is unstable on one side.",
+}
 
 
 def _sign(theory: OneVariable, combination: Combination) -> int | None:

@@ -1,8 +1,8 @@
 """The covariance C(ρ) = E φ(u)φ(v) in closed form, with symbols in φ: the twin of `meanfield.covariance`.
 
-Seen from a base line, φ(x) = ax + c + N(x), where N is a sum of ramps dᵢ(±(x − tᵢ))₊ and steps ±Jᵢ 1(±(x − tᵢ) > 0), one
-of each a knot, pointing away from the base. The covariances of ramps and steps are known in Φ₂, and the line's share
-follows from E uN(v) = ρq E N'. With X, Y standard normal of correlation ρ (docs/theory.md, section 7):
+Seen from a base line, φ(x) = ax + c + N(x), where N is a sum of ramps dᵢ(±(x − tᵢ))₊ and steps ±Jᵢ 1(±(x − tᵢ) > 0),
+one of each a knot, pointing away from the base. The covariances of ramps and steps are known in Φ₂, and the line's
+share follows from E uN(v) = ρq E N'. With X, Y standard normal of correlation ρ (docs/theory.md, section 7):
 
     E (X − h)₊(Y − k)₊   = (ρ + hk) Φ₂(−h, −k; ρ) − k ϕ(h) Φ((ρh − k)/√(1 − ρ²)) − h ϕ(k) Φ((ρk − h)/√(1 − ρ²))
                            + √(1 − ρ²) exp(−(h² − 2ρhk + k²)/2(1 − ρ²))/2π,

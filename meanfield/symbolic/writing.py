@@ -7,14 +7,34 @@ text would leave the line; the LaTeX breaks at the same places.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
-from sympy import Add, Expr, Function, Integer, Mul, Pow, Rational, Symbol, asin, default_sort_key, erf, erfc, exp, oo, pi
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    Integer,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    asin,
+    default_sort_key,
+    erf,
+    erfc,
+    exp,
+    oo,
+    pi,
+)
 
+from meanfield.symbolic.derivation import SYMBOLS, Derivation
 from meanfield.symbolic.functions import Phi, Phi2, phi
 from meanfield.symbolic.names import latex_name, text_name
+from meanfield.symbolic.parameters import Parameters
 
-__all__ = ["Written", "lines", "write"]
+__all__ = ["Written", "conditions", "equations", "lines", "write"]
 
 #: Functions by the name of their class: what they are called in text and in LaTeX.
 _CALLED = {
@@ -37,6 +57,9 @@ _SYMBOLS = {
 
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
+#: A part of a formula is not broken into lines shorter than this.
+_NARROWEST = 24
+
 #: In the order in which factors and terms come.
 _FIRST = ("sigma_w", "sigma_b")
 _LAST = ("q", "q_star", "rho")
@@ -49,9 +72,6 @@ class Written:
     text: str
     latex: str
     loose: int = 0
-
-    def __add__(self, other: Written) -> Written:
-        return Written(self.text + other.text, self.latex + other.latex, max(self.loose, other.loose))
 
     def held(self, looseness: int) -> Written:
         """In parentheses if looser than that."""
@@ -69,15 +89,46 @@ def write(expression: Expr, slash: bool = False) -> Written:
     return Written(f"−{written.text}", f"-{written.latex}", 2) if sign < 0 else written
 
 
-def lines(expression: Expr, width: int) -> list[Written]:
-    """An expression on as many lines as its text needs, broken before the signs of its sums."""
+def lines(expression: Expr, width: int, before: int = 0) -> list[Written]:
+    """An expression on as many lines as its text needs, broken before the signs of its sums.
+
+    `before` columns of the first line are taken.
+    """
     result: list[Written] = []
-    for token in _tokens(expression, width):
-        if result and len(result[-1].text) + len(token.text) <= width:
-            result[-1] += token
+    for token in _tokens(expression, width - before):
+        used = before if len(result) == 1 else 0
+        if result and used + len(result[-1].text) + len(token.text) <= width:
+            last = result.pop()
+            result.append(Written(last.text + token.text, f"{last.latex} {token.latex}"))
         else:
-            result.append(Written(token.text.lstrip(), token.latex) if result else token)
+            # A sign at the start of a line would else be taken for that of a number.
+            result.append(Written(token.text.lstrip(), "{} " + token.latex) if result else token)
     return result
+
+
+def conditions(parameters: Parameters) -> str:
+    """What holds of the parameters, as text: τ > 0, m > 0, τ > 2·m."""
+    told = [f"{text_name(name)} > 0" for name in parameters.positive]
+    told += [f"{text_name(name)} any number" for name in parameters.unsigned]
+    return ", ".join([*told, *parameters.assumptions])
+
+
+def equations(derivation: Derivation, width: int) -> Iterator[list[str]]:
+    """Each formula as lines of text, its definitions below it, each definition with the first that needs it."""
+    for _, formula, known in derivation.in_order():
+        result = _equation(f"{formula.quantity.symbol} = ", formula.short, width)
+        definitions = [(write(name).text, value) for name, value in formula.definitions.items() if name not in known]
+        if formula.edge is not None and SYMBOLS["sigma_w"] not in known:
+            definitions.append(("σ_w²", formula.edge))
+        for i, (name, value) in enumerate(definitions):
+            start = f"{'     ' if i else 'with '}{name} = "
+            result += [f"  {line}" for line in _equation(start, value, width - 2, indent=9)]
+        yield result
+
+
+def _equation(head: str, value: Expr, width: int, indent: int = 4) -> list[str]:
+    first, *rest = lines(value, width - indent, max(len(head) - indent, 0))
+    return [head + first.text, *(" " * indent + line.text for line in rest)]
 
 
 def _tokens(expression: Expr, width: int) -> list[Written]:
@@ -97,19 +148,25 @@ def _tokens(expression: Expr, width: int) -> list[Written]:
     if not sums:
         return [flat]
     longest = max(sums, key=lambda factor: len(write(factor).text))
-    inner = _tokens(longest, width)
     others = [factor for factor in above if factor is not longest]
     prefix = _joined(others) if others else Written("", "")
-    suffix = "/" + _joined(below, held=True).text if below else ""
-    latex = f"\\frac{{{_joined(others).latex}}}{{{_joined(below).latex}}}" if below else prefix.latex
-    opened = Written(("−" if sign < 0 else "") + prefix.text + "·" * bool(others) + "(", "-" * (sign < 0) + latex + "\\Bigl(")
-    return [opened, *inner, Written(")" + suffix, "\\Bigr)")]
+    bottom = _joined(below, held=True)
+    suffix, latex, end = f"/{bottom.text}" if below else "", prefix.latex, "\\Bigr)"
+    if any(factor.is_Add and factor.atoms(Function) for factor in below):
+        end += f" \\Big/ {bottom.latex}"
+    elif below:
+        latex = f"\\frac{{{_joined(others).latex}}}{{{_joined(below).latex}}}"
+    opened = Written(
+        ("−" if sign < 0 else "") + prefix.text + "·" * bool(others) + "(", "-" * (sign < 0) + latex + "\\Bigl("
+    )
+    closed = Written(")" + suffix, end)
+    return [opened, *_tokens(longest, max(width - len(opened.text) - len(closed.text), _NARROWEST)), closed]
 
 
 def _with_sign(sign: int, written: Written, leading: bool) -> Written:
     if leading:
         return Written(f"−{written.text}", f"-{written.latex}") if sign < 0 else written
-    return Written((" − " if sign < 0 else " + ") + written.text, ("{} - " if sign < 0 else "{} + ") + written.latex)
+    return Written((" − " if sign < 0 else " + ") + written.text, ("- " if sign < 0 else "+ ") + written.latex)
 
 
 def _sum(terms: list[tuple[int, Written]]) -> Written:
@@ -154,7 +211,7 @@ def _joined(factors: list[Expr], held: bool = False) -> Written:
     parts = [part.held(1) for part in parts]
     text = "·".join(part.text for part in parts)
     latex = parts[0].latex
-    for before, part in zip(parts, parts[1:], strict=False):
+    for before, part in pairwise(parts):
         # Digits side by side would read as one number, and a name would run into a command.
         latex += (r" \cdot " if before.latex[-1:].isdigit() and part.latex[:1].isdigit() else " ") + part.latex
     return Written(f"({text})", f"({latex})") if held else Written(text, latex, 1)
@@ -287,13 +344,14 @@ def _term_key(term: Expr) -> tuple[object, ...]:
     if "sigma_b" in symbols and "sigma_w" not in symbols:
         return (9,)
     if not functions and not others:
-        degrees = tuple(-_degree(term, name) for name in _LAST)
-        return (1, degrees, default_sort_key(term))
+        # q² + qτ² + τ⁴, and ρ + h².
+        degrees = tuple(-_degree(term, name) for name in ("q", "q_star"))
+        return (1, degrees, symbols != {"rho"}, default_sort_key(term))
     if any(isinstance(f, Phi2) for f in functions):
         first = next(f for f in functions if isinstance(f, Phi2))
         return (2, default_sort_key(first.args[0] + first.args[1]), first.args[2].count_ops())
     if others or not functions:
-        return (4, default_sort_key(term))
+        return (4, len(symbols), sorted(symbols), term.has(1 - SYMBOLS["rho"]), default_sort_key(term))
     last = functions[-1]
     return (3, _threshold_key(last), isinstance(last, phi), default_sort_key(term))
 

@@ -1,0 +1,136 @@
+"""`meanfield derive`: the maps as formulas."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meanfield.cli.options import Act, Output, Params, read_parameters
+from meanfield.cli.output import FILE_WIDTH, as_json, deliver, heading, show
+from meanfield.errors import DomainError
+from meanfield.symbolic.quantities import QUANTITIES
+
+if TYPE_CHECKING:
+    from meanfield.symbolic.derivation import Derivation
+
+__all__ = ["derive"]
+
+
+class Notation(StrEnum):
+    """What the normal distribution is written in."""
+
+    Phi = "Phi"
+    erf = "erf"
+
+
+class FormulaFormat(StrEnum):
+    """How formulas are written."""
+
+    pretty = "pretty"
+    latex = "latex"
+    python = "python"
+    sympy = "sympy"
+    mathematica = "mathematica"
+    json = "json"
+
+
+Tau = Annotated[str | None, typer.Option("--tau", help="What tau stands for: 1/2, 0.5, a, ...", show_default=False)]
+M = Annotated[str | None, typer.Option("--m", help="What m stands for.", show_default=False)]
+Slope = Annotated[str | None, typer.Option("--slope", help="What slope stands for.", show_default=False)]
+Quantities = Annotated[
+    list[str] | None,
+    typer.Option("--quantity", "-Q", help=f"{', '.join(QUANTITIES)}, or all; repeat. Default V.", show_default=False),
+]
+Assume = Annotated[
+    list[str] | None,
+    typer.Option("--assume", help='An inequality such as "tau > m" between names; repeat.', show_default=False),
+]
+Notations = Annotated[Notation, typer.Option("--notation", help="Φ and ϕ, or erf and exp.")]
+Formats = Annotated[
+    FormulaFormat, typer.Option("--format", "-f", help="Pretty is for people, the others for papers and programs.")
+]
+Standalone = Annotated[
+    bool, typer.Option("--standalone", help="With --format latex: a whole document, with definitions.")
+]
+
+
+def derive(
+    act: Act,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    quantity: Quantities = None,
+    assume: Assume = None,
+    notation: Notations = Notation.Phi,
+    format: Formats = FormulaFormat.pretty,
+    standalone: Standalone = False,
+    output: Output = None,
+) -> None:
+    """The maps of an activation as formulas, every name without a value left as a symbol.
+
+    Names are positive (but for the slope of leaky-relu). Every formula is checked against the numbers before it is
+    printed.
+
+    \b
+    Examples:
+      meanfield derive --act "clipped-relu(tau, m)"
+      meanfield derive --act soft-threshold --quantity dV_eoc --quantity d2V_eoc
+      meanfield derive --act "clip(x - tau, 0, m)" --tau 1/2 --quantity R --format latex
+      meanfield derive --act "clip(x, a, b) + clip(x, b, c)" --assume "a < b < c"
+      meanfield derive --act hard-tanh --quantity all --format latex --standalone
+    """
+    if standalone and format is not FormulaFormat.latex:
+        raise DomainError(
+            f"--standalone makes a LaTeX document, not {format.value}: add --format latex, or leave it out"
+        )
+    from meanfield.symbolic.derivation import derivation_of
+
+    values = read_parameters({"tau": tau, "m": m, "slope": slope}, param, lambda text, value: value)
+    derivation = derivation_of(act, quantity or "V", values, assume or (), notation.value)
+    if format is FormulaFormat.pretty:
+        _show(derivation, output)
+    else:
+        deliver(_text(derivation, format, standalone), output)
+
+
+def _text(derivation: Derivation, format: FormulaFormat, standalone: bool) -> str:
+    if format is FormulaFormat.latex:
+        from meanfield.symbolic.latex import displays, document
+
+        return document(derivation) if standalone else "\n\n".join(displays(derivation).values()) + "\n"
+    if format is FormulaFormat.json:
+        from meanfield.symbolic.record import record
+
+        return as_json(record(derivation))
+    from meanfield.symbolic import code
+
+    return {
+        FormulaFormat.python: code.python,
+        FormulaFormat.sympy: code.sympy,
+        FormulaFormat.mathematica: code.mathematica,
+    }[format](derivation)
+
+
+def _show(derivation: Derivation, output: Any) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from meanfield.symbolic.writing import conditions, equations
+
+    width = FILE_WIDTH if output else Console().width
+    subject = derivation.activation
+    rows: list[object] = [heading(subject.label)]
+    if subject.formula != subject.label:
+        rows.append(Text(f"  φ(x) = {subject.formula}"))
+    if told := conditions(subject.parameters):
+        rows.append(Text(f"  {told}", "dim"))
+    for lines in equations(derivation, width - 2):
+        rows.append(Text(""))
+        rows += [Text(f"  {line}", no_wrap=True, overflow="ignore") for line in lines]
+    if derivation.missing:
+        names, reason = ", ".join(derivation.missing), next(iter(derivation.missing.values()))
+        rows += [Text(""), Text(f"Without a formula: {names}; {reason}.", "dim")]
+    show(rows, output)

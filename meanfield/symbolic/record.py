@@ -1,0 +1,43 @@
+"""A derivation as plain data, for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import srepr
+
+from meanfield.symbolic.code import mathematica_definition
+from meanfield.symbolic.derivation import Derivation
+from meanfield.symbolic.latex import display
+from meanfield.symbolic.writing import write
+
+__all__ = ["record"]
+
+
+def record(derivation: Derivation) -> dict[str, Any]:
+    """What was derived, of what, under which assumptions, in every notation that is one line."""
+    subject = derivation.activation
+    parameters = subject.parameters
+    quantities = [
+        {
+            "quantity": name,
+            "symbol": formula.quantity.symbol,
+            "meaning": formula.quantity.meaning,
+            "arguments": [*formula.quantity.arguments, *parameters.symbols],
+            "text": write(formula.short).text,
+            "where": {write(symbol).text: write(value).text for symbol, value in formula.definitions.items()},
+            "latex": display(formula),
+            "sympy": srepr(formula.expression),
+            "mathematica": mathematica_definition(derivation, formula),
+        }
+        for name, formula in derivation.formulas.items()
+    ]
+    return {
+        "activation": subject.label,
+        "formula": subject.formula,
+        "parameters": {name: "positive" if name in parameters.positive else "real" for name in parameters.symbols},
+        "assumptions": list(parameters.assumptions),
+        "notation": derivation.notation,
+        "quantities": quantities,
+        "without_formula": dict(derivation.missing),
+    }
