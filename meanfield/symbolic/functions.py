@@ -12,7 +12,7 @@ from mpmath import mp
 from sympy import Expr, Float, Function, Integer, Rational, asin, erf, erfc, exp, oo, pi, sqrt
 from sympy.core.function import ArgumentIndexError
 
-__all__ = ["Phi", "Phi2", "phi"]
+__all__ = ["Phi", "Phi2", "bivariate_cdf", "phi"]
 
 
 class Phi(Function):  # type: ignore[misc]
@@ -90,10 +90,16 @@ class Phi2(Function):  # type: ignore[misc]
         if not all(argument.is_number for argument in self.args):
             return None
         with mp.workprec(prec + 20):
-            h, k, rho = (argument._to_mpmath(prec + 20) for argument in self.args)
-
-            def density(angle: Any) -> Any:
-                return mp.exp(-(h * h + k * k - 2 * h * k * mp.sin(angle)) / (2 * mp.cos(angle) ** 2))
-
-            value = mp.ncdf(h) * mp.ncdf(k) + mp.quad(density, mp.linspace(0, mp.asin(rho), 5)) / (2 * mp.pi)
+            value = bivariate_cdf(*(argument._to_mpmath(prec + 20) for argument in self.args))
             return Float(value, precision=prec)
+
+
+def bivariate_cdf(h: Any, k: Any, rho: Any) -> Any:
+    """Φ₂(h, k; ρ) in mpmath's working precision: Φ(h)Φ(k) + ∫ exp(−(h² + k² − 2hk sin θ)/2cos²θ) dθ/2π up to arcsin ρ."""
+    side = -1 if rho < 0 else 1
+
+    def density(angle: Any) -> Any:
+        # Exact as θ nears ±π/2 with h = ±k, where the quotient is 0/0.
+        return mp.exp(-((h - side * k) ** 2) / (2 * mp.cos(angle) ** 2) - side * h * k / (1 + side * mp.sin(angle)))
+
+    return mp.ncdf(h) * mp.ncdf(k) + mp.quad(density, [0, mp.asin(rho)], method="gauss-legendre") / (2 * mp.pi)

@@ -71,7 +71,8 @@ def check_names(names: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        latin = _BY_LETTER.get(name, name)
+        stem, _ = _split(name)
+        latin = name.replace(stem, _BY_LETTER.get(stem, stem), 1)
         if latin in _TAKEN:
             raise ActivationError(f"{name} is {_TAKEN[latin]} in every formula: give the parameter another name")
         match = _PARTS.fullmatch(name)

@@ -137,7 +137,7 @@ class Parameters:
     def _differences(self, text: str) -> Iterator[Polynomial]:
         """The numbers that an assumption says are positive, as polynomials."""
         sides = _SIDES.split(text)
-        if len(sides) < 3 or "=" in "".join(sides[::2]) or "!" in text:
+        if len(sides) < 3 or not all(map(str.strip, sides)) or "=" in "".join(sides[::2]) or "!" in text:
             raise ActivationError(
                 f"{text!r} is not an assumption: write an inequality such as 'tau > m' or '0 < a < b' "
                 "(for an equality, put the value in)"

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from meanfield.activations.algebra import Number, Pieces, exact, order
-from meanfield.activations.catalogue import Activation, decimal, number, with_texts
+from meanfield.activations.catalogue import Activation, Parameter, decimal, number, with_texts
 from meanfield.activations.expression import check_name, free_names, names_in, parse_exactly
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.points import parse_points
@@ -87,19 +87,23 @@ def _named(
     given = entry.assign(positional, [*named, *texts.items()])
     values = {parameter.name: given.get(parameter.name, parameter.name) for parameter in entry.parameters}
     _check_names_of(values, entry.signature)
-    unsigned = [value for p, value in zip(entry.parameters, values.values(), strict=True) if not p.bound]
     label = f"{entry.name}({', '.join(values.values())})" if values else entry.name
-    result = _from_expression(label, with_texts(entry.formula, values), assume, unsigned)
-    for parameter, value in zip(entry.parameters, values.values(), strict=True):
-        if parameter.bound:
-            parameter.require(entry.name, value, order(_value(value, result.parameters), Fraction(0)))
-    return result
+    bounds = [(entry.name, parameter, values[parameter.name]) for parameter in entry.parameters]
+    return _from_expression(label, with_texts(entry.formula, values), assume, bounds)
 
 
-def _from_expression(label: str, formula: str, assume: Sequence[str], unsigned: Sequence[str]) -> SymbolicActivation:
+def _from_expression(
+    label: str, formula: str, assume: Sequence[str], bounds: Sequence[tuple[str, Parameter, str]]
+) -> SymbolicActivation:
+    """`bounds` are the parameters of a named activation, each with its name before and with the text of its value."""
     names = free_names(formula)
     check_names(names)
+    unsigned = {value for _, parameter, value in bounds if not parameter.bound}
     parameters = Parameters(names, [name for name in names if name in unsigned], assume)
+    for name, parameter, value in bounds:
+        if parameter.bound:
+            number = parse_exactly(value, {name: parameters.numbers[name] for name in free_names(value)}).intercepts[0]
+            parameter.require(name, value, order(number, Fraction(0)))
     pieces = parse_exactly(formula, parameters.numbers)
     if not any(pieces.slopes) and not any(pieces.intercepts):
         pieces.rounded()
@@ -132,10 +136,6 @@ def _exact_pieces(phi: PiecewiseLinear) -> Pieces:
 def _rational(value: float) -> Fraction:
     short = Fraction(value).limit_denominator(1000)
     return short if float(short) == value else exact(value)
-
-
-def _value(text: str, parameters: Parameters) -> Number:
-    return parse_exactly(text, {name: parameters.numbers[name] for name in free_names(text)}).intercepts[0]
 
 
 def _text(name: str, value: object) -> str:
