@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from meanfield.errors import ExpressionError as ExpressionError
     from meanfield.errors import MeanFieldError as MeanFieldError
     from meanfield.errors import NoEdgeOfChaos as NoEdgeOfChaos
+    from meanfield.errors import NoFormula as NoFormula
     from meanfield.errors import UndecidedOrder as UndecidedOrder
     from meanfield.errors import UndefinedCorrelation as UndefinedCorrelation
     from meanfield.fixed_points import CorrelationFixedPoint as CorrelationFixedPoint
@@ -52,6 +53,7 @@ _HOMES = {
     "ExpressionError": "errors",
     "MeanFieldError": "errors",
     "NoEdgeOfChaos": "errors",
+    "NoFormula": "errors",
     "UndecidedOrder": "errors",
     "UndefinedCorrelation": "errors",
     "CorrelationFixedPoint": "fixed_points",

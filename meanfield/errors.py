@@ -14,6 +14,7 @@ __all__ = [
     "ExpressionError",
     "MeanFieldError",
     "NoEdgeOfChaos",
+    "NoFormula",
     "OutputError",
     "UndecidedOrder",
     "UndefinedCorrelation",
@@ -55,6 +56,10 @@ class UndefinedCorrelation(MeanFieldError):
 
 class DerivationError(MeanFieldError):
     """A formula disagrees with the numeric core, and is withheld: a fault in meanfield."""
+
+
+class NoFormula(MeanFieldError):
+    """A quantity whose formula would be too long to be of use; its values are computed without."""
 
 
 class NoEdgeOfChaos(MeanFieldError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,10 +87,12 @@ def derive(
         raise DomainError(
             f"--standalone makes a LaTeX document, not {format.value}: add --format latex, or leave it out"
         )
+    if len(act) > 1:
+        raise DomainError(f"--act is given {len(act)} times: derive formulas of one activation at a time")
     from meanfield.symbolic.derivation import derivation_of
 
     values = read_parameters({"tau": tau, "m": m, "slope": slope}, param, lambda text, value: value)
-    derivation = derivation_of(act, quantity or "V", values, assume or (), notation.value)
+    derivation = derivation_of(act[0], quantity or "V", values, assume or (), notation.value)
     if format is FormulaFormat.pretty:
         _show(derivation, output)
     else:
@@ -118,7 +121,7 @@ def _show(derivation: Derivation, output: Any) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from meanfield.symbolic.writing import conditions, equations
+    from meanfield.symbolic.writing import conditions, equations, legend
 
     width = FILE_WIDTH if output else Console().width
     subject = derivation.activation
@@ -128,9 +131,20 @@ def _show(derivation: Derivation, output: Any) -> None:
     if told := conditions(subject.parameters):
         rows.append(Text(f"  {told}", "dim"))
     for lines in equations(derivation, width - 2):
-        rows.append(Text(""))
-        rows += [Text(f"  {line}", no_wrap=True, overflow="ignore") for line in lines]
+        rows += [Text(""), *(Text(f"  {line}") for line in lines)]
+    notes = [legend(derivation.formulas.values())]
+    if any(formula.quantity.continuous for formula in derivation.formulas.values()):
+        notes.append("The edge of chaos exists where σ_b² ≥ 0.")
     if derivation.missing:
-        names, reason = ", ".join(derivation.missing), next(iter(derivation.missing.values()))
-        rows += [Text(""), Text(f"Without a formula: {names}; {reason}.", "dim")]
+        reasons = "; ".join(dict.fromkeys(derivation.missing.values()))
+        notes.append(f"Without a formula: {', '.join(derivation.missing)}; {reasons}.")
+    rows += [Text(f"\n{note}", "dim") for note in notes if note]
     show(rows, output)
+
+
+def _help() -> str:
+    names = "\n".join(f"  {q.name:<9} {q.symbol}, {q.meaning}" for q in QUANTITIES.values())
+    return f"{inspect.cleandoc(derive.__doc__ or '')}\n\n\b\nQuantities:\n{names}"
+
+
+derive.__doc__ = _help()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -53,24 +53,17 @@ def _complete_activation(incomplete: str) -> list[tuple[str, str]]:
     return [(a.name, a.formula) for a in ACTIVATIONS if a.name.startswith(incomplete)]
 
 
-Acts = Annotated[
-    list[str],
-    typer.Option(
+def _act(use: str) -> Any:
+    return typer.Option(
         "--act",
-        help="A name, an expression in x, points, a file or package.module:function; repeat for a row each.",
+        help=f"A name, an expression in x, points, a file or package.module:function; {use}.",
         autocompletion=_complete_activation,
         show_default=False,
-    ),
-]
-Act = Annotated[
-    str,
-    typer.Option(
-        "--act",
-        help="A name, an expression in x, points, a file or package.module:function.",
-        autocompletion=_complete_activation,
-        show_default=False,
-    ),
-]
+    )
+
+
+Act = Annotated[list[str], _act("names without a value stay symbols")]
+Acts = Annotated[list[str], _act("repeat for a row each")]
 Tau = Annotated[float | None, typer.Option("--tau", help="Threshold τ ≥ 0 of the activation.", show_default=False)]
 M = Annotated[float | None, typer.Option("--m", help="Clip level m > 0 of the activation.", show_default=False)]
 Slope = Annotated[float | None, typer.Option("--slope", help="Slope of leaky-relu for x < 0.", show_default=False)]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+from collections.abc import Iterator, Mapping
 
-from sympy import Expr, Pow, Symbol, srepr
+from sympy import Expr, Pow, Symbol, sqrt, srepr
 from sympy.core.function import AppliedUndef
 from sympy.printing.mathematica import MCodePrinter
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.precedence import PRECEDENCE
 
 from meanfield.symbolic import bivariate
-from meanfield.symbolic.derivation import Derivation, Formula
-from meanfield.symbolic.names import mathematica_name
+from meanfield.symbolic.derivation import SYMBOLS, Derivation, Formula
+from meanfield.symbolic.names import mathematica_names
 
 __all__ = ["mathematica", "python", "sympy"]
 
@@ -51,8 +52,8 @@ _HEAD = '''"""Mean-field theory of {label}.
 
 φ(x) = {formula}{conditions}.
 
-Arguments are floats or arrays, which broadcast. Like every formula in terms of normal probabilities, these lose digits
-where the active region is rare.
+Arguments are floats or arrays, which broadcast; the derivatives of R want -1 < rho < 1. Like every formula in terms of
+normal probabilities, these lose digits where the active region is rare, or narrow beside the root of q.
 """
 '''
 
@@ -65,12 +66,16 @@ def python(derivation: Derivation) -> str:
     special = [name for name in ("erf", "erfc", "ndtr", "owens_t") if _uses("".join([*helpers, text]), name)]
     conditions = _conditions(derivation)
     head = _HEAD.format(
-        label=derivation.activation.label,
-        formula=derivation.activation.formula,
+        label=_in_docstring(derivation.activation.label),
+        formula=_in_docstring(derivation.activation.formula),
         conditions=f", {', '.join(conditions)}" if conditions else "",
     )
     imports = "import numpy as np\n" + (f"from scipy.special import {', '.join(special)}\n" if special else "")
     return "\n".join([head, "\n\n".join([imports, *helpers, *functions])])
+
+
+def _in_docstring(text: str) -> str:
+    return text.replace("\\", "/").replace('"', "'")
 
 
 def _conditions(derivation: Derivation) -> list[str]:
@@ -87,25 +92,36 @@ def _function(derivation: Derivation, formula: Formula) -> str:
     arguments = [*quantity.arguments, *derivation.activation.parameters.symbols]
     meaning = quantity.meaning[0].upper() + quantity.meaning[1:]
     printer = _PythonPrinter()
-    statements = [f"{_local(name)} = {printer.doprint(value)}" for name, value in formula.definitions.items()]
+    statements = [f"{_local(name)} = {printer.doprint(value)}" for name, value in _definitions(formula)]
     result = printer.doprint(formula.short.replace(lambda e: isinstance(e, AppliedUndef), _local))
     if not {symbol.name for symbol in formula.expression.free_symbols} & {"q", "q_star", "rho"}:
         # In the shape of the arguments, though the value does not depend on them.
         result = f"{result} + 0*{quantity.arguments[0]}"
-    body = [_wrapped(statement) for statement in (*statements, f"return {result}")]
-    return "\n".join(
-        [f"def {quantity.name}({', '.join(arguments)}):", f'    """{quantity.symbol}: {meaning}."""', *body, ""]
-    )
+    body = [*statements, f"return {result}"]
+    indent = "    "
+    lines = [f"def {quantity.name}({', '.join(arguments)}):", f'    """{quantity.symbol}: {meaning}."""']
+    if "rho" in arguments:
+        # At ρ = ±1 arrays divide by 0 as they should, plain floats would raise.
+        lines += ["    rho = np.asarray(rho, float)", '    with np.errstate(divide="ignore", invalid="ignore"):']
+        indent = "        "
+    return "\n".join([*lines, *(_wrapped(statement, indent) for statement in body), ""])
 
 
-def _wrapped(statement: str) -> str:
+def _definitions(formula: Formula) -> Iterator[tuple[Expr, Expr]]:
+    """What is to be computed before a formula, σ_w on the edge of chaos included."""
+    if formula.edge is not None:
+        yield SYMBOLS["sigma_w"], sqrt(formula.edge)
+    yield from formula.definitions.items()
+
+
+def _wrapped(statement: str, indent: str) -> str:
     """A statement on lines of at most 120 characters, what stands after = or return in parentheses if need be."""
-    line = f"    {statement}"
-    if len(line) <= 120:
-        return line
+    if len(indent + statement) <= 120:
+        return indent + statement
     start = "return " if statement.startswith("return ") else statement[: statement.index("= ") + 2]
-    inside = textwrap.wrap(statement.removeprefix(start), 112, break_long_words=False, break_on_hyphens=False)
-    return "\n".join([f"    {start}(", *(f"        {part}" for part in inside), "    )"])
+    width = 116 - len(indent)
+    inside = textwrap.wrap(statement.removeprefix(start), width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([f"{indent}{start}(", *(f"{indent}    {part}" for part in inside), f"{indent})"])
 
 
 def _local(name: Expr) -> Symbol:
@@ -114,8 +130,12 @@ def _local(name: Expr) -> Symbol:
 
 
 class _MathematicaPrinter(MCodePrinter):  # type: ignore[misc]
+    def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__()
+        self.names = names
+
     def _print_Symbol(self, expression: Symbol) -> str:
-        return mathematica_name(expression.name)
+        return self.names[expression.name]
 
     def _print_Phi(self, expression: Expr) -> str:
         return f"CDF[NormalDistribution[], {self._print(expression.args[0])}]"
@@ -135,14 +155,16 @@ def mathematica(derivation: Derivation) -> str:
 
 def mathematica_definition(derivation: Derivation, formula: Formula) -> str:
     """name[arguments] := formula."""
-    printer = _MathematicaPrinter()
-    names = [*formula.quantity.arguments, *derivation.activation.parameters.symbols]
-    arguments = ", ".join(f"{mathematica_name(name)}_" for name in names)
+    local = [(_local(name), value) for name, value in _definitions(formula)]
+    arguments = [*formula.quantity.arguments, *derivation.activation.parameters.symbols]
+    names = mathematica_names([*SYMBOLS, *(symbol.name for symbol, _ in local), *arguments])
+    printer = _MathematicaPrinter(names)
     body = printer.doprint(formula.short.replace(lambda e: isinstance(e, AppliedUndef), _local))
-    if formula.definitions:
-        local = (f"{_local(name)} = {printer.doprint(value)}" for name, value in formula.definitions.items())
-        body = f"With[{{{', '.join(local)}}}, {body}]"
-    return f"{mathematica_name(formula.quantity.name)}[{arguments}] := {body}"
+    if local:
+        given = ", ".join(f"{names[symbol.name]} = {printer.doprint(value)}" for symbol, value in local)
+        body = f"With[{{{given}}}, {body}]"
+    head = formula.quantity.name.replace("_", "")
+    return f"{head}[{', '.join(f'{names[name]}_' for name in arguments)}] := {body}"
 
 
 def sympy(derivation: Derivation) -> str:

@@ -17,7 +17,7 @@ from sympy import Add, Expr, Integer, Mul
 
 from meanfield.symbolic.parameters import Element, Polynomial
 
-__all__ = ["ONE", "Atom", "Combination", "collected", "expression"]
+__all__ = ["ONE", "Atom", "Combination", "collected", "expression", "lowest_power", "total"]
 
 
 class Atom(NamedTuple):
@@ -81,7 +81,7 @@ def collected(terms: Mapping[Expr, Element], values: Sequence[Expr]) -> Expr:
         return Integer(0)
     common = _common_factor(list(terms.values()))
     last = common.field.gens[-1]
-    power = _lowest_power(common)
+    power = lowest_power(common)
     return min((_with_outside(common * last**-n, terms, values) for n in (power, 0)), key=Expr.count_ops)
 
 
@@ -108,9 +108,9 @@ def _common_factor(coefficients: list[Element]) -> Element:
     return -common if all((c / common).numer.LC < 0 for c in coefficients) else common
 
 
-def _lowest_power(element: Element) -> int:
-    """The power of the last generator that divides it."""
-    above, below = (int(min(powers[-1] for powers in p)) for p in (element.numer, element.denom))
+def lowest_power(element: Element, position: int = -1) -> int:
+    """The power of a generator, the last unless told otherwise, that divides a coefficient."""
+    above, below = (int(min(powers[position] for powers in p)) for p in (element.numer, element.denom))
     return above - below
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sympy import Expr, Function, Mul, Rational, Symbol, erf, erfc, exp, oo, pi, sqrt
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.errors import DerivationError, DomainError, NoEdgeOfChaos
+from meanfield.errors import DerivationError, DomainError, NoEdgeOfChaos, NoFormula
 from meanfield.symbolic.combination import ONE, Combination
 from meanfield.symbolic.functions import Phi, phi
 from meanfield.symbolic.one_variable import OneVariable
@@ -35,6 +35,9 @@ SYMBOLS: dict[str, Symbol] = {
 _q, _q_star, _sigma_w, _sigma_b, _rho = SYMBOLS.values()
 _V = Function("V")(_q)
 
+#: A correlation map has a term for each pair of knots; with more of them nobody reads it.
+_MOST_KNOTS = 16
+
 
 @dataclass(frozen=True)
 class Formula:
@@ -55,14 +58,15 @@ class Formula:
     @cached_property
     def expression(self) -> Expr:
         """The formula with its definitions put in."""
-        return self.short.subs(self.definitions)
+        return self.short.xreplace(dict(self.definitions))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Derivation(Mapping[str, Expr]):
     """Formulas of one activation: a mapping from the name of a quantity to a sympy expression.
 
-    A notebook shows it as LaTeX, and so does `latex()` of an entry's own.
+    A notebook shows it, and each of its expressions, as LaTeX. On the edge of chaos σ_w stands in an expression for the
+    value that `sigma_w2` gives.
 
     Attributes:
         activation: the activation, its parameters and what is assumed of them.
@@ -86,6 +90,9 @@ class Derivation(Mapping[str, Expr]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.formulas)
+
+    def __repr__(self) -> str:
+        return f"<Derivation of {self.activation.label}: {', '.join(self.formulas)}>"
 
     def __len__(self) -> int:
         return len(self.formulas)
@@ -128,6 +135,7 @@ def derive(
     Raises:
         ActivationError: no activation, or one whose pieces depend on an order that is not assumed.
         NoEdgeOfChaos: a quantity on the edge of chaos of an activation that has none.
+        NoFormula: a correlation map of more knots than a formula can hold.
         DomainError: an unknown quantity or notation.
         DerivationError: a formula failed its check; nothing is returned.
 
@@ -157,13 +165,14 @@ def derivation_of(
     for quantity in wanted:
         try:
             formulas[quantity.name] = deriver.formula(quantity)
-        except NoEdgeOfChaos as refusal:
+        except (NoEdgeOfChaos, NoFormula) as refusal:
             if "all" not in names:
                 raise
             missing[quantity.name] = str(refusal)
-    check(subject, [(name, formula.expression) for name, formula in formulas.items()])
     if notation == "erf":
         formulas = {name: _in_erf(formula) for name, formula in formulas.items()}
+    printed = [(name, formula.expression) for name, formula in formulas.items()]
+    check(subject, [*printed, *(("sigma_w2", formula.edge) for formula in formulas.values() if formula.edge)])
     return Derivation(subject, notation, formulas, missing)
 
 
@@ -181,7 +190,7 @@ class _Deriver:
         short: Expr = getattr(self, quantity.name)()
         candidates = {_V: self.V()} | (dict(self._scaled()) if short.has(_rho) else {})
         definitions = {name: value for name, value in candidates.items() if short.has(name)}
-        edge = self.sigma_w2() if quantity.arguments == ("q_star", "sigma_w") and short.has(_sigma_w) else None
+        edge = self.sigma_w2() if short.has(_q_star) and short.has(_sigma_w) else None
         return Formula(quantity, short, definitions, edge)
 
     def V(self) -> Expr:
@@ -219,7 +228,7 @@ class _Deriver:
     def sigma_b2(self) -> Expr:
         """(q* E φ'² − E φ²)/E φ'²."""
         core = self.on[_q]
-        above = self.slope_square.scaled(core.root**2) - self.square
+        above = self.bias
         below = self.slope_square
         if len(below.terms) == 1:
             # One divisor divides each term.
@@ -277,19 +286,27 @@ class _Deriver:
         return self.on[_q].slope_square()
 
     @cached_property
+    def bias(self) -> Combination:
+        """q E φ'² − E φ², σ_b² E φ'² on the edge of chaos."""
+        return self.slope_square.scaled(self.on[_q].root ** 2) - self.square
+
+    @cached_property
     def two(self) -> TwoVariables:
         """The two-variable theory, in the form with fewer terms."""
-        forms = [
-            TwoVariables(self.activation.parameters, self.activation.pieces, _q, _rho, folded)
-            for folded in (False, True)
-        ]
-        return min(forms, key=lambda form: len(form.covariance().terms))
+        pieces = self.activation.pieces
+        if len(pieces.knots) > _MOST_KNOTS:
+            raise NoFormula(
+                f"{self.activation.label} has {len(pieces.knots)} knots, and R a term for each pair: its formula is "
+                f"not derived for more than {_MOST_KNOTS} (MeanField.R computes it for any)"
+            )
+        forms = [TwoVariables(self.activation.parameters, pieces, _q, _rho, folded) for folded in (False, True)]
+        return min(forms, key=lambda form: len(form.covariance.terms))
 
     @cached_property
     def covariances(self) -> tuple[Combination, Combination, Combination]:
         """C, C' and C'', the last one met by Price's theorem."""
         two = self.two
-        c = two.covariance()
+        c = two.covariance
         d1 = two.derivative(c)
         d2 = two.derivative(d1)
         if not two.same(d2, two.price()):
@@ -310,36 +327,28 @@ class _Deriver:
             yield h, self.on[_q].scaled(threshold)
 
     def _require_edge(self) -> None:
+        label = self.activation.label
         if not self.activation.is_continuous:
             jumps = [str(self.activation.parameters.expression(t)) for t in self.activation.jumps]
             raise NoEdgeOfChaos(
-                f"{self.activation.label} jumps at x = {', '.join(jumps)}, so χ₁ = ∞ whatever σ_w: what holds on the "
-                "edge of chaos needs a continuous activation (replace the jump by a steep slope)"
+                f"{label} jumps at x = {', '.join(jumps)}, so χ₁ = ∞ whatever σ_w: what holds on the edge of chaos "
+                "needs a continuous activation (replace the jump by a steep slope)"
             )
         if not any(self.activation.pieces.slopes):
+            raise NoEdgeOfChaos(f"{label} is constant, so χ₁ = 0 whatever σ_w: give it a slope somewhere")
+        if self.on[_q].combination_sign(self.bias) == -1:
             raise NoEdgeOfChaos(
-                f"{self.activation.label} is constant, so χ₁ = 0 whatever σ_w: give it a slope somewhere"
+                f"{label} would need σ_b² < 0 at every q*: it is too far from 0 at 0 (subtract φ(0) from it)"
             )
 
 
 def _in_erf(formula: Formula) -> Formula:
     """The formula in erf, erfc and exp, whichever of erf and erfc makes it shorter."""
 
-    def rewritten(expression: Expr, normal: Callable[[Expr], Expr]) -> Expr:
-        return expression.replace(Phi, normal).replace(phi, lambda x: exp(-(x**2) / 2) / sqrt(2 * pi))
-
     def shorter(expression: Expr) -> Expr:
-        forms = (rewritten(expression, _with_erf), rewritten(expression, _with_erfc))
-        return min(forms, key=Expr.count_ops)
+        normal = expression.rewrite(phi, exp)
+        return min((normal.rewrite(Phi, form) for form in (erf, erfc)), key=Expr.count_ops)
 
     definitions = {name: shorter(value) for name, value in formula.definitions.items()}
     edge = formula.edge if formula.edge is None else shorter(formula.edge)
     return Formula(formula.quantity, shorter(formula.short), definitions, edge)
-
-
-def _with_erf(x: Expr) -> Expr:
-    return (1 - erf(-x / sqrt(2))) / 2 if x.could_extract_minus_sign() else (1 + erf(x / sqrt(2))) / 2
-
-
-def _with_erfc(x: Expr) -> Expr:
-    return erfc(-x / sqrt(2)) / 2

@@ -1,7 +1,8 @@
 """The functions that formulas are written in: Φ, ϕ and Φ₂, as sympy functions.
 
 sympy has no normal distribution as a function of one argument, and rewriting it in erf before the end would lose the
-short forms. These differentiate, evaluate to any number of digits, and rewrite in erf: `expression.rewrite(erf)`.
+short forms. These differentiate, evaluate to any number of digits, become numpy functions under `lambdify`, and rewrite
+in erf: `expression.rewrite(Phi, erf)`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ class Phi(Function):  # type: ignore[misc]
     def _eval_evalf(self, prec: int) -> Expr:
         return self.rewrite(erfc)._eval_evalf(prec)
 
+    def _latex(self, printer: Any) -> str:
+        return rf"\Phi\left({printer._print(self.args[0])}\right)"
+
+    def _scipycode(self, printer: Any) -> str:
+        return f"{printer._module_format('scipy.special.ndtr')}({printer._print(self.args[0])})"
+
 
 class phi(Function):  # type: ignore[misc]
     """ϕ(x) = exp(−x²/2)/√(2π), the standard normal density."""
@@ -61,6 +68,12 @@ class phi(Function):  # type: ignore[misc]
     def _eval_evalf(self, prec: int) -> Expr:
         return self.rewrite(exp)._eval_evalf(prec)
 
+    def _latex(self, printer: Any) -> str:
+        return rf"\varphi\left({printer._print(self.args[0])}\right)"
+
+    def _scipycode(self, printer: Any) -> str:
+        return str(printer._print(self.rewrite(exp)))
+
 
 class Phi2(Function):  # type: ignore[misc]
     """Φ₂(h, k; ρ) = P(X ≤ h, Y ≤ k) of standard normals with correlation ρ."""
@@ -69,7 +82,11 @@ class Phi2(Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, h: Expr, k: Expr, rho: Expr) -> Expr | None:
-        """Independent variables, and the quadrant."""
+        """Independent variables, the quadrant, and infinite arguments."""
+        if -oo in (h, k):
+            return Integer(0)
+        if oo in (h, k):
+            return Phi(k if h == oo else h)
         if rho.is_zero:
             return Phi(h) * Phi(k)
         return Rational(1, 4) + asin(rho) / (2 * pi) if h.is_zero and k.is_zero else None
@@ -86,6 +103,14 @@ class Phi2(Function):  # type: ignore[misc]
             return exp(-(h**2 - 2 * rho * h * k + k**2) / (2 * root**2)) / (2 * pi * root)
         raise ArgumentIndexError(self, argindex)
 
+    def _latex(self, printer: Any) -> str:
+        h, k, rho = map(printer._print, self.args)
+        return rf"\Phi_2\left({h}, {k}; {rho}\right)"
+
+    def _scipycode(self, printer: Any) -> str:
+        name = printer._module_format("meanfield.symbolic.bivariate.Phi2")
+        return f"{name}({', '.join(map(printer._print, self.args))})"
+
     def _eval_evalf(self, prec: int) -> Expr | None:
         if not all(argument.is_number for argument in self.args):
             return None
@@ -95,7 +120,10 @@ class Phi2(Function):  # type: ignore[misc]
 
 
 def bivariate_cdf(h: Any, k: Any, rho: Any) -> Any:
-    """Φ₂(h, k; ρ) in mpmath's working precision: Φ(h)Φ(k) + ∫ exp(−(h² + k² − 2hk sin θ)/2cos²θ) dθ/2π up to arcsin ρ."""
+    """Φ₂(h, k; ρ) in mpmath's working precision.
+
+    Φ(h)Φ(k) + ∫ exp(−(h² + k² − 2hk sin θ)/2cos²θ) dθ/2π from 0 to arcsin ρ.
+    """
     side = -1 if rho < 0 else 1
 
     def density(angle: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
 from itertools import pairwise
 
@@ -21,9 +22,10 @@ _WIDTH = 78
 _DOCUMENT = r"""\documentclass{article}
 \usepackage[margin=2.5cm]{geometry}
 \usepackage{amsmath, amssymb}
+\allowdisplaybreaks
 \begin{document}
 
-\section*{Mean-field theory of \texttt{%(label)s}}
+\section*{Mean-field theory%(of)s}
 
 A network with pre-activations $h^{l} = W^{l}\phi(h^{l-1}) + b^{l}$, $W_{ij} \sim N(0, \sigma_w^2/N)$ and
 $b_i \sim N(0, \sigma_b^2)$, has the activation
@@ -47,11 +49,15 @@ is $\chi_1(q^*) = 1$ with $V(q^*) = q^*$. %(notation)s
 \end{document}
 """
 
-_NORMAL = (
-    r"Below, $\Phi$ and $\varphi$ are the distribution function and the density of the standard normal distribution"
-    r"%s."
-)
-_BIVARIATE = r", and $\Phi_2(h, k; \rho)$ is the distribution function of two standard normals with correlation $\rho$"
+#: What stands in formulas, and what it is.
+_FUNCTIONS = {
+    r"\Phi(": r"$\Phi$ is the standard normal distribution function",
+    r"\varphi(": r"$\varphi$ is the standard normal density",
+    r"\Phi_2(": r"$\Phi_2(h, k; \rho)$ is the distribution function of two standard normals with correlation $\rho$",
+}
+
+#: Of a label that stands in the title.
+_LONGEST_TITLE = 40
 
 
 def display(formula: Formula, known: Collection[Expr] = ()) -> str:
@@ -63,14 +69,19 @@ def display(formula: Formula, known: Collection[Expr] = ()) -> str:
     rows += [(write(name).latex, value) for name, value in formula.definitions.items() if name not in known]
     if formula.edge is not None and SYMBOLS["sigma_w"] not in known:
         rows.append((r"\sigma_w^2", formula.edge))
+    written = _rows(rows)
+    return f"\\begin{{aligned}}\n{written}\n\\end{{aligned}}" if "&" in written else written
+
+
+def _rows(rows: list[tuple[str, Expr]]) -> str:
+    """Equations one below the other, aligned; one that fits on a line as it is."""
     broken = [(head, [line.latex for line in lines(value, _WIDTH)]) for head, value in rows]
     if len(broken) == 1 and len(broken[0][1]) == 1:
         return f"{broken[0][0]} = {broken[0][1][0]}"
-    inside = " \\\\\n".join(
+    return " \\\\\n".join(
         f"  {head} ={{}}& {first}" + "".join(f" \\\\\n  &\\quad {line}" for line in rest)
         for head, (first, *rest) in broken
     )
-    return f"\\begin{{aligned}}\n{inside}\n\\end{{aligned}}"
 
 
 def displays(derivation: Derivation) -> dict[str, str]:
@@ -81,22 +92,35 @@ def displays(derivation: Derivation) -> dict[str, str]:
 def document(derivation: Derivation) -> str:
     """A whole document: what φ, V, R, χ₁ and the edge of chaos are, the formulas, and what they say of stability."""
     shown = displays(derivation)
-    text = "".join(shown.values())
-    normal = _NORMAL % (_BIVARIATE if r"\Phi_2" in text else "") if r"\Phi" in text or r"\varphi" in text else ""
+    label = derivation.activation.label
     return _DOCUMENT % {
-        "label": _escaped(derivation.activation.label),
+        # A longer one would leave the page.
+        "of": f" of \\texttt{{{_escaped(label)}}}" if len(label) <= _LONGEST_TITLE else "",
         "phi": _definition(derivation),
         "parameters": _parameters(derivation),
-        "notation": normal,
+        "notation": _notation("".join(shown.values())),
         "formulas": "\n\n".join(
-            f"{_meaning(derivation.formulas[name])}\n\\[\n{latex}\n\\]" for name, latex in shown.items()
+            f"{_meaning(derivation.formulas[name])}\n{_over_pages(latex)}" for name, latex in shown.items()
         ),
         "stability": stability_sentence(derivation.activation),
     }
 
 
+def _notation(formulas: str) -> str:
+    """The functions that occur, each as a clause."""
+    plain = formulas.replace(r"\left", "")
+    told = [clause for name, clause in _FUNCTIONS.items() if name in plain]
+    return f"Below, {', and '.join(told)}." if told else ""
+
+
+def _over_pages(latex: str) -> str:
+    """A display that may go on on the next page where it has several lines."""
+    inside = latex.removeprefix("\\begin{aligned}\n").removesuffix("\n\\end{aligned}")
+    return f"\\[\n{latex}\n\\]" if inside == latex else f"\\begin{{align*}}\n{inside}\n\\end{{align*}}"
+
+
 def _meaning(formula: Formula) -> str:
-    words = formula.quantity.meaning
+    words = formula.quantity.meaning.replace("N times", "$N$ times")
     return f"{words[0].upper()}{words[1:]}:" + (_KAPPA if formula.quantity.name == "kappa" else "")
 
 
@@ -135,8 +159,11 @@ def _parameters(derivation: Derivation) -> str:
 
 def _escaped(text: str) -> str:
     special = {**{c: "\\" + c for c in "&%$#_{}"}, "~": r"\textasciitilde{}", "^": r"\^{}", "\\": r"\textbackslash{}"}
-    return "".join(special.get(c) or (c if c.isascii() else f"$\\{_greek(c)}$") for c in text)
+    return "".join(special.get(c) or (c if c.isascii() else _letter(c)) for c in unicodedata.normalize("NFKC", text))
 
 
-def _greek(letter: str) -> str:
-    return latex_name(letter).removeprefix("\\")
+def _letter(letter: str) -> str:
+    """A letter outside ASCII: Greek, or the Latin one below its accents."""
+    if latex_name(letter) != letter:
+        return f"${latex_name(letter)}$"
+    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"

@@ -8,25 +8,7 @@ from collections.abc import Iterable
 
 from meanfield.errors import ActivationError
 
-__all__ = ["check_names", "latex_name", "mathematica_name", "text_name"]
-
-#: Names that formulas give a meaning of their own.
-_TAKEN = {
-    "q": "the variance",
-    "q_star": "the variance at the fixed point",
-    "rho": "the correlation",
-    "sigma_w": "the scale of the weights",
-    "sigma_b": "the scale of the biases",
-    "V": "the variance map",
-    "R": "the correlation map",
-    "pi": "the number π",
-    "Phi": "the normal distribution function",
-    "phi": "the normal density, or the activation",
-    "Phi2": "the bivariate normal distribution function",
-    "np": "numpy in generated code",
-    "ndtr": "a function in generated code",
-    "density": "a function in generated code",
-}
+__all__ = ["check_names", "latex_name", "mathematica_names", "text_name"]
 
 _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
@@ -59,8 +41,28 @@ _WITH_COMMAND = {
 _PARTS = re.compile(r"([^\W\d_]+)_?(\w*)")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
-#: Single letters that mean something to Mathematica.
-_PROTECTED = frozenset("CDEIKNO")
+
+#: What formulas write with a meaning of their own, in LaTeX.
+_TAKEN = {
+    "x": "the variable of the activation",
+    "q": "the variance",
+    r"q_{star}": "the variance at the fixed point",
+    r"\rho": "the correlation",
+    r"\sigma_{w}": "the scale of the weights",
+    r"\sigma_{b}": "the scale of the biases",
+    "V": "the variance map",
+    "R": "the correlation map",
+    r"\chi_{1}": "the gain of gradients",
+    r"\kappa": "a quantity",
+    r"\pi": "a number",
+    r"\Phi": "the normal distribution function",
+    r"\Phi_{2}": "the bivariate normal distribution function",
+    r"\phi": "the activation, or the normal density",
+}
+
+#: Names that generated code gives a meaning of its own, or that stand for no number.
+_IN_CODE = frozenset("np ndtr density Phi2 erf erfc owens_t".split())
+_NOT_FINITE = frozenset({"inf", "infinity", "nan", "oo", "zoo"})
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -71,18 +73,19 @@ def check_names(names: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        stem, _ = _split(name)
-        latin = name.replace(stem, _BY_LETTER.get(stem, stem), 1)
-        if latin in _TAKEN:
-            raise ActivationError(f"{name} is {_TAKEN[latin]} in every formula: give the parameter another name")
         match = _PARTS.fullmatch(name)
-        letters = match[1] + match[2] if match else name
-        if not match or not all(c.isascii() or c in _BY_LETTER for c in letters):
+        if not match or not all(c.isascii() or c in _BY_LETTER for c in match[1] + match[2]):
             raise ActivationError(
-                f"{name!a} cannot be written in a formula: name the parameter with Latin or Greek letters and digits"
+                f"{name} cannot be written in a formula: name the parameter with letters a to z, Greek ones, and digits"
             )
-        if (written := text_name(name)) in seen:
-            raise ActivationError(f"{seen[written]} and {name} are both written {written}: rename one of them")
+        written = latex_name(name)
+        if written in _TAKEN or name in _IN_CODE:
+            meaning = _TAKEN.get(written, "a function of generated code")
+            raise ActivationError(f"{name} is {meaning} in every formula: give the parameter another name")
+        if name.casefold() in _NOT_FINITE:
+            raise ActivationError(f"{name} is not a finite number: give a parameter a number such as 0.5, or a letter")
+        if written in seen:
+            raise ActivationError(f"{seen[written]} and {name} look the same in a formula: rename one of them")
         seen[written] = name
 
 
@@ -107,10 +110,17 @@ def latex_name(name: str) -> str:
     return f"{written}_{{{inside}}}" if index else written
 
 
-def mathematica_name(name: str) -> str:
-    """The name in Mathematica, where _ has a meaning of its own."""
-    plain = name.replace("_", "")
-    return f"{plain}0" if plain in _PROTECTED else plain
+def mathematica_names(names: Iterable[str]) -> dict[str, str]:
+    """Each name in Mathematica, where _ has a meaning of its own and capitals begin what is built in."""
+    result: dict[str, str] = {}
+    for name in names:
+        plain = name.replace("_", "")
+        if plain[0].isupper() and name not in ("V", "R"):
+            plain += "0"
+        while plain in result.values():
+            plain += "0"
+        result[name] = plain
+    return result
 
 
 def _split(name: str) -> tuple[str, str]:

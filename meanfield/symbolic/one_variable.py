@@ -49,10 +49,7 @@ class OneVariable:
 
     def element(self, number: Number) -> Element:
         """An exact number as a coefficient."""
-        element = self.parameters.element(number)
-        if not self.parameters.symbols:
-            return self.field(int(element.numer.LC)) / self.field(int(element.denom.LC))
-        return element.set_field(self.field)
+        return self.parameters.lifted(number, self.field)
 
     def power(self, n: int) -> Combination:
         """E φⁿ."""
@@ -111,12 +108,18 @@ class OneVariable:
 
     def sign(self, coefficient: Element) -> int | None:
         """The sign of a coefficient where all its terms have the same."""
-        if not all(symbol.is_positive for symbol in self.parameters.symbols.values()):
+        above = {c > 0 for c in coefficient.numer.values()}
+        below = {c > 0 for c in coefficient.denom.values()}
+        if self.parameters.unsigned or len(above) != 1 or len(below) != 1:
             return None
-        below = 1 if coefficient.denom.LC > 0 else -1
-        if all(c > 0 for c in coefficient.numer.values()):
-            return below
-        return -below if all(c < 0 for c in coefficient.numer.values()) else None
+        return 1 if above == below else -1
+
+    def combination_sign(self, combination: Combination) -> int | None:
+        """The sign of a sum, where all its coefficients have the same: its functions are positive."""
+        if not combination:
+            return 0
+        signs = {self.sign(c) for c in combination.terms.values()}
+        return signs.pop() if len(signs) == 1 else None
 
     def expression(self, combination: Combination) -> Expr:
         """A combination in Φ and ϕ, common factors out."""

@@ -33,8 +33,14 @@ _SIDES = re.compile(r"(<=|>=|<|>)")
 #: Values of parameters are drawn within a factor 2 to this power of 1, further out where that satisfies nothing.
 _RANGES = (2.0, 4.0, 8.0)
 
-#: Draws at a time, and how often, before giving up on assumptions that nearly nothing satisfies.
-_DRAWS, _ROUNDS = 50_000, 20
+#: Draws from each range, where there are assumptions to satisfy.
+_DRAWS = 50_000
+
+#: Bounds of the parameters where assumptions leave little room, such as a > 300.
+_SIZES = (8.0, 1e3, 1e6)
+
+#: Of the terms of a number that is assumed to be positive, it is at least so much: clear of 0, where knots would meet.
+_CLEAR = 1e-6
 
 
 def field(symbols: Sequence[Symbol]) -> FracField:
@@ -48,7 +54,7 @@ class Parameters:
     Args:
         names: their names.
         unsigned: those of them that may be negative; every other is positive.
-        assume: inequalities between expressions in them, such as "tau > 2*m" or "0 < a < b".
+        assume: inequalities between expressions in them, such as "tau > 2*m" or "0 < a < b"; >= is read as >.
 
     Attributes: `positive` and `unsigned`, the names of either kind; `symbols`, their symbols by name; `assumptions`, as
     given.
@@ -89,6 +95,13 @@ class Parameters:
             return number.element
         return self.field(number.numerator) / self.field(number.denominator)
 
+    def lifted(self, number: Any, to: FracField) -> Element:
+        """A number as an element of a field with more generators."""
+        element = self.element(number)
+        if not self.symbols:
+            return to(int(element.numer.LC)) / to(int(element.denom.LC))
+        return element.set_field(to)
+
     def expression(self, number: Any) -> Expr:
         """A number as a sympy expression."""
         return self.element(number).as_expr(*self.symbols.values())
@@ -116,23 +129,48 @@ class Parameters:
         Raises:
             ActivationError: none were found.
         """
-        names = list(self.symbols)
         found: list[dict[str, Fraction]] = []
-        for reach in _RANGES:
-            for _ in range(_ROUNDS if self._known else 1):
-                # Multiples of 2⁻²⁰, which doubles add without rounding.
-                draws = np.round(2 ** (20 + random.uniform(-reach, reach, (len(names), _DRAWS)))) / 2**20
-                draws[self._unsigned_at] *= random.choice([-1, 1], (len(self._unsigned_at), _DRAWS))
-                kept = draws.T[self._satisfied(draws)]
-                found += [
-                    {name: Fraction(float(x)) for name, x in zip(names, row, strict=True)} for row in kept[:count]
-                ]
-                if len(found) >= count:
-                    return found[:count]
+        for draws in self._draws(count, random):
+            kept = draws.T[self._satisfied(draws)]
+            found += [
+                {name: Fraction(float(x)) for name, x in zip(self.symbols, row, strict=True)} for row in kept[:count]
+            ]
+            if len(found) >= count:
+                return found[:count]
         raise ActivationError(
-            f"no values of {', '.join(names)} were found that satisfy {' and '.join(self.assumptions)}: "
+            f"no values of {', '.join(self.symbols)} were found that satisfy {' and '.join(self.assumptions)}: "
             "if they do not contradict each other, measure x in other units"
         )
+
+    def _draws(self, count: int, random: np.random.Generator) -> Iterator[np.ndarray[Any, Any]]:
+        """Candidates, a column each: near 1 at first, then in the corners that linear assumptions leave."""
+        shape = (len(self.symbols), _DRAWS if self._known else count)
+        for reach in _RANGES:
+            # Multiples of 2⁻²⁰, which doubles add without rounding.
+            draws = np.round(2 ** (20 + random.uniform(-reach, reach, shape))) / 2**20
+            draws[self._unsigned_at] *= random.choice([-1, 1], (len(self._unsigned_at), shape[1]))
+            yield draws
+        for size in _SIZES:
+            corners = self._corners(size, random)
+            if corners.size:
+                weights = random.dirichlet(np.ones(corners.shape[1]), 4 * count)
+                yield corners @ weights.T
+
+    def _corners(self, size: float, random: np.random.Generator) -> np.ndarray[Any, Any]:
+        """Corners, a column each, of where the linear assumptions hold and no parameter exceeds a size."""
+        from scipy.optimize import linprog
+
+        linear = [p for p in self._known if _total_degree(p) == 1]
+        units = [tuple(int(i == j) for j in range(len(self.symbols))) for i in range(len(self.symbols))]
+        slopes = np.array([[-float(p.get(unit, 0)) for unit in units] for p in linear])
+        constants = np.array([float(p.get((0,) * len(units), 0)) for p in linear])
+        bounds = [(-size if i in self._unsigned_at else 0, size) for i in range(len(units))]
+        corners = []
+        for _ in range(4 * len(units)):
+            found = linprog(random.normal(size=len(units)), A_ub=slopes, b_ub=constants, bounds=bounds)
+            if found.success and found.x is not None:
+                corners.append(found.x)
+        return np.array(corners).T
 
     def _differences(self, text: str) -> Iterator[Polynomial]:
         """The numbers that an assumption says are positive, as polynomials."""
@@ -146,7 +184,7 @@ class Parameters:
         for left, sign, right in zip(numbers, sides[1::2], numbers[1:], strict=False):
             difference = left - right if ">" in sign else right - left
             # Times the square of its denominator, which changes no sign.
-            yield difference.numer * difference.denom
+            yield (difference.numer * difference.denom).primitive()[1]
 
     def _side(self, side: str, text: str) -> Element:
         names = [name for name in free_names(side) if name not in self.symbols]
@@ -162,9 +200,9 @@ class Parameters:
 
     def _assume(self, polynomial: Polynomial, text: str) -> None:
         if not polynomial or self._is_positive(-polynomial):
-            others = " and ".join(t for t in self.assumptions[: self.assumptions.index(text)]) or "itself"
+            others = "".join(f"{t!r} or " for t in self.assumptions[: self.assumptions.index(text)])
             raise ActivationError(
-                f"assumption {text!r} contradicts {others}, or that names are positive: leave one out "
+                f"assumption {text!r} contradicts {others}that names are positive: leave one out "
                 "(write -a for a number below 0)"
             )
         self._known.append(polynomial)
@@ -172,9 +210,9 @@ class Parameters:
     def _satisfied(self, draws: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         satisfied = np.ones(draws.shape[1], bool)
         for polynomial in self._known:
-            terms = (int(c) * np.prod(draws ** np.array(powers)[:, None], axis=0) for powers, c in polynomial.terms())
-            # Clear of the boundary, where two knots would meet.
-            satisfied &= sum(terms) > 1e-3
+            terms = [int(c) * np.prod(draws ** np.array(powers)[:, None], axis=0) for powers, c in polynomial.terms()]
+            satisfied &= np.sum(terms, axis=0) > _CLEAR * np.sum(np.abs(terms), axis=0)
+        satisfied &= np.all(draws != 0, axis=0)
         return satisfied
 
     def _factor_sign(self, polynomial: Polynomial) -> int:
@@ -213,31 +251,33 @@ class Parameters:
 
     def _is_certified(self, polynomial: Polynomial) -> bool:
         """Whether non-negative multiples of known positive numbers, summed, leave nothing negative of it."""
-        known = list(self._known_positive(_degree(polynomial)))
-        multipliers = self._multipliers(polynomial, known)
-        rest = polynomial * 1
-        common = 1
-        for number, multiplier in zip(known, multipliers, strict=True):
-            rest = rest * multiplier.denominator - number * (common * multiplier.numerator)
-            common *= multiplier.denominator
-        return any(multipliers) and (not rest or self._is_evident(rest))
+        known = list(self._known_positive(_total_degree(polynomial)))
+        for multipliers in self._multipliers(polynomial, known):
+            rest, common = polynomial * 1, 1
+            for number, multiplier in zip(known, multipliers, strict=True):
+                rest = rest * multiplier.denominator - number * (common * multiplier.numerator)
+                common *= multiplier.denominator
+            if any(multipliers) and (not rest or self._is_evident(rest)):
+                return True
+        return False
 
     def _known_positive(self, degree: int) -> Iterator[Polynomial]:
         """Products of assumptions and positive parameters, of at least one assumption, up to a degree."""
         generators = [g for i, g in enumerate(self.field.ring.gens) if i not in self._unsigned_at]
         for count in range(1, degree + 1):
             for product in combinations_with_replacement([*self._known, *generators], count):
-                if any(factor in self._known for factor in product) and sum(map(_degree, product)) <= degree:
+                if any(factor in self._known for factor in product) and sum(map(_total_degree, product)) <= degree:
                     result = product[0]
                     for factor in product[1:]:
                         result = result * factor
                     yield result
 
-    def _multipliers(self, polynomial: Polynomial, known: list[Polynomial]) -> list[Fraction]:
+    def _multipliers(self, polynomial: Polynomial, known: list[Polynomial]) -> Iterator[list[Fraction]]:
+        """Candidates for the multipliers of a certificate: the doubles found, as fractions of growing size."""
         from scipy.optimize import linprog
 
         if not known:
-            return []
+            return
         monomials = sorted({powers for p in (polynomial, *known) for powers in p})
         table = np.array([[float(p.get(powers, 0)) for p in known] for powers in monomials])
         bound = np.array([float(polynomial.get(powers, 0)) for powers in monomials])
@@ -249,12 +289,12 @@ class Parameters:
             A_eq=table[~free] if (~free).any() else None,
             b_eq=bound[~free] if (~free).any() else None,
         )
-        if not found.success or found.x is None:
-            return [Fraction(0)] * len(known)
-        return [Fraction(float(x)).limit_denominator(10_000) for x in found.x]
+        if found.success and found.x is not None:
+            for largest in (10**3, 10**6, 10**9):
+                yield [Fraction(float(x)).limit_denominator(largest) for x in found.x]
 
 
-def _degree(polynomial: Polynomial) -> int:
+def _total_degree(polynomial: Polynomial) -> int:
     return max((sum(powers) for powers in polynomial), default=0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,10 @@ from meanfield.symbolic.names import check_names
 from meanfield.symbolic.parameters import Parameters
 
 __all__ = ["SymbolicActivation", "read_symbolic"]
+
+
+#: Words of Python's own that have a place in expressions.
+_LOGIC = {"and", "or", "not", "if", "else"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,9 @@ def read_symbolic(
         return _in_numbers(spec, assume, given)
     text = " ".join(spec.split())
     texts = {unicodedata.normalize("NFKC", name): _text(name, value) for name, value in given.items()}
+    for word in re.findall(r"\b[^\W\d]\w*", " ".join([text, *texts.values()])):
+        if keyword.iskeyword(word) and word not in _LOGIC:
+            raise ActivationError(f"{word} is a word of Python's own and names no parameter: write {word}1, or a letter")
     if named := split_name(text, texts):
         return _named(text, entry_of(named[0]), named[1], assume, texts)
     for name in texts:
@@ -84,12 +93,26 @@ def _named(
     text: str, entry: Activation, inside: str, assume: Sequence[str], texts: Mapping[str, str]
 ) -> SymbolicActivation:
     positional, named = split_arguments(entry, inside)
-    given = entry.assign(positional, [*named, *texts.items()])
+    given = _with_values_beside(entry, entry.assign(positional, named), texts)
     values = {parameter.name: given.get(parameter.name, parameter.name) for parameter in entry.parameters}
     _check_names_of(values, entry.signature)
     label = f"{entry.name}({', '.join(values.values())})" if values else entry.name
     bounds = [(entry.name, parameter, values[parameter.name]) for parameter in entry.parameters]
     return _from_expression(label, with_texts(entry.formula, values), assume, bounds)
+
+
+def _with_values_beside(entry: Activation, given: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, str]:
+    """What parameters stand for, once the values given beside the text are put in: for a parameter, or for a symbol."""
+    result = dict(given)
+    for name, value in texts.items():
+        ours = entry.elsewhere.get(name, name)
+        inside = [parameter for parameter, text in given.items() if name in names_in(text)]
+        if inside:
+            result |= {parameter: with_texts(result[parameter], {name: value}) for parameter in inside}
+        else:
+            # Its errors are those of a name with parentheses.
+            result |= entry.assign([], [*result.items(), (ours, value)])
+    return result
 
 
 def _from_expression(
@@ -147,6 +170,8 @@ def _text(name: str, value: object) -> str:
     else:
         # Integers, fractions, and the numbers and symbols of sympy.
         text = str(value)
+    if any(symbol.is_positive is False for symbol in getattr(value, "free_symbols", ())):
+        raise ActivationError(f"{name} = {text} holds a symbol that is not positive: write -a for a number below 0")
     if isinstance(value, bool) or not text:
         raise ActivationError(f"{name} = {value!r} is not a number or a name: give one, such as 1/2 or tau")
     return text

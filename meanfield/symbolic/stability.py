@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sympy import Symbol
 
-from meanfield.symbolic.combination import Combination
 from meanfield.symbolic.one_variable import OneVariable
 from meanfield.symbolic.reading import SymbolicActivation
 
@@ -12,7 +11,7 @@ __all__ = ["stability_sentence"]
 
 _CRITERION = (
     r"On the edge of chaos the variance returns to $q^*$ where $-1 < V'(q^*) < 1$ and leaves it where $|V'(q^*)| > 1$; "
-    r"where $V'(q^*) = 1$ the sign of $V''(q^*)$ decides on which side it leaves. "
+    r"where $V'(q^*) = 1$ the sign of $V''(q^*)$ decides on which side it leaves. It exists where $\sigma_b^2 \ge 0$. "
 )
 
 
@@ -23,8 +22,12 @@ def stability_sentence(activation: SymbolicActivation) -> str:
     if not any(activation.pieces.slopes):
         return r"The activation is constant, so that $\chi_1 = 0$ whatever $\sigma_w$, and has no edge of chaos."
     theory = OneVariable(activation.parameters, activation.pieces, Symbol("q", positive=True))
-    d1 = theory.derivative(theory.power(2))
-    return _CRITERION + _said(_sign(theory, d1 - theory.slope_square()), _sign(theory, theory.derivative(d1)))
+    square, slopes = theory.power(2), theory.slope_square()
+    if theory.combination_sign(slopes.scaled(theory.root**2) - square) == -1:
+        return r"The edge of chaos would need $\sigma_b^2 < 0$ at every $q^*$, so that the activation has none."
+    d1 = theory.derivative(square)
+    slope, curvature = d1 - slopes, theory.derivative(d1)
+    return _CRITERION + _said(theory.combination_sign(slope), theory.combination_sign(curvature))
 
 
 def _said(slope: int | None, curvature: int | None) -> str:
@@ -44,11 +47,3 @@ _AT_SLOPE_ONE = {
     -1: r"$V''(q^*) < 0$: the fixed point is unstable, for the variance returns from above but runs away below it.",
     None: r"the sign of $V''(q^*)$ depends on the parameters and on $q^*$: the fixed point is unstable on one side.",
 }
-
-
-def _sign(theory: OneVariable, combination: Combination) -> int | None:
-    """The sign of a sum of densities, where all its coefficients have the same."""
-    signs = {theory.sign(c) for c in combination.terms.values()}
-    if not signs:
-        return 0
-    return signs.pop() if len(signs) == 1 and all(atom.kind == "density" for atom in combination.terms) else None

@@ -14,15 +14,16 @@ C' and C'' are derivatives of that, term by term. Price's theorem gives C'' a se
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cmp_to_key
-from itertools import pairwise
+from functools import cached_property, cmp_to_key
+from itertools import combinations, pairwise
+from itertools import count as count_from
 from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, Mul, Rational, Symbol, asin, exp, pi, sqrt
 
 from meanfield.activations.algebra import Number, Pieces, order
 from meanfield.errors import UndecidedOrder
-from meanfield.symbolic.combination import ONE, Atom, Combination, collected, expression, total
+from meanfield.symbolic.combination import ONE, Atom, Combination, collected, expression, lowest_power, total
 from meanfield.symbolic.functions import Phi, Phi2, phi
 from meanfield.symbolic.one_variable import base_of, known_sign
 from meanfield.symbolic.parameters import Element, Parameters, field
@@ -69,11 +70,9 @@ class TwoVariables:
 
     def element(self, number: Number) -> Element:
         """An exact number as a coefficient."""
-        element = self.parameters.element(number)
-        if not self.parameters.symbols:
-            return self.field(int(element.numer.LC)) / self.field(int(element.denom.LC))
-        return element.set_field(self.field)
+        return self.parameters.lifted(number, self.field)
 
+    @cached_property
     def covariance(self) -> Combination:
         """C(ρ)."""
         slope, intercept = self.line
@@ -81,7 +80,9 @@ class TwoVariables:
         steps = total(self._density(k.threshold).scaled(k.jump / self.s) for k in self.knots)
         parallel = Combination({ONE: intercept**2 + slope**2 * self.rho * self.s**2})
         crossed = self._mean().scaled(2 * intercept) + (ramps + steps).scaled(2 * slope * self.rho * self.s**2)
-        return self._reduced(parallel + crossed + total(self._pair(j, k) for j in self.knots for k in self.knots))
+        same = total(self._pair(knot, knot) for knot in self.knots)
+        different = total(self._pair(j, k) for j, k in combinations(self.knots, 2))
+        return self._reduced(parallel + crossed + same + different.scaled(2))
 
     def derivative(self, combination: Combination) -> Combination:
         """d/dρ."""
@@ -115,7 +116,7 @@ class TwoVariables:
             return Integer(0)
         # √q to the power that every term has.
         position = self.field.gens.index(self.s)
-        common = self.s ** min(_lowest_power(c, position) for c in terms.values())
+        common = self.s ** min(lowest_power(c, position) for c in terms.values())
         groups: dict[Element, dict[tuple[Expr, int], Element]] = {}
         for key, c in terms.items():
             groups.setdefault(self._shared(c / common), {})[key] = c / common
@@ -321,11 +322,8 @@ def _thresholds(pieces: Pieces) -> list[Number]:
 
 def _symbols(count: int, taken: set[str]) -> list[Symbol]:
     """h, or h1, h2, … where there are several, under a letter that no parameter has."""
-    letter = next(letter for letter in "hgkabcdefz" if not any(name.startswith(letter) for name in taken))
-    names = [letter] if count == 1 else [f"{letter}{i + 1}" for i in range(count)]
-    return [Symbol(name, positive=True) for name in names]
-
-
-def _lowest_power(element: Element, position: int) -> int:
-    above, below = (int(min(powers[position] for powers in p)) for p in (element.numer, element.denom))
-    return above - below
+    for letter in (letter * n for n in count_from(1) for letter in "hgkuvd"):
+        names = [letter] if count == 1 else [f"{letter}{i + 1}" for i in range(count)]
+        if not taken.intersection(names) and not taken.intersection(f"{letter}_{i + 1}" for i in range(count)):
+            return [Symbol(name, real=True) for name in names]
+    raise AssertionError("there are infinitely many names")

@@ -1,40 +1,34 @@
 """Formulas as a person writes them: in Unicode on a line, and in LaTeX.
 
-Both are written together, node by node, because they follow the same rules: σ_w² before parameters before functions, Φ
-before ϕ, a positive term first, one root in a denominator. A long formula is broken at the signs of its sums, where its
-text would leave the line; the LaTeX breaks at the same places.
+Both are written together, node by node, because they follow the same rules (`terms` holds those of order). A long
+formula is broken at the signs of its sums, where its text would leave the line; the LaTeX breaks at the same places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from sympy import (
     Add,
     Expr,
     Function,
-    Integer,
     Mul,
     Pow,
-    Rational,
     Symbol,
-    asin,
-    default_sort_key,
-    erf,
-    erfc,
-    exp,
     oo,
     pi,
 )
 
-from meanfield.symbolic.derivation import SYMBOLS, Derivation
+from meanfield.symbolic.derivation import SYMBOLS, Derivation, Formula
 from meanfield.symbolic.functions import Phi, Phi2, phi
 from meanfield.symbolic.names import latex_name, text_name
 from meanfield.symbolic.parameters import Parameters
+from meanfield.symbolic.terms import factor_key, fraction, is_root, signed, terms
 
-__all__ = ["Written", "conditions", "equations", "lines", "write"]
+__all__ = ["Written", "conditions", "equations", "legend", "lines", "write"]
 
 #: Functions by the name of their class: what they are called in text and in LaTeX.
 _CALLED = {
@@ -60,10 +54,6 @@ _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 #: A part of a formula is not broken into lines shorter than this.
 _NARROWEST = 24
 
-#: In the order in which factors and terms come.
-_FIRST = ("sigma_w", "sigma_b")
-_LAST = ("q", "q_star", "rho")
-
 
 @dataclass(frozen=True)
 class Written:
@@ -73,6 +63,10 @@ class Written:
     latex: str
     loose: int = 0
 
+    def then(self, other: Written) -> Written:
+        """The two, one after the other."""
+        return Written(self.text + other.text, self.latex + other.latex)
+
     def held(self, looseness: int) -> Written:
         """In parentheses if looser than that."""
         if self.loose <= looseness:
@@ -80,11 +74,12 @@ class Written:
         return Written(f"({self.text})", _latex_parentheses(self.latex))
 
 
+@lru_cache(maxsize=4096)
 def write(expression: Expr, slash: bool = False) -> Written:
     """An expression on one line, in LaTeX with a slash rather than fractions if so wanted."""
     if isinstance(expression, Add):
-        return _sum([(sign, _product(term, slash)) for sign, term in _terms(expression)])
-    sign, positive = _signed(expression)
+        return _sum([(sign, _product(term, slash)) for sign, term in terms(expression)])
+    sign, positive = signed(expression)
     written = _product(positive, slash)
     return Written(f"−{written.text}", f"-{written.latex}", 2) if sign < 0 else written
 
@@ -113,6 +108,20 @@ def conditions(parameters: Parameters) -> str:
     return ", ".join([*told, *parameters.assumptions])
 
 
+def legend(formulas: Iterable[Formula]) -> str:
+    """What the functions in formulas are, in words; empty where there are none."""
+    values = [value for f in formulas for value in (f.short, *f.definitions.values(), *([f.edge] if f.edge else []))]
+    found = {type(function) for value in values for function in value.atoms(Phi, phi, Phi2)}
+    return "; ".join(words for function, words in _LEGEND.items() if function in found)
+
+
+_LEGEND = {
+    Phi: "Φ: standard normal distribution function",
+    phi: "ϕ: its density",
+    Phi2: "Φ₂(h, k; ρ): distribution function of two standard normals with correlation ρ",
+}
+
+
 def equations(derivation: Derivation, width: int) -> Iterator[list[str]]:
     """Each formula as lines of text, its definitions below it, each definition with the first that needs it."""
     for _, formula, known in derivation.in_order():
@@ -138,29 +147,53 @@ def _tokens(expression: Expr, width: int) -> list[Written]:
         return [flat]
     if isinstance(expression, Add):
         tokens: list[Written] = []
-        for sign, term in _terms(expression):
+        for sign, term in terms(expression):
             first, *rest = _tokens(term, width)
             tokens += [_with_sign(sign, first if rest else first.held(1), leading=not tokens), *rest]
         return tokens
-    sign, positive = _signed(expression)
-    above, below = _fraction(positive)
-    sums = [factor for factor in above if isinstance(factor, Add)]
-    if not sums:
+    sign, positive = signed(expression)
+    above, below = fraction(positive)
+    minus = Written("−", "-") if sign < 0 else Written("", "")
+    top, bottom = _joined(above).held(1), _joined(below, held=True)
+    over = _longest_sum(above) if len(bottom.text) <= width // 2 or len(top.text) > width // 2 else None
+    under = _longest_sum(below) if len(bottom.text) > width // 2 else None
+    if not over and not under:
         return [flat]
-    longest = max(sums, key=lambda factor: len(write(factor).text))
-    others = [factor for factor in above if factor is not longest]
-    prefix = _joined(others) if others else Written("", "")
-    bottom = _joined(below, held=True)
-    suffix, latex, end = f"/{bottom.text}" if below else "", prefix.latex, "\\Bigr)"
-    if any(factor.is_Add and factor.atoms(Function) for factor in below):
-        end += f" \\Big/ {bottom.latex}"
-    elif below:
-        latex = f"\\frac{{{_joined(others).latex}}}{{{_joined(below).latex}}}"
-    opened = Written(
-        ("−" if sign < 0 else "") + prefix.text + "·" * bool(others) + "(", "-" * (sign < 0) + latex + "\\Bigl("
-    )
-    closed = Written(")" + suffix, end)
-    return [opened, *_tokens(longest, max(width - len(opened.text) - len(closed.text), _NARROWEST)), closed]
+    tall = under or any(factor.is_Add and factor.atoms(Function) for factor in below)
+    if not over:
+        tokens = [minus.then(top)]
+    elif not below or tall:
+        tokens = _around(minus, [factor for factor in above if factor is not over], over, width)
+    else:
+        # In LaTeX what is short stands in a fraction before the sum, and nothing after it.
+        rest = [factor for factor in above if factor is not over]
+        start = f"\\frac{{{_joined(rest).latex}}}{{{_joined(below).latex}}}"
+        tokens = _around(minus, rest, over, width - len(bottom.text) - 1, start)
+        return [*tokens[:-1], Written(f"{tokens[-1].text}/{bottom.text}", tokens[-1].latex)]
+    if under:
+        rest = [factor for factor in below if factor is not under]
+        return [*tokens, *_around(Written("/", "\\Big/ "), rest, under, width, whole=True)]
+    if below:
+        tokens[-1] = tokens[-1].then(Written(f"/{bottom.text}", f" \\Big/ {bottom.latex}"))
+    return tokens
+
+
+def _longest_sum(factors: list[Expr]) -> Expr | None:
+    sums = [factor for factor in factors if isinstance(factor, Add)]
+    return max(sums, key=lambda factor: len(write(factor).text), default=None)
+
+
+def _around(
+    before: Written, factors: list[Expr], inner: Expr, width: int, latex: str | None = None, whole: bool = False
+) -> list[Written]:
+    """A product whose last factor is a broken sum; `latex` stands for the other factors there, `whole` holds it all."""
+    prefix = _joined(factors).held(1) if factors else Written("", "")
+    opened = Written(f"{prefix.text}·(" if factors else "(", f"{prefix.latex if latex is None else latex}\\Bigl(")
+    closed = Written(")", "\\Bigr)")
+    if whole and factors:
+        opened, closed = Written(f"({opened.text}", f"\\Bigl({opened.latex}"), Written("))", "\\Bigr)\\Bigr)")
+    opened = before.then(opened)
+    return [opened, *_tokens(inner, max(width - len(opened.text) - len(closed.text), _NARROWEST)), closed]
 
 
 def _with_sign(sign: int, written: Written, leading: bool) -> Written:
@@ -181,7 +214,7 @@ def _sum(terms: list[tuple[int, Written]]) -> Written:
 
 
 def _product(expression: Expr, slash: bool) -> Written:
-    above, below = _fraction(expression)
+    above, below = fraction(expression)
     if not below:
         return _joined(above)
     top, bottom = _joined(above), _joined(below, held=True)
@@ -199,12 +232,12 @@ def _joined(factors: list[Expr], held: bool = False) -> Written:
     """A product without a fraction, its roots as one; in parentheses, if `held`, where it has several factors."""
     if not factors:
         return Written("1", "1")
-    roots = [factor.base for factor in factors if _is_root(factor)]
-    rest = [factor for factor in factors if not _is_root(factor)]
+    roots = [factor.base for factor in factors if is_root(factor)]
+    rest = [factor for factor in factors if not is_root(factor)]
     parts = [_atom(factor) for factor in rest]
     if roots:
         rank = 1 if all(root.is_number for root in roots) else 5
-        place = sum(_factor_key(factor)[0] < rank for factor in rest)
+        place = sum(factor_key(factor)[0] < rank for factor in rest)
         parts.insert(place, _root(Mul(*roots, evaluate=False) if len(roots) > 1 else roots[0]))
     if len(parts) == 1:
         return parts[0] if parts[0].loose < 2 or not held else parts[0].held(1)
@@ -244,7 +277,7 @@ def _power(power: Pow) -> Written:
 
 
 def _root(radicand: Expr) -> Written:
-    inside = _joined(list(radicand.args)) if radicand.is_Mul and not _fraction(radicand)[1] else write(radicand, True)
+    inside = _joined(list(radicand.args)) if radicand.is_Mul and not fraction(radicand)[1] else write(radicand, True)
     text = inside.text if inside.loose == 0 and not inside.text.startswith("−") else f"({inside.text})"
     return Written(f"√{text}", f"\\sqrt{{{inside.latex}}}")
 
@@ -252,8 +285,6 @@ def _root(radicand: Expr) -> Written:
 def _call(function: Expr) -> Written:
     text, latex = _CALLED[type(function).__name__]
     arguments = [write(argument, slash=True) for argument in function.args]
-    if type(function).__name__ == "asin":
-        return Written(f"{text} {arguments[0].held(0).text}", f"{latex} {arguments[0].held(0).latex}", 1)
     if isinstance(function, Phi2):
         h, k, rho = arguments
         inside = Written(f"{h.text}, {k.text}; {rho.text}", f"{h.latex}, {k.latex}; {rho.latex}")
@@ -264,109 +295,3 @@ def _call(function: Expr) -> Written:
 
 def _latex_parentheses(inside: str) -> str:
     return f"\\left({inside}\\right)" if "\\frac" in inside or "/" in inside else f"({inside})"
-
-
-def _is_root(factor: Expr) -> bool:
-    return isinstance(factor, Pow) and factor.exp == Rational(1, 2)
-
-
-def _signed(expression: Expr) -> tuple[int, Expr]:
-    """The sign of a product, and the product without it."""
-    coefficient = expression.as_coeff_Mul()[0] if expression.is_Mul or expression.is_Number else Integer(1)
-    if not coefficient.is_negative or expression == oo:
-        return 1, expression
-    factors = [-f if f is coefficient else f for f in Mul.make_args(expression)]
-    if expression.is_Number:
-        return -1, -expression
-    return -1, Mul(*[f for f in factors if f != 1], evaluate=False)
-
-
-def _fraction(expression: Expr) -> tuple[list[Expr], list[Expr]]:
-    """The factors above and below the line, in the order of writing, 1/√2 for √2/2."""
-    number, above, below = Rational(1), [], []
-    for factor in _flat(expression):
-        if factor.is_Rational:
-            number *= factor
-        elif isinstance(factor, Pow) and factor.exp.is_Rational and factor.exp.is_negative:
-            below.append(Pow(factor.base, -factor.exp))
-        else:
-            above.append(factor)
-    for root in [f for f in above if _is_root(f) and f.base.is_Integer and number.q % f.base == 0]:
-        above.remove(root)
-        below.append(root)
-        number *= root.base
-    above += [Integer(number.p)] if number.p != 1 or not above else []
-    below += [Integer(number.q)] if number.q != 1 else []
-    return sorted(above, key=_factor_key), sorted(below, key=_factor_key)
-
-
-def _flat(expression: Expr) -> list[Expr]:
-    if not expression.is_Mul:
-        return [expression]
-    return [f for argument in expression.args for f in _flat(argument)]
-
-
-def _factor_key(factor: Expr) -> tuple[int, object]:
-    base = factor.base if isinstance(factor, Pow) else factor
-    if factor.is_Integer:
-        rank = 0
-    elif base.is_number:
-        rank = 1
-    elif isinstance(base, Symbol):
-        rank = 2 if base.name in _FIRST else 4 if base.name in _LAST else 3
-    elif isinstance(base, Add):
-        rank = 5
-    elif isinstance(base, phi):
-        rank = 7
-    elif isinstance(base, Phi):
-        rank = 8
-    else:
-        rank = 9 if base.is_Function else 6
-    return rank, default_sort_key(factor)
-
-
-def _terms(expression: Expr) -> list[tuple[int, Expr]]:
-    """The terms of a sum, each with its sign, in the order of writing."""
-    signed = sorted((_signed(term) for term in expression.args), key=lambda pair: _term_key(pair[1]))
-    # A sum that can begin with a plus does.
-    for i, (sign, _) in enumerate(signed):
-        if sign > 0:
-            return [signed[i], *signed[:i], *signed[i + 1 :]]
-    return signed
-
-
-def _term_key(term: Expr) -> tuple[object, ...]:
-    if term.is_number:
-        return (0,)
-    symbols = {symbol.name for symbol in term.free_symbols}
-    functions = sorted(term.atoms(Phi2, Phi, phi, erf, erfc), key=lambda f: (f.count_ops(), default_sort_key(f)))
-    others = term.atoms(exp, asin)
-    if "sigma_b" in symbols and "sigma_w" not in symbols:
-        return (9,)
-    if not functions and not others:
-        # q² + qτ² + τ⁴, and ρ + h².
-        degrees = tuple(-_degree(term, name) for name in ("q", "q_star"))
-        return (1, degrees, symbols != {"rho"}, default_sort_key(term))
-    if any(isinstance(f, Phi2) for f in functions):
-        first = next(f for f in functions if isinstance(f, Phi2))
-        return (2, default_sort_key(first.args[0] + first.args[1]), first.args[2].count_ops())
-    if others or not functions:
-        return (4, len(symbols), sorted(symbols), term.has(1 - SYMBOLS["rho"]), default_sort_key(term))
-    last = functions[-1]
-    return (3, _threshold_key(last), isinstance(last, phi), default_sort_key(term))
-
-
-def _threshold_key(function: Expr) -> tuple[object, ...]:
-    """By the threshold that a function belongs to: fewer symbols first."""
-    argument = function.args[0]
-    argument = -argument if argument.could_extract_minus_sign() else argument
-    return (len(argument.free_symbols), default_sort_key(argument))
-
-
-def _degree(term: Expr, name: str) -> int:
-    return sum(
-        int(2 * power.exp) if isinstance(power, Pow) and power.exp.is_Rational else 2
-        for power in _flat(term)
-        for base in [power.base if isinstance(power, Pow) else power]
-        if isinstance(base, Symbol) and base.name == name
-    )
