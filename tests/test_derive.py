@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,7 +47,8 @@ WITH_SYMBOLS = {
 }
 
 
-def derived(spec: str, quantities: object = "all") -> mf.symbolic.Derivation:
+@cache
+def derived(spec: str, quantities: str = "all") -> mf.symbolic.Derivation:
     return derive(spec, quantities, assume=["a < c", "b < a"] if spec == WITH_SYMBOLS["several symbols"] else [])
 
 

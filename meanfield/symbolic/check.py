@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
-from scipy.special import erf, erfc, ndtr
 from sympy import Expr, Symbol, lambdify
 
 from meanfield import moments
@@ -25,7 +24,6 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.edge import slope_on_edge
 from meanfield.errors import ActivationError, DerivationError
 from meanfield.mean_field import MeanField
-from meanfield.symbolic.bivariate import Phi2, density
 from meanfield.symbolic.functions import bivariate_cdf
 from meanfield.symbolic.reading import SymbolicActivation
 
@@ -177,7 +175,7 @@ def _values(point: _Point, name: str) -> dict[str, Fraction]:
 
 
 def _in_doubles(expression: Expr, values: list[dict[str, Fraction]]) -> Array:
-    names, function = _function(expression, [_FUNCTIONS, "numpy"])
+    names, function = _function(expression, ["scipy", "numpy"])
     columns = [np.array([float(row[name]) for row in values]) for name in names]
     try:
         with np.errstate(all="ignore"):
@@ -188,7 +186,7 @@ def _in_doubles(expression: Expr, values: list[dict[str, Fraction]]) -> Array:
 
 
 def _in_digits(expression: Expr, values: list[dict[str, Fraction]]) -> list[float]:
-    names, function = _function(expression, [_FUNCTIONS_IN_DIGITS, "mpmath"])
+    names, function = _function(expression, [_IN_DIGITS, "mpmath"])
     with mp.workdps(_DIGITS):
         rows = [[mp.mpf(row[name].numerator) / row[name].denominator for name in names] for row in values]
         return [float(function(*row)) for row in rows]
@@ -202,9 +200,8 @@ def _function(expression: Expr, modules: list[object]) -> tuple[list[str], Calla
     return [symbol.name for symbol in symbols], lambdify(plain, renamed, modules)
 
 
-#: What stands for the functions of formulas in doubles, and in more digits.
-_FUNCTIONS = {"Phi": ndtr, "phi": density, "Phi2": Phi2, "erf": erf, "erfc": erfc}
-_FUNCTIONS_IN_DIGITS = {"Phi": mp.ncdf, "phi": mp.npdf, "Phi2": bivariate_cdf}
+#: What stands for the functions of formulas in more digits than a double has.
+_IN_DIGITS = {"Phi": mp.ncdf, "phi": mp.npdf, "Phi2": bivariate_cdf}
 
 
 def _told(values: dict[str, Fraction]) -> str:

@@ -27,15 +27,6 @@ class _PythonPrinter(NumPyPrinter):  # type: ignore[misc]
         module, _, name = fqn.rpartition(".")
         return f"np.{name}" if module == "numpy" else name
 
-    def _print_Phi(self, expression: Expr) -> str:
-        return f"ndtr({self._print(expression.args[0])})"
-
-    def _print_phi(self, expression: Expr) -> str:
-        return f"density({self._print(expression.args[0])})"
-
-    def _print_Phi2(self, expression: Expr) -> str:
-        return f"Phi2({', '.join(map(self._print, expression.args))})"
-
     def _print_erf(self, expression: Expr) -> str:
         return f"erf({self._print(expression.args[0])})"
 

@@ -42,7 +42,7 @@ class Phi(Function):  # type: ignore[misc]
     def _latex(self, printer: Any) -> str:
         return rf"\Phi\left({printer._print(self.args[0])}\right)"
 
-    def _scipycode(self, printer: Any) -> str:
+    def _numpycode(self, printer: Any) -> str:
         return f"{printer._module_format('scipy.special.ndtr')}({printer._print(self.args[0])})"
 
 
@@ -71,8 +71,8 @@ class phi(Function):  # type: ignore[misc]
     def _latex(self, printer: Any) -> str:
         return rf"\varphi\left({printer._print(self.args[0])}\right)"
 
-    def _scipycode(self, printer: Any) -> str:
-        return str(printer._print(self.rewrite(exp)))
+    def _numpycode(self, printer: Any) -> str:
+        return f"{printer._module_format('meanfield.symbolic.bivariate.density')}({printer._print(self.args[0])})"
 
 
 class Phi2(Function):  # type: ignore[misc]
@@ -107,7 +107,7 @@ class Phi2(Function):  # type: ignore[misc]
         h, k, rho = map(printer._print, self.args)
         return rf"\Phi_2\left({h}, {k}; {rho}\right)"
 
-    def _scipycode(self, printer: Any) -> str:
+    def _numpycode(self, printer: Any) -> str:
         name = printer._module_format("meanfield.symbolic.bivariate.Phi2")
         return f"{name}({', '.join(map(printer._print, self.args))})"
 

@@ -113,7 +113,7 @@ def latex_name(name: str) -> str:
 def mathematica_names(names: Iterable[str]) -> dict[str, str]:
     """Each name in Mathematica, where _ has a meaning of its own and capitals begin what is built in."""
     result: dict[str, str] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         plain = name.replace("_", "")
         if plain[0].isupper() and name not in ("V", "R"):
             plain += "0"

@@ -77,7 +77,9 @@ def read_symbolic(
     texts = {unicodedata.normalize("NFKC", name): _text(name, value) for name, value in given.items()}
     for word in re.findall(r"\b[^\W\d]\w*", " ".join([text, *texts.values()])):
         if keyword.iskeyword(word) and word not in _LOGIC:
-            raise ActivationError(f"{word} is a word of Python's own and names no parameter: write {word}1, or a letter")
+            raise ActivationError(
+                f"{word} is a word of Python's own and names no parameter: write {word}1, or a letter"
+            )
     if named := split_name(text, texts):
         return _named(text, entry_of(named[0]), named[1], assume, texts)
     for name in texts:
