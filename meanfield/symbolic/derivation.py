@@ -195,7 +195,7 @@ class _Deriver:
 
     def V(self) -> Expr:
         """σ_w² E φ² + σ_b²."""
-        return self._weighted(self.square) + _sigma_b**2
+        return self.variance_map
 
     def dV(self) -> Expr:
         """σ_w² d/dq E φ²."""
@@ -264,6 +264,11 @@ class _Deriver:
     def kappa(self) -> Expr:
         """2q σ_w² Σ dᵢ² ϕ(hᵢ)/(3√π V(q))."""
         return Mul(Rational(2, 3), _q, _sigma_w**2, self._plain(self.on[_q].kink_squares()), 1 / (sqrt(pi) * _V))
+
+    @cached_property
+    def variance_map(self) -> Expr:
+        """V, which other formulas divide by."""
+        return self._weighted(self.square) + _sigma_b**2
 
     @cached_property
     def square(self) -> Combination:
