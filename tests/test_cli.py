@@ -20,7 +20,7 @@ from meanfield.cli import app
 
 ROOT = Path(__file__).parent.parent
 CRELU = "clipped-relu(tau=1.0364, m=2)"
-COMMANDS = ["eoc", "check", "maps", "activations", "cite"]
+COMMANDS = ["eoc", "check", "maps", "derive", "activations", "cite"]
 
 
 def run(*arguments: str) -> Result:
@@ -146,6 +146,16 @@ WRONG = {
     "an unknown command": (["eos"], 2, "eos"),
     "an unknown option": (["eoc", "--act", "relu", "--width", "3"], 2, "--width"),
     "no weights": (["check", "--act", "relu", "--sigma-w", "0"], 2, "sigma_w"),
+    "an order that is not assumed": (["derive", "--act", "clip(x, a, b)"], 2, '--assume "a > b"'),
+    "a contradiction": (["derive", "--act", "abs(x)*a", "--assume", "a > 1", "--assume", "a < 1"], 2, "contradicts"),
+    "an unknown quantity": (["derive", "--act", "relu", "--quantity", "W"], 2, "dV_eoc"),
+    "no edge to derive": (["derive", "--act", "sign", "--quantity", "dV_eoc"], 1, "jumps at x = 0"),
+    "a name that is taken": (["derive", "--act", "max(x - q, 0)"], 2, "q is the variance"),
+    "two activations": (["derive", "--act", "relu", "--act", "abs"], 2, "one activation at a time"),
+    "a document in Python": (["derive", "--act", "relu", "--standalone", "--format", "python"], 2, "--format latex"),
+    "an unknown format": (["derive", "--act", "relu", "--format", "csv"], 2, "csv"),
+    "not a symbol": (["derive", "--act", "soft-threshold", "--tau", "x"], 2, "varies with x"),
+    "a formula too long": (["derive", "--act", "+".join(f"max(x-{i},0)" for i in range(17)), "-Q", "R"], 2, "17 knots"),
     "not a range": (["maps", "--act", "relu", "--q", "1:2"], 2, "START:STOP:COUNT"),
     "not a correlation": (["maps", "--act", "relu", "--rho", "0,2"], 2, "[-1, 1]"),
     "a file that is not there": (["eoc", "--act", "nosuch.json"], 2, "nosuch.json"),
@@ -239,9 +249,10 @@ def test_every_example_of_a_help_runs_as_printed(name: tuple[str, ...]) -> None:
         assert result.stdout
 
 
-def test_every_command_of_the_readme_runs_as_printed() -> None:
-    lines = examples((ROOT / "README.md").read_text())
-    assert len(lines) >= 8
+@pytest.mark.parametrize("page", ["README.md", "docs/derivations.md"])
+def test_every_command_of_a_page_runs_as_printed(page: str) -> None:
+    lines = examples((ROOT / page).read_text())
+    assert len(lines) >= 5
     for line in lines:
         assert run(*shlex.split(line)[1:]).exit_code == 0, line
 
@@ -251,6 +262,46 @@ def test_the_readme_shows_what_the_demo_prints() -> None:
     readme = (ROOT / "README.md").read_text()
     for line in filter(None, map(str.strip, printed.splitlines())):
         assert line in readme
+
+
+def test_derived_formulas_are_in_the_pages_as_printed() -> None:
+    printed = run("derive", "--act", "soft-threshold", "--quantity", "dV_eoc", "--quantity", "d2V_eoc").stdout
+    assert printed.strip() in (ROOT / "docs/derivations.md").read_text()
+    printed = run("derive", "--act", "clipped-relu(tau, m)", "--quantity", "dV_eoc").stdout
+    formula = "".join(line + "\n" for line in printed.splitlines() if "=" in line and "φ" not in line)
+    assert formula in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("format", ["latex", "python", "sympy", "mathematica", "json"])
+def test_derive_writes_for_programs_and_nothing_else(format: str, tmp_path: Path) -> None:
+    arguments = ["derive", "--act", "clipped-relu(tau, m)", "--quantity", "V", "--format", format]
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    start = {"latex": r"\begin{aligned}", "python": '"""', "sympy": "from sympy", "mathematica": "V[q_", "json": "{"}
+    assert result.stdout.startswith(start[format])
+    assert run(*arguments, "--output", str(tmp_path / "out")).stdout == ""
+    assert (tmp_path / "out").read_text() == result.stdout
+
+
+def test_derive_mixes_symbols_with_numbers_from_options() -> None:
+    one = run("derive", "--act", "clipped-relu", "--m", "1/2", "-p", "tau=a").stdout.splitlines()
+    two = run("derive", "--act", "clipped-relu(a, m)", "--m", "0.5").stdout.splitlines()
+    assert one[2:] == two[2:] and "m" not in one[4]
+    assert run("derive", "--act", "max(x - assume, 0)", "-p", "assume=notation").exit_code == 0
+
+
+def test_derive_says_what_has_no_formula_and_why() -> None:
+    result = run("derive", "--act", "hard-threshold", "--quantity", "all")
+    assert result.exit_code == 0
+    told = " ".join(result.stdout.split())
+    assert "Without a formula: sigma_w2, sigma_b2, dV_eoc, d2V_eoc, kappa; hard-threshold(tau) jumps" in told
+
+
+def test_formulas_keep_within_the_width_of_the_terminal() -> None:
+    for width in (80, 100):
+        arguments = ["derive", "--act", "clipped-soft-threshold(tau, m)", "--quantity", "all"]
+        lines = process(*arguments, COLUMNS=str(width)).stdout.splitlines()
+        assert len(lines) > 40 and max(map(len, lines)) <= width
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -286,8 +337,9 @@ def test_shell_completion_knows_the_catalogue() -> None:
 def test_import_and_help_load_nothing_heavy() -> None:
     code = (
         "import sys, meanfield.cli\n"
-        "try: meanfield.cli.app(['eoc', '--help'])\n"
-        "except SystemExit: pass\n"
+        "for command in ('eoc', 'derive'):\n"
+        "    try: meanfield.cli.app([command, '--help'])\n"
+        "    except SystemExit: pass\n"
         "print({'numpy', 'scipy', 'sympy', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -298,6 +350,7 @@ def test_the_edge_of_chaos_loads_neither_sympy_nor_matplotlib_nor_scipy() -> Non
     code = (
         "import sys, meanfield as mf\n"
         "mf.edge_of_chaos(mf.activation('relu')).mean_field.fixed_points()\n"
+        "mf.symbolic\n"
         "print({'scipy', 'sympy', 'matplotlib'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

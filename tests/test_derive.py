@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -363,3 +365,18 @@ def test_a_derivation_is_a_mapping_in_the_order_asked_for() -> None:
     assert formulas.symbols["q"] == q
     with pytest.raises(KeyError):
         formulas["R"]
+
+
+def test_the_python_examples_of_the_page_run_as_printed() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "derivations.md").read_text()
+    text = "\n".join(re.findall(r"^```pycon\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE))
+    examples = doctest.DocTestParser().get_doctest(text, {}, "derivations.md", None, 0)
+    ran = doctest.DocTestRunner().run(examples)
+    assert ran.attempted > 4
+    assert not ran.failed
+    assert not doctest.testmod(mf.symbolic).failed
+
+
+def test_the_page_lists_every_quantity() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "derivations.md").read_text()
+    assert all(f"`{name}`" in page for name in QUANTITIES)
