@@ -1,0 +1,138 @@
+"""What follows from assumptions, and what does not: no wrong sign, no false contradiction."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume as suppose
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meanfield.activations.expression import parse_exactly
+from meanfield.errors import ActivationError, UndecidedOrder
+from meanfield.symbolic.parameters import Parameters, Parametric
+
+NAMES = ["a", "b", "c"]
+coefficients = st.tuples(*[st.integers(-3, 3)] * 4)
+
+
+def text(c: tuple[int, ...]) -> str:
+    return " + ".join(f"({k})*{name}" for k, name in zip(c, NAMES, strict=False)) + f" + ({c[3]})"
+
+
+def number(expression: str, parameters: Parameters) -> object:
+    return parse_exactly(expression, {n: x for n, x in parameters.numbers.items() if n in expression}).intercepts[0]
+
+
+def sign(expression: str, parameters: Parameters) -> int:
+    return parameters.sign(parameters.element(number(expression, parameters)))
+
+
+@given(assumed=st.lists(coefficients, max_size=3), asked=coefficients)
+def test_a_sign_that_is_told_holds_wherever_the_assumptions_do(assumed: list, asked: tuple) -> None:
+    suppose(all(any(c[:3]) for c in (*assumed, asked)))
+    try:
+        parameters = Parameters(NAMES, assume=[f"{text(c)} > 0" for c in assumed])
+        points = parameters.points(30, np.random.default_rng(0))
+    except ActivationError:
+        # Nothing satisfies them, then, among very many points.
+        random = np.exp(np.random.default_rng(1).uniform(-5, 5, (4000, 3)))
+        margin = [random @ np.array(c[:3]) + c[3] > 1e-2 * (random @ np.abs(c[:3]) + abs(c[3])) for c in assumed]
+        assert not np.all(margin, axis=0).any()
+        return
+    try:
+        told = sign(text(asked), parameters)
+    except UndecidedOrder:
+        return
+    for point in points:
+        value = sum(k * point[name] for k, name in zip(asked, NAMES, strict=False)) + asked[3]
+        assert value * told > 0
+
+
+@given(first=coefficients, second=coefficients, factors=st.tuples(st.integers(0, 5), st.integers(1, 5)))
+def test_what_follows_linearly_is_found(first: tuple, second: tuple, factors: tuple[int, int]) -> None:
+    suppose(any(first[:3]) and any(second[:3]))
+    try:
+        parameters = Parameters(NAMES, assume=[f"{text(first)} > 0", f"{text(second)} > 0"])
+    except ActivationError:
+        return
+    combined = tuple(factors[0] * i + factors[1] * j for i, j in zip(first, second, strict=True))
+    suppose(any(combined[:3]))
+    assert sign(text(combined), parameters) == 1
+    assert sign(f"-({text(combined)})", parameters) == -1
+
+
+@pytest.mark.parametrize(
+    ("assumed", "expression", "expected"),
+    [
+        ([], "a + b", 1),
+        ([], "-a*b/(c + 1)", -1),
+        ([], "a - a", 0),
+        (["a > b"], "a*a - b*b", 1),
+        (["a > 1"], "1/a - 1", -1),
+        (["a > b", "b > c"], "c - a", -1),
+        (["a > b + 0.001"], "a - b", 1),
+        (["a > 1.005*b"], "b - a", -1),
+        (["a > 20001*b"], "a - 20000*b", 1),
+        (["0 < a < b < c"], "(c - a)*(b - a)", 1),
+        (["a > b", "c > 1"], "a*c - b", 1),
+    ],
+)
+def test_signs_that_follow(assumed: list[str], expression: str, expected: int) -> None:
+    assert sign(expression, Parameters(NAMES, assume=assumed)) == expected
+
+
+@pytest.mark.parametrize(
+    ("assumed", "expression"),
+    [([], "a - b"), (["a > b"], "a - 2*b"), (["a > b"], "a - c"), (["a > b"], "a*a - b"), ([], "a*a - a + 1/5")],
+)
+def test_what_does_not_follow_is_asked_for(assumed: list[str], expression: str) -> None:
+    with pytest.raises(UndecidedOrder, match="--assume"):
+        sign(expression, Parameters(NAMES, assume=assumed))
+
+
+def test_the_request_can_be_granted_as_it_is_written() -> None:
+    with pytest.raises(UndecidedOrder) as asked:
+        sign("2*a - 3*b*c + 1", Parameters(NAMES))
+    granted = str(asked.value).split('"')[1]
+    assert sign("2*a - 3*b*c + 1", Parameters(NAMES, assume=[granted])) == 1
+
+
+def test_an_unsigned_parameter_has_no_sign_but_its_square_has() -> None:
+    parameters = Parameters(["a"], unsigned=["a"])
+    assert sign("a*a + 1", parameters) == 1
+    with pytest.raises(UndecidedOrder):
+        sign("a + 1", parameters)
+    assert sign("a", Parameters(["a"], unsigned=["a"], assume=["a < -1"])) == -1
+
+
+@pytest.mark.parametrize(
+    "assumed",
+    [["a > 300"], ["a < 0.003"], ["b < a", "a < 1.0001*b"], ["a > 1000*b", "b > 1000*c"], ["a*b > 4", "a < b"]],
+)
+def test_points_are_found_in_corners(assumed: list[str]) -> None:
+    parameters = Parameters(NAMES, assume=assumed)
+    points = parameters.points(50, np.random.default_rng(0))
+    assert len(points) == 50 and len({tuple(p.values()) for p in points}) == 50
+    for inequality in assumed:
+        left, relation, right = inequality.split(" ", 2)
+        for p in points:
+            x, y = (eval(side, {"__builtins__": {}}, {n: float(v) for n, v in p.items()}) for side in (left, right))
+            assert (x > y) == (relation == ">")
+
+
+def test_points_are_the_same_every_time() -> None:
+    parameters = Parameters(NAMES, assume=["a < b"])
+    first, second = (parameters.points(5, np.random.default_rng(7)) for _ in range(2))
+    assert first == second
+
+
+def test_exact_numbers_mix_with_fractions() -> None:
+    a, b, _ = Parameters(NAMES).numbers.values()
+    assert (a + b) - b == a and hash((a + b) - b) == hash(a)
+    assert (a * b) / a == b and isinstance(a, Parametric)
+    assert a - a == Fraction(0) and isinstance(a / a, Fraction)
+    assert 1 - (1 - a) == a and 1 / (1 / a) == a and Fraction(1, 2) + a == a + Fraction(1, 2)
+    assert a + b > a and -a < 0
