@@ -105,6 +105,11 @@ STARTS = {
     ),
 }
 
+DERIVED = {
+    "meanfield derive, V of clipped soft threshold": ("V", "1.5 s"),
+    "meanfield derive, all of clipped soft threshold": ("all", "5 s"),
+}
+
 
 @pytest.mark.parametrize("name", STARTS)
 def test_start_up(benchmark: BenchmarkFixture, name: str) -> None:
@@ -119,3 +124,17 @@ def test_start_up(benchmark: BenchmarkFixture, name: str) -> None:
 
     benchmark.pedantic(both, rounds=20)
     rows.append((name, f"{min(times['command']) / min(times['base']):.2f}", bar))
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_derivations(benchmark: BenchmarkFixture, name: str) -> None:
+    quantity, bar = DERIVED[name]
+    arguments = ["-m", "meanfield", "derive", "--act", "clipped-soft-threshold(tau, m)", "--quantity", quantity]
+    run = [sys.executable, *arguments]
+    benchmark.pedantic(lambda: subprocess.run(run, stdout=subprocess.DEVNULL, check=True), rounds=5)
+    base = [sys.executable, "-c", "import scipy.special, sympy, typer, rich.table"]
+    imports = seconds(lambda: subprocess.run(base, check=True), 5)
+    took = benchmark.stats.stats.min
+    rows.append(
+        (f"{name} ({took:.2f} s) / import scipy.special, sympy, typer, rich.table", f"{took / imports:.1f}", bar)
+    )

@@ -65,6 +65,46 @@ def read_back(text: str, values: dict[str, float]) -> float:
     return float(eval(text.replace("∞", "inf"), {"__builtins__": {}}, {**functions, **values}))
 
 
+def braced(latex: str, start: int) -> int:
+    """Where the group ends that opens at a position."""
+    depth = 0
+    for i in range(start, len(latex)):
+        depth += (latex[i] == "{") - (latex[i] == "}")
+        if not depth:
+            return i
+    raise AssertionError(f"unbalanced: {latex[start:]}")
+
+
+def latex_as_text(latex: str) -> str:
+    """LaTeX as `read_back` takes it: fractions as quotients, products with their dots."""
+    for command in (r"\left", r"\right", r"\Bigl", r"\Bigr", r"\Big", r"\,", r"{}"):
+        latex = latex.replace(command, "")
+    while (at := latex.find(r"\frac{")) >= 0:
+        middle = braced(latex, at + 5)
+        end = braced(latex, middle + 1)
+        quotient = f"(({latex[at + 6 : middle]})/({latex[middle + 2 : end]}))"
+        latex = latex[:at] + quotient + latex[end + 1 :]
+    while (at := latex.find(r"\sqrt{")) >= 0:
+        end = braced(latex, at + 5)
+        latex = f"{latex[:at]} ROOT({latex[at + 6 : end]}){latex[end + 1 :]}"
+    latex = re.sub(r"\\(?:operatorname|mathit)\{(\w+)\}", r"\1", latex)
+    latex = re.sub(r"\^\{([^}]*)\}", r"^(\1)", latex)
+    latex = re.sub(r"\\sigma_([wb])", r"sigma_\1", latex).replace("q^*", "q_star").replace(r"\Phi_2", "Phi2")
+    latex = re.sub(r"_\{(\w+)\}", r"\1", latex).replace(r"\varphi", "density").replace(r"\Phi", "ndtr")
+    latex = re.sub(r"\\([A-Za-z]+)", r" \1 ", latex).replace(" cdot ", "·").replace("V(q)", "V").replace(";", ",")
+    called = r"(?:Phi2|density|ndtr|erfc|erf|exp|arcsin|ROOT)"
+    latex = re.sub(rf"({called}) *\(", r"\1(", latex)
+    # What stands side by side is multiplied.
+    latex = re.sub(rf"\b({called})\(", r"\1[", latex)
+    latex = re.sub(r"(?<=[\w)]) +(?=[\w(])|(?<=[\w)])(?=\()|(?<=\))(?=\w)", "·", latex).replace("[", "(")
+    return latex.replace("ROOT", "sqrt").replace("infty", "inf")
+
+
+def in_latex(values: dict[str, float]) -> dict[str, float]:
+    """Values by the names that `latex_as_text` leaves."""
+    return {latex_as_text(latex_name(name)).strip(): value for name, value in values.items()} | values
+
+
 def in_text(values: dict[str, float]) -> dict[str, float]:
     """Values by the names that text gives them, in the alphabet that `read_back` ends in."""
     return {unicodedata.normalize("NFKC", text_name(name)): value for name, value in values.items()}
@@ -111,8 +151,18 @@ def test_text_and_latex_say_what_was_derived_on_lines_that_fit(key: str, notatio
         for width in (1000, 100, 76, 56, 40):
             text = "".join(f" {line.text}" for line in lines(formula.short, width))
             assert read_back(text, known) == pytest.approx(value, rel=1e-11, abs=1e-12), (name, width, text)
+        names = in_latex({**VALUES, **{s.name: float(read_back(write(v).text, known)) for s, v in scaled(formula)}})
+        for width in (1000, 78, 40):
+            latex = " ".join(line.latex for line in lines(formula.short, width))
+            text = latex_as_text(latex)
+            assert read_back(text, {**names, "V": known.get("V")}) == pytest.approx(value, rel=1e-11, abs=1e-12), latex
     for width in (98, 78):
         assert max(len(line) for formula in equations(d, width) for line in formula) <= width
+
+
+def scaled(formula: object) -> list[tuple[sympy.Symbol, sympy.Expr]]:
+    """The definitions of h₁, h₂, …"""
+    return [(name, value) for name, value in formula.definitions.items() if isinstance(name, sympy.Symbol)]
 
 
 @given(phi=activations(), width=st.sampled_from([50, 76]))
