@@ -141,8 +141,10 @@ def check_with_mathtext(d: mf.symbolic.Derivation) -> None:
         assert latex.count(r"\Bigl(") == latex.count(r"\Bigr)")
 
 
-@pytest.mark.parametrize("notation", ["Phi", "erf"])
-@pytest.mark.parametrize("key", SPECS)
+BOTH = [*((key, "Phi") for key in SPECS), *((key, "erf") for key in (*LONG, "relu", "clipped-relu(tau, m)"))]
+
+
+@pytest.mark.parametrize(("key", "notation"), BOTH)
 def test_text_and_latex_say_what_was_derived_on_lines_that_fit(key: str, notation: str) -> None:
     d = derivation(key, notation)
     check_with_mathtext(d)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,45 +52,47 @@ class _Point:
     phi: PiecewiseLinear
     values: dict[str, Fraction]
 
-    @property
+    @cached_property
     def network(self) -> MeanField:
         return MeanField(self.phi, float(self.values["sigma_w"]), float(self.values["sigma_b"]))
 
-    @property
+    @cached_property
     def q(self) -> float:
         return float(self.values["q"])
 
-    @property
+    @cached_property
     def rho(self) -> float:
         return float(self.values["rho"])
 
+    @cached_property
+    def square(self) -> float:
+        """E φ²."""
+        return float(moments.second_moment(self.phi, self.q))
 
-def _scale(point: _Point) -> float:
-    """σ_w² E φ²."""
-    return point.network.sigma_w**2 * float(moments.second_moment(point.phi, point.q))
+    @cached_property
+    def scale(self) -> float:
+        """σ_w² E φ²."""
+        return self.network.sigma_w**2 * self.square
 
-
-def _edge(point: _Point) -> float:
-    """σ_w² on the edge of chaos."""
-    return 1 / float(moments.slope_moment(point.phi, point.q, 2))
+    @cached_property
+    def edge(self) -> float:
+        """σ_w² on the edge of chaos."""
+        return 1 / float(moments.slope_moment(self.phi, self.q, 2))
 
 
 #: The value that the core gives, and the size of which the error may be a 1e-10: (value, at least).
 _CORE: dict[str, Callable[[_Point], tuple[object, float]]] = {
     "V": lambda p: (p.network.V(p.q), 0.0),
-    "dV": lambda p: (p.network.dV(p.q), _scale(p) / p.q),
-    "d2V": lambda p: (p.network.d2V(p.q), _scale(p) / p.q**2),
+    "dV": lambda p: (p.network.dV(p.q), p.scale / p.q),
+    "d2V": lambda p: (p.network.d2V(p.q), p.scale / p.q**2),
     "chi1": lambda p: (p.network.chi1(p.q), 0.0),
     "sparsity": lambda p: (p.network.sparsity(p.q), 0.0),
-    "mean": lambda p: (moments.mean(p.phi, p.q), float(moments.second_moment(p.phi, p.q)) ** 0.5),
+    "mean": lambda p: (moments.mean(p.phi, p.q), math.sqrt(p.square)),
     "fourth": lambda p: (moments.fourth_moment(p.phi, p.q), 0.0),
-    "sigma_w2": lambda p: (_edge(p), 0.0),
-    "sigma_b2": lambda p: (p.q - _edge(p) * float(moments.second_moment(p.phi, p.q)), p.q),
+    "sigma_w2": lambda p: (p.edge, 0.0),
+    "sigma_b2": lambda p: (p.q - p.edge * p.square, p.q),
     "dV_eoc": lambda p: (slope_on_edge(p.phi, p.q), 1.0),
-    "d2V_eoc": lambda p: (
-        _edge(p) * float(moments.second_moment_d2(p.phi, p.q)),
-        _edge(p) * float(moments.second_moment(p.phi, p.q)) / p.q**2,
-    ),
+    "d2V_eoc": lambda p: (p.edge * float(moments.second_moment_d2(p.phi, p.q)), p.edge * p.square / p.q**2),
     "R": lambda p: (p.network.R(p.rho, p.q), 1.0),
     "dR": lambda p: (p.network.dR(p.rho, p.q), 1.0),
     "d2R": lambda p: (p.network.d2R(p.rho, p.q), 1.0),
@@ -155,22 +158,18 @@ def _points(activation: SymbolicActivation) -> list[_Point]:
         numbers = {
             "q": q,
             "sigma_w": random.uniform(0.5, 2),
-            "sigma_b": random.uniform(0, 2) * _root_of_square(phi, q),
+            "sigma_b": random.uniform(0, 2) * math.sqrt(float(moments.second_moment(phi, q))),
             "rho": random.uniform(-0.98, 0.98),
         }
         points.append(_Point(phi, {**parameters, **{name: Fraction(value) for name, value in numbers.items()}}))
     return points
 
 
-def _root_of_square(phi: PiecewiseLinear, q: float) -> float:
-    return math.sqrt(float(moments.second_moment(phi, q)))
-
-
 def _values(point: _Point, name: str) -> dict[str, Fraction]:
     values = {**point.values, "q_star": point.values["q"]}
     if name.endswith("_eoc"):
         # On the edge of chaos σ_w is not free. Its square's digits suffice, for it comes from the core.
-        values["sigma_w"] = Fraction(_edge(point) ** 0.5)
+        values["sigma_w"] = Fraction(math.sqrt(point.edge))
     return values
 
 
