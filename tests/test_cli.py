@@ -324,6 +324,13 @@ def test_an_ascii_terminal_still_gets_its_numbers() -> None:
     assert "1.41421" in result.stdout
 
 
+def test_a_formula_is_not_written_with_question_marks() -> None:
+    result = process("derive", "--act", "relu", PYTHONIOENCODING="ascii")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "PYTHONIOENCODING=utf-8" in result.stderr
+    assert process("derive", "--act", "relu", "-f", "latex", PYTHONIOENCODING="ascii").returncode == 0
+
+
 def test_shell_completion_knows_the_catalogue() -> None:
     result = process(
         _MEANFIELD_COMPLETE="complete_zsh",

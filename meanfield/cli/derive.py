@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from meanfield.cli.options import Act, Output, Params, read_parameters
 from meanfield.cli.output import FILE_WIDTH, as_json, deliver, heading, show
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, OutputError
 from meanfield.symbolic.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def derive(
         raise DomainError(
             f"--standalone makes a LaTeX document, not {format.value}: add --format latex, or leave it out"
         )
+    if output is None and format in (FormulaFormat.pretty, FormulaFormat.json):
+        _require_unicode()
     if len(act) > 1:
         raise DomainError(f"--act is given {len(act)} times: derive formulas of one activation at a time")
     from meanfield.symbolic.derivation import derivation_of
@@ -97,6 +100,17 @@ def derive(
         _show(derivation, output)
     else:
         deliver(_text(derivation, format, standalone), output)
+
+
+def _require_unicode() -> None:
+    """Refuse to write formulas to where Φ would come out as a question mark, and be read as another formula."""
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        "Φϕ₂√·−σ".encode(encoding)
+    except UnicodeEncodeError:
+        raise OutputError(
+            f"formulas cannot be shown in {encoding}: set PYTHONIOENCODING=utf-8, or add --format latex or --output FILE"
+        ) from None
 
 
 def _text(derivation: Derivation, format: FormulaFormat, standalone: bool) -> str:
