@@ -109,7 +109,8 @@ def _require_unicode() -> None:
         "Φϕ₂√·−σ".encode(encoding)
     except UnicodeEncodeError:
         raise OutputError(
-            f"formulas cannot be shown in {encoding}: set PYTHONIOENCODING=utf-8, or add --format latex or --output FILE"
+            f"formulas cannot be shown in {encoding}: set PYTHONIOENCODING=utf-8, or add --format latex or --output "
+            "FILE"
         ) from None
 
 
