@@ -67,6 +67,10 @@ class Written:
         """The two, one after the other."""
         return Written(self.text + other.text, self.latex + other.latex)
 
+    def beside(self, other: Written) -> Written:
+        """The two on one line, with a space between them in LaTeX."""
+        return Written(self.text + other.text, f"{self.latex} {other.latex}")
+
     def held(self, looseness: int) -> Written:
         """In parentheses if looser than that."""
         if self.loose <= looseness:
@@ -90,15 +94,26 @@ def lines(expression: Expr, width: int, before: int = 0) -> list[Written]:
     `before` columns of the first line are taken.
     """
     result: list[Written] = []
-    for token in _tokens(expression, width - before):
+    for token in _clustered(_tokens(expression, width - before), width - before):
         used = before if len(result) == 1 else 0
         if result and used + len(result[-1].text) + len(token.text) <= width:
-            last = result.pop()
-            result.append(Written(last.text + token.text, f"{last.latex} {token.latex}"))
+            result[-1] = result[-1].beside(token)
         else:
             # A sign at the start of a line would else be taken for that of a number.
             result.append(Written(token.text.lstrip(), "{} " + token.latex) if result else token)
     return result
+
+
+def _clustered(tokens: list[Written], width: int) -> list[Written]:
+    """The same, no line to end with what opens a parenthesis or to begin with what closes one, if that can be."""
+    clusters: list[Written] = []
+    for token in tokens:
+        sticks = clusters and (clusters[-1].text.endswith("(") or token.text.startswith(")"))
+        if sticks and len(clusters[-1].text) + len(token.text) <= width:
+            clusters[-1] = clusters[-1].beside(token)
+        else:
+            clusters.append(token)
+    return clusters
 
 
 def conditions(parameters: Parameters) -> str:
@@ -146,11 +161,7 @@ def _tokens(expression: Expr, width: int) -> list[Written]:
     if len(flat.text) <= width:
         return [flat]
     if isinstance(expression, Add):
-        tokens: list[Written] = []
-        for sign, term in terms(expression):
-            first, *rest = _tokens(term, width)
-            tokens += [_with_sign(sign, first if rest else first.held(1), leading=not tokens), *rest]
-        return tokens
+        return _terms(expression, width)
     sign, positive = signed(expression)
     above, below = fraction(positive)
     minus = Written("−", "-") if sign < 0 else Written("", "")
@@ -178,6 +189,15 @@ def _tokens(expression: Expr, width: int) -> list[Written]:
     return tokens
 
 
+def _terms(expression: Add, width: int) -> list[Written]:
+    """A sum, broken at every sign."""
+    tokens: list[Written] = []
+    for sign, term in terms(expression):
+        first, *rest = _tokens(term, width)
+        tokens += [_with_sign(sign, first if rest else first.held(1), leading=not tokens), *rest]
+    return tokens
+
+
 def _longest_sum(factors: list[Expr]) -> Expr | None:
     sums = [factor for factor in factors if isinstance(factor, Add)]
     return max(sums, key=lambda factor: len(write(factor).text), default=None)
@@ -193,7 +213,7 @@ def _around(
     if whole and factors:
         opened, closed = Written(f"({opened.text}", f"\\Bigl({opened.latex}"), Written("))", "\\Bigr)\\Bigr)")
     opened = before.then(opened)
-    return [opened, *_tokens(inner, max(width - len(opened.text) - len(closed.text), _NARROWEST)), closed]
+    return [opened, *_terms(inner, max(width - len(opened.text) - len(closed.text), _NARROWEST)), closed]
 
 
 def _with_sign(sign: int, written: Written, leading: bool) -> Written:
