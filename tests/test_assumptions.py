@@ -123,6 +123,12 @@ def test_points_are_found_in_corners(assumed: list[str]) -> None:
             assert (x > y) == (relation == ">")
 
 
+def test_assumptions_that_nothing_within_reach_satisfies_are_refused() -> None:
+    with pytest.raises(ActivationError, match="no values of a, b, c were found"):
+        Parameters(NAMES, assume=["a*a < b/1000000000", "b < a", "a > 1"]).points(50, np.random.default_rng(0))
+    assert len(Parameters(NAMES, assume=["a*a*a > 1000000"]).points(50, np.random.default_rng(0))) == 50
+
+
 def test_points_are_the_same_every_time() -> None:
     parameters = Parameters(NAMES, assume=["a < b"])
     first, second = (parameters.points(5, np.random.default_rng(7)) for _ in range(2))

@@ -297,6 +297,27 @@ def test_what_needs_an_edge_of_chaos_is_refused_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "assume"),
+    [
+        ("x + 1", []),
+        ("max(x, 0) + 1", []),
+        ("max(x, 1)", []),
+        ("max(x, b)", []),
+        ("abs(x - a)", []),
+        ("max(x, a*x) + 1", ["a < 1"]),
+    ],
+)
+def test_an_edge_that_would_need_a_negative_variance_of_the_biases_is_refused(spec: str, assume: list[str]) -> None:
+    with pytest.raises(NoEdgeOfChaos, match="σ_b² < 0 at every"):
+        derive(spec, "sigma_b2", assume=assume)
+    numbers = {"a": 0.5, "b": 0.7}
+    phi = mf.activation(spec, **{name: value for name, value in numbers.items() if re.search(rf"\b{name}\b", spec)})
+    for variance in (1e-4, 0.1, 1, 10, 1e4):
+        with pytest.raises(NoEdgeOfChaos):
+            mf.edge_of_chaos(phi, variance)
+
+
+@pytest.mark.parametrize(
     ("spec", "options", "said"),
     [
         ("x**2", {}, "piecewise linear"),

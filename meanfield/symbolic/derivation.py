@@ -341,7 +341,7 @@ class _Deriver:
             )
         if not any(self.activation.pieces.slopes):
             raise NoEdgeOfChaos(f"{label} is constant, so χ₁ = 0 whatever σ_w: give it a slope somewhere")
-        if self.on[_q].combination_sign(self.bias) == -1:
+        if self.on[_q].sign(self.bias) == -1:
             raise NoEdgeOfChaos(
                 f"{label} would need σ_b² < 0 at every q*: it is too far from 0 at 0 (subtract φ(0) from it)"
             )

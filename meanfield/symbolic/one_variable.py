@@ -19,7 +19,7 @@ from meanfield.activations.algebra import Number, Pieces, order
 from meanfield.errors import UndecidedOrder
 from meanfield.symbolic.combination import ONE, Atom, Combination, collected, expression, total
 from meanfield.symbolic.functions import Phi, phi
-from meanfield.symbolic.parameters import Element, Parameters, field
+from meanfield.symbolic.parameters import Element, Parameters, Polynomial, field
 
 __all__ = ["OneVariable", "base_of", "known_sign"]
 
@@ -106,20 +106,38 @@ class OneVariable:
 
         return combination.mapped(rule)
 
-    def sign(self, coefficient: Element) -> int | None:
-        """The sign of a coefficient where all its terms have the same."""
-        above = {c > 0 for c in coefficient.numer.values()}
-        below = {c > 0 for c in coefficient.denom.values()}
-        if self.parameters.unsigned or len(above) != 1 or len(below) != 1:
-            return None
-        return 1 if above == below else -1
-
-    def combination_sign(self, combination: Combination) -> int | None:
-        """The sign of a sum, where all its coefficients have the same: its functions are positive."""
+    def sign(self, combination: Combination) -> int | None:
+        """The sign of a sum at every q, where that can be told: its functions are positive, and Φ(−t/√q) < 1/2."""
         if not combination:
             return 0
-        signs = {self.sign(c) for c in combination.terms.values()}
-        return signs.pop() if len(signs) == 1 else None
+        for sign in (1, -1):
+            if self._is_positive(combination.scaled(sign)):
+                return sign
+        return None
+
+    def _is_positive(self, combination: Combination) -> bool:
+        constant, others = combination.terms.get(ONE, self.field.zero), []
+        for atom, c in combination.terms.items():
+            if atom.kind == "tail" and self._coefficient_sign(c) == -1 and known_sign(atom.arguments[0]) == 1:
+                constant += c / 2
+            elif atom != ONE:
+                others.append(c)
+        return all(self._coefficient_sign(c) == 1 for c in [*others, *([constant] if constant else [])])
+
+    def _coefficient_sign(self, coefficient: Element) -> int | None:
+        """The sign of a coefficient at every q, where each power of √q in it has the same."""
+        sign = 1
+        for polynomial in (coefficient.numer, coefficient.denom):
+            signs = {self._sign_at_power(polynomial, n) for n in {powers[-1] for powers in polynomial}}
+            if len(signs) != 1 or None in signs:
+                return None
+            sign *= signs.pop() or 0
+        return sign
+
+    def _sign_at_power(self, polynomial: Polynomial, n: int) -> int | None:
+        terms = {powers[:-1] or (0,): c for powers, c in polynomial.terms() if powers[-1] == n}
+        parameters = self.parameters
+        return known_sign(parameters.number(parameters.field(parameters.field.ring.from_dict(terms))))
 
     def expression(self, combination: Combination) -> Expr:
         """A combination in Φ and ϕ, common factors out."""

@@ -162,7 +162,7 @@ class Parameters:
 
         linear = [p for p in self._known if _total_degree(p) == 1]
         units = [tuple(int(i == j) for j in range(len(self.symbols))) for i in range(len(self.symbols))]
-        slopes = np.array([[-float(p.get(unit, 0)) for unit in units] for p in linear])
+        slopes = np.array([[-float(p.get(unit, 0)) for unit in units] for p in linear]).reshape(-1, len(units))
         constants = np.array([float(p.get((0,) * len(units), 0)) for p in linear])
         bounds = [(-size if i in self._unsigned_at else 0, size) for i in range(len(units))]
         corners = []

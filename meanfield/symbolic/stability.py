@@ -23,11 +23,11 @@ def stability_sentence(activation: SymbolicActivation) -> str:
         return r"The activation is constant, so that $\chi_1 = 0$ whatever $\sigma_w$, and has no edge of chaos."
     theory = OneVariable(activation.parameters, activation.pieces, Symbol("q", positive=True))
     square, slopes = theory.power(2), theory.slope_square()
-    if theory.combination_sign(slopes.scaled(theory.root**2) - square) == -1:
+    if theory.sign(slopes.scaled(theory.root**2) - square) == -1:
         return r"The edge of chaos would need $\sigma_b^2 < 0$ at every $q^*$, so that the activation has none."
     d1 = theory.derivative(square)
     slope, curvature = d1 - slopes, theory.derivative(d1)
-    return _CRITERION + _said(theory.combination_sign(slope), theory.combination_sign(curvature))
+    return _CRITERION + _said(theory.sign(slope), theory.sign(curvature))
 
 
 def _said(slope: int | None, curvature: int | None) -> str:
