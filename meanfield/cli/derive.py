@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -43,7 +44,9 @@ M = Annotated[str | None, typer.Option("--m", help="What m stands for.", show_de
 Slope = Annotated[str | None, typer.Option("--slope", help="What slope stands for.", show_default=False)]
 Quantities = Annotated[
     list[str] | None,
-    typer.Option("--quantity", "-Q", help=f"{', '.join(QUANTITIES)}, or all; repeat. Default V.", show_default=False),
+    typer.Option(
+        "--quantity", "-Q", help="One of the quantities above, or all; repeat. Default V.", show_default=False
+    ),
 ]
 Assume = Annotated[
     list[str] | None,
@@ -132,7 +135,7 @@ def _text(derivation: Derivation, format: FormulaFormat, standalone: bool) -> st
     }[format](derivation)
 
 
-def _show(derivation: Derivation, output: Any) -> None:
+def _show(derivation: Derivation, output: Path | None) -> None:
     from rich.console import Console
     from rich.text import Text
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from meanfield.cli.options import Format
 from meanfield.errors import OutputError
+from meanfield.symbolic.quantities import QUANTITIES
 
 __all__ = [
     "FIELDS",
@@ -54,6 +55,9 @@ class Field:
     meaning: str = ""
 
 
+#: The columns of `meanfield maps`, which have formulas too.
+_MAPS = ("V", "dV", "d2V", "chi1", "R", "dR")
+
 FIELDS = {
     "activation": Field("activation", r"$\phi$", "the activation as given"),
     "formula": Field("φ(x)", r"$\phi(x)$"),
@@ -71,13 +75,8 @@ FIELDS = {
     "explanation": Field("why", "explanation"),
     "fixed_points": Field("fixed points", "fixed points"),
     "q": Field("q", r"$q$"),
-    "V": Field("V(q)", r"$V(q)$"),
-    "dV": Field("V'(q)", r"$V'(q)$"),
-    "d2V": Field("V''(q)", r"$V''(q)$"),
-    "chi1": Field("χ₁(q)", r"$\chi_1(q)$"),
+    **{name: Field(q.symbol, f"${q.latex}$") for name, q in QUANTITIES.items() if name in _MAPS},
     "rho": Field("ρ", r"$\rho$"),
-    "R": Field("R(ρ)", r"$R(\rho)$"),
-    "dR": Field("R'(ρ)", r"$R'(\rho)$"),
     "slope": Field("slope V'", r"$V'(q)$"),
     "curvature": Field("curvature V''", r"$V''(q)$"),
     "kind": Field("kind", "kind"),

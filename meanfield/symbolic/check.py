@@ -118,11 +118,11 @@ def check(activation: SymbolicActivation, formulas: Sequence[tuple[str, Expr]]) 
         if not doubtful.size:
             continue
         exact = np.array(_in_digits(expression, [values[i] for i in doubtful]))
-        wrong = doubtful[~_close(exact, expected[doubtful], allowed[doubtful])]
+        wrong = np.flatnonzero(~_close(exact, expected[doubtful], allowed[doubtful]))
         if wrong.size:
-            first = wrong[0]
+            first = doubtful[wrong[0]]
             raise DerivationError(
-                f"{activation.label}: the formula of {name} gives {found[first]:.12g} where the numbers say "
+                f"{activation.label}: the formula of {name} gives {exact[wrong[0]]:.12g} where the numbers say "
                 f"{expected[first]:.12g}, at {_told(points[first].values)}; this is a fault in meanfield, please "
                 "report it"
             )

@@ -55,6 +55,11 @@ class Formula:
     definitions: Mapping[Expr, Expr]
     edge: Expr | None = None
 
+    @property
+    def where(self) -> dict[Expr, Expr]:
+        """What is printed below the formula: its definitions, and σ_w² on the edge of chaos."""
+        return {**self.definitions, **({} if self.edge is None else {_sigma_w**2: self.edge})}
+
     @cached_property
     def expression(self) -> Expr:
         """The formula with its definitions put in."""
@@ -98,12 +103,11 @@ class Derivation(Mapping[str, Expr]):
         return len(self.formulas)
 
     def in_order(self) -> Iterator[tuple[str, Formula, set[Expr]]]:
-        """Name and formula, with what an earlier formula has already defined (σ_w among it, where σ_w² was given)."""
+        """Name and formula, with what an earlier one has said already of what would stand below it."""
         known: set[Expr] = set()
         for name, formula in self.formulas.items():
             yield name, formula, set(known)
-            known |= {_V} if name == "V" else set(formula.definitions)
-            known |= {_sigma_w} if name == "sigma_w2" or formula.edge is not None else set()
+            known |= {*formula.where, *{"V": [_V], "sigma_w2": [_sigma_w**2]}.get(name, [])}
 
     def _repr_latex_(self) -> str:
         from meanfield.symbolic.latex import displays
@@ -177,7 +181,7 @@ def derivation_of(
 
 
 class _Deriver:
-    """The formulas of one activation, each intermediate result worked out once."""
+    """The formulas of one activation, by the names of `QUANTITIES`, and what they are made of, each worked out once."""
 
     def __init__(self, activation: SymbolicActivation) -> None:
         self.activation = activation
@@ -187,44 +191,53 @@ class _Deriver:
         """The formula of a quantity, unchecked."""
         if quantity.continuous:
             self._require_edge()
-        short: Expr = getattr(self, quantity.name)()
-        candidates = {_V: self.V()} | (dict(self._scaled()) if short.has(_rho) else {})
+        short: Expr = getattr(self, quantity.name)
+        candidates = {_V: self.V} | (dict(self._scaled()) if short.has(_rho) else {})
         definitions = {name: value for name, value in candidates.items() if short.has(name)}
-        edge = self.sigma_w2() if short.has(_q_star) and short.has(_sigma_w) else None
+        edge = self.sigma_w2 if short.has(_q_star) and short.has(_sigma_w) else None
         return Formula(quantity, short, definitions, edge)
 
+    @cached_property
     def V(self) -> Expr:
         """σ_w² E φ² + σ_b²."""
-        return self.variance_map
+        return self._weighted(self.square) + _sigma_b**2
 
+    @cached_property
     def dV(self) -> Expr:
         """σ_w² d/dq E φ²."""
         return self._weighted(self.square_d1)
 
+    @cached_property
     def d2V(self) -> Expr:
         """σ_w² d²/dq² E φ²."""
         return self._weighted(self.square_d2)
 
+    @cached_property
     def chi1(self) -> Expr:
         """σ_w² E φ'², infinite where φ jumps."""
         return self._weighted(self.slope_square) if self.activation.is_continuous else oo
 
+    @cached_property
     def sparsity(self) -> Expr:
         """P(φ = 0)."""
         return self._plain(self.on[_q].sparsity())
 
+    @cached_property
     def mean(self) -> Expr:
         """E φ."""
         return self._plain(self.on[_q].power(1))
 
+    @cached_property
     def fourth(self) -> Expr:
         """E φ⁴."""
         return self._plain(self.on[_q].power(4))
 
+    @cached_property
     def sigma_w2(self) -> Expr:
         """1/E φ'²."""
         return 1 / self._plain(self.slope_square, _q_star)
 
+    @cached_property
     def sigma_b2(self) -> Expr:
         """(q* E φ'² − E φ²)/E φ'²."""
         core = self.on[_q]
@@ -241,34 +254,35 @@ class _Deriver:
             )
         return self._plain(above, _q_star) / self._plain(below, _q_star)
 
+    @cached_property
     def dV_eoc(self) -> Expr:
         """1 + V' − χ₁ at q*, χ₁ being 1 there."""
         return 1 + self._weighted(self.square_d1 - self.slope_square, _q_star)
 
+    @cached_property
     def d2V_eoc(self) -> Expr:
         """V''(q*)."""
         return self._weighted(self.square_d2, _q_star)
 
+    @cached_property
     def R(self) -> Expr:
         """(σ_w² C(ρ) + σ_b²)/V(q)."""
         return (Mul(_sigma_w**2, self.two.expression(self.covariances[0])) + _sigma_b**2) / _V
 
+    @cached_property
     def dR(self) -> Expr:
         """σ_w² C'(ρ)/V(q)."""
         return Mul(_sigma_w**2, self.two.expression(self.covariances[1]), 1 / _V)
 
+    @cached_property
     def d2R(self) -> Expr:
         """σ_w² C''(ρ)/V(q)."""
         return Mul(_sigma_w**2, self.two.expression(self.covariances[2]), 1 / _V)
 
+    @cached_property
     def kappa(self) -> Expr:
         """2q σ_w² Σ dᵢ² ϕ(hᵢ)/(3√π V(q))."""
         return Mul(Rational(2, 3), _q, _sigma_w**2, self._plain(self.on[_q].kink_squares()), 1 / (sqrt(pi) * _V))
-
-    @cached_property
-    def variance_map(self) -> Expr:
-        """V, which other formulas divide by."""
-        return self._weighted(self.square) + _sigma_b**2
 
     @cached_property
     def square(self) -> Combination:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from sympy import Expr, Symbol
 
 from meanfield.activations.algebra import Number
-from meanfield.symbolic.derivation import SYMBOLS, Derivation, Formula
+from meanfield.symbolic.derivation import Derivation, Formula
 from meanfield.symbolic.names import latex_name
 from meanfield.symbolic.stability import stability_sentence
 from meanfield.symbolic.writing import lines, write
@@ -61,20 +61,24 @@ _LONGEST_TITLE = 40
 
 
 def display(formula: Formula, known: Collection[Expr] = ()) -> str:
-    """A formula with its definitions, but those `known`, as it stands inside \\[ \\].
+    """A formula with what stands below it, but what is `known`, as it stands inside \\[ \\].
 
     It needs amsmath where it has several lines.
     """
-    rows = [(formula.quantity.latex, formula.short)]
-    rows += [(write(name).latex, value) for name, value in formula.definitions.items() if name not in known]
-    if formula.edge is not None and SYMBOLS["sigma_w"] not in known:
-        rows.append((r"\sigma_w^2", formula.edge))
-    written = _rows(rows)
-    return f"\\begin{{aligned}}\n{written}\n\\end{{aligned}}" if "&" in written else written
+    rows = _rows(formula, known)
+    return f"\\begin{{aligned}}\n{rows}\n\\end{{aligned}}" if "&" in rows else rows
 
 
-def _rows(rows: list[tuple[str, Expr]]) -> str:
+def _display_over_pages(formula: Formula, known: Collection[Expr]) -> str:
+    """The same as an environment of its own, which may go on on the next page."""
+    rows = _rows(formula, known)
+    return f"\\begin{{align*}}\n{rows}\n\\end{{align*}}" if "&" in rows else f"\\[\n{rows}\n\\]"
+
+
+def _rows(formula: Formula, known: Collection[Expr]) -> str:
     """Equations one below the other, aligned; one that fits on a line as it is."""
+    rows = [(formula.quantity.latex, formula.short)]
+    rows += [(write(name).latex, value) for name, value in formula.where.items() if name not in known]
     broken = [(head, [line.latex for line in lines(value, _WIDTH)]) for head, value in rows]
     if len(broken) == 1 and len(broken[0][1]) == 1:
         return f"{broken[0][0]} = {broken[0][1][0]}"
@@ -91,17 +95,15 @@ def displays(derivation: Derivation) -> dict[str, str]:
 
 def document(derivation: Derivation) -> str:
     """A whole document: what φ, V, R, χ₁ and the edge of chaos are, the formulas, and what they say of stability."""
-    shown = displays(derivation)
+    shown = [f"{_meaning(f)}\n{_display_over_pages(f, known)}" for _, f, known in derivation.in_order()]
     label = derivation.activation.label
     return _DOCUMENT % {
         # A longer one would leave the page.
         "of": f" of \\texttt{{{_escaped(label)}}}" if len(label) <= _LONGEST_TITLE else "",
         "phi": _definition(derivation),
         "parameters": _parameters(derivation),
-        "notation": _notation("".join(shown.values())),
-        "formulas": "\n\n".join(
-            f"{_meaning(derivation.formulas[name])}\n{_over_pages(latex)}" for name, latex in shown.items()
-        ),
+        "notation": _notation("".join(shown)),
+        "formulas": "\n\n".join(shown),
         "stability": stability_sentence(derivation.activation),
     }
 
@@ -111,12 +113,6 @@ def _notation(formulas: str) -> str:
     plain = formulas.replace(r"\left", "")
     told = [clause for name, clause in _FUNCTIONS.items() if name in plain]
     return f"Below, {', and '.join(told)}." if told else ""
-
-
-def _over_pages(latex: str) -> str:
-    """A display that may go on on the next page where it has several lines."""
-    inside = latex.removeprefix("\\begin{aligned}\n").removesuffix("\n\\end{aligned}")
-    return f"\\[\n{latex}\n\\]" if inside == latex else f"\\begin{{align*}}\n{inside}\n\\end{{align*}}"
 
 
 def _meaning(formula: Formula) -> str:

@@ -42,7 +42,7 @@ class OneVariable:
     """Expectations as combinations of 1, Φ(−t/√q) (kind "tail") and ϕ(t/√q) (kind "density")."""
 
     def __init__(self, parameters: Parameters, pieces: Pieces, q: Symbol) -> None:
-        self.parameters, self.pieces, self.q = parameters, pieces, q
+        self.parameters, self.pieces = parameters, pieces
         self.values: list[Expr] = [*parameters.symbols.values(), sqrt(q)]
         self.field = field([*parameters.symbols.values(), Symbol("s")])
         self.root = self.field.gens[-1]

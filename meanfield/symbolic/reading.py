@@ -81,7 +81,7 @@ def read_symbolic(
                 f"{word} is a word of Python's own and names no parameter: write {word}1, or a letter"
             )
     if named := split_name(text, texts):
-        return _named(text, entry_of(named[0]), named[1], assume, texts)
+        return _named(entry_of(named[0]), named[1], assume, texts)
     for name in texts:
         check_name(name)
         if name not in free_names(text):
@@ -91,9 +91,7 @@ def read_symbolic(
     return _from_expression(label, with_texts(text, texts), assume, [])
 
 
-def _named(
-    text: str, entry: Activation, inside: str, assume: Sequence[str], texts: Mapping[str, str]
-) -> SymbolicActivation:
+def _named(entry: Activation, inside: str, assume: Sequence[str], texts: Mapping[str, str]) -> SymbolicActivation:
     positional, named = split_arguments(entry, inside)
     given = _with_values_beside(entry, entry.assign(positional, named), texts)
     values = {parameter.name: given.get(parameter.name, parameter.name) for parameter in entry.parameters}
@@ -131,6 +129,7 @@ def _from_expression(
             parameter.require(name, value, order(number, Fraction(0)))
     pieces = parse_exactly(formula, parameters.numbers)
     if not any(pieces.slopes) and not any(pieces.intercepts):
+        # It says what is wrong with a function that is zero everywhere.
         pieces.rounded()
 
     def at(values: Mapping[str, Fraction]) -> PiecewiseLinear:

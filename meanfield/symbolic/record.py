@@ -7,7 +7,7 @@ from typing import Any
 from sympy import srepr
 
 from meanfield.symbolic.code import mathematica_definition
-from meanfield.symbolic.derivation import Derivation, Formula
+from meanfield.symbolic.derivation import Derivation
 from meanfield.symbolic.latex import display
 from meanfield.symbolic.writing import write
 
@@ -25,7 +25,7 @@ def record(derivation: Derivation) -> dict[str, Any]:
             "meaning": formula.quantity.meaning,
             "arguments": [*formula.quantity.arguments, *parameters.symbols],
             "text": write(formula.short).text,
-            "where": _where(formula),
+            "where": {write(name).text: write(value).text for name, value in formula.where.items()},
             "latex": display(formula),
             "sympy": srepr(formula.expression),
             "mathematica": mathematica_definition(derivation, formula),
@@ -41,8 +41,3 @@ def record(derivation: Derivation) -> dict[str, Any]:
         "quantities": quantities,
         "without_formula": dict(derivation.missing),
     }
-
-
-def _where(formula: Formula) -> dict[str, str]:
-    told = {write(symbol).text: write(value).text for symbol, value in formula.definitions.items()}
-    return told if formula.edge is None else {**told, "σ_w²": write(formula.edge).text}

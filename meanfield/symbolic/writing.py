@@ -22,7 +22,7 @@ from sympy import (
     pi,
 )
 
-from meanfield.symbolic.derivation import SYMBOLS, Derivation, Formula
+from meanfield.symbolic.derivation import Derivation, Formula
 from meanfield.symbolic.functions import Phi, Phi2, phi
 from meanfield.symbolic.names import latex_name, text_name
 from meanfield.symbolic.parameters import Parameters
@@ -46,7 +46,6 @@ _SYMBOLS = {
     "q_star": ("q*", "q^*"),
     "sigma_w": ("σ_w", r"\sigma_w"),
     "sigma_b": ("σ_b", r"\sigma_b"),
-    "rho": ("ρ", r"\rho"),
 }
 
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -125,7 +124,7 @@ def conditions(parameters: Parameters) -> str:
 
 def legend(formulas: Iterable[Formula]) -> str:
     """What the functions in formulas are, in words; empty where there are none."""
-    values = [value for f in formulas for value in (f.short, *f.definitions.values(), *([f.edge] if f.edge else []))]
+    values = [value for formula in formulas for value in (formula.short, *formula.where.values())]
     found = {type(function) for value in values for function in value.atoms(Phi, phi, Phi2)}
     return "; ".join(words for function, words in _LEGEND.items() if function in found)
 
@@ -141,9 +140,7 @@ def equations(derivation: Derivation, width: int) -> Iterator[list[str]]:
     """Each formula as lines of text, its definitions below it, each definition with the first that needs it."""
     for _, formula, known in derivation.in_order():
         result = _equation(f"{formula.quantity.symbol} = ", formula.short, width)
-        definitions = [(write(name).text, value) for name, value in formula.definitions.items() if name not in known]
-        if formula.edge is not None and SYMBOLS["sigma_w"] not in known:
-            definitions.append(("σ_w²", formula.edge))
+        definitions = [(write(name).text, value) for name, value in formula.where.items() if name not in known]
         for i, (name, value) in enumerate(definitions):
             start = f"{'     ' if i else 'with '}{name} = "
             result += [f"  {line}" for line in _equation(start, value, width - 2, indent=9)]
