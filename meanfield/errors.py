@@ -15,6 +15,7 @@ __all__ = [
     "MeanFieldError",
     "NoEdgeOfChaos",
     "NoFormula",
+    "NoSignal",
     "OutputError",
     "UndecidedOrder",
     "UndefinedCorrelation",
@@ -64,6 +65,10 @@ class NoFormula(MeanFieldError):
 
 class NoEdgeOfChaos(MeanFieldError):
     """No (σ_w, σ_b) puts this activation on the edge of chaos as asked; the message says which would."""
+
+
+class NoSignal(MeanFieldError):
+    """The network has no fixed point q* > 0, so there is no signal to keep."""
 
 
 class OutputError(MeanFieldError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -19,6 +19,7 @@ __all__ = [
     "CorrelationFixedPoint",
     "FixedPoint",
     "Kind",
+    "basin",
     "correlation_fixed_points",
     "variance_fixed_points",
     "variance_grid",
@@ -102,6 +103,26 @@ def variance_fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
         slope = float(network.dV(root.x))
         points.append(FixedPoint(root.x, slope, float(network.d2V(root.x)), _kind(root, slope), until))
     return tuple(points)
+
+
+def basin(points: Sequence[FixedPoint], point: FixedPoint) -> tuple[float, float]:
+    """The ends of the interval of variances that tend to `point`, one of all fixed points `points` of a network.
+
+    The nearest fixed points on either side, 0 and ∞ where there is none; the point itself on a side that it repels.
+    Where V falls between them the ends are those of the region that V moves towards `point`, which a single step may
+    still overshoot.
+    """
+    if point.kind in ("unstable", "neutral"):
+        return point.q, point.q
+    others = sorted(p.q for p in points)
+    if others:
+        others.remove(min(others, key=lambda q: abs(q - point.q)))
+    below = max((q for q in others if q < point.q), default=0.0)
+    above = min((q for q in others if q > point.q), default=math.inf)
+    return (
+        point.q if point.kind == "half-stable (from above)" else below,
+        point.q if point.kind == "half-stable (from below)" else above,
+    )
 
 
 def correlation_fixed_points(network: MeanField, q: float) -> tuple[CorrelationFixedPoint, ...]:

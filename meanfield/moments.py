@@ -2,7 +2,7 @@
 
 With x = √q z and z standard normal, `phi` a `PiecewiseLinear`, q ≥ 0 of any shape:
 
-- `mean` E φ, `second_moment` E φ², `fourth_moment` E φ⁴, `mirrored_moment` E φ(x)φ(−x);
+- `mean` E φ, `second_moment` E φ², `fourth_moment` E φ⁴, `sixth_moment` E φ⁶, `mirrored_moment` E φ(x)φ(−x);
 - `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q;
 - `slope_moment` E φ'ⁿ of the slopes alone, `slope_square_d1` d/dq E φ'²;
 - `kink_term` and `bend`, the sums over kinks that decide stability and how fast correlations grow;
@@ -37,6 +37,7 @@ __all__ = [
     "second_moment",
     "second_moment_d1",
     "second_moment_d2",
+    "sixth_moment",
     "slope_moment",
     "slope_square_d1",
     "sparsity",
@@ -199,6 +200,12 @@ def second_moment(phi: PiecewiseLinear, q: Array) -> Array:
 def fourth_moment(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ(√q z)⁴."""
     return _expectation_of_power(phi, q, 4)
+
+
+@_blockwise
+def sixth_moment(phi: PiecewiseLinear, q: Array) -> Array:
+    """E φ(√q z)⁶."""
+    return _expectation_of_power(phi, q, 6)
 
 
 @_blockwise

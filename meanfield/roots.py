@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Root", "find_roots"]
+__all__ = ["Root", "bracketed", "find_roots"]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -95,7 +95,7 @@ def _flat_root(f: Function, x: Array, signs: NDArray[np.int_], i: int, j: int, c
 
 
 def _crossing(f: Function, low: float, high: float, before: int, after: int) -> Root:
-    x = float(_bracketed(f, np.array([low]), np.array([high]), _STEPS)[0])
+    x = float(bracketed(f, np.array([low]), np.array([high]))[0])
     return Root(x, int(before), int(after), x)
 
 
@@ -104,10 +104,10 @@ def _sign_changes(f: Function, x: Array, steps: int) -> Array:
     known = np.flatnonzero(values)
     x, values = x[known], values[known]
     change = np.flatnonzero(np.sign(values[:-1]) != np.sign(values[1:]))
-    return _bracketed(f, x[change], x[change + 1], steps) if change.size else np.empty(0)
+    return bracketed(f, x[change], x[change + 1], steps) if change.size else np.empty(0)
 
 
-def _bracketed(f: Function, a: Array, b: Array, steps: int) -> Array:
+def bracketed(f: Function, a: Array, b: Array, steps: int = _STEPS) -> Array:
     """Roots of f in the brackets [a, b], all at once, to the last bit if `steps` allow: Chandrupatla's method.
 
     T. R. Chandrupatla, Advances in Engineering Software 28 (1997) 145-149: inverse quadratic interpolation where it

@@ -12,15 +12,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.edge import EdgeOfChaos, edge_of_chaos, require_signal, slope_on_edge
-from meanfield.errors import MeanFieldError
+from meanfield.edge import EdgeOfChaos, require_signal
 from meanfield.fixed_points import FixedPoint
 from meanfield.mean_field import MeanField
 
-__all__ = ["Diagnosis", "Phase", "Verdict", "diagnose", "diagnose_edge", "phase", "stabilising_clip", "verdict"]
+__all__ = ["Diagnosis", "Phase", "Verdict", "diagnose", "diagnose_edge", "off_the_edge", "phase", "verdict"]
 
 Phase = Literal["ordered", "edge of chaos", "chaotic"]
 
@@ -30,18 +27,17 @@ Phase = Literal["ordered", "edge of chaos", "chaotic"]
 MARGIN = 1e-2
 #: Stands for q → ∞, where no fixed point keeps q.
 _FAR = 1e280
-#: A clip is recommended when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
-_CLIPPED_SLOPE = 0.7
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`word`: stable, neutral or unstable; `explanation`: the mechanism in a sentence; `remedy`: what to do, or None.
+    """`word`, `explanation`: the mechanism in a sentence; `remedy`: what to do, or None.
 
-    The explanation and the remedy are sentences for a person.
+    For any width and depth the word is stable, neutral or unstable; for a given one safe, fragile, neutral or
+    unstable. The explanation and the remedy are sentences for a person.
     """
 
-    word: Literal["stable", "neutral", "unstable"]
+    word: Literal["stable", "neutral", "unstable", "safe", "fragile"]
     explanation: str
     remedy: str | None = None
 
@@ -76,11 +72,11 @@ def diagnose(network: MeanField, near: float = 1.0) -> Diagnosis:
     nearest = _nearest(points, near)
     judged = replace(nearest, q=near, kind="neutral") if _keeps_every_q(network, nearest) else nearest
     judgement = verdict(network, judged)
-    explanation = " ".join([judgement.explanation, *_off_the_edge(network, judged.q)])
+    explanation = " ".join([judgement.explanation, *off_the_edge(network, judged.q)])
     return Diagnosis(network, points, judged, phase(network, judged.q), replace(judgement, explanation=explanation))
 
 
-def _off_the_edge(network: MeanField, q: float) -> list[str]:
+def off_the_edge(network: MeanField, q: float) -> list[str]:
     """What the phase does to gradients and correlations, in a sentence; nothing on the edge of chaos."""
     chi = float(network.chi1(q))
     if chi == math.inf:
@@ -188,6 +184,8 @@ def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
 
 
 def _remedy(activation: PiecewiseLinear, q: float) -> str | None:
+    from meanfield.remedies import stabilising_clip
+
     clip = stabilising_clip(activation, q)
     if clip is None:
         return None
@@ -196,41 +194,3 @@ def _remedy(activation: PiecewiseLinear, q: float) -> str | None:
         f"clip at m = {m:g}: sign(φ)·min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
         f"has V'(q*) = {edge.V_prime:.3f} and no other fixed point."
     )
-
-
-def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float, EdgeOfChaos] | None:
-    """The largest level m, to two digits, at which clipping |φ| ≤ m makes q* stable; and the clipped edge of chaos.
-
-    Stable here: V'(q*) ≤ 0.7 on the edge of chaos of the clipped activation, and q* is its only fixed point.
-    None where no m in reach of the signal does that.
-    """
-    from meanfield.activations.algebra import clipped
-
-    def stable_edge(m: float) -> EdgeOfChaos | None:
-        try:
-            phi = clipped(activation, -m, m)
-            if abs(slope_on_edge(phi, q_star)) > _CLIPPED_SLOPE:
-                return None
-            edge = edge_of_chaos(phi, q_star)
-        except MeanFieldError:
-            return None
-        return edge if len(edge.mean_field.fixed_points()) == 1 else None
-
-    reach = np.linspace(-6, 6, 241) * math.sqrt(q_star)
-    levels = _two_digit_numbers_below(float(np.abs(activation(reach)).max()))
-    # V'(q*) falls with m until the clip is tight, so a coarse scan brackets the largest m that will do.
-    coarse = next((n for n in range(0, len(levels), 10) if stable_edge(levels[n])), None)
-    if coarse is None:
-        return None
-    for m in levels[max(coarse - 9, 0) : coarse + 1]:
-        if edge := stable_edge(m):
-            return m, edge
-    return None
-
-
-def _two_digit_numbers_below(highest: float) -> list[float]:
-    """Numbers of two significant digits, descending over two decades from `highest`."""
-    decade = math.floor(math.log10(highest)) if highest > 0 else 0
-    exponents = range(decade - 1, decade - 4, -1)
-    numbers = (float(f"{digits}e{exponent}") for exponent in exponents for digits in range(99, 9, -1))
-    return [number for number in numbers if 1e-2 * highest < number <= highest]

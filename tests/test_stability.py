@@ -27,7 +27,8 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.edge import edge_of_chaos
 from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos
 from meanfield.mean_field import MeanField
-from meanfield.stability import diagnose, diagnose_edge, phase, stabilising_clip, verdict
+from meanfield.remedies import stabilising_clip
+from meanfield.stability import diagnose, diagnose_edge, phase, verdict
 
 
 @pytest.mark.parametrize("phi", [RELU, LEAKY_RELU, IDENTITY])

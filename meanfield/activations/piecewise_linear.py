@@ -84,10 +84,11 @@ class PiecewiseLinear:
         """φ(x), elementwise, as an array shaped like x (a float for a scalar)."""
         x = np.asarray(x, dtype=float)
         piece = np.searchsorted(self.knots, x, side="right")
-        slope = np.array(self.slopes)[piece]
-        # 0·∞ would be NaN on a flat piece.
-        flat_at_infinity = (slope == 0) & np.isinf(x)
-        value: Array = slope * np.where(flat_at_infinity, 0.0, x) + np.array(self.intercepts)[piece]
+        slope = np.take(self.slopes, piece)
+        if np.isinf(x).any():
+            # 0·∞ would be NaN on a flat piece.
+            x = np.where((slope == 0) & np.isinf(x), 0.0, x)
+        value: Array = slope * x + np.take(self.intercepts, piece)
         return value if value.ndim else np.float64(value)  # type: ignore[return-value]
 
     def limits(self, x: float) -> tuple[float, float]:

@@ -1,0 +1,145 @@
+"""The variance of a signal in networks of finite width, layer by layer: an exact Markov chain in one dimension.
+
+Given the activations of one layer, the pre-activations of the next are independent N(0, K): the weights are Gaussian,
+so only K is handed on,
+
+    K' = σ_b² + σ_w²/N · Σⱼ φ(√K zⱼ)²,   z standard normal, j = 1…N.
+
+A layer costs N normal numbers instead of the N² weights of a network, and nothing is approximated. For very wide
+networks the sum is normal to within a proven bound, and one number stands for N. docs/theory.md, section 8.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.mean_field import MeanField
+from meanfield.moments import fourth_moment, second_moment, sixth_moment
+
+__all__ = ["normal_step_error", "step_variance", "takes_normal_steps", "trajectories"]
+
+Array = NDArray[np.float64]
+
+#: Chains that share one stream of random numbers, of exact and of normal steps; the streams, and so the results, do not
+#: depend on how many workers there are.
+_BLOCK = {False: 256, True: 1024}
+#: Normal numbers drawn at once: they and what φ makes of them stay in cache.
+_PART = 8192
+#: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
+_RUNAWAY = 1e200
+#: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
+#: bound is worst-case: what separates the two in truth, the skewness, is about a seventh of it.
+_NORMAL = 0.02
+#: I. G. Shevtsova's constant in the theorem of Berry and Esseen, for equal laws (2011).
+_BERRY_ESSEEN = 0.4748
+
+
+def trajectories(
+    network: MeanField,
+    start: float,
+    width: int,
+    depth: int,
+    chains: int,
+    seed: int = 0,
+    *,
+    normal: bool | None = None,
+    advance: Callable[[int], object] | None = None,
+) -> Array:
+    """K in layers 0…depth of `chains` random networks that start at the variance `start`, shape (depth + 1, chains).
+
+    The same numbers for the same seed, however many processors there are. `normal` steps cost nothing however wide the
+    network; by default they are taken where they are proven close. `advance` is called with the number of chains done
+    since the last call.
+    """
+    if normal is None:
+        normal = takes_normal_steps(network, start, width)
+    sizes = [min(_BLOCK[normal], chains - first) for first in range(0, chains, _BLOCK[normal])]
+    step = _normal_step if normal else _exact_step
+
+    def block(index: int, size: int) -> Array:
+        random = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
+        variances = np.empty((depth + 1, size))
+        variances[0] = start
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for layer in range(depth):
+                variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), _RUNAWAY)
+        return variances
+
+    from concurrent.futures import ThreadPoolExecutor
+
+    blocks = []
+    with ThreadPoolExecutor(min(_processors(), len(sizes))) as workers:
+        try:
+            for variances in workers.map(block, range(len(sizes)), sizes):
+                blocks.append(variances)
+                if advance:
+                    advance(variances.shape[1])
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)
+    return np.concatenate(blocks, axis=1)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _exact_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
+    root, total = np.sqrt(variance), np.zeros_like(variance)
+    for first in range(0, width, _PART):
+        units = min(_PART, width - first)
+        rows = _PART // units
+        numbers = np.empty((rows, units))
+        for chain in range(0, len(variance), rows):
+            some = slice(chain, chain + rows)
+            inputs = random.standard_normal(out=numbers[: len(root[some])])
+            inputs *= root[some, None]
+            outputs = network.activation(inputs)
+            total[some] += np.einsum("ij,ij->i", outputs, outputs)
+    return network.sigma_b**2 + network.sigma_w**2 * (total / width)
+
+
+def _normal_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
+    square, fourth = _square_moments(network, variance)
+    mean, spread = network.sigma_b**2 + network.sigma_w**2 * square, network.sigma_w**2 * np.sqrt(fourth - square**2)
+    # Where the moments overflow the variance has run away, and stays so.
+    step = np.maximum(mean + spread / math.sqrt(width) * random.standard_normal(len(variance)), 0.0)
+    return np.where(np.isnan(step), _RUNAWAY, step)
+
+
+def step_variance(network: MeanField, q: Array | float) -> Array:
+    """S(q) = σ_w⁴ Var φ(√q z)²: a layer of N units kicks the variance by √(S/N)."""
+    square, fourth = _square_moments(network, q)
+    spread: Array = network.sigma_w**4 * (fourth - square**2)
+    return spread
+
+
+def _square_moments(network: MeanField, q: Array | float) -> tuple[Array, Array]:
+    """E φ² and E φ⁴, at least the square of the former whatever the rounding."""
+    square = np.asarray(second_moment(network.activation, q))
+    return square, np.maximum(np.asarray(fourth_moment(network.activation, q)), square**2)
+
+
+def normal_step_error(network: MeanField, q: float, width: int) -> float:
+    """A bound on the distance between the distribution functions of K' given K = q and of the normal law.
+
+    Berry and Esseen: at most 0.4748 E|Y − EY|³/(√N (Var Y)^(3/2)) with Y = φ². As Y ≥ 0, E|Y − EY|³ is at most the
+    third central moment and twice (EY)³. 0 where Y is constant, for then nothing is random.
+    """
+    phi = network.activation
+    first, second, third = float(second_moment(phi, q)), float(fourth_moment(phi, q)), float(sixth_moment(phi, q))
+    variance = second - first**2
+    if variance <= 64 * np.finfo(float).eps * second:
+        return 0.0
+    skew = third - 3 * first * second + 2 * first**3
+    error: float = _BERRY_ESSEEN * (skew + 2 * first**3) / (variance**1.5 * math.sqrt(width))
+    return error
+
+
+def takes_normal_steps(network: MeanField, start: float, width: int) -> bool:
+    """Whether a layer at the variance `start` is proven normal to two per cent, so that one number may stand for N."""
+    return normal_step_error(network, start, width) <= _NORMAL

@@ -1,0 +1,51 @@
+"""Where the correlation of two inputs settles, and over how many layers, for many networks at once.
+
+R is a power series in ρ with coefficients ≥ 0, hence convex on [0, 1], and R(1) = 1: with R'(1) ≤ 1 correlations
+tend to ρ* = 1; with R'(1) > 1 there is exactly one other fixed point ρ* in [0, 1), and they tend to that. Source:
+Schoenholz et al. (2017), section 3; docs/theory.md, section 10.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.covariance import covariance_d1, covariance_loss
+from meanfield.moments import slope_moment
+from meanfield.roots import bracketed
+
+__all__ = ["correlation_depth"]
+
+Array = NDArray[np.float64]
+
+#: R'(1) within this of 1 is 1, the rounding of σ_w² and q*: correlations then settle more slowly than exponentially.
+_ROUNDING = 1e-12
+
+
+def correlation_depth(
+    phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: ArrayLike
+) -> tuple[Array, Array, Array]:
+    """χ₁, ρ* and the depth scale ξ_c = −1/ln R'(ρ*) at fixed points q* > 0 of V, all of one shape.
+
+    ξ_c is the number of layers over which the distance from ρ* falls by a factor e; ∞ on the edge of chaos.
+    """
+    weights, q = np.broadcast_arrays(np.asarray(sigma_w_squared, dtype=float), np.asarray(q_star, dtype=float))
+    gain = np.asarray(weights * slope_moment(phi, q, 2)) if phi.is_continuous else np.full(q.shape, np.inf)
+    rho, slope = np.ones(q.shape), np.where(np.abs(gain - 1) <= _ROUNDING, 1.0, gain)
+    parting = slope > 1
+    if parting.any():
+        share, variance = (weights / q)[parting], q[parting]
+
+        def growth(root: Array) -> Array:
+            # In √(1 − ρ) the curve is nearly a line where R'(1) is near 1, and keeps its digits.
+            eps = root**2
+            ratio: Array = share * np.asarray(covariance_loss(phi, eps, variance)) / eps - 1
+            return ratio
+
+        root = bracketed(growth, np.full(share.shape, 1e-8), np.ones(share.shape))
+        rho[parting] = 1 - root**2
+        slope[parting] = share * np.asarray(covariance_d1(phi, 1 - root**2, variance))
+    with np.errstate(divide="ignore"):
+        depth = np.where(slope >= 1, np.inf, -1 / np.log(np.minimum(slope, 1)))
+    return gain, rho, np.where(slope == 0, 0.0, depth)

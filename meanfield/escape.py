@@ -1,0 +1,140 @@
+"""How likely a network of given width and depth is to lose its signal: the escape probability.
+
+A network has lost it when the variance of its last layer lies outside [q*/f, f q*]. That covers every mechanism at
+once: another basin, a runaway, a random walk. docs/theory.md, section 8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.chain import trajectories
+from meanfield.errors import DomainError
+from meanfield.mean_field import MeanField
+
+__all__ = ["Escapes", "Requirement", "escapes", "is_safe"]
+
+Array = NDArray[np.float64]
+
+#: Trajectories are kept whole; this many numbers fill 1.6 GB.
+_MOST_NUMBERS = 200_000_000
+#: Chains that often tell enough: if none of them escapes, the risk is below 1 %.
+_FEW = 512
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What is asked of a network: at this width and depth, at most a share `risk` of random networks may escape.
+
+    Attributes:
+        width: N ≥ 1, units in each layer.
+        depth: L ≥ 1, layers.
+        within: f > 1; a variance outside [q*/f, f q*] at layer L has escaped.
+        risk: the share allowed, between 0 and 1.
+        chains: random networks drawn, ≥ 1.
+        seed: of the random numbers, ≥ 0.
+
+    Raises:
+        DomainError: a number out of range.
+    """
+
+    width: int
+    depth: int
+    within: float = 2.0
+    risk: float = 0.01
+    chains: int = 4096
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("width", 1), ("depth", 1), ("chains", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+                raise DomainError(f"{name} = {value} is out of range: give a whole number >= {lowest}")
+        if not (1 < self.within < math.inf):
+            raise DomainError(f"within = {self.within:g} is out of range: give a factor > 1")
+        if not (0 < self.risk < 1):
+            raise DomainError(f"risk = {self.risk:g} is not a probability to allow: give 0 < risk < 1")
+        if self.chains * (self.depth + 1) > _MOST_NUMBERS:
+            raise DomainError(
+                f"{self.chains} chains of {self.depth} layers do not fit in memory: give chains times depth <= "
+                f"{_MOST_NUMBERS:g}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Escapes:
+    """What became of the chains.
+
+    Attributes:
+        requirement: what was asked.
+        variances: K by layer and chain, shape (depth + 1, chains).
+        outside: how many have escaped at each layer, shape (depth + 1,).
+    """
+
+    requirement: Requirement
+    variances: Array
+    outside: NDArray[np.int_]
+
+    @property
+    def probability(self) -> float:
+        """The share of chains that have escaped at the last layer."""
+        return float(self.outside[-1] / self.variances.shape[1])
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the escape probability."""
+        from scipy.stats import binomtest
+
+        low, high = binomtest(int(self.outside[-1]), self.variances.shape[1]).proportion_ci(0.95, method="wilson")
+        return float(low), float(high)
+
+    @property
+    def safe_depth(self) -> int:
+        """The deepest layer up to which the share escaped is at most the risk at every layer."""
+        allowed = self.outside <= self.requirement.risk * self.variances.shape[1]
+        return len(allowed) - 1 if allowed.all() else int(np.argmin(allowed)) - 1
+
+
+def escapes(
+    network: MeanField,
+    q_star: float,
+    requirement: Requirement,
+    start: float | None = None,
+    *,
+    normal: bool | None = None,
+    advance: Callable[[int], object] | None = None,
+) -> Escapes:
+    """Random networks of the required width and depth, and how many have left q*.
+
+    `start` is their variance at layer 0, by default q*; `normal` and `advance` are those of `trajectories`.
+    """
+    r = requirement
+    variances = trajectories(
+        network,
+        q_star if start is None else start,
+        r.width,
+        r.depth,
+        r.chains,
+        r.seed,
+        normal=normal,
+        advance=advance,
+    )
+    outside = (variances < q_star / r.within) | (variances > q_star * r.within)
+    return Escapes(r, variances, np.count_nonzero(outside, axis=1))
+
+
+def is_safe(network: MeanField, q_star: float, requirement: Requirement) -> bool:
+    """Whether at most the share `risk` escapes, from no more chains than it takes to tell with 95 % confidence."""
+    chains = min(_FEW, requirement.chains)
+    while True:
+        found = escapes(network, q_star, replace(requirement, chains=chains))
+        low, high = found.interval
+        if chains == requirement.chains or not (low <= requirement.risk <= high):
+            return found.probability <= requirement.risk
+        chains = min(2 * chains, requirement.chains)

@@ -1,0 +1,207 @@
+"""Whether a network of a given width and depth keeps its signal: what an infinitely wide one cannot tell.
+
+V'(q*) < 1 is local. Another fixed point may stand close by, the kicks of a narrow layer may be large, or an unstable
+mechanism too slow for the layers there are. The verdict rests on the escape probability of random networks of this
+width and depth; basin, fluctuations and Jacobian tell why. docs/theory.md, section 8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.chain import step_variance, takes_normal_steps
+from meanfield.correlation_depth import correlation_depth
+from meanfield.edge import require_signal
+from meanfield.errors import NoSignal
+from meanfield.escape import Escapes, Requirement, escapes
+from meanfield.fixed_points import FixedPoint, basin
+from meanfield.fluctuations import Fluctuations, fluctuations
+from meanfield.jacobian import SquaredSingularValues, squared_singular_values
+from meanfield.mean_field import MeanField
+from meanfield.remedies import safe_clip, sufficient_width
+from meanfield.stability import Diagnosis, Verdict, off_the_edge
+
+__all__ = ["FiniteWidth", "at_width"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FiniteWidth:
+    """Everything `meanfield stability` says of a network.
+
+    Attributes:
+        diagnosis: what holds at any width; its `fixed_point` is q*.
+        requirement: width, depth, and which share of networks may escape.
+        start: variance at layer 0.
+        verdict: safe, fragile, neutral or unstable, with the mechanism and what would be safe.
+        basin: the interval of variances that tend to q*.
+        margin: the distance from q* to the nearer end of the basin, in standard deviations of q at the last layer.
+        xi_q, xi_c: layers over which a deviation of q, and of the correlation from its fixed point, falls by e.
+        fluctuations: mean and standard deviation of q by layer, to first order in 1/N.
+        escapes: the random networks themselves, and how many have escaped.
+        normal_steps: whether a layer was drawn as one normal number, which is proven close, rather than N.
+        sensitivity: q*χ₁'(q*), the relative change of a gradient's gain with a relative change of q.
+        log_gain_mean, log_gain_sd: over the random networks, of ln Π χ₁(q^l) over the layers.
+        jacobian: squared singular values of the Jacobian of all layers.
+    """
+
+    diagnosis: Diagnosis
+    requirement: Requirement
+    start: float
+    verdict: Verdict
+    basin: tuple[float, float]
+    margin: float
+    xi_q: float
+    xi_c: float
+    fluctuations: Fluctuations
+    escapes: Escapes
+    normal_steps: bool
+    sensitivity: float
+    log_gain_mean: float
+    log_gain_sd: float
+    jacobian: SquaredSingularValues
+
+
+def at_width(
+    diagnosis: Diagnosis,
+    requirement: Requirement,
+    start: float | None = None,
+    advance: Callable[[int], object] | None = None,
+) -> FiniteWidth:
+    """What becomes of a signal in random networks of the required width and depth.
+
+    Args:
+        diagnosis: of the network at any width, by `diagnose` or `diagnose_edge`.
+        requirement: width, depth, risk; chains and seed of the random numbers.
+        start: the variance at layer 0, by default q*.
+        advance: called with the number of random networks just done.
+
+    Raises:
+        NoSignal: the network has no fixed point q* > 0.
+        DomainError: `start` is not a finite number > 0.
+    """
+    network, point = diagnosis.network, diagnosis.fixed_point
+    if point is None or point.q == 0:
+        fate = "grows without bound" if point is None else "dies out"
+        raise NoSignal(f"the network has no fixed point q* > 0 to stay at: q {fate}; give other sigma_w and sigma_b")
+    begin = point.q if start is None else start
+    require_signal(begin)
+    found = escapes(network, point.q, requirement, begin, advance=advance)
+    ends = basin(diagnosis.fixed_points, point)
+    strays = fluctuations(network, point, requirement.width, requirement.depth, begin)
+    sd = float(strays.sd[-1])
+    distance = min(point.q - ends[0], ends[1] - point.q)
+    mean_gain, sd_gain = _log_gain(network, found.variances)
+    gain = float(network.chi1(point.q))
+    return FiniteWidth(
+        diagnosis=diagnosis,
+        requirement=requirement,
+        start=begin,
+        verdict=_judge(diagnosis, point, found, begin, ends, sd),
+        basin=ends,
+        margin=distance / sd if sd else math.inf,
+        xi_q=_depth_scale(point.slope),
+        xi_c=float(correlation_depth(network.activation, network.sigma_w**2, point.q)[2]),
+        fluctuations=strays,
+        escapes=found,
+        normal_steps=takes_normal_steps(network, begin, requirement.width),
+        sensitivity=point.q * float(network.dchi1(point.q)) if gain < math.inf else math.nan,
+        log_gain_mean=mean_gain,
+        log_gain_sd=sd_gain,
+        jacobian=squared_singular_values(network, point.q, requirement.depth),
+    )
+
+
+def _depth_scale(slope: float) -> float:
+    if abs(slope) >= 1:
+        return math.inf
+    return -1 / math.log(abs(slope)) if slope else 0.0
+
+
+def _log_gain(network: MeanField, variances: Array) -> tuple[float, float]:
+    """Mean and standard deviation over the chains of ln Π χ₁(q^l), l = 0…L − 1; NaN where φ jumps."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.asarray(network.chi1(variances[:-1]))).sum(axis=0)
+        return float(logs.mean()), float(logs.std())
+
+
+def _judge(
+    diagnosis: Diagnosis,
+    point: FixedPoint,
+    found: Escapes,
+    start: float,
+    ends: tuple[float, float],
+    sd: float,
+) -> Verdict:
+    local, network, r = diagnosis.verdict, diagnosis.network, found.requirement
+    fate = _fate(found, point.q, start)
+    if point.kind == "neutral":
+        spread = math.sqrt(r.depth * float(step_variance(network, point.q)) / r.width) / point.q
+        return Verdict(
+            "neutral",
+            f"{local.explanation} At width {r.width} ln q has standard deviation {spread:.3g} by layer {r.depth}: "
+            f"{fate}.",
+        )
+    asides = " ".join(["", *off_the_edge(network, point.q)])
+    if found.probability <= r.risk:
+        note = f" The mechanism is unstable all the same, and only this depth saves it: {local.explanation}"
+        if local.word == "unstable":
+            return Verdict("safe", f"{_capital(fate)}.{note}")
+        return Verdict("safe", f"{_pull(point, ends, sd, r.width)}: {fate}.{asides}")
+    remedy = _remedy(network, point.q, found)
+    if local.word == "unstable":
+        return Verdict("unstable", f"{local.explanation} At width {r.width}, {fate}.", remedy)
+    return Verdict("fragile", f"{_pull(point, ends, sd, r.width)}: {fate}.{asides}", remedy)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _fate(found: Escapes, q: float, start: float) -> str:
+    """How many networks have escaped, as a clause."""
+    r = found.requirement
+    count = int(found.outside[-1])
+    share = f"{found.probability:.2g}" if found.probability < 0.001 else f"{found.probability:.1%}"
+    who = f"{share} of networks have" if count else f"none of {r.chains} networks has"
+    begin = "" if start == q else f" from q = {start:.4g}"
+    return f"{who} q outside [{q / r.within:.4g}, {q * r.within:.4g}] at layer {r.depth}{begin}"
+
+
+def _pull(point: FixedPoint, ends: tuple[float, float], sd: float, width: int) -> str:
+    """What holds q, how far it strays, and where its basin ends, as a clause."""
+    held = f"|V'(q*)| = {abs(point.slope):.4g}"
+    scale = _depth_scale(point.slope)
+    pull = f"{held} < 1 pulls q back over ξ_q = {scale:.3g} layers" if scale < math.inf else f"{held} barely holds q"
+    strays = f"q strays by {sd:.3g} (one standard deviation at width {width})"
+    walls = [(abs(end - point.q), end) for end in ends if 0 < end < math.inf]
+    if not walls:
+        return f"{pull}, and {strays}"
+    distance, end = min(walls)
+    beyond = (
+        f"its basin ends at q = {end:.4g}, {distance / sd:.2g} of them away" if sd else f"its basin ends at {end:.4g}"
+    )
+    return f"{pull}, {strays}, and {beyond}"
+
+
+def _remedy(network: MeanField, q: float, found: Escapes) -> str | None:
+    """The smallest changes that are each enough: a clip, a width, a depth."""
+    requirement = found.requirement
+    ways = []
+    if clip := safe_clip(network.activation, q, requirement):
+        m, edge = clip
+        ways.append(
+            f"clip at m = {m:g}: sign(φ)·min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
+            f"has V'(q*) = {edge.V_prime:.3f} and is safe here"
+        )
+    if width := sufficient_width(network, q, requirement):
+        ways.append(f"a width of about {width}")
+    if found.safe_depth > 0:
+        ways.append(f"at most {found.safe_depth} layers")
+    return "; or ".join(ways) + "." if ways else None
