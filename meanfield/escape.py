@@ -89,10 +89,7 @@ class Escapes:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the escape probability."""
-        from scipy.stats import binomtest
-
-        low, high = binomtest(int(self.outside[-1]), self.variances.shape[1]).proportion_ci(0.95, method="wilson")
-        return float(low), float(high)
+        return _wilson(int(self.outside[-1]), self.variances.shape[1])
 
     @property
     def safe_depth(self) -> int:
@@ -107,12 +104,13 @@ def escapes(
     requirement: Requirement,
     start: float | None = None,
     *,
+    first: int = 0,
     normal: bool | None = None,
     advance: Callable[[int], object] | None = None,
 ) -> Escapes:
     """Random networks of the required width and depth, and how many have left q*.
 
-    `start` is their variance at layer 0, by default q*; `normal` and `advance` are those of `trajectories`.
+    `start` is their variance at layer 0, by default q*; `first`, `normal` and `advance` are those of `trajectories`.
     """
     r = requirement
     variances = trajectories(
@@ -122,6 +120,7 @@ def escapes(
         r.depth,
         r.chains,
         r.seed,
+        first=first,
         normal=normal,
         advance=advance,
     )
@@ -131,10 +130,18 @@ def escapes(
 
 def is_safe(network: MeanField, q_star: float, requirement: Requirement) -> bool:
     """Whether at most the share `risk` escapes, from no more chains than it takes to tell with 95 % confidence."""
-    chains = min(_FEW, requirement.chains)
+    outside = chains = 0
     while True:
-        found = escapes(network, q_star, replace(requirement, chains=chains))
-        low, high = found.interval
+        more = min(max(chains, _FEW), requirement.chains - chains)
+        found = escapes(network, q_star, replace(requirement, chains=more), first=chains)
+        outside, chains = outside + int(found.outside[-1]), chains + more
+        low, high = _wilson(outside, chains)
         if chains == requirement.chains or not (low <= requirement.risk <= high):
-            return found.probability <= requirement.risk
-        chains = min(2 * chains, requirement.chains)
+            return outside <= requirement.risk * chains
+
+
+def _wilson(count: int, total: int) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    low, high = binomtest(count, total).proportion_ci(0.95, method="wilson")
+    return float(low), float(high)

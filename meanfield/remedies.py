@@ -23,8 +23,10 @@ __all__ = ["safe_clip", "stabilising_clip", "sufficient_width"]
 
 #: A clip is recommended for any width when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
 _CLIPPED_SLOPE = 0.7
-#: Widths are looked for up to this many times the one given.
-_WIDEST = 1000
+#: Widths tried are this ratio apart, this many of them: up to a thousand times the one given.
+_WIDER, _WIDTHS = 1.25, 32
+#: Random networks drawn at each width: whether none or twenty of them escape is enough to know.
+_BRIEF = 1024
 
 
 def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float, EdgeOfChaos] | None:
@@ -61,42 +63,36 @@ def safe_clip(activation: PiecewiseLinear, q_star: float, requirement: Requireme
     Returns m and the edge of chaos there; None where no level in reach of the signal does it.
     """
 
-    def edge_at(m: float) -> EdgeOfChaos | None:
+    def safe_edge(m: float) -> EdgeOfChaos | None:
         try:
-            return edge_of_chaos(clipped(activation, -m, m), q_star)
+            edge = edge_of_chaos(clipped(activation, -m, m), q_star)
         except MeanFieldError:
             return None
-
-    def safe(m: float) -> bool:
-        edge = edge_at(m)
-        return edge is not None and is_safe(edge.mean_field, q_star, _in_brief(requirement))
+        return edge if is_safe(edge.mean_field, q_star, requirement) else None
 
     levels = _clip_levels(activation, q_star)
-    for m in levels[_first(len(levels), lambda n: safe(levels[n])) :][:5]:
-        # The brief search may err by a level or two.
-        if (edge := edge_at(m)) and is_safe(edge.mean_field, q_star, requirement):
-            return m, edge
-    return None
+    first = _first(len(levels), lambda n: safe_edge(levels[n]) is not None)
+    if first == len(levels):
+        return None
+    m = levels[first]
+    return m, edge_of_chaos(clipped(activation, -m, m), q_star)
 
 
 def sufficient_width(network: MeanField, q_star: float, requirement: Requirement) -> int | None:
-    """The least width, to two digits, at which the network keeps its signal; None beyond a thousand times the given.
+    """About the least width at which the network keeps its signal; None beyond a thousand times the given one.
 
     Found with normal steps, which is quick at any width, and with a margin: the interval of the escape probability
     lies below the risk.
     """
-    widths = _two_digit_numbers(requirement.width, _WIDEST * requirement.width)
+    brief = replace(requirement, chains=min(requirement.chains, _BRIEF))
 
-    def enough(n: int) -> bool:
-        wide = replace(_in_brief(requirement), width=widths[n])
-        return escapes(network, q_star, wide, normal=True).interval[1] <= requirement.risk
+    def enough(width: int) -> bool:
+        found = escapes(network, q_star, replace(brief, width=width), normal=True)
+        return found.interval[1] <= requirement.risk
 
-    first = _first(len(widths), enough)
-    return widths[first] if first < len(widths) else None
-
-
-def _in_brief(requirement: Requirement) -> Requirement:
-    return replace(requirement, chains=min(requirement.chains, 1024))
+    widths = [round(requirement.width * _WIDER**n) for n in range(1, _WIDTHS)]
+    first = _first(len(widths), lambda n: enough(widths[n]))
+    return round(float(f"{widths[first]:.2g}")) if first < len(widths) else None
 
 
 def _first(count: int, holds: Callable[[int], bool]) -> int:
@@ -119,9 +115,3 @@ def _clip_levels(activation: PiecewiseLinear, q_star: float) -> list[float]:
     exponents = range(decade - 1, decade - 4, -1)
     numbers = (float(f"{digits}e{exponent}") for exponent in exponents for digits in range(99, 9, -1))
     return [number for number in numbers if 1e-2 * highest < number <= highest]
-
-
-def _two_digit_numbers(lowest: int, highest: int) -> list[int]:
-    """Whole numbers of two significant digits, ascending between two bounds that are left out."""
-    decades = range(max(math.floor(math.log10(lowest)) - 1, 0), math.ceil(math.log10(highest)))
-    return [n for k in decades for n in range(10 * 10**k, 100 * 10**k, 10**k) if lowest < n <= highest]

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from meanfield import __version__
-from meanfield.cli import activations, check, cite, derive, eoc, maps
+from meanfield.cli import activations, check, cite, derive, eoc, maps, stability
 from meanfield.errors import MeanFieldError, NoEdgeOfChaos
 
 __all__ = ["app", "main"]
@@ -112,6 +112,7 @@ def meanfield(
 app.command("eoc")(eoc.eoc)
 app.command("check")(check.check)
 app.command("maps")(maps.maps)
+app.command("stability")(stability.stability)
 app.command("derive")(derive.derive)
 app.command("activations")(activations.activations)
 app.command("cite")(cite.cite)

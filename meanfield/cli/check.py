@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.eoc import explanation, formula
 from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
+from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, requirement
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -19,7 +19,9 @@ __all__ = ["check"]
 SigmaW = Annotated[float, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N).", show_default=False)]
 SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²).")]
 QStar = Annotated[float, typer.Option("--q-star", help="Judge the fixed point nearest to this variance.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when the verdict is unstable, for use in scripts.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 when the verdict is unstable or fragile, for use in scripts.")
+]
 
 
 def check(
@@ -31,6 +33,8 @@ def check(
     slope: Slope = None,
     param: Params = None,
     q_star: QStar = 1.0,
+    width: Width = None,
+    depth: Depth = None,
     strict: Strict = False,
     format: Formats = Format.table,
     digits: Digits = None,
@@ -43,18 +47,20 @@ def check(
       meanfield check --act relu --sigma-w 1.4142135623730951
       meanfield check --act "clipped-relu(tau=1.0364, m=2)" --sigma-w 2.592286 --sigma-b 0.737097
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --strict
+      meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 300 --depth 30
     """
     from meanfield.mean_field import MeanField
     from meanfield.stability import diagnose
 
+    required = requirement(width, depth)
     results = []
     for named in read_activations(act, tau, m, slope, param):
-        diagnosis = diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star)
+        diagnosis = judged(diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star), required)
         results.append((named, diagnosis, _record(named, diagnosis)))
     rows = [record for _, _, record in results]
     tables = [table for result in results for table in _tables(*result, digits)]
     emit(rows, tables, format, digits, output, single=len(act) == 1)
-    if strict and any(diagnosis.verdict.word == "unstable" for _, diagnosis, _ in results):
+    if strict and any(diagnosis.verdict.word in ("unstable", "fragile") for _, diagnosis, _ in results):
         raise typer.Exit(1)
 
 

@@ -8,13 +8,14 @@ import typer
 
 from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
+from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, prose, requirement
 from meanfield.errors import DomainError, NoEdgeOfChaos
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.stability import Diagnosis
 
-__all__ = ["eoc", "explanation", "formula"]
+__all__ = ["eoc"]
 
 SigmaW = Annotated[float | None, typer.Option("--sigma-w", help="Given σ_w, every q* on the edge.", show_default=False)]
 SigmaB = Annotated[float | None, typer.Option("--sigma-b", help="Given σ_b, every q* on the edge.", show_default=False)]
@@ -32,6 +33,8 @@ def eoc(
     q_star: QStar = None,
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
+    width: Width = None,
+    depth: Depth = None,
     format: Formats = Format.table,
     digits: Digits = None,
     output: Output = None,
@@ -43,6 +46,7 @@ def eoc(
       meanfield eoc --act soft-threshold --tau 0.5
       meanfield eoc --act "clipped-relu(tau=1, m=1)" --q-star 2 --format json
       meanfield eoc --act relu --act leaky-relu --slope 0.1
+      meanfield eoc --act "clipped-relu(tau=1, m=2)" --width 300 --depth 30
       meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
     """
     from meanfield.edge import edge_of_chaos, edges_of_chaos
@@ -50,6 +54,7 @@ def eoc(
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
+    required = requirement(width, depth)
     records, refusals = [], []
     for named in read_activations(act, tau, m, slope, param):
         try:
@@ -65,7 +70,7 @@ def eoc(
                 "activation": named.label,
                 **{key: getattr(edge, key) for key in _FROM_EDGE},
             }
-            diagnosis = diagnose_edge(edge)
+            diagnosis = judged(diagnose_edge(edge), required)
             record["verdict"] = diagnosis.verdict.word
             record["explanation"] = explanation(diagnosis)
             records.append((named, diagnosis, record))
@@ -99,33 +104,14 @@ _FROM_EDGE = (
 )
 
 
-def formula(named: NamedActivation) -> object:
-    """The line that says what φ is; none where that is its name already."""
-    from rich.padding import Padding
-
-    return Padding("" if named.formula == named.label else f"φ(x) = {named.formula}", (0, 0, 0, 2))
-
-
-def explanation(diagnosis: Diagnosis) -> str:
-    """The mechanism and, where one is known, the remedy, in one string."""
-    verdict = diagnosis.verdict
-    return verdict.explanation + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
-
-
 def _tables(records: list[tuple[NamedActivation, Diagnosis, Record]], digits: int | None) -> list[object]:
     if len(records) == 1:
         named, diagnosis, record = records[0]
         title = heading(f"{named.label} on the edge of chaos")
-        return [title, formula(named), listing(record, [*_FROM_EDGE, "verdict"], digits), *_prose(diagnosis)]
+        return [title, formula(named), listing(record, [*_FROM_EDGE, "verdict"], digits), *prose(diagnosis)]
     rows = [record for _, _, record in records]
     keys = ["activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime", "verdict"]
     notes = []
     for named, diagnosis, _ in records:
         notes += [paragraph(f"{named.label}:", explanation(diagnosis), diagnosis.verdict.word)]
     return [heading("Edge of chaos"), grid(rows, keys, digits or 4), *notes]
-
-
-def _prose(diagnosis: Diagnosis) -> list[object]:
-    verdict = diagnosis.verdict
-    why = paragraph(f"{verdict.word}:", verdict.explanation, verdict.word)
-    return [why, paragraph("remedy:", verdict.remedy)] if verdict.remedy else [why]

@@ -19,13 +19,17 @@ __all__ = [
     "Act",
     "Acts",
     "Digits",
+    "Escapes",
     "Format",
     "Formats",
     "M",
     "Output",
     "Params",
+    "Risk",
+    "Seed",
     "Slope",
     "Tau",
+    "Within",
     "numbers",
     "read_activations",
     "read_parameters",
@@ -71,6 +75,10 @@ Params = Annotated[
     list[str] | None,
     typer.Option("-p", "--param", metavar="NAME=VALUE", help="Any other parameter; repeat.", show_default=False),
 ]
+Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q*] at the last layer has escaped.")]
+Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
+Escapes = Annotated[int, typer.Option("--escapes", help="Random networks drawn.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of the random numbers: the same seed, the same result.")]
 Formats = Annotated[Format, typer.Option("--format", "-f", help="Tables are for people, the others for programs.")]
 Digits = Annotated[
     int | None,

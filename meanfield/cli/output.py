@@ -13,7 +13,8 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ __all__ = [
     "heading",
     "listing",
     "paragraph",
+    "progress",
     "show",
     "shown",
 ]
@@ -43,7 +45,7 @@ Record = dict[str, Any]
 _TABLE_DIGITS = 6
 #: Columns of a table written to a file.
 FILE_WIDTH = 100
-_COLOURS = {"stable": "green", "neutral": "yellow", "unstable": "red"}
+_COLOURS = {"stable": "green", "safe": "green", "neutral": "yellow", "fragile": "red", "unstable": "red"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,30 @@ FIELDS = {
     "chi_1": Field("χ₁(q*)", r"$\chi_1(q^*)$", "gain of a squared gradient per layer"),
     "V_prime": Field("V'(q*)", r"$V'(q^*)$", "slope of the variance map"),
     "V_double_prime": Field("V''(q*)", r"$V''(q^*)$", "curvature of the variance map"),
+    "width": Field("width N", r"$N$", "units in a layer"),
+    "depth": Field("depth L", r"$L$", "layers"),
+    "basin": Field("basin", "basin", "variances that tend to q*"),
+    "sd": Field("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, to order 1/N"),
+    "stationary_mean": Field("mean, settled", r"$\overline{q^\infty}$", "of q after many layers"),
+    "stationary_sd": Field("sd, settled", r"$\mathrm{sd}\,q^\infty$", "of q after many layers"),
+    "margin": Field("margin", "margin", "q* to the end of its basin, in sd"),
+    "escape_probability": Field("escape", "escape", "share of networks that lose q*"),
+    "escape_interval": Field("95 % interval", r"95\,\% interval", "of the share (Wilson)"),
+    "xi_q": Field("ξ_q", r"$\xi_q$", "layers to return by a factor e"),
+    "xi_c": Field("ξ_c", r"$\xi_c$", "the same for correlations"),
+    "q_chi_1_prime": Field("q*χ₁'(q*)", r"$q^*\chi_1'(q^*)$", "relative change of χ₁ with q"),
+    "log_gain_mean": Field("mean ln Πχ₁", r"mean $\ln\prod\chi_1$", "gain of a gradient, all layers"),
+    "log_gain_sd": Field("sd ln Πχ₁", r"sd $\ln\prod\chi_1$", "over random networks"),
+    "jacobian_mean": Field("mean s²", r"$\overline{s^2}$", "squared singular values, Jacobian"),
+    "jacobian_variance_gaussian": Field("var s², Gaussian", r"$\mathrm{var}\,s^2$, Gaussian", "of the same, with Gaussian weights"),
+    "jacobian_variance_orthogonal": Field("… orthogonal", r"$\mathrm{var}\,s^2$, orthogonal", "with orthogonal weights"),
+    "remedy": Field("remedy", "remedy"),
+    "layer": Field("layer", r"$l$"),
+    "mean": Field("mean q", r"$\overline{q^l}$"),
+    "layer_sd": Field("sd q", r"$\mathrm{sd}\,q^l$"),
+    "networks_mean": Field("mean, networks", "mean, networks"),
+    "networks_sd": Field("sd, networks", "sd, networks"),
+    "escaped": Field("escaped", "escaped"),
     "phase": Field("phase", "phase", "what correlations and gradients do"),
     "verdict": Field("verdict", "verdict", "what the variance does"),
     "explanation": Field("why", "explanation"),
@@ -95,17 +121,38 @@ def emit(
     output: Path | None,
     *,
     single: bool = False,
+    columns: Sequence[str] | None = None,
 ) -> None:
     """Print records, or write them to `output`: as `renderables` (rich) in a table, else as data.
 
-    `single` records are one JSON object rather than a list of one.
+    `single` records are one JSON object rather than a list of one. `columns` are those that fit in a paper, for LaTeX
+    and Markdown; by default all.
     """
     if format is Format.table:
         show(renderables, output)
         return
     render = {Format.json: as_json, Format.csv: _csv, Format.latex: _latex, Format.markdown: _markdown}[format]
+    if columns and format in (Format.latex, Format.markdown):
+        records = [{key: record[key] for key in columns} for record in records]
     rounded = [{key: _rounded(value, digits) for key, value in record.items()} for record in records]
     deliver(as_json(rounded[0] if single else rounded) if format is Format.json else render(rounded), output)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
+    """A bar on stderr while `what` is being done, gone afterwards; yields what to call with each number done.
+
+    Shows only in a terminal.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)
 
 
 def deliver(text: str, output: Path | None) -> None:
@@ -137,7 +184,9 @@ def shown(value: Any, digits: int | None) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.{digits or _TABLE_DIGITS}g}"
+        return "∞" if value == math.inf else f"{value:.{digits or _TABLE_DIGITS}g}"
+    if isinstance(value, list):
+        return " to ".join(shown(end, digits or 4) for end in value)
     return str(value)
 
 
@@ -197,8 +246,10 @@ def paragraph(head: str, body: str, verdict: str = "") -> Any:
 
 
 def _rounded(value: Any, digits: int | None) -> Any:
+    if isinstance(value, dict):
+        return {k: _rounded(v, digits) for k, v in value.items()}
     if isinstance(value, list):
-        return [{k: _rounded(v, digits) for k, v in item.items()} for item in value]
+        return [_rounded(item, digits) for item in value]
     if isinstance(value, float):
         if digits is not None:
             value = float(f"{value:.{digits}g}")
@@ -238,7 +289,9 @@ def _csv(records: Sequence[Record]) -> str:
 
 
 def _prose(value: Any) -> str:
-    """A list of fixed points as one cell of a table in a text."""
+    """A list of fixed points, or the ends of an interval, as one cell of a table in a text."""
+    if isinstance(value, list) and value and isinstance(value[0], float):
+        return " to ".join(_cell(end) for end in value)
     if isinstance(value, list):
         return "; ".join(f"{_cell(point['q'])} ({point['kind']})" for point in value) or "none"
     return _cell(value)

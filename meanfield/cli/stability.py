@@ -1,0 +1,201 @@
+"""`meanfield stability`: whether networks of a given width and depth keep their signal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import (
+    Acts,
+    Digits,
+    Escapes,
+    Format,
+    Formats,
+    M,
+    Output,
+    Params,
+    Risk,
+    Seed,
+    Slope,
+    Tau,
+    Within,
+    read_activations,
+)
+from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph, progress
+from meanfield.cli.verdicts import explanation, formula, prose
+from meanfield.errors import DomainError
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.finite_width import FiniteWidth
+
+__all__ = ["stability"]
+
+Width = Annotated[int, typer.Option("--width", help="N, units in a layer.", show_default=False)]
+Depth = Annotated[int, typer.Option("--depth", help="L, layers.", show_default=False)]
+QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w the nearest to it.")]
+SigmaW = Annotated[
+    float | None, typer.Option("--sigma-w", help="σ_w > 0; default: the edge of chaos at q*.", show_default=False)
+]
+SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sigma-w.")]
+Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
+
+#: Layers shown, as far as there are so many; and the last.
+_LAYERS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
+_LISTED = (
+    *("q_star", "sigma_w", "sigma_b", "width", "depth", "V_prime", "V_double_prime", "basin", "sd", "stationary_mean"),
+    *("stationary_sd", "margin", "escape_probability", "escape_interval", "xi_q", "xi_c", "q_chi_1_prime"),
+    *("log_gain_mean", "log_gain_sd", "jacobian_mean", "jacobian_variance_gaussian", "jacobian_variance_orthogonal"),
+    "verdict",
+)
+_COMPARED = (
+    "activation",
+    "q_star",
+    "width",
+    "depth",
+    "V_prime",
+    "basin",
+    "sd",
+    "margin",
+    "escape_probability",
+    "verdict",
+)
+
+
+def stability(
+    act: Acts,
+    width: Width,
+    depth: Depth,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = 0.0,
+    q0: Q0 = None,
+    within: Within = 2.0,
+    risk: Risk = 0.01,
+    escapes: Escapes = 4096,
+    seed: Seed = 0,
+    format: Formats = Format.table,
+    digits: Digits = None,
+    output: Output = None,
+) -> None:
+    """Whether random networks of a given width and depth keep their signal; if not, what would.
+
+    \b
+    Verdicts: safe, at most --risk of them lose it; fragile, more do although V'(q*) < 1; unstable, more do and q*
+    repels; neutral, V is the identity, so that q drifts and nothing else comes of it.
+
+    \b
+    Examples:
+      meanfield stability --act "clipped-relu(tau=1.0364, m=2)" --width 300 --depth 100
+      meanfield stability --act "clipped-relu(tau=1, m=1)" --width 100 --depth 30 --q-star 2 --format json
+      meanfield stability --act relu --act shifted-relu --tau 0.5 --width 100 --depth 20 --escapes 1024
+      meanfield stability --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 100 --depth 30 --q0 4
+    """
+    from meanfield.edge import edge_of_chaos
+    from meanfield.escape import Requirement
+    from meanfield.finite_width import at_width
+    from meanfield.mean_field import MeanField
+    from meanfield.stability import diagnose, diagnose_edge
+
+    if sigma_w is None and sigma_b:
+        raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
+    requirement = Requirement(width, depth, within, risk, escapes, seed)
+    results = []
+    for named in read_activations(act, tau, m, slope, param):
+        if sigma_w is None:
+            diagnosis = diagnose_edge(edge_of_chaos(named.phi, q_star))
+        else:
+            diagnosis = diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star)
+        with progress("random networks", escapes) as advance:
+            found = at_width(diagnosis, requirement, q0, advance)
+        results.append((named, found, _record(named, found)))
+    records = [record for *_, record in results]
+    emit(records, _tables(results, digits), format, digits, output, single=len(act) == 1, columns=_COMPARED)
+
+
+def _record(named: NamedActivation, found: FiniteWidth) -> Record:
+    network, point, required = found.diagnosis.network, found.diagnosis.fixed_point, found.requirement
+    assert point is not None
+    return {
+        "activation": named.label,
+        "q_star": point.q,
+        "sigma_w": network.sigma_w,
+        "sigma_b": network.sigma_b,
+        "width": required.width,
+        "depth": required.depth,
+        "verdict": found.verdict.word,
+        "explanation": found.verdict.explanation,
+        "remedy": found.verdict.remedy,
+        "V_prime": point.slope,
+        "basin": list(found.basin),
+        "sd": float(found.fluctuations.sd[-1]),
+        "margin": found.margin,
+        "escape_probability": found.escapes.probability,
+        "escape_interval": list(found.escapes.interval),
+        "xi_q": found.xi_q,
+        "xi_c": found.xi_c,
+        "jacobian_variance_gaussian": found.jacobian.variance_gaussian,
+        "jacobian_variance_orthogonal": found.jacobian.variance_orthogonal,
+        "jacobian_mean": found.jacobian.mean,
+        "V_double_prime": point.curvature,
+        "stationary_mean": _finite(found.fluctuations.stationary_mean),
+        "stationary_sd": _finite(found.fluctuations.stationary_sd),
+        "q_chi_1_prime": _finite(found.sensitivity),
+        "log_gain_mean": _finite(found.log_gain_mean),
+        "log_gain_sd": _finite(found.log_gain_sd),
+        "q0": found.start,
+        "within": required.within,
+        "risk": required.risk,
+        "escapes": required.chains,
+        "seed": required.seed,
+        "layers": _by_layer(found),
+    }
+
+
+def _finite(value: float) -> float | None:
+    """What there is nothing to say of is left out."""
+    return value if math.isfinite(value) else None
+
+
+def _by_layer(found: FiniteWidth) -> list[Record]:
+    depth, networks = found.requirement.depth, found.escapes.variances
+    layers = [*(layer for layer in _LAYERS if layer < depth), depth]
+    return [
+        {
+            "layer": layer,
+            "mean": float(found.fluctuations.mean[layer]),
+            "layer_sd": float(found.fluctuations.sd[layer]),
+            "networks_mean": float(networks[layer].mean()),
+            "networks_sd": float(networks[layer].std()),
+            "escaped": float(found.escapes.outside[layer] / networks.shape[1]),
+        }
+        for layer in layers
+    ]
+
+
+def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: int | None) -> list[object]:
+    if len(results) == 1:
+        named, found, record = results[0]
+        required = found.requirement
+        steps = "a layer is one normal number" if found.normal_steps else "exact"
+        title = f"q by layer: to order 1/N, and in {required.chains} random networks ({steps}, seed {required.seed})"
+        by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
+        return [
+            heading(f"{named.label} at width {required.width}, depth {required.depth}"),
+            formula(named),
+            listing(record, _LISTED, digits),
+            heading(title),
+            by_layer,
+            *prose(found),
+        ]
+    notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in results]
+    required = results[0][1].requirement
+    title = heading(f"Stability at width {required.width}, depth {required.depth}")
+    keys = [key for key in _COMPARED if key not in ("width", "depth")]
+    return [title, grid([record for *_, record in results], keys, digits or 4), *notes]

@@ -1,0 +1,72 @@
+"""What the commands that judge a network share: its formula, its verdict at any or a given width, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.output import paragraph, progress
+from meanfield.errors import DomainError, NoSignal
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.escape import Requirement
+    from meanfield.finite_width import FiniteWidth
+    from meanfield.stability import Diagnosis
+
+__all__ = ["Depth", "Width", "explanation", "formula", "judged", "prose", "requirement"]
+
+Width = Annotated[
+    int | None, typer.Option("--width", help="Judge networks of N units a layer, with --depth.", show_default=False)
+]
+Depth = Annotated[
+    int | None, typer.Option("--depth", help="Judge networks of L layers, with --width.", show_default=False)
+]
+
+
+def requirement(width: int | None, depth: int | None) -> Requirement | None:
+    """The requirement that --width and --depth make, None without them."""
+    if width is None and depth is None:
+        return None
+    if width is None or depth is None:
+        given, missing = ("--depth", "--width") if width is None else ("--width", "--depth")
+        raise DomainError(f"{given} is given without {missing}: give both, or neither for a verdict at any width")
+    from meanfield.escape import Requirement
+
+    return Requirement(width, depth)
+
+
+def judged(diagnosis: Diagnosis, required: Requirement | None) -> Diagnosis:
+    """The diagnosis with the verdict at the required width and depth, or as it is without them."""
+    if required is None:
+        return diagnosis
+    from meanfield.finite_width import at_width
+
+    with progress("random networks", required.chains) as advance:
+        try:
+            return replace(diagnosis, verdict=at_width(diagnosis, required, advance=advance).verdict)
+        except NoSignal:
+            # Without a fixed point there is nothing to stay at, whatever the width.
+            return diagnosis
+
+
+def formula(named: NamedActivation) -> object:
+    """The line that says what φ is; none where that is its name already."""
+    from rich.padding import Padding
+
+    return Padding("" if named.formula == named.label else f"φ(x) = {named.formula}", (0, 0, 0, 2))
+
+
+def explanation(judged: Diagnosis | FiniteWidth) -> str:
+    """The mechanism and, where one is known, the remedy, in one string."""
+    verdict = judged.verdict
+    return verdict.explanation + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
+
+
+def prose(judged: Diagnosis | FiniteWidth) -> list[object]:
+    """The word with the mechanism, and the remedy if there is one, a paragraph each."""
+    verdict = judged.verdict
+    why = paragraph(f"{verdict.word}:", verdict.explanation, verdict.word)
+    return [why, paragraph("remedy:", verdict.remedy)] if verdict.remedy else [why]
