@@ -37,13 +37,13 @@ def correlation_depth(
     if parting.any():
         share, variance = (weights / q)[parting], q[parting]
 
-        def growth(root: Array) -> Array:
+        def growth(root: Array, share: Array, variance: Array) -> Array:
             # In √(1 − ρ) the curve is nearly a line where R'(1) is near 1, and keeps its digits.
             eps = root**2
             ratio: Array = share * np.asarray(covariance_loss(phi, eps, variance)) / eps - 1
             return ratio
 
-        root = bracketed(growth, np.full(share.shape, 1e-8), np.ones(share.shape))
+        root = bracketed(growth, np.full(share.shape, 1e-8), np.ones(share.shape), share, variance)
         rho[parting] = 1 - root**2
         slope[parting] = share * np.asarray(covariance_d1(phi, 1 - root**2, variance))
     with np.errstate(divide="ignore"):

@@ -21,7 +21,15 @@ from meanfield.mean_field import LARGEST_SCALE, MeanField
 from meanfield.moments import kink_term, second_moment, second_moment_d1, slope_moment, slope_square_d1
 from meanfield.roots import find_roots
 
-__all__ = ["EdgeOfChaos", "edge_of_chaos", "edges_of_chaos", "require_signal", "slope_on_edge"]
+__all__ = [
+    "EdgeOfChaos",
+    "edge_of_chaos",
+    "edges_of_chaos",
+    "require_an_edge",
+    "require_signal",
+    "slope_on_edge",
+    "squared_bias",
+]
 
 Array = NDArray[np.float64]
 
@@ -71,7 +79,7 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
     Source: Schoenholz et al. (2017); Price et al. (2024), section 3; docs/theory.md, section 6.
     """
     require_signal(q_star)
-    _require_an_edge(activation)
+    require_an_edge(activation)
     slopes = float(slope_moment(activation, q_star, 2))
     if slopes < np.finfo(float).tiny:
         raise NoEdgeOfChaos(
@@ -79,7 +87,7 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
             "double): χ₁ = 1 needs a larger q*, of the order of its knots squared, or a steeper activation"
         )
     weights = 1 / slopes
-    bias = float(_bias_squared(activation, np.array([q_star]))[0])
+    bias = float(squared_bias(activation, np.array([q_star]))[0])
     if bias < 0:
         raise NoEdgeOfChaos(
             f"at q* = {q_star:g}, χ₁ = 1 needs σ_w² = {weights:.6g}, and V(q*) = q* then σ_b² = {bias:.6g} < 0; "
@@ -126,7 +134,7 @@ def edges_of_chaos(
     """
     if (sigma_w is None) == (sigma_b is None):
         raise DomainError("the edge of chaos is found from one of sigma_w and sigma_b: give one of them")
-    _require_an_edge(activation)
+    require_an_edge(activation)
     if sigma_w is not None:
         given, value, lowest = "sigma_w", sigma_w, sys.float_info.min
     else:
@@ -155,8 +163,8 @@ def edges_of_chaos(
     else:
         bias = value**2
         levels = [
-            lambda q: _bias_squared(activation, q) - bias,
-            lambda q: _bias_squared_d1(activation, q),
+            lambda q: squared_bias(activation, q) - bias,
+            lambda q: _squared_bias_d1(activation, q),
         ]
         roots = find_roots(levels, grid, lambda q: q)
     if roots and roots[0].until > roots[0].x:
@@ -170,7 +178,8 @@ def edges_of_chaos(
     return [edge_of_chaos(activation, q) for q in possible]
 
 
-def _require_an_edge(activation: PiecewiseLinear) -> None:
+def require_an_edge(activation: PiecewiseLinear) -> None:
+    """Refuse what has no edge of chaos at any q*, with a `NoEdgeOfChaos`."""
     require_piecewise_linear(activation)
     if not activation.is_continuous:
         at = ", ".join(f"{t:g}" for t, jump in zip(activation.knots, activation.jumps, strict=True) if jump)
@@ -184,14 +193,14 @@ def _require_an_edge(activation: PiecewiseLinear) -> None:
         )
 
 
-def _bias_squared(activation: PiecewiseLinear, q: Array) -> Array:
+def squared_bias(activation: PiecewiseLinear, q: Array) -> Array:
     """σ_b² = q − E φ²/E φ'² of the edge at q."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         bias = q - np.asarray(second_moment(activation, q)) / np.asarray(slope_moment(activation, q, 2))
     return np.where(np.abs(bias) <= _ROUNDING * q, 0.0, bias)
 
 
-def _bias_squared_d1(activation: PiecewiseLinear, q: Array) -> Array:
+def _squared_bias_d1(activation: PiecewiseLinear, q: Array) -> Array:
     slopes = np.asarray(slope_moment(activation, q, 2))
     square, square_d1 = np.asarray(second_moment(activation, q)), np.asarray(second_moment_d1(activation, q))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -207,16 +216,16 @@ def _active_grid(activation: PiecewiseLinear) -> Array:
 
 
 def _has_bias(activation: PiecewiseLinear, q: float) -> bool:
-    return float(_bias_squared(activation, np.array([q]))[0]) >= 0
+    return float(squared_bias(activation, np.array([q]))[0]) >= 0
 
 
 def _where_possible(activation: PiecewiseLinear) -> str:
     """Which q* have an edge, in words."""
     grid = _active_grid(activation)
     roots = find_roots(
-        [lambda q: _bias_squared(activation, q), lambda q: _bias_squared_d1(activation, q)], grid, lambda q: q
+        [lambda q: squared_bias(activation, q), lambda q: _squared_bias_d1(activation, q)], grid, lambda q: q
     )
-    possible = _bias_squared(activation, grid) >= 0
+    possible = squared_bias(activation, grid) >= 0
     ranges = []
     ends = [0.0, *(root.x for root in roots if root.before and root.after), math.inf]
     for low, high in pairwise(ends):
@@ -234,7 +243,7 @@ def _where_possible(activation: PiecewiseLinear) -> str:
 
 
 def _reached(activation: PiecewiseLinear, grid: Array, given: str) -> str:
-    bias = _bias_squared(activation, grid)
+    bias = squared_bias(activation, grid)
     # Where σ_b² is less than 1e-9 of q* its rounding shows, and the edge is that of a homogeneous activation.
     solid = bias > 1e-9 * grid
     if not solid.any():

@@ -2,17 +2,19 @@
 
 All derive from `MeanFieldError`, so one `except` catches them. Their message is one line for a person:
 what was given, what is wrong with it, and what would do. `ExpressionError` adds two lines that point at
-the place. The command line turns `NoEdgeOfChaos` into exit code 1 and every other one into 2.
+the place. The command line turns those of `NO_ANSWER` into exit code 1 and every other one into 2.
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "NO_ANSWER",
     "ActivationError",
     "DerivationError",
     "DomainError",
     "ExpressionError",
     "MeanFieldError",
+    "NoDesign",
     "NoEdgeOfChaos",
     "NoFormula",
     "NoSignal",
@@ -67,9 +69,17 @@ class NoEdgeOfChaos(MeanFieldError):
     """No (σ_w, σ_b) puts this activation on the edge of chaos as asked; the message says which would."""
 
 
+class NoDesign(MeanFieldError):
+    """No member of a family of activations is as asked; the message says what the family reaches."""
+
+
 class NoSignal(MeanFieldError):
     """The network has no fixed point q* > 0, so there is no signal to keep."""
 
 
 class OutputError(MeanFieldError):
     """A result cannot be written where it was asked to go; nothing was written."""
+
+
+#: The question was understood and has no answer.
+NO_ANSWER = (NoEdgeOfChaos, NoDesign, NoSignal)

@@ -168,8 +168,8 @@ def _fate(found: Escapes, q: float, start: float) -> str:
     """How many networks have escaped, as a clause."""
     r = found.requirement
     count = int(found.outside[-1])
-    share = f"{found.probability:.2g}" if found.probability < 0.001 else f"{found.probability:.1%}"
-    who = f"{share} of networks have" if count else f"none of {r.chains} networks has"
+    share = 100 * found.probability
+    who = f"{share:{'.2g' if share < 1 else '.1f'}} % of networks have" if count else f"none of {r.chains} networks has"
     begin = "" if start == q else f" from q = {start:.4g}"
     return f"{who} q outside [{q / r.within:.4g}, {q * r.within:.4g}] at layer {r.depth}{begin}"
 
@@ -203,5 +203,5 @@ def _remedy(network: MeanField, q: float, found: Escapes) -> str | None:
     if width := sufficient_width(network, q, requirement):
         ways.append(f"a width of about {width}")
     if found.safe_depth > 0:
-        ways.append(f"at most {found.safe_depth} layers")
+        ways.append(f"at most {found.safe_depth} layer{'s' if found.safe_depth > 1 else ''}")
     return "; or ".join(ways) + "." if ways else None

@@ -6,7 +6,7 @@ With x = √q z and z standard normal, `phi` a `PiecewiseLinear`, q ≥ 0 of any
 - `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q;
 - `slope_moment` E φ'ⁿ of the slopes alone, `slope_square_d1` d/dq E φ'²;
 - `kink_term` and `bend`, the sums over kinks that decide stability and how fast correlations grow;
-- `sparsity` P(φ(x) = 0).
+- `sparsity` P(φ(x) = 0) and `sloping_share` P(φ'(x) ≠ 0).
 
 φ is folded onto the half-line, x and −x together, and each piece is measured from its left end, where the Gaussian
 weight is largest. There every power of φ is a polynomial in positive moments. docs/theory.md, sections 2 and 3.
@@ -40,6 +40,7 @@ __all__ = [
     "sixth_moment",
     "slope_moment",
     "slope_square_d1",
+    "sloping_share",
     "sparsity",
     "variances",
 ]
@@ -235,6 +236,12 @@ def slope_moment(phi: PiecewiseLinear, q: ArrayLike, n: int) -> Values:
         return _probability_of(phi, q, lambda value, slope, side: (side * slope) ** n)
 
     return _blockwise(of_block)(phi, q)
+
+
+@_blockwise
+def sloping_share(phi: PiecewiseLinear, q: Array) -> Array:
+    """P(φ'(√q z) ≠ 0), the fraction of units that pass a gradient."""
+    return _probability_of(phi, q, lambda value, slope, side: float(slope != 0))
 
 
 @_blockwise

@@ -19,7 +19,7 @@ from meanfield.errors import MeanFieldError
 from meanfield.escape import Requirement, escapes, is_safe
 from meanfield.mean_field import MeanField
 
-__all__ = ["safe_clip", "stabilising_clip", "sufficient_width"]
+__all__ = ["first_index", "safe_clip", "stabilising_clip", "sufficient_width"]
 
 #: A clip is recommended for any width when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
 _CLIPPED_SLOPE = 0.7
@@ -71,7 +71,7 @@ def safe_clip(activation: PiecewiseLinear, q_star: float, requirement: Requireme
         return edge if is_safe(edge.mean_field, q_star, requirement) else None
 
     levels = _clip_levels(activation, q_star)
-    first = _first(len(levels), lambda n: safe_edge(levels[n]) is not None)
+    first = first_index(len(levels), lambda n: safe_edge(levels[n]) is not None)
     if first == len(levels):
         return None
     m = levels[first]
@@ -91,11 +91,11 @@ def sufficient_width(network: MeanField, q_star: float, requirement: Requirement
         return found.interval[1] <= requirement.risk
 
     widths = [round(requirement.width * _WIDER**n) for n in range(1, _WIDTHS)]
-    first = _first(len(widths), lambda n: enough(widths[n]))
+    first = first_index(len(widths), lambda n: enough(widths[n]))
     return round(float(f"{widths[first]:.2g}")) if first < len(widths) else None
 
 
-def _first(count: int, holds: Callable[[int], bool]) -> int:
+def first_index(count: int, holds: Callable[[int], bool]) -> int:
     """The least n < count for which `holds`, which then holds for all above; count if there is none. By bisection."""
     low, high = 0, count
     while low < high:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Root", "bracketed", "find_roots"]
+__all__ = ["ZERO", "Root", "bracketed", "find_roots"]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
 
 #: |f| below this many times its scale is zero: the rounding of the maps and of σ_w, σ_b themselves.
-_ZERO = 32 * np.finfo(float).eps
+ZERO = 32 * np.finfo(float).eps
 #: Steps of the bracketing search; each at worst halves the bracket, and 200 exhaust any that the grids here give.
 _STEPS = 200
 #: Steps for the highest derivative, whose sign changes only split the line: to a small part of a grid interval.
@@ -56,7 +56,7 @@ def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list
         x = x[np.concatenate([[True], np.diff(x) > 0])]
     f = levels[0]
     values = f(x)
-    vanishing = np.isfinite(values) & (np.abs(values) <= _ZERO * scale(x))
+    vanishing = np.isfinite(values) & (np.abs(values) <= ZERO * scale(x))
     signs = np.where(vanishing, 0, np.sign(values)).astype(int)
     roots = []
     i = 0
@@ -104,29 +104,33 @@ def _sign_changes(f: Function, x: Array, steps: int) -> Array:
     known = np.flatnonzero(values)
     x, values = x[known], values[known]
     change = np.flatnonzero(np.sign(values[:-1]) != np.sign(values[1:]))
-    return bracketed(f, x[change], x[change + 1], steps) if change.size else np.empty(0)
+    return bracketed(f, x[change], x[change + 1], steps=steps) if change.size else np.empty(0)
 
 
-def bracketed(f: Function, a: Array, b: Array, steps: int = _STEPS) -> Array:
+def bracketed(f: Callable[..., Array], a: Array, b: Array, *parameters: Array, steps: int = _STEPS) -> Array:
     """Roots of f in the brackets [a, b], all at once, to the last bit if `steps` allow: Chandrupatla's method.
+
+    f takes points and, of each array in `parameters` (shaped like a), the entries that belong to them.
 
     T. R. Chandrupatla, Advances in Engineering Software 28 (1997) 145-149: inverse quadratic interpolation where it
     is safe, else bisection.
     """
-    fa, fb = f(a), f(b)
-    c, fc = a.copy(), fa.copy()
+    fa, fb = f(a, *parameters), f(b, *parameters)
+    roots, index = np.where(np.abs(fa) < np.abs(fb), a, b), np.arange(len(a))
+    c, fc = a, fa
     t = np.full_like(a, 0.5)
-    best = np.where(np.abs(fa) < np.abs(fb), a, b)
     for _ in range(steps):
         x = a + t * (b - a)
-        fx = f(x)
+        fx = f(x, *parameters)
         same = np.sign(fx) == np.sign(fa)
         c, fc = np.where(same, a, b), np.where(same, fa, fb)
         b, fb = np.where(same, b, a), np.where(same, fb, fa)
         a, fa = x, fx
         best = np.where(np.abs(fa) < np.abs(fb), a, b)
+        roots[index] = best
         limit = 0.5 * np.spacing(np.abs(best)) / np.maximum(np.abs(b - a), np.finfo(float).tiny)
-        if np.all((limit > 0.25) | (np.abs(fa) == 0)):
+        going = (limit <= 0.25) & (fa != 0)
+        if not going.any():
             break
         with np.errstate(all="ignore"):
             xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
@@ -134,4 +138,7 @@ def bracketed(f: Function, a: Array, b: Array, steps: int = _STEPS) -> Array:
             t = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
         t = np.where(smooth & np.isfinite(t), t, 0.5)
         t = np.clip(t, np.minimum(limit, 0.5), np.maximum(1 - limit, 0.5))
-    return best
+        if not going.all():
+            index, a, b, c, fa, fb, fc, t = (array[going] for array in (index, a, b, c, fa, fb, fc, t))
+            parameters = tuple(array[going] for array in parameters)
+    return roots

@@ -12,12 +12,26 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.edge import EdgeOfChaos, require_signal
 from meanfield.fixed_points import FixedPoint
 from meanfield.mean_field import MeanField
 
-__all__ = ["Diagnosis", "Phase", "Verdict", "diagnose", "diagnose_edge", "off_the_edge", "phase", "verdict"]
+__all__ = [
+    "FAR",
+    "Diagnosis",
+    "Phase",
+    "Verdict",
+    "diagnose",
+    "diagnose_edge",
+    "off_the_edge",
+    "phase",
+    "phases",
+    "verdict",
+]
 
 Phase = Literal["ordered", "edge of chaos", "chaotic"]
 
@@ -26,7 +40,7 @@ Phase = Literal["ordered", "edge of chaos", "chaotic"]
 #: two fixed points or none, what it is meant to be.
 MARGIN = 1e-2
 #: Stands for q → ∞, where no fixed point keeps q.
-_FAR = 1e280
+FAR = 1e280
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ def diagnose(network: MeanField, near: float = 1.0) -> Diagnosis:
     require_signal(near)
     points = network.fixed_points()
     if not points:
-        return Diagnosis(network, (), None, phase(network, _FAR), verdict(network, None))
+        return Diagnosis(network, (), None, phase(network, FAR), verdict(network, None))
     nearest = _nearest(points, near)
     judged = replace(nearest, q=near, kind="neutral") if _keeps_every_q(network, nearest) else nearest
     judgement = verdict(network, judged)
@@ -111,10 +125,14 @@ def diagnose_edge(edge: EdgeOfChaos) -> Diagnosis:
 
 def phase(network: MeanField, q: float) -> Phase:
     """Ordered (χ₁ < 1: correlations and gradients die out), chaotic (χ₁ > 1: they part, explode) or the edge."""
-    chi = float(network.chi1(q))
-    if abs(chi - 1) <= MARGIN:
-        return "edge of chaos"
-    return "ordered" if chi < 1 else "chaotic"
+    name: Phase = phases(network.chi1(q)).item()  # type: ignore[assignment]
+    return name
+
+
+def phases(gain: ArrayLike) -> NDArray[np.str_]:
+    """The phases of networks with these χ₁, elementwise."""
+    gain = np.asarray(gain)
+    return np.where(np.abs(gain - 1) <= MARGIN, "edge of chaos", np.where(gain < 1, "ordered", "chaotic"))
 
 
 def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:

@@ -18,8 +18,8 @@ import typer
 from typer.core import TyperGroup
 
 from meanfield import __version__
-from meanfield.cli import activations, check, cite, derive, eoc, maps, stability
-from meanfield.errors import MeanFieldError, NoEdgeOfChaos
+from meanfield.cli import activations, check, cite, derive, design, eoc, maps, stability
+from meanfield.errors import NO_ANSWER, MeanFieldError
 
 __all__ = ["app", "main"]
 
@@ -60,7 +60,7 @@ class _Commands(TyperGroup):
 
 def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, MeanFieldError):
-        return str(error), EXIT_NO_ANSWER if isinstance(error, NoEdgeOfChaos) else EXIT_BAD_INPUT
+        return str(error), EXIT_NO_ANSWER if isinstance(error, NO_ANSWER) else EXIT_BAD_INPUT
     if isinstance(error, _UsageError):
         return f"{error.format_message()} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
     if isinstance(error, OSError):
@@ -113,6 +113,7 @@ app.command("eoc")(eoc.eoc)
 app.command("check")(check.check)
 app.command("maps")(maps.maps)
 app.command("stability")(stability.stability)
+app.command("design")(design.design)
 app.command("derive")(derive.derive)
 app.command("activations")(activations.activations)
 app.command("cite")(cite.cite)

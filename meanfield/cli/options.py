@@ -30,6 +30,8 @@ __all__ = [
     "Slope",
     "Tau",
     "Within",
+    "complete_activation",
+    "number",
     "numbers",
     "read_activations",
     "read_parameters",
@@ -51,7 +53,8 @@ class Format(StrEnum):
     markdown = "markdown"
 
 
-def _complete_activation(incomplete: str) -> list[tuple[str, str]]:
+def complete_activation(incomplete: str) -> list[tuple[str, str]]:
+    """Names of the catalogue that begin so, each with its formula."""
     from meanfield.activations.catalogue import ACTIVATIONS
 
     return [(a.name, a.formula) for a in ACTIVATIONS if a.name.startswith(incomplete)]
@@ -61,7 +64,7 @@ def _act(use: str) -> Any:
     return typer.Option(
         "--act",
         help=f"A name, an expression in x, points, a file or package.module:function; {use}.",
-        autocompletion=_complete_activation,
+        autocompletion=complete_activation,
         show_default=False,
     )
 
@@ -102,7 +105,7 @@ def read_activations(
     """The activations that the options describe. With several, each takes the parameters that it knows."""
     from meanfield.activations.spec import parameters_of, read_activation
 
-    given = read_parameters({"tau": tau, "m": m, "slope": slope}, params, _number)
+    given = read_parameters({"tau": tau, "m": m, "slope": slope}, params, number)
     if len(acts) == 1:
         return [read_activation(acts[0], **given)]
     taken = [parameters_of(act) for act in acts]
@@ -134,7 +137,12 @@ def read_parameters(
     return given
 
 
-def _number(text: str, value: str) -> float:
+def number(text: str, value: str) -> float:
+    """The value of a parameter given as -p `text`.
+
+    Raises:
+        ActivationError: it is not a number.
+    """
     try:
         return float(value)
     except ValueError:

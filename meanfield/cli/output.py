@@ -31,6 +31,7 @@ __all__ = [
     "as_json",
     "deliver",
     "emit",
+    "field",
     "grid",
     "heading",
     "listing",
@@ -83,12 +84,21 @@ FIELDS = {
     "escape_interval": Field("95 % interval", r"95\,\% interval", "of the share (Wilson)"),
     "xi_q": Field("ξ_q", r"$\xi_q$", "layers to return by a factor e"),
     "xi_c": Field("ξ_c", r"$\xi_c$", "the same for correlations"),
-    "q_chi_1_prime": Field("q*χ₁'(q*)", r"$q^*\chi_1'(q^*)$", "relative change of χ₁ with q"),
+    "q_chi_1_prime": Field("q*χ₁'", r"$q^*\chi_1'(q^*)$", "relative change of χ₁ with q"),
     "log_gain_mean": Field("mean ln Πχ₁", r"mean $\ln\prod\chi_1$", "gain of a gradient, all layers"),
     "log_gain_sd": Field("sd ln Πχ₁", r"sd $\ln\prod\chi_1$", "over random networks"),
     "jacobian_mean": Field("mean s²", r"$\overline{s^2}$", "squared singular values, Jacobian"),
-    "jacobian_variance_gaussian": Field("var s², Gaussian", r"$\mathrm{var}\,s^2$, Gaussian", "of the same, with Gaussian weights"),
-    "jacobian_variance_orthogonal": Field("… orthogonal", r"$\mathrm{var}\,s^2$, orthogonal", "with orthogonal weights"),
+    "jacobian_variance_gaussian": Field(
+        "var s², Gaussian", r"$\mathrm{var}\,s^2$, Gaussian", "of the same, with Gaussian weights"
+    ),
+    "jacobian_variance_orthogonal": Field(
+        "… orthogonal", r"$\mathrm{var}\,s^2$, orthogonal", "with orthogonal weights"
+    ),
+    "tau": Field("τ", r"$\tau$", "threshold"),
+    "m": Field("m", r"$m$", "clip level"),
+    "q_V_double_prime": Field("q*V''", r"$q^*V''(q^*)$"),
+    "relative_basin": Field("basin/q*", r"basin$/q^*$"),
+    "relative_sigma_b": Field("σ_b/√q*", r"$\sigma_b/\sqrt{q^*}$"),
     "remedy": Field("remedy", "remedy"),
     "layer": Field("layer", r"$l$"),
     "mean": Field("mean q", r"$\overline{q^l}$"),
@@ -111,6 +121,11 @@ FIELDS = {
     "parameters": Field("parameters", "parameters"),
     "description": Field("what it is", "description"),
 }
+
+
+def field(key: str) -> Field:
+    """How the column `key` is called; the name of a user's parameter is called as it is."""
+    return FIELDS.get(key) or Field(key, "".join(_LATEX_SPECIAL.get(c, c) for c in key))
 
 
 def emit(
@@ -202,9 +217,7 @@ def listing(record: Record, keys: Sequence[str], digits: int | None) -> Any:
     table.add_column(style="dim")
     for key in keys:
         if record[key] is not None:
-            table.add_row(
-                FIELDS[key].symbol, Text(shown(record[key], digits), _style(key, record)), FIELDS[key].meaning
-            )
+            table.add_row(field(key).symbol, Text(shown(record[key], digits), _style(key, record)), field(key).meaning)
     return table
 
 
@@ -219,7 +232,7 @@ def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> 
         number = all(isinstance(record[key], float) or record[key] is None for record in records)
         # In a narrow terminal a cell goes on in the next line: a number cut short would be another number.
         table.add_column(
-            FIELDS[key].symbol, justify="right" if number else "left", no_wrap=key == "name", overflow="fold"
+            field(key).symbol, justify="right" if number else "left", no_wrap=key == "name", overflow="fold"
         )
     for record in records:
         table.add_row(*(Text(shown(record[key], digits), _style(key, record)) for key in keys))
@@ -327,7 +340,7 @@ def _latex(records: Sequence[Record]) -> str:
         "% needs \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{{columns}}}",
         "\\toprule",
-        " & ".join(FIELDS[key].latex for key in keys) + r" \\",
+        " & ".join(field(key).latex for key in keys) + r" \\",
         "\\midrule",
     ]
     for record in records:
@@ -338,7 +351,7 @@ def _latex(records: Sequence[Record]) -> str:
 
 def _markdown(records: Sequence[Record]) -> str:
     keys = list(records[0]) if records else []
-    rows = [[FIELDS[key].symbol for key in keys], ["---"] * len(keys)]
+    rows = [[field(key).symbol for key in keys], ["---"] * len(keys)]
     rows += [[_prose(value).replace("|", "\\|") for value in record.values()] for record in records]
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 

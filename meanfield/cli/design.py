@@ -1,0 +1,218 @@
+"""`meanfield design`: parameters of an activation from the sparsity and stability that it should have."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import (
+    Digits,
+    Escapes,
+    Format,
+    Formats,
+    M,
+    Output,
+    Params,
+    Risk,
+    Seed,
+    Tau,
+    Within,
+    complete_activation,
+    number,
+    numbers,
+    read_parameters,
+)
+from meanfield.cli.output import Record, emit, field, grid, heading, paragraph, progress, show
+from meanfield.errors import ActivationError, DomainError, NoDesign
+
+if TYPE_CHECKING:
+    from meanfield.design import Design
+    from meanfield.escape import Requirement
+    from meanfield.family import Family
+
+__all__ = ["design"]
+
+Act = Annotated[
+    str,
+    typer.Option(
+        "--act", help="A name, or an expression in x, with parameters open.", autocompletion=complete_activation
+    ),
+]
+Sparsity = Annotated[str | None, typer.Option("--sparsity", help="P(φ = 0) at q*; default 0.85.", show_default=False)]
+Slope = Annotated[str | None, typer.Option("--slope", help="V'(q*) to have; default 0.7.", show_default=False)]
+QStar = Annotated[str, typer.Option("--q-star", help="q*; these three may be 0.5,1,2 or START:STOP:COUNT.")]
+SafeFor = Annotated[
+    str | None,
+    typer.Option(
+        "--safe-for",
+        metavar="width=N,depth=L",
+        help="Instead of --slope: the largest clip level that --risk allows.",
+        show_default=False,
+    ),
+]
+Solve = Annotated[
+    str | None,
+    typer.Option(
+        "--solve",
+        help="Names of the open parameters: first for sparsity, then for slope; default tau,m.",
+        show_default=False,
+    ),
+]
+
+#: What sparse networks train well with (Price et al. 2024).
+_SPARSITY, _SLOPE = "0.85", "0.7"
+_SCALING = (
+    "(τ, m, q*) and (cτ, cm, c²q*) are one network in other units: σ_w, V', q*V'', q*χ₁', sparsity and relative basins "
+    "do not change, V'' and σ_b do. Compare networks of different q* by the second table."
+)
+
+
+def design(
+    act: Act = "clipped-relu",
+    sparsity: Sparsity = None,
+    slope: Slope = None,
+    q_star: QStar = "1",
+    safe_for: SafeFor = None,
+    solve: Solve = None,
+    tau: Tau = None,
+    m: M = None,
+    param: Params = None,
+    within: Within = 2.0,
+    risk: Risk = 0.01,
+    escapes: Escapes = 4096,
+    seed: Seed = 0,
+    format: Formats = Format.table,
+    digits: Digits = None,
+    output: Output = None,
+) -> None:
+    """Threshold, clip level and initialisation of an activation with a given sparsity and stability.
+
+    \b
+    Examples:
+      meanfield design --act clipped-relu --sparsity 0.85 --slope 0.7
+      meanfield design --sparsity 0.6,0.7,0.8,0.85,0.9 --slope 0.5,0.7,0.9
+      meanfield design --act clipped-soft-threshold --q-star 0.5:8:4 --format csv
+      meanfield design --safe-for width=100,depth=20 --sparsity 0.9 --escapes 1024
+      meanfield design --act "clip(x - a, 0, b)" --solve a,b
+    """
+    from meanfield.design import designs, safe_designs
+
+    family = _family(act, solve, read_parameters({"tau": tau, "m": m}, param, number))
+    requirement = _requirement(safe_for, within, risk, escapes, seed)
+    if requirement and slope is not None:
+        raise DomainError("--slope and --safe-for both set the clip level: give one of them")
+    both = len(family.open) == 2
+    # With one parameter open it is found from what is given, by default the sparsity.
+    by_clip = both or requirement is not None or slope is not None or family.open == ("m",)
+    if not both and by_clip and sparsity is not None:
+        raise DomainError(
+            f"{act} has one open parameter, {family.open[0]}, which cannot meet two conditions: give one, or leave "
+            "another parameter open"
+        )
+    sparsities = numbers("--sparsity", sparsity or _SPARSITY) if both or not by_clip else [None]
+    slopes = numbers("--slope", slope or _SLOPE) if by_clip and not requirement else [None]
+    found: list[Design] = []
+    refusals = []
+    combinations = list(product(numbers("--q-star", q_star), sparsities, slopes))
+    with progress("designs", len(combinations)) as advance:
+        for q, share, wanted in combinations:
+            try:
+                if requirement:
+                    found += safe_designs(family, requirement, sparsity=share, q_star=q)
+                else:
+                    found += designs(family, sparsity=share, slope=wanted, q_star=q)
+            except NoDesign as refusal:
+                refusals.append(str(refusal))
+            advance(1)
+    if refusals and output is not None:
+        # A file holds all that was asked for, or is not written.
+        raise NoDesign("\n".join(refusals))
+    if found:
+        if format is Format.table:
+            show(_tables(family, found, digits), output)
+        else:
+            emit([{**_record(d), "basin": list(d.basin)} for d in found], [], format, digits, output)
+    if refusals:
+        raise NoDesign("\n".join(dict.fromkeys(refusals)))
+
+
+def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
+    from meanfield.activations.spec import parameters_of
+    from meanfield.family import Family
+
+    if solve is not None:
+        names = tuple(name.strip() for name in solve.split(","))
+    else:
+        names = tuple(name for name in ("tau", "m") if name in parameters_of(act) and name not in given)
+        if not names:
+            raise ActivationError(f"{act} has no tau and no m left open: name what to solve for, as in --solve a,b")
+    return Family(act, names, tuple(given.items()))
+
+
+def _requirement(safe_for: str | None, within: float, risk: float, chains: int, seed: int) -> Requirement | None:
+    from meanfield.escape import Requirement
+
+    if safe_for is None:
+        return None
+    try:
+        sizes = {key.strip(): int(value) for key, value in (part.split("=") for part in safe_for.split(","))}
+    except ValueError:
+        sizes = {}
+    if sizes.keys() != {"width", "depth"}:
+        raise DomainError(f"--safe-for {safe_for} is not a width and a depth: write --safe-for width=300,depth=100")
+    return Requirement(sizes["width"], sizes["depth"], within, risk, chains, seed)
+
+
+def _record(found: Design) -> Record:
+    edge = found.edge
+    record: Record = {
+        "activation": found.activation.label,
+        **found.values,
+        "q_star": edge.q_star,
+        "sigma_w": edge.sigma_w,
+        "sigma_b": edge.sigma_b,
+        "sparsity": edge.sparsity,
+        "V_prime": edge.V_prime,
+        "V_double_prime": edge.V_double_prime,
+        "q_V_double_prime": found.q_V_double_prime,
+        "q_chi_1_prime": found.q_chi_1_prime,
+    }
+    if found.networks:
+        record["width"], record["depth"] = found.networks.requirement.width, found.networks.requirement.depth
+        record["escape_probability"] = found.networks.probability
+        record["escape_interval"] = list(found.networks.interval)
+    return record
+
+
+def _tables(family: Family, found: list[Design], digits: int | None) -> list[object]:
+    records = [_record(d) for d in found]
+    keys = ["sparsity", *family.open, "q_star", "sigma_w", "sigma_b", "V_prime", "V_double_prime"]
+    if found[0].networks:
+        keys.append("escape_probability")
+    tables = [
+        heading(f"{family.spec} on the edge of chaos"),
+        grid(records, keys, digits or (4 if len(keys) > 8 else 5)),
+    ]
+    if len({d.edge.q_star for d in found}) == 1:
+        return tables
+    relative = [_relative(family, d, record) for d, record in zip(found, records, strict=True)]
+    return [*tables, heading("In units of q*"), grid(relative, list(relative[0]), digits or 4), paragraph("", _SCALING)]
+
+
+def _relative(family: Family, found: Design, record: Record) -> Record:
+    """The row in units in which q* = 1, so that nobody reads a change of units as stability."""
+    q = found.edge.q_star
+    root = math.sqrt(q)
+    return {
+        "q_star": q,
+        "V_prime": record["V_prime"],
+        **{f"{field(name).symbol}/√q*": value / root for name, value in found.values.items()},
+        "sigma_w": record["sigma_w"],
+        "relative_sigma_b": record["sigma_b"] / root,
+        "q_V_double_prime": record["q_V_double_prime"],
+        "q_chi_1_prime": record["q_chi_1_prime"],
+        "relative_basin": [end / q for end in found.basin],
+    }

@@ -1,0 +1,257 @@
+"""From what an activation should do to its parameters: sparsity gives τ, stability gives m.
+
+In a family such as clipped-relu(tau, m) the first open parameter is found from the sparsity P(φ = 0) at q*, the second
+from the slope V'(q*) on the edge of chaos, or from the escape probability at a given width and depth; σ_w and σ_b
+follow. All solutions are found, and where there is none the reachable range. docs/theory.md, section 9.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from meanfield.activations.spec import NamedActivation
+from meanfield.crossings import Crossings, crossings
+from meanfield.edge import EdgeOfChaos, edge_of_chaos, require_signal, slope_on_edge
+from meanfield.errors import ActivationError, DomainError, MeanFieldError, NoDesign, NoEdgeOfChaos
+from meanfield.escape import Escapes, Requirement, escapes, is_safe
+from meanfield.family import Family
+from meanfield.fixed_points import basin
+from meanfield.moments import sparsity as share_of_zeros
+from meanfield.remedies import first_index
+from meanfield.stability import diagnose_edge
+
+__all__ = ["Design", "designs", "safe_designs"]
+
+Values = dict[str, float]
+
+#: The largest clip level tried, in standard deviations of a pre-activation: nothing ever reaches it.
+_HIGHEST_CLIP = 10.0
+#: Levels tried from there downwards are this ratio apart; the largest safe one is then found to three digits.
+_RATIO, _TRIES = 1.15, 60
+#: Parameters that leave the sparsity within this of what is asked need not be found again.
+_MET = 1e-14
+
+
+@dataclass(frozen=True)
+class Design:
+    """An activation as asked for, with its initialisation.
+
+    Attributes: `values` of the parameters that were open; `activation`, the member of the family; `edge`, its edge of
+    chaos at q*; `networks`, the random networks that it was designed for, if it was for a width and depth.
+    """
+
+    values: Mapping[str, float]
+    activation: NamedActivation
+    edge: EdgeOfChaos
+    networks: Escapes | None = None
+
+    @property
+    def q_V_double_prime(self) -> float:
+        """q*V''(q*), which a change of units leaves as it is, unlike V''(q*)."""
+        return self.edge.q_star * self.edge.V_double_prime
+
+    @property
+    def q_chi_1_prime(self) -> float:
+        """q*χ₁'(q*), likewise."""
+        return self.edge.q_star * float(self.edge.mean_field.dchi1(self.edge.q_star))
+
+    @cached_property
+    def basin(self) -> tuple[float, float]:
+        """The interval of variances that tend to q*."""
+        diagnosis = diagnose_edge(self.edge)
+        assert diagnosis.fixed_point is not None
+        return basin(diagnosis.fixed_points, diagnosis.fixed_point)
+
+
+def designs(
+    family: Family, *, sparsity: float | None = None, slope: float | None = None, q_star: float = 1.0
+) -> list[Design]:
+    """Every member of the family with this sparsity and this V'(q*) on the edge of chaos at q*.
+
+    With two open parameters both are given, with one either.
+
+    Raises:
+        NoDesign: there is none; the message gives the range that the family reaches.
+        DomainError: q_star, sparsity or slope is out of range, or the conditions are not as many as open parameters.
+    """
+    _require_conditions(family, sparsity, slope is not None, q_star)
+    last, scale = family.open[-1], math.sqrt(q_star)
+    solutions: list[Values] = []
+    reached: list[Crossings] = []
+    if slope is None:
+        assert sparsity is not None
+        solutions = [{last: root} for root in _sparse(family, last, (), sparsity, q_star)]
+    else:
+        for values_at in _branches(family, sparsity, q_star):
+            found = crossings(_slope_along(family, values_at, q_star), slope, scale)
+            solutions += [values_at(root) for root in found.roots]
+            reached.append(found)
+        if not solutions:
+            raise NoDesign(_out_of_reach("V'(q*)", slope, last, reached))
+    results, refusals = [], []
+    for values in solutions:
+        member = family.member(values)
+        try:
+            results.append(Design(values, member, edge_of_chaos(member.phi, q_star)))
+        except NoEdgeOfChaos as refusal:
+            refusals.append(f"{member.label}: {refusal}")
+    if not results:
+        raise NoDesign("\n".join(refusals))
+    return results
+
+
+def safe_designs(
+    family: Family, requirement: Requirement, *, sparsity: float | None = None, q_star: float = 1.0
+) -> list[Design]:
+    """With this sparsity, the members of the family with the largest clip level that meets the requirement.
+
+    The last open parameter is the clip level, found to three digits; one before it is found from `sparsity`. The random
+    networks are those that the same seed draws for `meanfield.at_width`, which finds the design safe.
+
+    Raises:
+        NoDesign: no level is safe, or every one is; or the sparsity is out of reach.
+        DomainError: q_star or sparsity is out of range, or the conditions are not as many as open parameters.
+    """
+    _require_conditions(family, sparsity, True, q_star)
+    results = []
+    for values_at in _branches(family, sparsity, q_star):
+
+        def edge_at(m: float, values_at: Callable[[float], Values] = values_at) -> EdgeOfChaos | None:
+            try:
+                return edge_of_chaos(family.member(values_at(m)).phi, q_star)
+            except MeanFieldError:
+                return None
+
+        for m in _safe_levels(edge_at, requirement, q_star):
+            values, edge = values_at(m), edge_at(m)
+            assert edge is not None
+            networks = escapes(edge.mean_field, q_star, requirement)
+            # What was found from fewer networks may just fail with all of them.
+            if networks.probability <= requirement.risk:
+                results.append(Design(values, family.member(values), edge, networks))
+                break
+    if not results:
+        r = requirement
+        raise NoDesign(
+            f"no {family.open[-1]} keeps the signal of {family.spec} at width {r.width}, depth {r.depth} with a risk "
+            f"of {r.risk:g}: give more width, less depth or a higher risk"
+        )
+    return results
+
+
+def _require_conditions(family: Family, sparsity: float | None, second: bool, q_star: float) -> None:
+    require_signal(q_star)
+    if sparsity is not None and not (0 < sparsity < 1):
+        raise DomainError(f"sparsity = {sparsity:g} is not a share of zeros: give 0 < sparsity < 1")
+    if (sparsity is not None) + second == len(family.open):
+        return
+    if len(family.open) == 2:
+        first, last = family.open
+        raise DomainError(
+            f"{first} and {last} are open: give a sparsity, which sets {first}, and a slope or a width and depth, "
+            f"which sets {last}"
+        )
+    raise DomainError(
+        f"{family.open[0]} alone is open: it can meet a sparsity, or a slope, or a width and depth; give one of them"
+    )
+
+
+def _branches(family: Family, sparsity: float | None, q_star: float) -> list[Callable[[float], Values]]:
+    """For each solution of the sparsity, all open parameters as a function of the last one."""
+    last = family.open[-1]
+    if len(family.open) == 1:
+        return [lambda value: {last: value}]
+    assert sparsity is not None
+    first = family.open[0]
+    anywhere = _sparse(family, first, ((last, math.sqrt(q_star)),), sparsity, q_star)
+
+    def branch(n: int) -> Callable[[float], Values]:
+        def values_at(value: float) -> Values:
+            values = {first: anywhere[n], last: value}
+            # As a rule the last parameter does not touch the sparsity, and the first one stays.
+            if abs(_sparsity_and_slope(family, tuple(values.items()), q_star)[0] - sparsity) > _MET:
+                roots = _sparse(family, first, ((last, value),), sparsity, q_star)
+                values[first] = roots[n] if n < len(roots) else math.nan
+            return values
+
+        return values_at
+
+    return [branch(n) for n in range(len(anywhere))]
+
+
+@lru_cache(maxsize=1024)
+def _sparse(
+    family: Family, name: str, others: tuple[tuple[str, float], ...], sparsity: float, q_star: float
+) -> tuple[float, ...]:
+    """Every value of one parameter at which P(φ = 0) is `sparsity`."""
+    found = crossings(
+        lambda value: _sparsity_and_slope(family, ((name, value), *others), q_star)[0], sparsity, math.sqrt(q_star)
+    )
+    if not found.roots:
+        raise NoDesign(_out_of_reach("the sparsity", sparsity, name, [found]))
+    return found.roots
+
+
+def _slope_along(family: Family, values_at: Callable[[float], Values], q_star: float) -> Callable[[float], float]:
+    def slope(value: float) -> float:
+        try:
+            return _sparsity_and_slope(family, tuple(values_at(value).items()), q_star)[1]
+        except NoDesign:
+            return math.nan
+
+    return slope
+
+
+@lru_cache(maxsize=4096)
+def _sparsity_and_slope(family: Family, values: tuple[tuple[str, float], ...], q_star: float) -> tuple[float, float]:
+    """P(φ = 0) and V'(q*) on the edge of chaos; NaN where there is no such member, or it has no such edge."""
+    try:
+        phi = family.member(dict(values)).phi
+    except ActivationError:
+        return math.nan, math.nan
+    share = float(share_of_zeros(phi, q_star))
+    try:
+        return share, slope_on_edge(phi, q_star) if phi.is_continuous else math.nan
+    except ZeroDivisionError:
+        return share, math.nan
+
+
+def _safe_levels(
+    edge_at: Callable[[float], EdgeOfChaos | None], requirement: Requirement, q_star: float
+) -> Iterator[float]:
+    """The largest clip level of three digits that seems safe, then lower ones."""
+
+    def safe(m: float) -> bool:
+        edge = edge_at(m)
+        return edge is not None and is_safe(edge.mean_field, q_star, requirement)
+
+    tried = [_HIGHEST_CLIP * math.sqrt(q_star) / _RATIO**n for n in range(_TRIES)]
+    low = next((n for n, m in enumerate(tried) if safe(m)), None)
+    if low is None:
+        return
+    if low == 0:
+        raise NoDesign(
+            f"at width {requirement.width}, depth {requirement.depth} every clip level is safe: none is needed"
+        )
+    levels = _three_digit_numbers(tried[low], tried[low - 1])
+    yield from levels[first_index(len(levels), lambda n: safe(levels[n])) :]
+
+
+def _three_digit_numbers(low: float, high: float) -> list[float]:
+    """Numbers of three significant digits, descending from `high` to a decade below `low`."""
+    decade = math.floor(math.log10(high))
+    numbers = (float(f"{digits}e{e - 2}") for e in (decade, decade - 1, decade - 2) for digits in range(999, 99, -1))
+    return [number for number in numbers if low / 10 <= number < high]
+
+
+def _out_of_reach(quantity: str, value: float, name: str, reached: Sequence[Crossings]) -> str:
+    lows, highs = [c.low for c in reached if c.low == c.low], [c.high for c in reached if c.high == c.high]
+    if not lows:
+        return f"no {name} gives {quantity} a value at all: look at the activation and the parameters given"
+    return (
+        f"no {name} makes {quantity} {value:g}: over all {name} it reaches from {min(lows):.6g} to {max(highs):.6g}; "
+        "ask for a value between"
+    )

@@ -1,0 +1,59 @@
+"""An activation with parameters left open: clipped-relu(tau, m), or any expression in x and the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from meanfield.activations.spec import NamedActivation, parameters_of, read_activation
+from meanfield.errors import ActivationError
+
+__all__ = ["Family"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Activations that differ in one or two parameters.
+
+    Args:
+        spec: a name of the catalogue or an expression in x, as `meanfield.activation` takes it.
+        open: the parameters left open; of two, the first sets the sparsity and the second the slope V'(q*).
+        given: values of the other parameters, as pairs.
+
+    Raises:
+        ActivationError: `spec` has no such parameter, or it is given a value; or none or more than two are open.
+
+    Example:
+        >>> Family("clipped-relu", ("tau", "m")).member({"tau": 1.0, "m": 0.5}).formula
+        'clip(x - 1, 0, 0.5)'
+    """
+
+    spec: str
+    open: tuple[str, ...]
+    given: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.open) not in (1, 2) or len(set(self.open)) != len(self.open):
+            raise ActivationError(
+                f"{self.spec} is to be solved for {', '.join(self.open) or 'nothing'}: name one or two different "
+                "parameters, such as tau,m"
+            )
+        for name in self.open:
+            if name in dict(self.given):
+                raise ActivationError(f"{self.spec} cannot be solved for {name}, which has a value: leave one out")
+            if name == "x" or name not in parameters_of(self.spec):
+                raise ActivationError(f"{self.spec} has no parameter {name} to solve for: name one that it has")
+
+    def member(self, values: Mapping[str, float]) -> NamedActivation:
+        """The activation with these values of the open parameters.
+
+        Raises:
+            ActivationError: there is none, because a value is out of range or the rest of the spec is wrong.
+        """
+        return _member(self.spec, (*self.given, *values.items()))
+
+
+@lru_cache(maxsize=4096)
+def _member(spec: str, values: tuple[tuple[str, float], ...]) -> NamedActivation:
+    return read_activation(spec, **dict(values))
