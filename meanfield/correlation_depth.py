@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.covariance import covariance_d1, covariance_loss
 from meanfield.moments import slope_moment
-from meanfield.roots import bracketed
+from meanfield.roots import ZERO, bracketed
 
 __all__ = ["correlation_depth"]
 
@@ -44,7 +44,8 @@ def correlation_depth(
             return ratio
 
         root = bracketed(growth, np.full(share.shape, 1e-8), np.ones(share.shape), share, variance)
-        rho[parting] = 1 - root**2
+        # Below the rounding of 1 it is 0, as for an odd φ without biases.
+        rho[parting] = np.where(root < 1 - ZERO, 1 - root**2, 0.0)
         slope[parting] = share * np.asarray(covariance_d1(phi, 1 - root**2, variance))
     with np.errstate(divide="ignore"):
         depth = np.where(slope >= 1, np.inf, -1 / np.log(np.minimum(slope, 1)))

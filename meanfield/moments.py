@@ -6,7 +6,7 @@ With x = √q z and z standard normal, `phi` a `PiecewiseLinear`, q ≥ 0 of any
 - `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q;
 - `slope_moment` E φ'ⁿ of the slopes alone, `slope_square_d1` d/dq E φ'²;
 - `kink_term` and `bend`, the sums over kinks that decide stability and how fast correlations grow;
-- `sparsity` P(φ(x) = 0) and `sloping_share` P(φ'(x) ≠ 0).
+- `sparsity` P(φ(x) = 0), `active_share` P(φ(x) ≠ 0) and `sloping_share` P(φ'(x) ≠ 0).
 
 φ is folded onto the half-line, x and −x together, and each piece is measured from its left end, where the Gaussian
 weight is largest. There every power of φ is a polynomial in positive moments. docs/theory.md, sections 2 and 3.
@@ -29,6 +29,7 @@ from meanfield.errors import DomainError
 from meanfield.gaussian import density, interval_moments, tail_moments
 
 __all__ = [
+    "active_share",
     "bend",
     "fourth_moment",
     "kink_term",
@@ -236,6 +237,12 @@ def slope_moment(phi: PiecewiseLinear, q: ArrayLike, n: int) -> Values:
         return _probability_of(phi, q, lambda value, slope, side: (side * slope) ** n)
 
     return _blockwise(of_block)(phi, q)
+
+
+@_blockwise
+def active_share(phi: PiecewiseLinear, q: Array) -> Array:
+    """P(φ(√q z) ≠ 0), which keeps its digits where 1 − sparsity loses them."""
+    return _probability_of(phi, q, lambda value, slope, side: float(value != 0 or slope != 0))
 
 
 @_blockwise

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from meanfield import __version__
-from meanfield.cli import activations, check, cite, derive, design, eoc, maps, stability
+from meanfield.cli import activations, check, cite, derive, design, eoc, maps, phase, sparsity, stability
 from meanfield.errors import NO_ANSWER, MeanFieldError
 
 __all__ = ["app", "main"]
@@ -114,6 +114,8 @@ app.command("check")(check.check)
 app.command("maps")(maps.maps)
 app.command("stability")(stability.stability)
 app.command("design")(design.design)
+app.command("phase")(phase.phase)
+app.command("sparsity")(sparsity.sparsity)
 app.command("derive")(derive.derive)
 app.command("activations")(activations.activations)
 app.command("cite")(cite.cite)

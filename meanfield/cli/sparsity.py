@@ -1,0 +1,128 @@
+"""`meanfield sparsity`: what sparse activations save, and what they buy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
+from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
+from meanfield.cli.verdicts import formula
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.active_units import ActiveUnits
+
+__all__ = ["sparsity"]
+
+Width = Annotated[int, typer.Option("--width", help="s, units in the layer.", show_default=False)]
+Inputs = Annotated[
+    int | None, typer.Option("--inputs", help="n, inputs of the network; default s.", show_default=False)
+]
+Samples = Annotated[
+    int | None, typer.Option("--samples", help="M, samples to learn from: prints the bounds.", show_default=False)
+]
+QStar = Annotated[float, typer.Option("--q-star", help="Variance of a pre-activation.")]
+
+_COSTS = {
+    "forward": "multiplications forward",
+    "backward": "multiplications backward",
+    "memory": "bytes kept for backward",
+    "bound_with_inputs": "bound √(s n k/M)",
+    "bound": "bound √(s k/M)",
+}
+_CAVEAT = (
+    "Constants and logarithms are left out, as are the norms of weights and inputs, so only ratios mean anything. The "
+    "theorems ask that at most k units are active on every input; the count above is that of a random network on a "
+    "typical one."
+)
+
+
+def sparsity(
+    act: Acts,
+    width: Width,
+    inputs: Inputs = None,
+    samples: Samples = None,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    q_star: QStar = 1.0,
+    format: Formats = Format.table,
+    digits: Digits = None,
+    output: Output = None,
+) -> None:
+    """How many units of a layer are active, what skipping the others saves, and what sparsity buys statistically.
+
+    \b
+    Examples:
+      meanfield sparsity --act "clipped-relu(tau=1.0364, m=1)" --width 300
+      meanfield sparsity --act soft-threshold --tau 1.44 --width 1024 --inputs 784 --samples 60000
+      meanfield sparsity --act relu --act shifted-relu --tau 1 --width 512 --format csv
+    """
+    from meanfield.active_units import active_units
+
+    records: list[Record] = []
+    tables: list[object] = []
+    for named in read_activations(act, tau, m, slope, param):
+        record = _record(named.label, active_units(named.phi, width, q_star), q_star, inputs, samples)
+        records.append(record)
+        tables += _tables(named, record, digits)
+    emit(records, [*tables, paragraph("note:", _CAVEAT)], format, digits, output, single=len(act) == 1)
+
+
+def _record(label: str, found: ActiveUnits, q_star: float, inputs: int | None, samples: int | None) -> Record:
+    from meanfield.active_units import capacity_bounds
+
+    record = {
+        "activation": label,
+        "q_star": q_star,
+        "width": found.width,
+        "sparsity": found.sparsity,
+        "active_share": found.share,
+        "sloping_share": found.sloping,
+        "active_mean": found.mean,
+        "active_sd": found.sd,
+        "active_bound": found.bound,
+        "forward": found.forward,
+        "forward_dense": found.forward_dense,
+        "backward": found.backward,
+        "backward_dense": found.backward_dense,
+        "memory": found.memory,
+        "memory_dense": found.memory_dense,
+        "capacity_ratio": found.capacity,
+        "samples_ratio": found.samples,
+    }
+    if samples is None:
+        return record
+    n = found.width if inputs is None else inputs
+    record |= {"inputs": n, "samples": samples}
+    record["bound_with_inputs"], record["bound"] = capacity_bounds(found.width, found.bound, n, samples)
+    record["bound_with_inputs_dense"], record["bound_dense"] = capacity_bounds(found.width, found.width, n, samples)
+    return record
+
+
+def _tables(named: NamedActivation, record: Record, digits: int | None) -> list[object]:
+    active = ["q_star", "sparsity", "active_share", "sloping_share", "active_mean", "active_sd", "active_bound"]
+    costs = [
+        {
+            "cost": title,
+            "dense": record[f"{key}_dense"],
+            "sparse": record[key],
+            "ratio": record[key] / record[f"{key}_dense"],
+        }
+        for key, title in _COSTS.items()
+        if key in record
+    ]
+    width = record["width"]
+    title = f"{named.label}: a layer of {width} units into one of {width}"
+    return [
+        heading(title),
+        formula(named),
+        listing(record, active, digits),
+        heading("For one input, all units or those active alone (the bounds: with k of them)"),
+        grid(costs, list(costs[0]), digits),
+        heading("One hidden layer, at most k units active on every input, against any"),
+        listing(record, ["capacity_ratio", "samples_ratio"], digits),
+    ]
