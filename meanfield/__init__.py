@@ -18,21 +18,39 @@ if TYPE_CHECKING:
     from meanfield import symbolic as symbolic
     from meanfield.activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
     from meanfield.activations.spec import activation as activation
+    from meanfield.active_units import ActiveUnits as ActiveUnits
+    from meanfield.active_units import active_units as active_units
+    from meanfield.design import Design as Design
+    from meanfield.design import designs as designs
+    from meanfield.design import safe_designs as safe_designs
     from meanfield.edge import EdgeOfChaos as EdgeOfChaos
     from meanfield.edge import edge_of_chaos as edge_of_chaos
     from meanfield.edge import edges_of_chaos as edges_of_chaos
+    from meanfield.edge_curve import EdgeCurve as EdgeCurve
+    from meanfield.edge_curve import edge_curve as edge_curve
     from meanfield.errors import ActivationError as ActivationError
     from meanfield.errors import DerivationError as DerivationError
     from meanfield.errors import DomainError as DomainError
     from meanfield.errors import ExpressionError as ExpressionError
     from meanfield.errors import MeanFieldError as MeanFieldError
+    from meanfield.errors import NoDesign as NoDesign
     from meanfield.errors import NoEdgeOfChaos as NoEdgeOfChaos
     from meanfield.errors import NoFormula as NoFormula
+    from meanfield.errors import NoSignal as NoSignal
     from meanfield.errors import UndecidedOrder as UndecidedOrder
     from meanfield.errors import UndefinedCorrelation as UndefinedCorrelation
+    from meanfield.escape import Escapes as Escapes
+    from meanfield.escape import Requirement as Requirement
+    from meanfield.escape import escapes as escapes
+    from meanfield.family import Family as Family
+    from meanfield.finite_width import FiniteWidth as FiniteWidth
+    from meanfield.finite_width import at_width as at_width
     from meanfield.fixed_points import CorrelationFixedPoint as CorrelationFixedPoint
     from meanfield.fixed_points import FixedPoint as FixedPoint
+    from meanfield.fixed_points import basin as basin
     from meanfield.mean_field import MeanField as MeanField
+    from meanfield.phase_diagram import PhaseDiagram as PhaseDiagram
+    from meanfield.phase_diagram import phase_diagram as phase_diagram
     from meanfield.stability import Diagnosis as Diagnosis
     from meanfield.stability import Verdict as Verdict
     from meanfield.stability import diagnose as diagnose
@@ -44,21 +62,39 @@ __version__ = "0.1.0"
 _HOMES = {
     "activation": "activations.spec",
     "PiecewiseLinear": "activations.piecewise_linear",
+    "ActiveUnits": "active_units",
+    "active_units": "active_units",
+    "Design": "design",
+    "designs": "design",
+    "safe_designs": "design",
     "EdgeOfChaos": "edge",
     "edge_of_chaos": "edge",
     "edges_of_chaos": "edge",
+    "EdgeCurve": "edge_curve",
+    "edge_curve": "edge_curve",
     "ActivationError": "errors",
     "DerivationError": "errors",
     "DomainError": "errors",
     "ExpressionError": "errors",
     "MeanFieldError": "errors",
     "NoEdgeOfChaos": "errors",
+    "NoDesign": "errors",
     "NoFormula": "errors",
+    "NoSignal": "errors",
     "UndecidedOrder": "errors",
     "UndefinedCorrelation": "errors",
+    "Escapes": "escape",
+    "Requirement": "escape",
+    "escapes": "escape",
+    "Family": "family",
+    "FiniteWidth": "finite_width",
+    "at_width": "finite_width",
     "CorrelationFixedPoint": "fixed_points",
     "FixedPoint": "fixed_points",
+    "basin": "fixed_points",
     "MeanField": "mean_field",
+    "PhaseDiagram": "phase_diagram",
+    "phase_diagram": "phase_diagram",
     "Diagnosis": "stability",
     "Verdict": "stability",
     "diagnose": "stability",

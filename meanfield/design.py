@@ -78,6 +78,8 @@ def designs(
         DomainError: q_star, sparsity or slope is out of range, or the conditions are not as many as open parameters.
     """
     _require_conditions(family, sparsity, slope is not None, q_star)
+    if slope is not None and not math.isfinite(slope):
+        raise DomainError(f"slope = {slope:g} is no value of V'(q*): give a finite number, below 1 for a stable q*")
     last, scale = family.open[-1], math.sqrt(q_star)
     solutions: list[Values] = []
     reached: list[Crossings] = []

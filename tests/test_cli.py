@@ -13,29 +13,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from command import ROOT, data, process, run
 
 import meanfield as mf
-from meanfield.cli import app
 
-ROOT = Path(__file__).parent.parent
 CRELU = "clipped-relu(tau=1.0364, m=2)"
-COMMANDS = ["eoc", "check", "maps", "derive", "activations", "cite"]
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "meanfield", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=60)
-
-
-def data(*arguments: str) -> dict | list:
-    result = run(*arguments, "--format", "json")
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
+COMMANDS = ["eoc", "check", "stability", "design", "maps", "phase", "sparsity", "derive", "activations", "cite"]
 
 
 def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
@@ -144,7 +127,7 @@ WRONG = {
     "two questions": (["eoc", "--act", "relu", "--q-star", "1", "--sigma-b", "1"], 2, "one of"),
     "no activation": (["eoc"], 2, "--act"),
     "an unknown command": (["eos"], 2, "eos"),
-    "an unknown option": (["eoc", "--act", "relu", "--width", "3"], 2, "--width"),
+    "an unknown option": (["eoc", "--act", "relu", "--hidden", "3"], 2, "--hidden"),
     "no weights": (["check", "--act", "relu", "--sigma-w", "0"], 2, "sigma_w"),
     "an order that is not assumed": (["derive", "--act", "clip(x, a, b)"], 2, '--assume "a > b"'),
     "a contradiction": (["derive", "--act", "abs(x)*a", "--assume", "a > 1", "--assume", "a < 1"], 2, "contradicts"),

@@ -67,6 +67,8 @@ def test_powers_agree_with_quadrature_of_the_definition(entry: dict) -> None:
     phi, q = activation_of(entry), entry["q"]
     assert error(moments.second_moment(phi, q), mpf(entry["second_moment"])) <= 1e-13
     assert error(moments.fourth_moment(phi, q), mpf(entry["fourth_moment"])) <= 1e-13
+    with mp.workdps(40):
+        assert error(moments.sixth_moment(phi, q), definitions.power_moment(phi, q, 6)) <= 1e-13
 
 
 @by_entry

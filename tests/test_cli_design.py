@@ -1,0 +1,246 @@
+"""The commands that judge at a width and depth, design, and look over the plane of initialisations."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from command import data, process, run
+
+import meanfield as mf
+
+CRELU = "clipped-relu(tau=1.0364, m=2)"
+SMALL = ["--width", "60", "--depth", "20", "--escapes", "512"]
+
+
+def test_stability_answers_with_every_quantity() -> None:
+    answer = data("stability", "--act", CRELU, *SMALL)
+    assert list(answer)[:19] == [
+        "activation",
+        "q_star",
+        "sigma_w",
+        "sigma_b",
+        "width",
+        "depth",
+        "verdict",
+        "explanation",
+        "remedy",
+        "V_prime",
+        "basin",
+        "sd",
+        "margin",
+        "escape_probability",
+        "escape_interval",
+        "xi_q",
+        "xi_c",
+        "jacobian_variance_gaussian",
+        "jacobian_variance_orthogonal",
+    ]
+    assert answer["verdict"] == "fragile"
+    assert answer["basin"] == [0.0, pytest.approx(1.2348, abs=1e-4)]
+    assert answer["xi_c"] is None
+    assert answer["xi_q"] == pytest.approx(-1 / math.log(answer["V_prime"]))
+    low, high = answer["escape_interval"]
+    assert low < answer["escape_probability"] < high
+    assert answer["layers"][-1]["layer"] == 20
+    assert answer["layers"][-1]["escaped"] == answer["escape_probability"]
+    assert data("stability", "--act", "clipped-relu(1, 1)", *SMALL)["basin"] == [0.0, None]
+
+
+def test_a_seed_decides_and_is_told() -> None:
+    first, again, other = (
+        data("stability", "--act", CRELU, *SMALL, "--seed", seed)["escape_probability"] for seed in ("1", "1", "2")
+    )
+    assert first == again != other
+    assert "seed 1" in run("stability", "--act", CRELU, *SMALL, "--seed", "1").stdout
+
+
+@pytest.mark.parametrize("act", [CRELU, "clipped-relu(tau=1.0364, m=1)", "shifted-relu(1.0364)", "relu"])
+def test_eoc_check_and_stability_agree_at_a_width_and_depth(act: str) -> None:
+    size = ["--width", "60", "--depth", "15"]
+    full = data("stability", "--act", act, *size)
+    edge = data("eoc", "--act", act, *size)
+    check = data("check", "--act", act, "--sigma-w", str(edge["sigma_w"]), "--sigma-b", str(edge["sigma_b"]), *size)
+    assert full["verdict"] == edge["verdict"] == check["verdict"]
+    expected = full["explanation"] + (f" Remedy: {full['remedy']}" if full["remedy"] else "")
+    assert edge["explanation"] == expected
+
+
+def test_check_at_a_width_where_no_signal_is_left_keeps_its_verdict() -> None:
+    arguments = ["check", "--act", "relu", "--sigma-w", "1"]
+    assert data(*arguments, "--width", "50", "--depth", "5") == data(*arguments)
+
+
+def test_strict_fails_a_fragile_network_and_passes_a_safe_one() -> None:
+    arguments = ["check", "--act", CRELU, "--sigma-w", "2.592286", "--sigma-b", "0.737097", "--strict"]
+    assert run(*arguments).exit_code == 0
+    assert run(*arguments, "--width", "60", "--depth", "15").exit_code == 1
+    assert run(*arguments, "--width", "3000", "--depth", "2").exit_code == 0
+
+
+def test_stability_at_given_weights_starts_where_it_is_told() -> None:
+    answer = data(
+        "stability", "--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1", *SMALL, "--q0", "4", "--within", "3"
+    )
+    assert (answer["q0"], answer["within"]) == (4.0, 3.0)
+    assert answer["q_star"] == pytest.approx(1.2775, abs=1e-4)
+    assert "from q = 4" in answer["explanation"]
+
+
+def test_the_issue_table_of_designs_has_a_row_each() -> None:
+    rows = data("design", "--sparsity", "0.6,0.7,0.8,0.85,0.9", "--slope", "0.5,0.7,0.9")
+    assert len(rows) == 15
+    keys = ["tau", "m", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime"]
+    assert [key for key in rows[0] if key in keys] == keys
+    for row, (sparsity, slope) in zip(
+        rows, [(s, v) for s in (0.6, 0.7, 0.8, 0.85, 0.9) for v in (0.5, 0.7, 0.9)], strict=True
+    ):
+        assert row["sparsity"] == pytest.approx(sparsity, abs=1e-10)
+        assert row["V_prime"] == pytest.approx(slope, abs=1e-10)
+        edge = data("eoc", "--act", row["activation"])
+        assert (edge["sigma_w"], edge["sigma_b"]) == (row["sigma_w"], row["sigma_b"])
+
+
+def test_a_sweep_of_q_states_the_scaling_law_beside_relative_quantities() -> None:
+    printed = run("design", "--q-star", "0.5,2,8").stdout
+    assert "In units of q*" in printed
+    assert "one network in other units" in " ".join(printed.split())
+    assert "other units" not in run("design").stdout
+    rows = data("design", "--q-star", "0.5:8:4")
+    assert [row["q_star"] for row in rows] == [0.5, 3.0, 5.5, 8.0]
+    for key in ("q_V_double_prime", "q_chi_1_prime", "sigma_w"):
+        assert len({round(row[key], 9) for row in rows}) == 1
+    assert len({row["V_double_prime"] for row in rows}) == 4
+
+
+def test_design_for_a_width_is_what_stability_finds_safe() -> None:
+    (row,) = data("design", "--safe-for", "width=60,depth=10", "--sparsity", "0.8")
+    assert row["escape_probability"] <= 0.01
+    again = data("stability", "--act", row["activation"], "--width", "60", "--depth", "10")
+    assert again["verdict"] == "safe"
+    assert again["escape_probability"] == row["escape_probability"]
+
+
+def test_design_solves_for_any_names() -> None:
+    (row,) = data("design", "--act", "clip(x - a, 0, b)", "--solve", "a,b")
+    (same,) = data("design")
+    assert (row["a"], row["b"]) == (pytest.approx(same["tau"]), pytest.approx(same["m"]))
+    (fixed,) = data("design", "--tau", "1", "--slope", "0.5")
+    assert "tau" not in fixed
+    assert fixed["V_prime"] == pytest.approx(0.5, abs=1e-10)
+    for format in ("csv", "latex", "markdown"):
+        assert run("design", "--act", "clip(x - a, 0, b_1)", "--solve", "a,b_1", "--format", format).exit_code == 0
+
+
+def test_designs_that_exist_are_printed_before_those_that_do_not_are_refused(tmp_path: Path) -> None:
+    arguments = ["design", "--slope", "0.5,1.2"]
+    result = run(*arguments, "--format", "json")
+    assert result.exit_code == 1
+    assert len(json.loads(result.stdout)) == 1
+    assert "reaches from" in result.stderr
+    assert run(*arguments, "--format", "csv", "--output", str(tmp_path / "table")).exit_code == 1
+    assert not (tmp_path / "table").exists()
+
+
+def test_phase_draws_the_curve_and_the_grid() -> None:
+    curve = data("phase", "--act", "hard-tanh", "--q-star", "0.5,1,2")
+    edge = data("eoc", "--act", "hard-tanh", "--q-star", "2")
+    assert curve[2]["sigma_w"] == pytest.approx(edge["sigma_w"], rel=1e-13)
+    arguments = ["phase", "--act", "hard-tanh", "--sigma-w", "0.5:2.5:5", "--sigma-b", "0,0.3"]
+    rows = data(*arguments)
+    assert len(rows) == 10
+    assert list(rows[0]) == ["sigma_w", "sigma_b", "phase", "fixed_points", "q_star", "chi_1", "rho_star", "xi_c"]
+    assert {row["phase"] for row in rows} == {"ordered", "edge of chaos", "chaotic"}
+    assert rows[0]["rho_star"] is None
+    printed = list(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv").stdout)))
+    assert float(printed[7]["xi_c"]) == rows[7]["xi_c"]
+
+
+def test_sparsity_counts_and_compares() -> None:
+    answer = data("sparsity", "--act", "clipped-relu(tau=1.0364, m=1)", "--width", "300")
+    assert answer["active_bound"] == 65
+    assert answer["forward"] / answer["forward_dense"] == pytest.approx(answer["active_share"])
+    assert "inputs" not in answer
+    full = data("sparsity", "--act", "relu", "--width", "100", "--inputs", "784", "--samples", "1000")
+    assert full["bound_with_inputs"] / full["bound_with_inputs_dense"] == pytest.approx(full["capacity_ratio"])
+    printed = " ".join(run("sparsity", "--act", "relu", "--width", "100").stdout.split())
+    assert "Constants and logarithms are left out" in printed
+    assert "on every input" in printed
+    assert mf.active_units(mf.activation("relu"), 100).bound == full["active_bound"]
+
+
+WRONG = {
+    "a width alone": (["eoc", "--act", "relu", "--width", "10"], 2, "--depth"),
+    "a depth alone": (["check", "--act", "relu", "--sigma-w", "1", "--depth", "10"], 2, "--width"),
+    "no width": (["stability", "--act", "relu", "--depth", "10"], 2, "--width"),
+    "a width of 0": (["stability", "--act", "relu", "--width", "0", "--depth", "10"], 2, "width = 0"),
+    "no risk": (["stability", "--act", "relu", *SMALL, "--risk", "0"], 2, "risk"),
+    "no reach": (["stability", "--act", "relu", *SMALL, "--within", "0.5"], 2, "within"),
+    "biases alone": (["stability", "--act", "relu", *SMALL, "--sigma-b", "1"], 2, "--sigma-w"),
+    "a jump": (["stability", "--act", "sign", *SMALL], 1, "jumps"),
+    "no signal": (["stability", "--act", "relu", *SMALL, "--sigma-w", "1"], 1, "dies out"),
+    "a start of 0": (["stability", "--act", "relu", *SMALL, "--q0", "0"], 2, "0"),
+    "a slope out of reach": (["design", "--slope", "1.2"], 1, "reaches from"),
+    "a sparsity out of reach": (["design", "--sparsity", "0.2"], 1, "reaches from 0.5 to 1"),
+    "a sparsity above 1": (["design", "--sparsity", "1.5"], 2, "sparsity"),
+    "two conditions": (["design", "--slope", "0.5", "--safe-for", "width=9,depth=9"], 2, "give one"),
+    "no size": (["design", "--safe-for", "300,100"], 2, "width=300,depth=100"),
+    "nothing to solve": (["design", "--act", "relu"], 2, "--solve"),
+    "an unknown parameter": (["design", "--solve", "tau,k"], 2, "k"),
+    "a range of words": (["design", "--slope", "a:b:c"], 2, "START:STOP:COUNT"),
+    "half a grid": (["phase", "--act", "relu", "--sigma-w", "1,2"], 2, "--sigma-b"),
+    "a curve and a grid": (
+        ["phase", "--act", "relu", "--sigma-w", "1", "--sigma-b", "1", "--q-star", "1"],
+        2,
+        "one or the other",
+    ),
+    "too long a table": (["phase", "--act", "relu", "--q-star", "1:2:2000"], 2, "--format csv"),
+    "no curve": (["phase", "--act", "sign"], 1, "jumps"),
+    "no layer": (["sparsity", "--act", "relu", "--width", "0"], 2, "width"),
+    "no samples": (["sparsity", "--act", "relu", "--width", "9", "--samples", "0"], 2, "samples"),
+}
+
+
+@pytest.mark.parametrize("arguments, code, said", WRONG.values(), ids=WRONG.keys())
+def test_wrong_input_gets_one_line_and_an_exit_code(arguments: list[str], code: int, said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    (message,) = result.stderr.rstrip("\n").split("\n")
+    assert message.startswith("meanfield: ")
+    assert said in message
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tables_keep_within_the_width_of_the_terminal(width: int) -> None:
+    for arguments in (
+        ["stability", "--act", CRELU, *SMALL],
+        ["stability", "--act", "relu", "--act", CRELU, *SMALL],
+        ["design", "--q-star", "1,2"],
+        ["phase", "--act", "hard-tanh", "--sigma-w", "1,2", "--sigma-b", "0,1"],
+        ["sparsity", "--act", "relu", "--width", "100", "--samples", "1000"],
+    ):
+        lines = process(*arguments, COLUMNS=str(width)).stdout.splitlines()
+        assert lines
+        assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("format", ["csv", "latex", "markdown"])
+def test_every_format_holds_a_row_each(format: str) -> None:
+    for arguments in (
+        ["stability", "--act", "relu", "--act", CRELU, *SMALL],
+        ["sparsity", "--act", "relu", "--act", "abs", "--width", "10"],
+        ["phase", "--act", "relu", "--q-star", "1,2"],
+    ):
+        printed = run(*arguments, "--format", format).stdout
+        if format == "csv":
+            assert len(list(csv.reader(io.StringIO(printed)))) == 3
+        elif format == "latex":
+            assert printed.count(r"\\") == 3
+            assert printed.isascii()
+        else:
+            assert len(printed.splitlines()) == 4
