@@ -18,16 +18,14 @@ if TYPE_CHECKING:
     from meanfield import symbolic as symbolic
     from meanfield.activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
     from meanfield.activations.spec import activation as activation
-    from meanfield.active_units import ActiveUnits as ActiveUnits
-    from meanfield.active_units import active_units as active_units
     from meanfield.design import Design as Design
     from meanfield.design import designs as designs
     from meanfield.design import safe_designs as safe_designs
     from meanfield.edge import EdgeOfChaos as EdgeOfChaos
     from meanfield.edge import edge_of_chaos as edge_of_chaos
     from meanfield.edge import edges_of_chaos as edges_of_chaos
-    from meanfield.edge_curve import EdgeCurve as EdgeCurve
-    from meanfield.edge_curve import edge_curve as edge_curve
+    from meanfield.edge_points import EdgeCurve as EdgeCurve
+    from meanfield.edge_points import edge_curve as edge_curve
     from meanfield.errors import ActivationError as ActivationError
     from meanfield.errors import DerivationError as DerivationError
     from meanfield.errors import DomainError as DomainError
@@ -49,8 +47,10 @@ if TYPE_CHECKING:
     from meanfield.fixed_points import FixedPoint as FixedPoint
     from meanfield.fixed_points import basin as basin
     from meanfield.mean_field import MeanField as MeanField
-    from meanfield.phase_diagram import PhaseDiagram as PhaseDiagram
-    from meanfield.phase_diagram import phase_diagram as phase_diagram
+    from meanfield.phases import PhaseDiagram as PhaseDiagram
+    from meanfield.phases import phase_diagram as phase_diagram
+    from meanfield.sparse_layers import ActiveUnits as ActiveUnits
+    from meanfield.sparse_layers import active_units as active_units
     from meanfield.stability import Diagnosis as Diagnosis
     from meanfield.stability import Verdict as Verdict
     from meanfield.stability import diagnose as diagnose
@@ -62,16 +62,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "activation": "activations.spec",
     "PiecewiseLinear": "activations.piecewise_linear",
-    "ActiveUnits": "active_units",
-    "active_units": "active_units",
+    "ActiveUnits": "sparse_layers",
+    "active_units": "sparse_layers",
     "Design": "design",
     "designs": "design",
     "safe_designs": "design",
     "EdgeOfChaos": "edge",
     "edge_of_chaos": "edge",
     "edges_of_chaos": "edge",
-    "EdgeCurve": "edge_curve",
-    "edge_curve": "edge_curve",
+    "EdgeCurve": "edge_points",
+    "edge_curve": "edge_points",
     "ActivationError": "errors",
     "DerivationError": "errors",
     "DomainError": "errors",
@@ -93,8 +93,8 @@ _HOMES = {
     "FixedPoint": "fixed_points",
     "basin": "fixed_points",
     "MeanField": "mean_field",
-    "PhaseDiagram": "phase_diagram",
-    "phase_diagram": "phase_diagram",
+    "PhaseDiagram": "phases",
+    "phase_diagram": "phases",
     "Diagnosis": "stability",
     "Verdict": "stability",
     "diagnose": "stability",

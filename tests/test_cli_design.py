@@ -244,3 +244,9 @@ def test_every_format_holds_a_row_each(format: str) -> None:
             assert printed.isascii()
         else:
             assert len(printed.splitlines()) == 4
+
+
+def test_public_names_are_no_modules() -> None:
+    names = set(mf.__all__) - {"__version__", "symbolic"}
+    # Loading a module binds its name in the package: a function must not have the name of one.
+    assert all(callable(getattr(mf, name)) for name in names for _ in range(2))

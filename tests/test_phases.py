@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.edge import edge_of_chaos
-from meanfield.edge_curve import edge_curve
+from meanfield.edge_points import edge_curve
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.mean_field import MeanField
-from meanfield.phase_diagram import PhaseDiagram, phase_diagram
+from meanfield.phases import PhaseDiagram, phase_diagram
 from meanfield.stability import phase
 
 PHIS = [

@@ -12,7 +12,7 @@ from meanfield.cli.verdicts import formula
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.active_units import ActiveUnits
+    from meanfield.sparse_layers import ActiveUnits
 
 __all__ = ["sparsity"]
 
@@ -61,7 +61,7 @@ def sparsity(
       meanfield sparsity --act soft-threshold --tau 1.44 --width 1024 --inputs 784 --samples 60000
       meanfield sparsity --act relu --act shifted-relu --tau 1 --width 512 --format csv
     """
-    from meanfield.active_units import active_units
+    from meanfield.sparse_layers import active_units
 
     records: list[Record] = []
     tables: list[object] = []
@@ -73,7 +73,7 @@ def sparsity(
 
 
 def _record(label: str, found: ActiveUnits, q_star: float, inputs: int | None, samples: int | None) -> Record:
-    from meanfield.active_units import capacity_bounds
+    from meanfield.sparse_layers import capacity_bounds
 
     record = {
         "activation": label,

@@ -10,9 +10,9 @@ from examples import RELU, activations, clipped_relu, shifted_relu, soft_thresho
 from hypothesis import given
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.active_units import active_units, capacity_bounds
 from meanfield.errors import DomainError
 from meanfield.moments import active_share, sloping_share, sparsity
+from meanfield.sparse_layers import active_units, capacity_bounds
 
 
 def binomial(count: int, total: int, p: float) -> float:
