@@ -34,6 +34,7 @@ bench: .venv/installed-bench
 
 accuracy: .venv/installed-bench
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/finite_width.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist

@@ -110,6 +110,21 @@ DERIVED = {
     "meanfield derive, all of clipped soft threshold": ("all", "5 s"),
 }
 
+CRELU = "clipped-relu(tau=1.0364, m=2)"
+GRID = ["--sigma-w", "0.5:4:200", "--sigma-b", "0:2:200", "--format", "csv"]
+COMMANDS = {
+    "meanfield stability, N = 300, L = 100, 4096 chains, and what would be safe": (
+        ["stability", "--act", CRELU, "--width", "300", "--depth", "100"],
+        "5 s",
+    ),
+    "meanfield design, 15 combinations": (
+        ["design", "--sparsity", "0.6,0.7,0.8,0.85,0.9", "--slope", "0.5,0.7,0.9"],
+        "1 s",
+    ),
+    "meanfield phase, 200 × 200, 2 knots": (["phase", "--act", CRELU, *GRID], "10 s"),
+    "meanfield phase, 200 × 200, 4 knots": (["phase", "--act", "clipped-soft-threshold(1, 1)", *GRID], "10 s"),
+}
+
 
 @pytest.mark.parametrize("name", STARTS)
 def test_start_up(benchmark: BenchmarkFixture, name: str) -> None:
@@ -138,3 +153,14 @@ def test_derivations(benchmark: BenchmarkFixture, name: str) -> None:
     rows.append(
         (f"{name} ({took:.2f} s) / import scipy.special, sympy, typer, rich.table", f"{took / imports:.1f}", bar)
     )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands(benchmark: BenchmarkFixture, name: str) -> None:
+    arguments, bar = COMMANDS[name]
+    run = [sys.executable, "-m", "meanfield", *arguments]
+    benchmark.pedantic(lambda: subprocess.run(run, stdout=subprocess.DEVNULL, check=True), rounds=3)
+    base = [sys.executable, "-c", "import scipy.special, typer, rich.table"]
+    imports = seconds(lambda: subprocess.run(base, check=True), 3)
+    took = benchmark.stats.stats.min
+    rows.append((f"{name} ({took:.2f} s) / import scipy.special, typer, rich.table", f"{took / imports:.1f}", bar))

@@ -18,7 +18,7 @@ from meanfield.chain import trajectories
 from meanfield.errors import DomainError
 from meanfield.mean_field import MeanField
 
-__all__ = ["Escapes", "Requirement", "escapes", "is_safe"]
+__all__ = ["Escapes", "Requirement", "escapes", "is_safe", "wilson_interval"]
 
 Array = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ class Escapes:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the escape probability."""
-        return _wilson(int(self.outside[-1]), self.variances.shape[1])
+        return wilson_interval(int(self.outside[-1]), self.variances.shape[1])
 
     @property
     def safe_depth(self) -> int:
@@ -135,12 +135,13 @@ def is_safe(network: MeanField, q_star: float, requirement: Requirement) -> bool
         more = min(max(chains, _FEW), requirement.chains - chains)
         found = escapes(network, q_star, replace(requirement, chains=more), first=chains)
         outside, chains = outside + int(found.outside[-1]), chains + more
-        low, high = _wilson(outside, chains)
+        low, high = wilson_interval(outside, chains)
         if chains == requirement.chains or not (low <= requirement.risk <= high):
             return outside <= requirement.risk * chains
 
 
-def _wilson(count: int, total: int) -> tuple[float, float]:
+def wilson_interval(count: int, total: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a probability, from `count` successes in `total` trials."""
     from scipy.stats import binomtest
 
     low, high = binomtest(count, total).proportion_ci(0.95, method="wilson")

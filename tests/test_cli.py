@@ -232,12 +232,18 @@ def test_every_example_of_a_help_runs_as_printed(name: tuple[str, ...]) -> None:
         assert result.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/derivations.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/derivations.md", "docs/finite_width.md"])
 def test_every_command_of_a_page_runs_as_printed(page: str) -> None:
     lines = examples((ROOT / page).read_text())
     assert len(lines) >= 5
     for line in lines:
         assert run(*shlex.split(line)[1:]).exit_code == 0, line
+
+
+def test_the_readme_shows_the_verdict_as_printed() -> None:
+    printed = process("stability", "--act", CRELU, "--width", "300", "--depth", "100", COLUMNS="80").stdout
+    verdict = [line.rstrip() for line in printed[printed.index("  fragile:") :].splitlines()]
+    assert "\n".join(verdict).strip() in (ROOT / "README.md").read_text()
 
 
 def test_the_readme_shows_what_the_demo_prints() -> None:
