@@ -1,6 +1,6 @@
 """How well finite width is foretold: the tables of docs/accuracy.md. Run: make accuracy.
 
-The spread of q predicted to order 1/N against that of random networks; and escape probabilities of the exact chain
+The spread of q predicted against that of random networks; and escape probabilities of the exact chain
 against those of real networks, every weight of which is drawn. Takes a few minutes.
 """
 

@@ -43,7 +43,7 @@ class FiniteWidth:
         basin: the interval of variances that tend to q*.
         margin: the distance from q* to the nearer end of the basin, in standard deviations of q at the last layer.
         xi_q, xi_c: layers over which a deviation of q, and of the correlation from its fixed point, falls by e.
-        fluctuations: mean and standard deviation of q by layer, to first order in 1/N.
+        fluctuations: mean and standard deviation of q by layer, predicted.
         escapes: the random networks themselves, and how many have escaped.
         normal_steps: whether a layer was drawn as one normal number, which is proven close, rather than N.
         sensitivity: q*χ₁'(q*), the relative change of a gradient's gain with a relative change of q.

@@ -14,6 +14,8 @@ from meanfield.cli.options import (
     M,
     Output,
     Params,
+    SigmaB,
+    SigmaW,
     Slope,
     Tau,
     numbers,
@@ -23,10 +25,6 @@ from meanfield.cli.output import Record, emit, grid, heading
 
 __all__ = ["maps"]
 
-SigmaW = Annotated[
-    float | None, typer.Option("--sigma-w", help="σ_w > 0; default: the edge of chaos at q*.", show_default=False)
-]
-SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sigma-w.")]
 QStar = Annotated[float, typer.Option("--q-star", help="q* of the edge of chaos; variance at which R is taken.")]
 Q = Annotated[
     str | None, typer.Option("--q", help="Variances: a list 0.5,1,2 or START:STOP:COUNT.", show_default=False)

@@ -27,6 +27,8 @@ __all__ = [
     "Params",
     "Risk",
     "Seed",
+    "SigmaB",
+    "SigmaW",
     "Slope",
     "Tau",
     "Within",
@@ -78,6 +80,10 @@ Params = Annotated[
     list[str] | None,
     typer.Option("-p", "--param", metavar="NAME=VALUE", help="Any other parameter; repeat.", show_default=False),
 ]
+SigmaW = Annotated[
+    float | None, typer.Option("--sigma-w", help="σ_w > 0; default: the edge of chaos at q*.", show_default=False)
+]
+SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sigma-w.")]
 Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q*] at the last layer has escaped.")]
 Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
 Escapes = Annotated[int, typer.Option("--escapes", help="Random networks drawn.")]

@@ -76,7 +76,7 @@ FIELDS = {
     "width": Field("width N", r"$N$", "units in a layer"),
     "depth": Field("depth L", r"$L$", "layers"),
     "basin": Field("basin", "basin", "variances that tend to q*"),
-    "sd": Field("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, to order 1/N"),
+    "sd": Field("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, predicted"),
     "stationary_mean": Field("mean, settled", r"$\overline{q^\infty}$", "of q after many layers"),
     "stationary_sd": Field("sd, settled", r"$\mathrm{sd}\,q^\infty$", "of q after many layers"),
     "margin": Field("margin", "margin", "q* to the end of its basin, in sd"),
@@ -171,9 +171,10 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
         yield lambda done: None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
 

@@ -18,6 +18,8 @@ from meanfield.cli.options import (
     Params,
     Risk,
     Seed,
+    SigmaB,
+    SigmaW,
     Slope,
     Tau,
     Within,
@@ -36,10 +38,6 @@ __all__ = ["stability"]
 Width = Annotated[int, typer.Option("--width", help="N, units in a layer.", show_default=False)]
 Depth = Annotated[int, typer.Option("--depth", help="L, layers.", show_default=False)]
 QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w the nearest to it.")]
-SigmaW = Annotated[
-    float | None, typer.Option("--sigma-w", help="σ_w > 0; default: the edge of chaos at q*.", show_default=False)
-]
-SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sigma-w.")]
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 
 #: Layers shown, as far as there are so many; and the last.
@@ -86,7 +84,6 @@ def stability(
 ) -> None:
     """Whether random networks of a given width and depth keep their signal; if not, what would.
 
-    \b
     Verdicts: safe, at most --risk of them lose it; fragile, more do although V'(q*) < 1; unstable, more do and q*
     repels; neutral, V is the identity, so that q drifts and nothing else comes of it.
 
@@ -112,7 +109,7 @@ def stability(
             diagnosis = diagnose_edge(edge_of_chaos(named.phi, q_star))
         else:
             diagnosis = diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star)
-        with progress("random networks", escapes) as advance:
+        with progress("random networks, then what is safe", escapes) as advance:
             found = at_width(diagnosis, requirement, q0, advance)
         results.append((named, found, _record(named, found)))
     records = [record for *_, record in results]
@@ -184,7 +181,8 @@ def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: 
         named, found, record = results[0]
         required = found.requirement
         steps = "a layer is one normal number" if found.normal_steps else "exact"
-        title = f"q by layer: to order 1/N, and in {required.chains} random networks ({steps}, seed {required.seed})"
+        theory = "to order 1/N²" if found.fluctuations.order == 2 else "to order 1/N"
+        title = f"q by layer: {theory}, and in {required.chains} random networks ({steps}, seed {required.seed})"
         by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
         return [
             heading(f"{named.label} at width {required.width}, depth {required.depth}"),

@@ -44,7 +44,7 @@ def judged(diagnosis: Diagnosis, required: Requirement | None) -> Diagnosis:
         return diagnosis
     from meanfield.finite_width import at_width
 
-    with progress("random networks", required.chains) as advance:
+    with progress("random networks, then what is safe", required.chains) as advance:
         try:
             return replace(diagnosis, verdict=at_width(diagnosis, required, advance=advance).verdict)
         except NoSignal:
