@@ -32,13 +32,15 @@ Array = NDArray[np.float64]
 _BLOCK = {False: 256, True: 512}
 #: Normal numbers drawn at once: they and what φ makes of them stay in cache.
 _PART = 8192
-#: Up to this many knots φ is a sum of ramps, a pass over x each, rather than a search for the piece of every x.
+#: Up to this many knots φ is worked out piece by piece, a few passes over x each.
 _FEW_KNOTS = 8
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
 _RUNAWAY = 1e200
 #: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
 #: bound is worst-case: what separates the two in truth, the skewness, is about a seventh of it.
 _NORMAL = 0.02
+#: Rounding of a moment relative to its size.
+_ROUNDING = 1e-13
 #: I. G. Shevtsova's constant in the theorem of Berry and Esseen, for equal laws (2011).
 _BERRY_ESSEEN = 0.4748
 
@@ -110,56 +112,59 @@ def _exact_step(network: MeanField, variance: Array, width: int, random: np.rand
 
 
 def _outputs(phi: PiecewiseLinear, x: Array) -> Array:
-    """φ(x), as its first line plus a ramp and a step a knot: to rounding, and with few knots twice as fast."""
-    if len(phi.knots) > _FEW_KNOTS:
+    """φ(x), piece by sloping piece: with few knots twice as fast as looking for the piece of every x."""
+    knots, jumps = phi.knots, phi.jumps
+    if not knots or len(knots) > _FEW_KNOTS:
         return phi(x)
-    slope, intercept = phi.slopes[0], phi.intercepts[0]
-    total = slope * x + intercept if slope or intercept else np.zeros_like(x)
-    for t, kink, jump in zip(phi.knots, phi.kinks, phi.jumps, strict=True):
-        if kink:
-            ramp = x - t
-            np.maximum(ramp, 0.0, out=ramp)
-            total += ramp if kink == 1 else np.multiply(ramp, kink, out=ramp)
+    total = np.full_like(x, phi.left_values[0])
+    for a, left, right in zip(phi.slopes, (None, *knots), (*knots, None), strict=True):
+        if a:
+            # How far x goes into the piece: counted from the first knot, and so negative, on the piece before it.
+            part = np.clip(x, left, right)
+            part -= knots[0] if left is None else left
+            total += part if a == 1 else np.multiply(part, a, out=part)
+    for t, jump in zip(knots, jumps, strict=True):
         if jump:
             total += jump * (x >= t)
     return total
 
 
 def _normal_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
-    square, fourth = _square_moments(network, variance)
-    mean, spread = network.sigma_b**2 + network.sigma_w**2 * square, network.sigma_w**2 * np.sqrt(fourth - square**2)
+    mean, spread = np.asarray(network.V(variance)), np.sqrt(step_variance(network, variance) / width)
+    step = np.maximum(mean + spread * random.standard_normal(len(variance)), network.sigma_b**2)
     # Where the moments overflow the variance has run away, and stays so.
-    step = np.maximum(mean + spread / math.sqrt(width) * random.standard_normal(len(variance)), 0.0)
-    return np.where(np.isnan(step), _RUNAWAY, step)
+    return np.where(np.isfinite(spread), step, _RUNAWAY)
 
 
 def step_variance(network: MeanField, q: Array | float) -> Array:
     """S(q) = σ_w⁴ Var φ(√q z)²: a layer of N units kicks the variance by √(S/N)."""
-    square, fourth = _square_moments(network, q)
-    spread: Array = network.sigma_w**4 * (fourth - square**2)
+    phi = network.activation
+    square, fourth = np.asarray(second_moment(phi, q)), np.asarray(fourth_moment(phi, q))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        # As a share of the square of E φ², which alone may be too small or large to square.
+        share = np.maximum(fourth / square / square - 1, 0.0)
+        spread: Array = np.where(square > 0, np.square(network.sigma_w**2 * square) * share, 0.0)
     return spread
-
-
-def _square_moments(network: MeanField, q: Array | float) -> tuple[Array, Array]:
-    """E φ² and E φ⁴, at least the square of the former whatever the rounding."""
-    square = np.asarray(second_moment(network.activation, q))
-    return square, np.maximum(np.asarray(fourth_moment(network.activation, q)), square**2)
 
 
 def normal_step_error(network: MeanField, q: float, width: int) -> float:
     """A bound on the distance between the distribution functions of K' given K = q and of the normal law.
 
     Berry and Esseen: at most 0.4748 E|Y − EY|³/(√N (Var Y)^(3/2)) with Y = φ². As Y ≥ 0, E|Y − EY|³ is at most the
-    third central moment and twice (EY)³. 0 where Y is constant, for then nothing is random.
+    third central moment and twice (EY)³. 0 where Y is constant, for then nothing is random; ∞ where the moments are
+    beyond the doubles.
     """
     phi = network.activation
-    first, second, third = float(second_moment(phi, q)), float(fourth_moment(phi, q)), float(sixth_moment(phi, q))
-    variance = second - first**2
-    if variance <= 64 * np.finfo(float).eps * second:
+    mean = float(second_moment(phi, q))
+    if not mean:
         return 0.0
-    skew = third - 3 * first * second + 2 * first**3
-    error: float = _BERRY_ESSEEN * (skew + 2 * first**3) / (variance**1.5 * math.sqrt(width))
-    return error
+    second, third = float(fourth_moment(phi, q)) / mean / mean, float(sixth_moment(phi, q)) / mean / mean / mean
+    if not (1 - _ROUNDING <= second <= third < math.inf):
+        return math.inf
+    variance = second - 1
+    if variance <= _ROUNDING:
+        return 0.0
+    return _BERRY_ESSEEN * (third - 3 * second + 4) / (variance * math.sqrt(variance * width))
 
 
 def takes_normal_steps(network: MeanField, start: float, width: int) -> bool:

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 
 #: R'(1) within this of 1 is 1, the rounding of σ_w² and q*: correlations then settle more slowly than exponentially.
 _ROUNDING = 1e-12
+#: Below any √(1 − ρ*) that such an R'(1) has: 1 − R = R'(1)(1 − ρ) − κ(1 − ρ)^(3/2) gives (R'(1) − 1)/κ.
+_NEAREST = 1e-16
 
 
 def correlation_depth(
@@ -43,10 +45,13 @@ def correlation_depth(
             ratio: Array = share * np.asarray(covariance_loss(phi, eps, variance)) / eps - 1
             return ratio
 
-        root = bracketed(growth, np.full(share.shape, 1e-8), np.ones(share.shape), share, variance)
+        root = bracketed(growth, np.full(share.shape, _NEAREST), np.ones(share.shape), share, variance)
         # Below the rounding of 1 it is 0, as for an odd φ without biases.
         rho[parting] = np.where(root < 1 - ZERO, 1 - root**2, 0.0)
-        slope[parting] = share * np.asarray(covariance_d1(phi, 1 - root**2, variance))
+        # 1 − R' is half of R'(1) − 1 near ρ* = 1, where ρ* itself has no digits left to tell it.
+        near, excess = root < 1e-5, (slope - 1)[parting]
+        away = share * np.asarray(covariance_d1(phi, 1 - root**2, variance))
+        slope[parting] = np.where(near, 1 - 0.5 * np.where(near, excess, 0.0), away)
     with np.errstate(divide="ignore"):
         depth = np.where(slope >= 1, np.inf, -1 / np.log(np.minimum(slope, 1)))
     return gain, rho, np.where(slope == 0, 0.0, depth)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +24,21 @@ Array = NDArray[np.float64]
 _VALUES = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 49)])
 #: A sign change at which the function is further than this from the value is a jump.
 _MET = 1e-10
+#: Differences from the value below this, or this share of it, are rounding.
+_ROUNDING = 4e-16
 
 
 @dataclass(frozen=True)
 class Crossings:
-    """`roots` where the function takes the value, ascending; `low` and `high`, what it reaches (NaN if nothing)."""
+    """`roots` where the function takes the value, ascending; `low` and `high`, what it reaches (NaN if nothing).
+
+    `flat`: intervals on which it keeps the value, so that no point of them is singled out.
+    """
 
     roots: tuple[float, ...]
     low: float
     high: float
+    flat: tuple[tuple[float, float], ...] = ()
 
 
 def crossings(function: Callable[[float], float], value: float, scale: float) -> Crossings:
@@ -51,12 +58,15 @@ def crossings(function: Callable[[float], float], value: float, scale: float) ->
         x, f = np.append(x, turn), np.append(f, excess(np.array([turn])))
     order = np.argsort(x)
     x, f = x[order], f[order]
-    change = np.flatnonzero(np.sign(f[:-1]) * np.sign(f[1:]) < 0)
-    roots = [*x[f == 0]]
+    signs = np.where(np.abs(f) <= _ROUNDING * max(abs(value), 1), 0, np.sign(f))
+    change = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    runs = [list(run) for zero, run in groupby(range(x.size), lambda i: signs[i] == 0) if zero]
+    roots = [x[run[0]] for run in runs if len(run) == 1]
+    flat = tuple((float(x[run[0]]), float(x[run[-1]])) for run in runs if len(run) > 1)
     if change.size:
         candidates = bracketed(excess, x[change], x[change + 1])
         roots += [root for root, left in zip(candidates, excess(candidates), strict=True) if abs(left) <= _MET]
-    return Crossings(tuple(sorted(map(float, roots))), float(f.min()) + value, float(f.max()) + value)
+    return Crossings(tuple(sorted(map(float, roots))), float(f.min()) + value, float(f.max()) + value, flat)
 
 
 def _turning_points(f: Array, *, only_near_zero: bool) -> list[int]:

@@ -8,11 +8,12 @@ follow. All solutions are found, and where there is none the reachable range. do
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from meanfield.activations.spec import NamedActivation
+from meanfield.bisection import first_index
 from meanfield.crossings import Crossings, crossings
 from meanfield.edge import EdgeOfChaos, edge_of_chaos, require_signal, slope_on_edge
 from meanfield.errors import ActivationError, DomainError, MeanFieldError, NoDesign, NoEdgeOfChaos
@@ -20,7 +21,6 @@ from meanfield.escape import Escapes, Requirement, escapes, is_safe
 from meanfield.family import Family
 from meanfield.fixed_points import basin
 from meanfield.moments import sparsity as share_of_zeros
-from meanfield.remedies import first_index
 from meanfield.stability import diagnose_edge
 
 __all__ = ["Design", "designs", "safe_designs"]
@@ -31,8 +31,8 @@ Values = dict[str, float]
 _HIGHEST_CLIP = 10.0
 #: Levels tried from there downwards are this ratio apart; the largest safe one is then found to three digits.
 _RATIO, _TRIES = 1.15, 60
-#: Parameters that leave the sparsity within this of what is asked need not be found again.
-_MET = 1e-14
+#: A sparsity that changes by less than this does not depend on the parameter.
+_MET = 1e-12
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,20 @@ def designs(
     _require_conditions(family, sparsity, slope is not None, q_star)
     if slope is not None and not math.isfinite(slope):
         raise DomainError(f"slope = {slope:g} is no value of V'(q*): give a finite number, below 1 for a stable q*")
-    last, scale = family.open[-1], math.sqrt(q_star)
+    last = family.open[-1]
     solutions: list[Values] = []
-    reached: list[Crossings] = []
     if slope is None:
         assert sparsity is not None
         solutions = [{last: root} for root in _sparse(family, last, (), sparsity, q_star)]
     else:
-        for values_at in _branches(family, sparsity, q_star):
-            found = crossings(_slope_along(family, values_at, q_star), slope, scale)
-            solutions += [values_at(root) for root in found.roots]
-            reached.append(found)
-        if not solutions:
-            raise NoDesign(_out_of_reach("V'(q*)", slope, last, reached))
+        for chosen in _branches(family, sparsity, q_star):
+
+            def slope_at(value: float, chosen: Values = chosen) -> float:
+                return _sparsity_and_slope(family, (*chosen.items(), (last, value)), q_star)[1]
+
+            found = crossings(slope_at, slope, math.sqrt(q_star))
+            _require_roots(family, found, "V'(q*)", slope, last, chosen, q_star)
+            solutions += [{**chosen, last: root} for root in found.roots]
     results, refusals = [], []
     for values in solutions:
         member = family.member(values)
@@ -119,22 +120,23 @@ def safe_designs(
     """
     _require_conditions(family, sparsity, True, q_star)
     results = []
-    for values_at in _branches(family, sparsity, q_star):
+    clip = family.open[-1]
+    for chosen in _branches(family, sparsity, q_star):
 
-        def edge_at(m: float, values_at: Callable[[float], Values] = values_at) -> EdgeOfChaos | None:
+        def edge_at(m: float, chosen: Values = chosen) -> EdgeOfChaos | None:
             try:
-                return edge_of_chaos(family.member(values_at(m)).phi, q_star)
+                return edge_of_chaos(family.member({**chosen, clip: m}).phi, q_star)
             except MeanFieldError:
                 return None
 
         for m in _safe_levels(edge_at, requirement, q_star):
-            values, edge = values_at(m), edge_at(m)
-            assert edge is not None
-            networks = escapes(edge.mean_field, q_star, requirement)
-            # What was found from fewer networks may just fail with all of them.
-            if networks.probability <= requirement.risk:
-                results.append(Design(values, family.member(values), edge, networks))
-                break
+            if edge := edge_at(m):
+                networks = escapes(edge.mean_field, q_star, requirement)
+                # What was found from fewer networks may just fail with all of them.
+                if networks.probability <= requirement.risk:
+                    values = {**chosen, clip: m}
+                    results.append(Design(values, family.member(values), edge, networks))
+                    break
     if not results:
         r = requirement
         raise NoDesign(
@@ -161,27 +163,22 @@ def _require_conditions(family: Family, sparsity: float | None, second: bool, q_
     )
 
 
-def _branches(family: Family, sparsity: float | None, q_star: float) -> list[Callable[[float], Values]]:
-    """For each solution of the sparsity, all open parameters as a function of the last one."""
-    last = family.open[-1]
+def _branches(family: Family, sparsity: float | None, q_star: float) -> list[Values]:
+    """The values of the first open parameter that meet the sparsity; one empty choice where there is none to make."""
     if len(family.open) == 1:
-        return [lambda value: {last: value}]
+        return [{}]
     assert sparsity is not None
-    first = family.open[0]
-    anywhere = _sparse(family, first, ((last, math.sqrt(q_star)),), sparsity, q_star)
-
-    def branch(n: int) -> Callable[[float], Values]:
-        def values_at(value: float) -> Values:
-            values = {first: anywhere[n], last: value}
-            # As a rule the last parameter does not touch the sparsity, and the first one stays.
-            if abs(_sparsity_and_slope(family, tuple(values.items()), q_star)[0] - sparsity) > _MET:
-                roots = _sparse(family, first, ((last, value),), sparsity, q_star)
-                values[first] = roots[n] if n < len(roots) else math.nan
-            return values
-
-        return values_at
-
-    return [branch(n) for n in range(len(anywhere))]
+    first, last = family.open
+    scale = math.sqrt(q_star)
+    roots = _sparse(family, first, ((last, scale),), sparsity, q_star)
+    for factor in (0.1, 0.5, 2.0, 10.0):
+        share, _ = _sparsity_and_slope(family, ((first, roots[0]), (last, factor * scale)), q_star)
+        if abs(share - sparsity) > _MET:
+            raise ActivationError(
+                f"the sparsity of {family.spec} changes with {last} as well as {first}: give one of them a value and "
+                "solve for the other"
+            )
+    return [{first: root} for root in roots]
 
 
 @lru_cache(maxsize=1024)
@@ -192,19 +189,28 @@ def _sparse(
     found = crossings(
         lambda value: _sparsity_and_slope(family, ((name, value), *others), q_star)[0], sparsity, math.sqrt(q_star)
     )
-    if not found.roots:
-        raise NoDesign(_out_of_reach("the sparsity", sparsity, name, [found]))
+    _require_roots(family, found, "the sparsity", sparsity, name, dict(others), q_star)
     return found.roots
 
 
-def _slope_along(family: Family, values_at: Callable[[float], Values], q_star: float) -> Callable[[float], float]:
-    def slope(value: float) -> float:
-        try:
-            return _sparsity_and_slope(family, tuple(values_at(value).items()), q_star)[1]
-        except NoDesign:
-            return math.nan
-
-    return slope
+def _require_roots(
+    family: Family, found: Crossings, quantity: str, value: float, name: str, others: Values, q_star: float
+) -> None:
+    """Refuse a condition without solutions, and say what is in reach."""
+    if found.roots:
+        return
+    if math.isnan(found.low):
+        # Where the activation itself is at fault, that is what there is to say.
+        family.member({name: math.sqrt(q_star), **others})
+        raise NoDesign(f"no {name} gives {quantity} a value: the activation has jumps, or no slope in reach of q*")
+    if found.flat:
+        low, high = found.flat[0]
+        raise NoDesign(f"{quantity} is {value:g} for every {name} from {low:g} to {high:g}: none is singled out")
+    if found.high - found.low <= 1e-12:
+        raise NoDesign(f"{quantity} is {found.low:g} whatever {name}: ask for another condition")
+    raise NoDesign(
+        f"no {name} makes {quantity} {value:g}: over {name} >= 0 it reaches from {found.low:.6g} to {found.high:.6g}"
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -236,7 +242,7 @@ def _safe_levels(
         return
     if low == 0:
         raise NoDesign(
-            f"at width {requirement.width}, depth {requirement.depth} every clip level is safe: none is needed"
+            f"at width {requirement.width}, depth {requirement.depth} it is safe without a clip: none is needed"
         )
     levels = _three_digit_numbers(tried[low], tried[low - 1])
     yield from levels[first_index(len(levels), lambda n: safe(levels[n])) :]
@@ -247,13 +253,3 @@ def _three_digit_numbers(low: float, high: float) -> list[float]:
     decade = math.floor(math.log10(high))
     numbers = (float(f"{digits}e{e - 2}") for e in (decade, decade - 1, decade - 2) for digits in range(999, 99, -1))
     return [number for number in numbers if low / 10 <= number < high]
-
-
-def _out_of_reach(quantity: str, value: float, name: str, reached: Sequence[Crossings]) -> str:
-    lows, highs = [c.low for c in reached if c.low == c.low], [c.high for c in reached if c.high == c.high]
-    if not lows:
-        return f"no {name} gives {quantity} a value at all: look at the activation and the parameters given"
-    return (
-        f"no {name} makes {quantity} {value:g}: over all {name} it reaches from {min(lows):.6g} to {max(highs):.6g}; "
-        "ask for a value between"
-    )

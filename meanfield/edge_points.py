@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.edge import require_an_edge, require_signal, squared_bias
+from meanfield.mean_field import LARGEST_SCALE
 from meanfield.moments import kink_term, second_moment_d2, slope_moment, sparsity
 
 __all__ = ["EdgeCurve", "edge_curve"]
@@ -43,7 +44,7 @@ def edge_curve(activation: PiecewiseLinear, q_star: ArrayLike) -> EdgeCurve:
     for value in q.flat:
         require_signal(float(value))
     slopes, bias = np.asarray(slope_moment(activation, q, 2)), squared_bias(activation, q)
-    exists = (slopes >= np.finfo(float).tiny) & (bias >= 0)
+    exists = (slopes >= LARGEST_SCALE**-2) & (bias >= 0)
     weights = 1 / np.where(exists, slopes, np.nan)
     return EdgeCurve(
         q_star=q,

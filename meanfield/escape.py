@@ -14,16 +14,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.chain import trajectories
+from meanfield.chain import takes_normal_steps, trajectories
+from meanfield.counts import require_count
 from meanfield.errors import DomainError
 from meanfield.mean_field import MeanField
+from meanfield.moments import second_moment
 
 __all__ = ["Escapes", "Requirement", "escapes", "is_safe", "wilson_interval"]
 
 Array = NDArray[np.float64]
 
-#: Trajectories are kept whole; this many numbers fill 1.6 GB.
-_MOST_NUMBERS = 200_000_000
+#: Trajectories are kept whole; this many numbers fill 0.4 GB, and what is made of them as much again, twice.
+_MOST_NUMBERS = 50_000_000
+#: Variances up to this, and down to its inverse, have sixth moments that are doubles with room to spare.
+_FURTHEST = 1e40
 #: Chains that often tell enough: if none of them escapes, the risk is below 1 %.
 _FEW = 512
 
@@ -53,9 +57,7 @@ class Requirement:
 
     def __post_init__(self) -> None:
         for name, lowest in (("width", 1), ("depth", 1), ("chains", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-                raise DomainError(f"{name} = {value} is out of range: give a whole number >= {lowest}")
+            require_count(name, getattr(self, name), lowest)
         if not (1 < self.within < math.inf):
             raise DomainError(f"within = {self.within:g} is out of range: give a factor > 1")
         if not (0 < self.risk < 1):
@@ -75,11 +77,13 @@ class Escapes:
         requirement: what was asked.
         variances: K by layer and chain, shape (depth + 1, chains).
         outside: how many have escaped at each layer, shape (depth + 1,).
+        normal: whether a layer was drawn as one normal number, which is proven close, rather than N.
     """
 
     requirement: Requirement
     variances: Array
     outside: NDArray[np.int_]
+    normal: bool
 
     @property
     def probability(self) -> float:
@@ -111,11 +115,27 @@ def escapes(
     """Random networks of the required width and depth, and how many have left q*.
 
     `start` is their variance at layer 0, by default q*; `first`, `normal` and `advance` are those of `trajectories`.
+
+    Raises:
+        DomainError: variances so small or large that their sixth moments are no doubles.
     """
     r = requirement
+    begin = q_star if start is None else start
+    for name, value in (
+        ("q*", q_star),
+        ("the variance at layer 0", begin),
+        ("E φ² at q*", float(second_moment(network.activation, q_star))),
+    ):
+        if not (1 / _FURTHEST <= value <= _FURTHEST):
+            raise DomainError(
+                f"{name} = {value:g} is beyond what random networks are drawn for: measure x and φ in other units, so "
+                f"that it lies between {1 / _FURTHEST:g} and {_FURTHEST:g}"
+            )
+    if normal is None:
+        normal = all(takes_normal_steps(network, q, r.width) for q in (q_star, begin))
     variances = trajectories(
         network,
-        q_star if start is None else start,
+        begin,
         r.width,
         r.depth,
         r.chains,
@@ -125,15 +145,15 @@ def escapes(
         advance=advance,
     )
     outside = (variances < q_star / r.within) | (variances > q_star * r.within)
-    return Escapes(r, variances, np.count_nonzero(outside, axis=1))
+    return Escapes(r, variances, np.count_nonzero(outside, axis=1), normal)
 
 
-def is_safe(network: MeanField, q_star: float, requirement: Requirement) -> bool:
+def is_safe(network: MeanField, q_star: float, requirement: Requirement, start: float | None = None) -> bool:
     """Whether at most the share `risk` escapes, from no more chains than it takes to tell with 95 % confidence."""
     outside = chains = 0
     while True:
         more = min(max(chains, _FEW), requirement.chains - chains)
-        found = escapes(network, q_star, replace(requirement, chains=more), first=chains)
+        found = escapes(network, q_star, replace(requirement, chains=more), start, first=chains)
         outside, chains = outside + int(found.outside[-1]), chains + more
         low, high = wilson_interval(outside, chains)
         if chains == requirement.chains or not (low <= requirement.risk <= high):

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.chain import step_variance, takes_normal_steps
+from meanfield.chain import step_variance
 from meanfield.correlation_depth import correlation_depth
-from meanfield.edge import require_signal
-from meanfield.errors import NoSignal
+from meanfield.edge import edge_of_chaos
+from meanfield.errors import DomainError, NoSignal
 from meanfield.escape import Escapes, Requirement, escapes
 from meanfield.fixed_points import FixedPoint, basin
 from meanfield.fluctuations import Fluctuations, fluctuations
@@ -29,6 +29,9 @@ from meanfield.stability import Diagnosis, Verdict, off_the_edge
 __all__ = ["FiniteWidth", "at_width"]
 
 Array = NDArray[np.float64]
+
+#: Mean and standard deviation of ln Π χ₁ up to which a drift of q does nothing to gradients.
+_HARMLESS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,6 @@ class FiniteWidth:
         xi_q, xi_c: layers over which a deviation of q, and of the correlation from its fixed point, falls by e.
         fluctuations: mean and standard deviation of q by layer, predicted.
         escapes: the random networks themselves, and how many have escaped.
-        normal_steps: whether a layer was drawn as one normal number, which is proven close, rather than N.
         sensitivity: q*χ₁'(q*), the relative change of a gradient's gain with a relative change of q.
         log_gain_mean, log_gain_sd: over the random networks, of ln Π χ₁(q^l) over the layers.
         jacobian: squared singular values of the Jacobian of all layers.
@@ -61,7 +63,6 @@ class FiniteWidth:
     xi_c: float
     fluctuations: Fluctuations
     escapes: Escapes
-    normal_steps: bool
     sensitivity: float
     log_gain_mean: float
     log_gain_sd: float
@@ -91,7 +92,8 @@ def at_width(
         fate = "grows without bound" if point is None else "dies out"
         raise NoSignal(f"the network has no fixed point q* > 0 to stay at: q {fate}; give other sigma_w and sigma_b")
     begin = point.q if start is None else start
-    require_signal(begin)
+    if not (0 < begin < math.inf):
+        raise DomainError(f"q0 = {begin:g} is not the variance of a signal: give a finite number > 0")
     found = escapes(network, point.q, requirement, begin, advance=advance)
     ends = basin(diagnosis.fixed_points, point)
     strays = fluctuations(network, point, requirement.width, requirement.depth, begin)
@@ -103,14 +105,13 @@ def at_width(
         diagnosis=diagnosis,
         requirement=requirement,
         start=begin,
-        verdict=_judge(diagnosis, point, found, begin, ends, sd),
+        verdict=_judge(diagnosis, point, found, begin, ends, sd, (mean_gain, sd_gain)),
         basin=ends,
         margin=distance / sd if sd else math.inf,
         xi_q=_depth_scale(point.slope),
         xi_c=float(correlation_depth(network.activation, network.sigma_w**2, point.q)[2]),
         fluctuations=strays,
         escapes=found,
-        normal_steps=takes_normal_steps(network, begin, requirement.width),
         sensitivity=point.q * float(network.dchi1(point.q)) if gain < math.inf else math.nan,
         log_gain_mean=mean_gain,
         log_gain_sd=sd_gain,
@@ -138,26 +139,44 @@ def _judge(
     start: float,
     ends: tuple[float, float],
     sd: float,
+    log_gain: tuple[float, float],
 ) -> Verdict:
     local, network, r = diagnosis.verdict, diagnosis.network, found.requirement
     fate = _fate(found, point.q, start)
-    if point.kind == "neutral":
-        spread = math.sqrt(r.depth * float(step_variance(network, point.q)) / r.width) / point.q
-        return Verdict(
-            "neutral",
-            f"{local.explanation} At width {r.width} ln q has standard deviation {spread:.3g} by layer {r.depth}: "
-            f"{fate}.",
+    drift = r.depth * math.log(point.slope) if point.kind == "neutral" else 0.0
+    if abs(drift) > 0.5 * math.log(r.within):
+        explanation = (
+            f"V(q) = {point.slope:.6g} q for every q: over {r.depth} layers q changes by a factor "
+            f"{math.exp(min(drift, 700)):.3g}, and gradients with it. At width {r.width}, {fate}."
         )
+        edge = edge_of_chaos(network.activation, point.q)
+        return Verdict("unstable", explanation, f"σ_w = {edge.sigma_w:.8g}, σ_b = 0, the edge of chaos.")
+    if point.kind == "neutral" or (local.word == "neutral" and max(map(abs, log_gain)) <= _HARMLESS):
+        return Verdict("neutral", f"{local.explanation} {_drift(network, point.q, found)}; {fate}.")
     asides = " ".join(["", *off_the_edge(network, point.q)])
     if found.probability <= r.risk:
         note = f" The mechanism is unstable all the same, and only this depth saves it: {local.explanation}"
         if local.word == "unstable":
             return Verdict("safe", f"{_capital(fate)}.{note}")
         return Verdict("safe", f"{_pull(point, ends, sd, r.width)}: {fate}.{asides}")
-    remedy = _remedy(network, point.q, found)
+    remedy = _remedy(network, point.q, found, start)
     if local.word == "unstable":
         return Verdict("unstable", f"{local.explanation} At width {r.width}, {fate}.", remedy)
     return Verdict("fragile", f"{_pull(point, ends, sd, r.width)}: {fate}.{asides}", remedy)
+
+
+def _drift(network: MeanField, q: float, found: Escapes) -> str:
+    """How far a random walk has led ln q, in the networks and by leading order, as a sentence without its stop."""
+    r, last = found.requirement, found.variances[-1]
+    alive = last[last > 0]
+    if not alive.size:
+        return f"At width {r.width} every network has lost its signal, q = 0, by layer {r.depth}"
+    leading = math.sqrt(r.depth * float(step_variance(network, q)) / r.width) / q
+    died = f" and {1 - alive.size / last.size:.2%} have lost it, q = 0" if alive.size < last.size else ""
+    return (
+        f"At width {r.width}, ln q has standard deviation {np.log(alive).std():.3g} by layer {r.depth} "
+        f"(√(L S/N)/q* = {leading:.3g} to leading order){died}"
+    )
 
 
 def _capital(text: str) -> str:
@@ -176,9 +195,8 @@ def _fate(found: Escapes, q: float, start: float) -> str:
 
 def _pull(point: FixedPoint, ends: tuple[float, float], sd: float, width: int) -> str:
     """What holds q, how far it strays, and where its basin ends, as a clause."""
-    held = f"|V'(q*)| = {abs(point.slope):.4g}"
-    scale = _depth_scale(point.slope)
-    pull = f"{held} < 1 pulls q back over ξ_q = {scale:.3g} layers" if scale < math.inf else f"{held} barely holds q"
+    held, scale = f"V'(q*) = {point.slope:.4g}", _depth_scale(point.slope)
+    pull = f"{held} pulls q back over ξ_q = {scale:.3g} layers" if scale < 1e4 else f"{held} hardly pulls q back"
     strays = f"q strays by {sd:.3g} (one standard deviation at width {width})"
     walls = [(abs(end - point.q), end) for end in ends if 0 < end < math.inf]
     if not walls:
@@ -190,17 +208,17 @@ def _pull(point: FixedPoint, ends: tuple[float, float], sd: float, width: int) -
     return f"{pull}, {strays}, and {beyond}"
 
 
-def _remedy(network: MeanField, q: float, found: Escapes) -> str | None:
+def _remedy(network: MeanField, q: float, found: Escapes, start: float) -> str | None:
     """The smallest changes that are each enough: a clip, a width, a depth."""
     requirement = found.requirement
     ways = []
-    if clip := safe_clip(network.activation, q, requirement):
+    if clip := safe_clip(network.activation, q, requirement, start):
         m, edge = clip
         ways.append(
             f"clip at m = {m:g}: sign(φ)·min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
             f"has V'(q*) = {edge.V_prime:.3f} and is safe here"
         )
-    if width := sufficient_width(network, q, requirement):
+    if width := sufficient_width(network, q, requirement, start):
         ways.append(f"a width of about {width}")
     if found.safe_depth > 0:
         ways.append(f"at most {found.safe_depth} layer{'s' if found.safe_depth > 1 else ''}")

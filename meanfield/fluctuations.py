@@ -132,7 +132,7 @@ def _layers(network: MeanField, q: Array, width: int) -> list[_Layer]:
     def curvature(q: Array) -> Array:
         return np.asarray(network.d2V(q))
 
-    h = _STEP * q
+    h = np.maximum(_STEP * q, np.finfo(float).tiny)
     before, here, after = kick(q - h), kick(q), kick(q + h)
     columns = (
         np.asarray(network.dV(q)),
@@ -149,9 +149,12 @@ def _layers(network: MeanField, q: Array, width: int) -> list[_Layer]:
 def _kick_skewness(network: MeanField, q: Array) -> Array:
     """Third cumulant of σ_w² φ(√q z)²."""
     phi = network.activation
-    first, second, third = (np.asarray(moment(phi, q)) for moment in (second_moment, fourth_moment, sixth_moment))
-    cumulant: Array = network.sigma_w**6 * (third - 3 * first * second + 2 * first**3)
-    return cumulant
+    mean, second, third = (np.asarray(moment(phi, q)) for moment in (second_moment, fourth_moment, sixth_moment))
+    with np.errstate(all="ignore"):
+        share = third / mean / mean / mean - 3 * second / mean / mean + 2
+        cumulant = (network.sigma_w**2 * mean) ** 3 * share
+    # Where next to nothing is active a share is beyond the doubles; what it is a share of is nothing.
+    return np.where(np.isfinite(cumulant), cumulant, 0.0)
 
 
 def _path(network: MeanField, start: float, depth: int) -> Array:

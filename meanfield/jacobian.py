@@ -33,7 +33,7 @@ def squared_singular_values(network: MeanField, q: float, depth: int) -> Squared
     square = float(slope_moment(network.activation, q, 2))
     if not square:
         return SquaredSingularValues(0.0, 0.0, 0.0)
-    units = float(slope_moment(network.activation, q, 4)) / square**2 - 1
+    units = max(float(slope_moment(network.activation, q, 4)) / square**2 - 1, 0.0)
     try:
         mean = gain**depth
         return SquaredSingularValues(mean, mean**2 * depth * (units + 1), mean**2 * depth * units)

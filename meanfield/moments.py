@@ -242,19 +242,19 @@ def slope_moment(phi: PiecewiseLinear, q: ArrayLike, n: int) -> Values:
 @_blockwise
 def active_share(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ(√q z) ≠ 0), which keeps its digits where 1 − sparsity loses them."""
-    return _probability_of(phi, q, lambda value, slope, side: float(value != 0 or slope != 0))
+    return np.minimum(_probability_of(phi, q, lambda value, slope, side: float(value != 0 or slope != 0)), 1.0)
 
 
 @_blockwise
 def sloping_share(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ'(√q z) ≠ 0), the fraction of units that pass a gradient."""
-    return _probability_of(phi, q, lambda value, slope, side: float(slope != 0))
+    return np.minimum(_probability_of(phi, q, lambda value, slope, side: float(slope != 0)), 1.0)
 
 
 @_blockwise
 def sparsity(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ(√q z) = 0)."""
-    return _probability_of(phi, q, lambda value, slope, side: float(value == 0 == slope))
+    return np.minimum(_probability_of(phi, q, lambda value, slope, side: float(value == 0 == slope)), 1.0)
 
 
 def _at_knots(phi: PiecewiseLinear, q: Array) -> Iterator[tuple[int, float, Array, Array]]:

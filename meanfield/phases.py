@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.correlation_depth import correlation_depth
 from meanfield.edge import require_signal
+from meanfield.errors import DomainError
 from meanfield.fixed_points import variance_grid
 from meanfield.mean_field import MeanField
 from meanfield.moments import second_moment, second_moment_d1, second_moment_d2
@@ -26,6 +27,9 @@ from meanfield.stability import FAR, phases
 __all__ = ["PhaseDiagram", "phase_diagram"]
 
 Array = NDArray[np.float64]
+
+#: The most networks in a diagram, and how many of one σ_w are scanned at once.
+_MOST_CELLS, _BLOCK = 1_000_000, 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +64,9 @@ def phase_diagram(
         DomainError: a scale out of range, or `start` not a finite number > 0.
     """
     require_signal(start)
+    cells = len(sigma_w) * len(sigma_b)
+    if not 0 < cells <= _MOST_CELLS:
+        raise DomainError(f"{cells} pairs of sigma_w and sigma_b make no diagram: give from 1 to {_MOST_CELLS:g}")
     networks = [[MeanField(activation, w, b) for w in sigma_w] for b in sigma_b]
     weights, biases = np.square(np.asarray(sigma_w, dtype=float)), np.square(np.asarray(sigma_b, dtype=float))
     rows, columns, roots, marginal = _fixed_points(activation, weights, biases)
@@ -71,10 +78,12 @@ def phase_diagram(
     lower = roots <= start
     np.fmax.at(below, (rows[lower], columns[lower]), roots[lower])
     np.fmin.at(above, (rows[~lower], columns[~lower]), roots[~lower])
-    growth = weights * float(second_moment(activation, start)) + biases[:, None] - start
+    with np.errstate(over="ignore"):
+        growth = weights * float(second_moment(activation, start)) + biases[:, None] - start
     q_star = np.where(growth > 0, above, below)
     q_star[np.abs(growth) <= ZERO * start] = start
-    for i, j in marginal:
+    # Below the scan, too, is too little to be told from 0 without looking closely.
+    for i, j in {*marginal, *((int(i), int(j)) for i, j in np.argwhere(np.isnan(q_star)))}:
         points = networks[i][j].fixed_points()
         count[i, j] = len(points)
         q_star[i, j] = _reached([(p.q, p.until) for p in points], float(growth[i, j]), start)
@@ -91,17 +100,19 @@ def _fixed_points(
     for j, weight in enumerate(weights):
         x = np.unique([*grid, *_turning_points(phi, float(weight), grid)])
         with np.errstate(over="ignore"):
-            carried = weight * np.asarray(second_moment(phi, x)) + biases[:, None]
-        growth = carried - x
-        signs = np.where(np.abs(growth) <= ZERO * np.maximum(carried, x), 0, np.sign(growth))
-        i, k = np.nonzero(signs[:, :-1] * signs[:, 1:] < 0)
-        flat = (signs == 0).any(axis=1)
-        marginal += [(int(row), j) for row in np.flatnonzero(flat)]
-        known = ~flat[i]
-        rows.append(i[known])
-        columns.append(np.full(known.sum(), j))
-        lows.append(x[k[known]])
-        highs.append(x[k[known] + 1])
+            carried = weight * np.asarray(second_moment(phi, x))
+        for first in range(0, biases.size, _BLOCK):
+            after = carried + biases[first : first + _BLOCK, None]
+            growth = after - x
+            signs = np.where(np.abs(growth) <= ZERO * np.maximum(after, x), 0, np.sign(growth))
+            i, k = np.nonzero(signs[:, :-1] * signs[:, 1:] < 0)
+            flat = (signs == 0).any(axis=1)
+            marginal += [(first + int(row), j) for row in np.flatnonzero(flat)]
+            known = ~flat[i]
+            rows.append(first + i[known])
+            columns.append(np.full(known.sum(), j))
+            lows.append(x[k[known]])
+            highs.append(x[k[known] + 1])
     row, column = np.concatenate(rows), np.concatenate(columns)
     roots = bracketed(
         lambda q, weight, bias: weight * np.asarray(second_moment(phi, q)) + bias - q,
@@ -117,10 +128,12 @@ def _turning_points(phi: PiecewiseLinear, weight: float, grid: Array) -> list[fl
     """Where V'(q) = 1, whatever σ_b."""
 
     def slope(q: Array) -> Array:
-        return weight * np.asarray(second_moment_d1(phi, q)) - 1
+        with np.errstate(over="ignore"):
+            return weight * np.asarray(second_moment_d1(phi, q)) - 1
 
     def curvature(q: Array) -> Array:
-        return weight * np.asarray(second_moment_d2(phi, q))
+        with np.errstate(over="ignore"):
+            return weight * np.asarray(second_moment_d2(phi, q))
 
     return [turn.x for turn in find_roots([slope, curvature], grid, np.ones_like)]
 

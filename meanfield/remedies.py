@@ -7,26 +7,26 @@ Kicks at a layer fall as 1/√N. docs/theory.md, sections 6 and 8.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from meanfield.activations.algebra import clipped
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.bisection import first_index
 from meanfield.edge import EdgeOfChaos, edge_of_chaos, slope_on_edge
 from meanfield.errors import MeanFieldError
 from meanfield.escape import Requirement, escapes, is_safe
 from meanfield.mean_field import MeanField
 
-__all__ = ["first_index", "safe_clip", "stabilising_clip", "sufficient_width"]
+__all__ = ["safe_clip", "stabilising_clip", "sufficient_width"]
 
 #: A clip is recommended for any width when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
 _CLIPPED_SLOPE = 0.7
 #: Widths tried are this ratio apart, this many of them: up to a thousand times the one given.
 _WIDER, _WIDTHS = 1.25, 32
-#: Random networks drawn at each width: whether none or twenty of them escape is enough to know.
-_BRIEF = 1024
+#: Random networks drawn at each width, at least and at most: whether none or twenty escape is enough to know.
+_BRIEF, _MOST = 1024, 20_000
 
 
 def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float, EdgeOfChaos] | None:
@@ -57,8 +57,10 @@ def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float,
     return None
 
 
-def safe_clip(activation: PiecewiseLinear, q_star: float, requirement: Requirement) -> tuple[float, EdgeOfChaos] | None:
-    """The largest level m, to two digits and but for chance, at which |φ| ≤ m on its edge meets the requirement.
+def safe_clip(
+    activation: PiecewiseLinear, q_star: float, requirement: Requirement, start: float | None = None
+) -> tuple[float, EdgeOfChaos] | None:
+    """The largest level m, to two digits, at which |φ| ≤ m on its edge meets the requirement with half the risk.
 
     Returns m and the edge of chaos there; None where no level in reach of the signal does it.
     """
@@ -68,8 +70,10 @@ def safe_clip(activation: PiecewiseLinear, q_star: float, requirement: Requireme
             edge = edge_of_chaos(clipped(activation, -m, m), q_star)
         except MeanFieldError:
             return None
-        return edge if is_safe(edge.mean_field, q_star, requirement) else None
+        return edge if is_safe(edge.mean_field, q_star, careful, start) else None
 
+    # With half the risk, so that it holds for other random networks too.
+    careful = replace(requirement, risk=requirement.risk / 2)
     levels = _clip_levels(activation, q_star)
     first = first_index(len(levels), lambda n: safe_edge(levels[n]) is not None)
     if first == len(levels):
@@ -78,33 +82,32 @@ def safe_clip(activation: PiecewiseLinear, q_star: float, requirement: Requireme
     return m, edge_of_chaos(clipped(activation, -m, m), q_star)
 
 
-def sufficient_width(network: MeanField, q_star: float, requirement: Requirement) -> int | None:
-    """About the least width at which the network keeps its signal; None beyond a thousand times the given one.
+def sufficient_width(
+    network: MeanField, q_star: float, requirement: Requirement, start: float | None = None
+) -> int | None:
+    """About the least width at which the network keeps its signal.
 
+    None if that is beyond a thousand times the given one, or the risk is too small to look for it in reasonable time.
     Found with normal steps, which is quick at any width, and with a margin: the interval of the escape probability
     lies below the risk.
     """
-    brief = replace(requirement, chains=min(requirement.chains, _BRIEF))
+    # Enough that, if none of them escapes, the interval lies below the risk.
+    chains = max(_BRIEF, math.ceil(8 / requirement.risk))
+    if chains > _MOST:
+        return None
 
     def enough(width: int) -> bool:
-        found = escapes(network, q_star, replace(brief, width=width), normal=True)
+        found = escapes(network, q_star, replace(requirement, width=width, chains=chains), start, normal=True)
         return found.interval[1] <= requirement.risk
 
     widths = [round(requirement.width * _WIDER**n) for n in range(1, _WIDTHS)]
     first = first_index(len(widths), lambda n: enough(widths[n]))
-    return round(float(f"{widths[first]:.2g}")) if first < len(widths) else None
+    return _two_digits_up(widths[first]) if first < len(widths) else None
 
 
-def first_index(count: int, holds: Callable[[int], bool]) -> int:
-    """The least n < count for which `holds`, which then holds for all above; count if there is none. By bisection."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
+def _two_digits_up(n: int) -> int:
+    unit = int(10 ** max(len(str(n)) - 2, 0))
+    return -(-n // unit) * unit
 
 
 def _clip_levels(activation: PiecewiseLinear, q_star: float) -> list[float]:

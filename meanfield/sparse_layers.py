@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
+from meanfield.counts import require_count
 from meanfield.edge import require_signal
-from meanfield.errors import DomainError
 from meanfield.moments import active_share, sloping_share, sparsity
 
 __all__ = ["ActiveUnits", "active_units"]
@@ -70,8 +70,7 @@ def active_units(activation: PiecewiseLinear, width: int, q: float = 1.0) -> Act
 
     require_piecewise_linear(activation)
     require_signal(q)
-    if isinstance(width, bool) or not isinstance(width, int) or width < 1:
-        raise DomainError(f"width = {width} is out of range: give a whole number >= 1")
+    require_count("width", width)
     share, sloping = float(active_share(activation, q)), float(sloping_share(activation, q))
     mean, dense = width * share, float(width) ** 2
     bound = int(binom.ppf(CONFIDENCE, width, share))
@@ -100,8 +99,7 @@ def capacity_bounds(width: int, bound: int, inputs: int, samples: int) -> tuple[
 
     Norms, biases, constants and logarithms are left out: only ratios of these mean anything.
     """
-    for name, value in (("inputs", inputs), ("samples", samples)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise DomainError(f"{name} = {value} is out of range: give a whole number >= 1")
+    require_count("inputs", inputs)
+    require_count("samples", samples)
     refined = math.sqrt(width * bound / samples)
     return math.sqrt(inputs) * refined, refined

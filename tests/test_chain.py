@@ -117,6 +117,25 @@ def test_more_knots_than_are_summed_give_the_same_chain(monkeypatch: pytest.Monk
         monkeypatch.undo()
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e8, 1e16, 1e30])
+@pytest.mark.parametrize(
+    "phi",
+    [
+        clipped_relu(1.0, 1.0),
+        HARD_TANH,
+        soft_threshold(0.5),
+        hard_threshold(0.5),
+        PiecewiseLinear([-1e-15, 1e-15], [0, 1e15, 0], [-1, 0, 1]),
+        PiecewiseLinear([-1, 0.5, 3], [-0.5, 2, 0.25, 0], [0, 1, 1.875, 5]),
+        PiecewiseLinear([], [2], [1]),
+    ],
+)
+def test_the_chain_sees_the_activation_to_rounding_however_far_out(phi: PiecewiseLinear, scale: float) -> None:
+    x = scale * np.random.default_rng(0).standard_normal(500)
+    size = np.abs(phi.intercepts).max() + np.abs(phi(x))
+    assert (np.abs(chain._outputs(phi, x) - phi(x)) <= 1e-14 * size).all()
+
+
 def test_a_runaway_stays_a_number() -> None:
     network = MeanField(shifted_relu(0.5), 5.0, 1.0)
     for normal in (False, True):
@@ -153,6 +172,8 @@ def test_the_bound_on_the_third_moment_is_one(phi: PiecewiseLinear, q: float) ->
     mean = weight @ squares
     variance = weight @ (squares - mean) ** 2
     if variance < 1e-6 * mean**2:
+        return
+    if not mean:
         return
     exact = 0.4748 * (weight @ np.abs(squares - mean) ** 3) / (variance**1.5 * 10)
     assert normal_step_error(MeanField(phi, 1.0), q, 100) >= exact * (1 - 1e-3)

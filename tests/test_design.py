@@ -92,14 +92,28 @@ def test_one_open_parameter_meets_one_condition() -> None:
     assert by_slope.activation.label.startswith("clipped-relu(tau=1, m=")
 
 
-def test_a_sparsity_that_depends_on_both_parameters_is_met_by_both() -> None:
+def test_a_sparsity_that_depends_on_both_parameters_is_refused() -> None:
     # The zero interval is (−b, a): the clip level moves it too.
-    family = Family("clip(x - a, 0, b) - clip(-x - b, 0, b)", ("a", "b"))
-    found = designs(family, sparsity=0.8, slope=0.8)
-    assert found
-    for design in found:
-        assert design.edge.sparsity == pytest.approx(0.8, abs=1e-10)
-        assert design.edge.V_prime == pytest.approx(0.8, abs=1e-10)
+    spec = "clip(x - a, 0, b) - clip(-x - b, 0, b)"
+    with pytest.raises(ActivationError, match="changes with b as well as a"):
+        designs(Family(spec, ("a", "b")), sparsity=0.8, slope=0.8)
+    (alone,) = designs(Family(spec, ("a",), (("b", 1.0),)), sparsity=0.8)
+    assert alone.edge.sparsity == pytest.approx(0.8, abs=1e-10)
+
+
+def test_a_value_kept_on_an_interval_singles_out_nothing() -> None:
+    with pytest.raises(NoDesign, match=r"V'\(q\*\) is 1 for every m from \S+ to 10000"):
+        designs(ONE_SIDED, sparsity=0.85, slope=1.0)
+    with pytest.raises(NoDesign, match=r"the sparsity is 0\.5 for every b"):
+        designs(Family("clip(x, 0, b)", ("b",)), sparsity=0.5)
+    with pytest.raises(NoDesign, match="whatever slope"):
+        designs(Family("leaky-relu", ("slope",)), slope=0.9)
+
+
+@pytest.mark.parametrize("spec", ["clip(x - a, 0, b", "foo(x - a, 0, b)", "clip(x - a, 0, b)*k", "clip(x - a, 0, b)*x"])
+def test_a_fault_of_the_activation_is_told_as_such(spec: str) -> None:
+    with pytest.raises(ActivationError):
+        designs(Family(spec, ("a", "b")), sparsity=0.8, slope=0.5)
 
 
 def test_every_solution_is_found_where_the_slope_turns_back() -> None:
@@ -123,9 +137,9 @@ def test_every_solution_is_found_where_the_slope_turns_back() -> None:
 
 
 def test_what_is_out_of_reach_says_what_is_in_reach() -> None:
-    with pytest.raises(NoDesign, match=r"no m makes V'\(q\*\) 1.2: over all m it reaches from \S+ to 1;"):
+    with pytest.raises(NoDesign, match=r"no m makes V'\(q\*\) 1.2: over m >= 0 it reaches from \S+ to 1$"):
         designs(ONE_SIDED, sparsity=0.85, slope=1.2)
-    with pytest.raises(NoDesign, match=r"no tau makes the sparsity 0.3: over all tau it reaches from 0.5 to 1;"):
+    with pytest.raises(NoDesign, match=r"no tau makes the sparsity 0.3: over tau >= 0 it reaches from 0.5 to 1$"):
         designs(ONE_SIDED, sparsity=0.3, slope=0.5)
     with pytest.raises(NoDesign, match="no tau"):
         designs(Family("ternary", ("tau",)), slope=0.5)

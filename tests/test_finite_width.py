@@ -147,7 +147,10 @@ def test_homogeneous_activations_drift_as_told(phi: PiecewiseLinear) -> None:
     assert found.verdict.word == "neutral"
     assert found.verdict.remedy is None
     told = float(re.search(r"ln q has standard deviation (\S+) by layer 20", found.verdict.explanation)[1])
-    assert np.log(found.escapes.variances[-1]).std() == pytest.approx(told, rel=0.05)
+    last = np.log(found.escapes.variances[-1])
+    assert told == pytest.approx(last.std(), rel=0.01)
+    step = float(step_variance(edge_of_chaos(phi).mean_field, 1.0))
+    assert told == pytest.approx(math.sqrt(depth * step / width), rel=0.05)
     assert found.log_gain_sd == pytest.approx(0, abs=1e-9)
     assert found.sensitivity == 0
 
@@ -314,6 +317,77 @@ def test_correlations_settle_at_the_stable_fixed_point_of_r(phi: PiecewiseLinear
         _, rho, depth = correlation_depth(phi, sigmas[0] ** 2, point.q)
         assert rho == pytest.approx(stable.rho, abs=1e-10)
         assert depth == pytest.approx(-1 / math.log(stable.slope), rel=1e-8)
+
+
+@pytest.mark.parametrize("excess", [1e-11, 1e-9, 1e-7, 1e-5, 1e-3])
+@pytest.mark.parametrize("phi", [HARD_TANH, clipped_relu(0.5, 1.0)])
+def test_just_above_the_edge_correlations_settle_just_below_one(phi: PiecewiseLinear, excess: float) -> None:
+    edge = edge_of_chaos(phi)
+    kappa = float(edge.mean_field.kappa(1.0))
+    _, rho, depth = correlation_depth(phi, edge.sigma_w_squared * (1 + excess), 1.0)
+    # 1 − R = χ₁(1 − ρ) − κ(1 − ρ)^(3/2) has √(1 − ρ*) = (χ₁ − 1)/κ, and R' = 1 − (χ₁ − 1)/2 there.
+    assert 1 - rho == pytest.approx((excess / kappa) ** 2, rel=10 * excess + 1e-3, abs=2e-16)
+    assert depth == pytest.approx(2 / excess, rel=10 * excess + 1e-3)
+
+
+def test_remedies_hold_for_the_start_that_was_asked_for() -> None:
+    network = diagnose_edge(edge_of_chaos(CASES["fragile"]))
+    required = Requirement(300, 20)
+    found = at_width(network, required, start=1.5)
+    assert found.verdict.word == "fragile"
+    # Outside the basin no width brings it back.
+    assert "width" not in found.verdict.remedy
+    m = float(re.search(r"clip at m = (\S+):", found.verdict.remedy)[1])
+    tight = diagnose_edge(edge_of_chaos(clipped(CASES["fragile"], -m, m)))
+    assert at_width(tight, required, start=1.5).verdict.word == "safe"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_clip_recommended_is_safe_for_other_random_networks_too(seed: int) -> None:
+    m, _ = safe_clip(CASES["unstable"], 1.0, Requirement(150, 12))
+    assert judged(clipped(CASES["unstable"], -m, m), 150, 12, seed=seed).verdict.word == "safe"
+
+
+def test_a_homogeneous_network_off_its_edge_is_told_what_depth_makes_of_it() -> None:
+    near = diagnose(MeanField(RELU, 1.409))
+    assert at_width(near, Requirement(100, 5, chains=64)).verdict.word == "neutral"
+    far = at_width(near, Requirement(1000, 1000, chains=64)).verdict
+    assert far.word == "unstable"
+    assert far.remedy == "σ_w = 1.4142136, σ_b = 0, the edge of chaos."
+
+
+def test_a_clip_out_of_reach_leaves_relu_what_it_is() -> None:
+    assert judged(PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6]), 100, 20).verdict.word == "neutral"
+
+
+def test_networks_of_few_units_may_die() -> None:
+    found = judged(RELU, 4, 20)
+    share = np.mean(found.escapes.variances[-1] == 0)
+    assert share > 0.5
+    assert f"{share:.2%} have lost it" in found.verdict.explanation
+
+
+@pytest.mark.parametrize("start", [1e-3, 1e-10, 1e10, 1e35])
+def test_a_start_far_away_is_followed_as_exactly(start: float) -> None:
+    diagnosis = diagnose_edge(edge_of_chaos(clipped_relu(1.0, 1.0)))
+    found = at_width(diagnosis, Requirement(100, 3, chains=512), start=start)
+    first = found.escapes.variances[1]
+    spread = math.sqrt(float(step_variance(diagnosis.network, start)) / 100)
+    assert abs(first.mean() - diagnosis.network.V(start)) <= 4 * spread / math.sqrt(512) + 1e-12
+    assert found.fluctuations.sd[1] == pytest.approx(spread, rel=1e-9)
+
+
+def test_variances_without_a_sixth_moment_are_refused() -> None:
+    for q in (1e-110, 1e105, 1e300):
+        with pytest.raises(DomainError, match="other units"):
+            judged(RELU, 10, 2, q)
+    tiny = PiecewiseLinear([-1, 1], [0, 1e-100, 0], [-1e-100, 0, 1e-100])
+    with pytest.raises(DomainError, match="other units"):
+        at_width(diagnose_edge(edge_of_chaos(tiny)), Requirement(10, 2))
+
+
+def test_counts_may_be_numpys() -> None:
+    assert Requirement(np.int64(100), np.int32(10)).width == 100
 
 
 def test_the_verdict_rests_on_the_fixed_point_and_the_network_it_is_given() -> None:

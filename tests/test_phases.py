@@ -137,6 +137,27 @@ def test_an_odd_activation_without_biases_forgets_all_correlation() -> None:
     assert found.rho_star.tolist() == [[0.0, 0.0]]
 
 
+def test_an_edge_typed_with_ten_digits_keeps_correlations_near_one() -> None:
+    edge = edge_of_chaos(HARD_TANH, 2.0)
+    found = phase_diagram(HARD_TANH, [float(f"{edge.sigma_w:.10g}")], [float(f"{edge.sigma_b:.10g}")])
+    assert found.rho_star[0, 0] > 1 - 1e-15
+    assert found.xi_c[0, 0] > 1e8
+
+
+def test_signals_too_faint_and_too_strong_for_the_scan_are_judged_all_the_same() -> None:
+    assert 0 < phase_diagram(HARD_TANH, [0.5], [1e-155]).q_star[0, 0] < 1e-300
+    assert phase_diagram(RELU, [100.0], [0.1], start=1e308).q_star[0, 0] == math.inf
+    bend = PiecewiseLinear([0, 2], [-1.5, 1.5, 1], [-1.3, -1.3, -0.3])
+    assert phase_diagram(bend, [3.1], [0.1]).fixed_points[0, 0] == len(MeanField(bend, 3.1, 0.1).fixed_points())
+
+
+def test_diagrams_of_nothing_or_of_too_much_are_refused() -> None:
+    with pytest.raises(DomainError):
+        phase_diagram(RELU, [], [])
+    with pytest.raises(DomainError, match="1e\\+06"):
+        phase_diagram(RELU, np.ones(2000), np.ones(2000))
+
+
 def test_scales_that_make_no_sense_are_refused() -> None:
     for sigma_w, sigma_b, start in (([0.0], [1.0], 1.0), ([1.0], [-1.0], 1.0), ([1.0], [1.0], 0.0)):
         with pytest.raises(DomainError):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from examples import RELU, activations, clipped_relu, shifted_relu, soft_threshold, variances
 from hypothesis import given
+from hypothesis import strategies as st
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DomainError
@@ -53,6 +54,15 @@ def test_shares_add_up(phi: PiecewiseLinear, q: float) -> None:
     slopes = np.array(phi.slopes)[np.searchsorted(phi.knots, math.sqrt(q) * inside)]
     weight = np.exp(-(inside**2) / 2)
     assert sloping_share(phi, q) == pytest.approx(weight[slopes != 0].sum() / weight.sum(), abs=1e-4)
+
+
+@given(activations(), variances(), st.integers(1, 500))
+def test_any_activation_has_a_count(phi: PiecewiseLinear, q: float, width: int) -> None:
+    found = active_units(phi, width, q)
+    assert 0 <= found.share <= 1
+    assert 0 <= found.sloping <= 1
+    assert found.mean <= width
+    assert 0 <= found.bound <= width
 
 
 def test_a_rare_active_unit_keeps_its_digits() -> None:

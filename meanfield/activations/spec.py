@@ -99,9 +99,10 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
 def parameters_of(spec: str) -> frozenset[str]:
     """Every name that `spec`, as text, can still be given a value for: its entry's parameters, or the words in it."""
     text = spec.strip()
-    name, _, inside = text.partition("(")
-    if entry := find(name):
-        complete = inside.strip(" )") and "=" not in inside
+    named = split_name(text, ())
+    if named and (entry := find(named[0])):
+        inside = named[1]
+        complete = inside.strip() and "=" not in inside
         return frozenset() if complete else frozenset([*(p.name for p in entry.parameters), *entry.elsewhere])
     if text.startswith("points:") or text.lower().endswith(_SUFFIXES):
         return frozenset()

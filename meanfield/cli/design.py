@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,8 +114,12 @@ def design(
             f"{act} has one open parameter, {family.open[0]}, which cannot meet two conditions: give one, or leave "
             "another parameter open"
         )
-    sparsities = numbers("--sparsity", sparsity or _SPARSITY) if both or not by_clip else [None]
-    slopes = numbers("--slope", slope or _SLOPE) if by_clip and not requirement else [None]
+    if requirement and not both and solve is None and family.open != ("m",):
+        raise DomainError(
+            f"{act} has no clip level m left open for --safe-for: take clipped-relu, or name one with --solve"
+        )
+    sparsities = numbers("--sparsity", _SPARSITY if sparsity is None else sparsity) if both or not by_clip else [None]
+    slopes = numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
     found: list[Design] = []
     refusals = []
     combinations = list(product(numbers("--q-star", q_star), sparsities, slopes))
@@ -140,7 +146,7 @@ def design(
 
 
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
-    from meanfield.activations.spec import parameters_of
+    from meanfield.activations.spec import parameters_of, read_activation
     from meanfield.family import Family
 
     if solve is not None:
@@ -148,6 +154,8 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
     else:
         names = tuple(name for name in ("tau", "m") if name in parameters_of(act) and name not in given)
         if not names:
+            # What is no activation is told as everywhere.
+            read_activation(act, **given)
             raise ActivationError(f"{act} has no tau and no m left open: name what to solve for, as in --solve a,b")
     return Family(act, names, tuple(given.items()))
 
@@ -155,15 +163,15 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
 def _requirement(safe_for: str | None, within: float, risk: float, chains: int, seed: int) -> Requirement | None:
     from meanfield.escape import Requirement
 
+    # What is wrong with the other options is wrong without a size as well.
+    unsized = Requirement(1, 1, within, risk, chains, seed)
     if safe_for is None:
         return None
-    try:
-        sizes = {key.strip(): int(value) for key, value in (part.split("=") for part in safe_for.split(","))}
-    except ValueError:
-        sizes = {}
-    if sizes.keys() != {"width", "depth"}:
+    match = re.fullmatch(r"\s*width=(\d+)\s*,\s*depth=(\d+)\s*|\s*depth=(\d+)\s*,\s*width=(\d+)\s*", safe_for)
+    if not match:
         raise DomainError(f"--safe-for {safe_for} is not a width and a depth: write --safe-for width=300,depth=100")
-    return Requirement(sizes["width"], sizes["depth"], within, risk, chains, seed)
+    width, depth = match[1] or match[4], match[2] or match[3]
+    return replace(unsized, width=int(width), depth=int(depth))
 
 
 def _record(found: Design) -> Record:

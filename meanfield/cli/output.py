@@ -89,10 +89,10 @@ FIELDS = {
     "log_gain_sd": Field("sd ln Πχ₁", r"sd $\ln\prod\chi_1$", "over random networks"),
     "jacobian_mean": Field("mean s²", r"$\overline{s^2}$", "squared singular values, Jacobian"),
     "jacobian_variance_gaussian": Field(
-        "var s², Gaussian", r"$\mathrm{var}\,s^2$, Gaussian", "of the same, with Gaussian weights"
+        "s² Gaussian", r"$\mathrm{var}\,s^2$, Gaussian", "variance with Gaussian weights"
     ),
     "jacobian_variance_orthogonal": Field(
-        "… orthogonal", r"$\mathrm{var}\,s^2$, orthogonal", "with orthogonal weights"
+        "s² orthogonal", r"$\mathrm{var}\,s^2$, orthogonal", "variance with orthogonal weights"
     ),
     "tau": Field("τ", r"$\tau$", "threshold"),
     "m": Field("m", r"$m$", "clip level"),
@@ -114,6 +114,18 @@ FIELDS = {
     "active_bound": Field("k", r"$k$", "99.9 % of layers have no more active"),
     "capacity_ratio": Field("√(k/s)", r"$\sqrt{k/s}$", "ratio of the Rademacher bounds, sparse to dense"),
     "samples_ratio": Field("k/s", r"$k/s$", "ratio of the samples for equal bounds"),
+    "forward": Field("forward", "forward", "multiplications"),
+    "forward_dense": Field("forward, dense", "forward, dense"),
+    "backward": Field("backward", "backward", "multiplications"),
+    "backward_dense": Field("backward, dense", "backward, dense"),
+    "memory": Field("bytes", "bytes"),
+    "memory_dense": Field("bytes, dense", "bytes, dense"),
+    "inputs": Field("n", r"$n$"),
+    "samples": Field("M", r"$M$"),
+    "bound_with_inputs": Field("√(s n k/M)", r"$\sqrt{snk/M}$"),
+    "bound_with_inputs_dense": Field("√(s n s/M)", r"$\sqrt{sns/M}$"),
+    "bound": Field("√(s k/M)", r"$\sqrt{sk/M}$"),
+    "bound_dense": Field("√(s s/M)", r"$\sqrt{ss/M}$"),
     "phase": Field("phase", "phase", "what correlations and gradients do"),
     "verdict": Field("verdict", "verdict", "what the variance does"),
     "explanation": Field("why", "explanation"),

@@ -35,7 +35,10 @@ SigmaW = Annotated[
     str | None, typer.Option("--sigma-w", help="σ_w of the grid, likewise; with --sigma-b.", show_default=False)
 ]
 SigmaB = Annotated[str | None, typer.Option("--sigma-b", help="σ_b of the grid, likewise.", show_default=False)]
-Q0 = Annotated[float, typer.Option("--q0", help="On the grid: variance of the signal, whose q* is judged.")]
+Q0 = Annotated[
+    float | None,
+    typer.Option("--q0", help="On the grid: variance of the signal that is followed; default 1.", show_default=False),
+]
 
 _CURVE = "0.25,0.5,1,2,4,8"
 #: A table of more rows than this is not for people.
@@ -51,7 +54,7 @@ def phase(
     q_star: QStar = None,
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
-    q0: Q0 = 1.0,
+    q0: Q0 = None,
     format: Formats = Format.table,
     digits: Digits = None,
     output: Output = None,
@@ -67,19 +70,25 @@ def phase(
     """
     if (sigma_w is None) != (sigma_b is None):
         raise DomainError("a grid needs --sigma-w and --sigma-b: give both, or neither for the edge of chaos")
+    if sigma_w is None and q0 is not None:
+        raise DomainError("--q0 is the variance of a signal on a grid: give --sigma-w and --sigma-b, or leave it out")
     if sigma_w is not None and q_star is not None:
         raise DomainError("--q-star draws the edge of chaos, --sigma-w and --sigma-b a grid: give one or the other")
+    curve = numbers("--q-star", q_star or _CURVE)
+    plane = (numbers("--sigma-w", sigma_w), numbers("--sigma-b", sigma_b)) if sigma_w and sigma_b else None
+    count = len(plane[0]) * len(plane[1]) if plane else len(curve)
+    if format is Format.table and count > _MOST_ROWS:
+        raise DomainError(f"{count} rows are too many for a table: add --format csv or ask for fewer")
     rows: list[Record] = []
     tables = []
     for named in read_activations(act, tau, m, slope, param):
-        if sigma_w is None or sigma_b is None:
-            records = _curve(named.phi, numbers("--q-star", q_star or _CURVE))
+        if plane is None:
+            records = _curve(named.phi, curve)
             title = f"{named.label}: the edge of chaos"
         else:
-            records = _grid(named.phi, numbers("--sigma-w", sigma_w), numbers("--sigma-b", sigma_b), q0)
-            title = f"{named.label}: where a signal of q = {q0:g} settles"
-        if format is Format.table and len(records) > _MOST_ROWS:
-            raise DomainError(f"{len(records)} rows are too many for a table: add --format csv or ask for fewer")
+            start = 1.0 if q0 is None else q0
+            records = _grid(named.phi, *plane, start)
+            title = f"{named.label}: where a signal of q = {start:g} settles"
         if format is Format.table:
             tables += [heading(title), grid(records, list(records[0]), digits or 4)]
         rows += records if len(act) == 1 else [{"activation": named.label, **record} for record in records]

@@ -9,6 +9,7 @@ import typer
 from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
 from meanfield.cli.verdicts import formula
+from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -18,7 +19,8 @@ __all__ = ["sparsity"]
 
 Width = Annotated[int, typer.Option("--width", help="s, units in the layer.", show_default=False)]
 Inputs = Annotated[
-    int | None, typer.Option("--inputs", help="n, inputs of the network; default s.", show_default=False)
+    int | None,
+    typer.Option("--inputs", help="n, inputs of the network, with --samples; default s.", show_default=False),
 ]
 Samples = Annotated[
     int | None, typer.Option("--samples", help="M, samples to learn from: prints the bounds.", show_default=False)
@@ -32,6 +34,16 @@ _COSTS = {
     "bound_with_inputs": "bound √(s n k/M)",
     "bound": "bound √(s k/M)",
 }
+_COMPARED = (
+    "activation",
+    "q_star",
+    "width",
+    "sparsity",
+    "active_mean",
+    "active_bound",
+    "capacity_ratio",
+    "samples_ratio",
+)
 _CAVEAT = (
     "Constants and logarithms are left out, as are the norms of weights and inputs, so only ratios mean anything. The "
     "theorems ask that at most k units are active on every input; the count above is that of a random network on a "
@@ -63,13 +75,16 @@ def sparsity(
     """
     from meanfield.sparse_layers import active_units
 
+    if inputs is not None and samples is None:
+        raise DomainError("--inputs counts in the bounds, which need --samples: give both, or neither")
     records: list[Record] = []
     tables: list[object] = []
     for named in read_activations(act, tau, m, slope, param):
         record = _record(named.label, active_units(named.phi, width, q_star), q_star, inputs, samples)
         records.append(record)
         tables += _tables(named, record, digits)
-    emit(records, [*tables, paragraph("note:", _CAVEAT)], format, digits, output, single=len(act) == 1)
+    notes = [*tables, paragraph("note:", _CAVEAT)]
+    emit(records, notes, format, digits, output, single=len(act) == 1, columns=_COMPARED)
 
 
 def _record(label: str, found: ActiveUnits, q_star: float, inputs: int | None, samples: int | None) -> Record:

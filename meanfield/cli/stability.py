@@ -27,7 +27,7 @@ from meanfield.cli.options import (
 )
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph, progress
 from meanfield.cli.verdicts import explanation, formula, prose
-from meanfield.errors import DomainError
+from meanfield.errors import NO_ANSWER, DomainError, NoSignal
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -103,17 +103,25 @@ def stability(
     if sigma_w is None and sigma_b:
         raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
     requirement = Requirement(width, depth, within, risk, escapes, seed)
-    results = []
+    results, refusals = [], []
     for named in read_activations(act, tau, m, slope, param):
-        if sigma_w is None:
-            diagnosis = diagnose_edge(edge_of_chaos(named.phi, q_star))
-        else:
-            diagnosis = diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star)
-        with progress("random networks, then what is safe", escapes) as advance:
-            found = at_width(diagnosis, requirement, q0, advance)
+        try:
+            if sigma_w is None:
+                diagnosis = diagnose_edge(edge_of_chaos(named.phi, q_star))
+            else:
+                diagnosis = diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star)
+            with progress("random networks, then what is safe", escapes) as advance:
+                found = at_width(diagnosis, requirement, q0, advance)
+        except NO_ANSWER as refusal:
+            refusals.append(f"{named.label}: {refusal}")
+            continue
         results.append((named, found, _record(named, found)))
-    records = [record for *_, record in results]
-    emit(records, _tables(results, digits), format, digits, output, single=len(act) == 1, columns=_COMPARED)
+    # A file holds all that was asked for, or is not written.
+    if results and not (refusals and output):
+        records = [record for *_, record in results]
+        emit(records, _tables(results, digits), format, digits, output, single=len(act) == 1, columns=_COMPARED)
+    if refusals:
+        raise NoSignal("\n".join(refusals))
 
 
 def _record(named: NamedActivation, found: FiniteWidth) -> Record:
@@ -180,7 +188,7 @@ def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: 
     if len(results) == 1:
         named, found, record = results[0]
         required = found.requirement
-        steps = "a layer is one normal number" if found.normal_steps else "exact"
+        steps = "a layer is one normal number" if found.escapes.normal else "exact"
         theory = "to order 1/N²" if found.fluctuations.order == 2 else "to order 1/N"
         title = f"q by layer: {theory}, and in {required.chains} random networks ({steps}, seed {required.seed})"
         by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
