@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 #: Chains that share one stream of random numbers, of exact and of normal steps; the streams, and so the results, do not
 #: depend on how many workers there are.
-_BLOCK = {False: 256, True: 512}
+_BLOCK = {False: 256, True: 1024}
 #: Normal numbers drawn at once: they and what φ makes of them stay in cache.
 _PART = 8192
 #: Up to this many knots φ is worked out piece by piece, a few passes over x each.
@@ -60,7 +60,7 @@ def trajectories(
     """K in layers 0…depth of `chains` random networks that start at the variance `start`, shape (depth + 1, chains).
 
     The same numbers for the same seed, however many processors there are. `first` chains of a seed, a multiple of
-    512, may be left out. `normal` steps cost nothing however wide the network; by default they are taken where they
+    1024, may be left out. `normal` steps cost nothing however wide the network; by default they are taken where they
     are proven close. `advance` is called with the number of chains done since the last call.
     """
     if normal is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.bisection import first_index
 from meanfield.edge import EdgeOfChaos, edge_of_chaos, slope_on_edge
 from meanfield.errors import MeanFieldError
-from meanfield.escape import Requirement, escapes, is_safe
 from meanfield.mean_field import MeanField
+
+if TYPE_CHECKING:
+    from meanfield.escape import Requirement
 
 __all__ = ["safe_clip", "stabilising_clip", "sufficient_width"]
 
@@ -65,6 +68,8 @@ def safe_clip(
     Returns m and the edge of chaos there; None where no level in reach of the signal does it.
     """
 
+    from meanfield.escape import is_safe
+
     def safe_edge(m: float) -> EdgeOfChaos | None:
         try:
             edge = edge_of_chaos(clipped(activation, -m, m), q_star)
@@ -91,6 +96,8 @@ def sufficient_width(
     Found with normal steps, which is quick at any width, and with a margin: the interval of the escape probability
     lies below the risk.
     """
+    from meanfield.escape import escapes
+
     # Enough that, if none of them escapes, the interval lies below the risk.
     chains = max(_BRIEF, math.ceil(8 / requirement.risk))
     if chains > _MOST:

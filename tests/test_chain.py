@@ -87,10 +87,11 @@ def test_a_seed_is_a_result_whatever_the_number_of_workers(monkeypatch: pytest.M
     assert (results[0] != trajectories(network, 1.0, 50, 10, 1100, seed=8))[1:].all()
 
 
-def test_chains_of_a_seed_can_be_drawn_in_parts() -> None:
+@pytest.mark.parametrize("normal", [False, True])
+def test_chains_of_a_seed_can_be_drawn_in_parts(normal: bool) -> None:
     network = NETWORKS[0]
-    whole = trajectories(network, 1.0, 50, 10, 1024, seed=7)
-    parts = [trajectories(network, 1.0, 50, 10, 512, seed=7, first=first) for first in (0, 512)]
+    whole = trajectories(network, 1.0, 50, 10, 2048, seed=7, normal=normal)
+    parts = [trajectories(network, 1.0, 50, 10, 1024, seed=7, first=first, normal=normal) for first in (0, 1024)]
     assert (whole == np.concatenate(parts, axis=1)).all()
 
 
