@@ -92,8 +92,9 @@ def designs(
                 return _sparsity_and_slope(family, (*chosen.items(), (last, value)), q_star)[1]
 
             found = crossings(slope_at, slope, math.sqrt(q_star))
-            _require_roots(family, found, "V'(q*)", slope, last, chosen, q_star)
             solutions += [{**chosen, last: root} for root in found.roots]
+        if not solutions:
+            raise _no_roots(family, found, "V'(q*)", slope, last, chosen, q_star)
     results, refusals = [], []
     for values in solutions:
         member = family.member(values)
@@ -189,26 +190,25 @@ def _sparse(
     found = crossings(
         lambda value: _sparsity_and_slope(family, ((name, value), *others), q_star)[0], sparsity, math.sqrt(q_star)
     )
-    _require_roots(family, found, "the sparsity", sparsity, name, dict(others), q_star)
+    if not found.roots:
+        raise _no_roots(family, found, "the sparsity", sparsity, name, dict(others), q_star)
     return found.roots
 
 
-def _require_roots(
+def _no_roots(
     family: Family, found: Crossings, quantity: str, value: float, name: str, others: Values, q_star: float
-) -> None:
-    """Refuse a condition without solutions, and say what is in reach."""
-    if found.roots:
-        return
+) -> NoDesign:
+    """What to say of a condition without solutions: what is in reach."""
     if math.isnan(found.low):
         # Where the activation itself is at fault, that is what there is to say.
         family.member({name: math.sqrt(q_star), **others})
-        raise NoDesign(f"no {name} gives {quantity} a value: the activation has jumps, or no slope in reach of q*")
+        return NoDesign(f"no {name} gives {quantity} a value: the activation has jumps, or no slope in reach of q*")
     if found.flat:
         low, high = found.flat[0]
-        raise NoDesign(f"{quantity} is {value:g} for every {name} from {low:g} to {high:g}: none is singled out")
-    if found.high - found.low <= 1e-12:
-        raise NoDesign(f"{quantity} is {found.low:g} whatever {name}: ask for another condition")
-    raise NoDesign(
+        return NoDesign(f"{quantity} is {value:g} for every {name} from {low:g} to {high:g}: none is singled out")
+    if found.high - found.low <= _MET:
+        return NoDesign(f"{quantity} is {found.low:g} whatever {name}: ask for another condition")
+    return NoDesign(
         f"no {name} makes {quantity} {value:g}: over {name} >= 0 it reaches from {found.low:.6g} to {found.high:.6g}"
     )
 
