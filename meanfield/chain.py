@@ -23,7 +23,7 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.mean_field import MeanField
 from meanfield.moments import fourth_moment, second_moment, sixth_moment
 
-__all__ = ["normal_step_error", "step_variance", "takes_normal_steps", "trajectories"]
+__all__ = ["RUNAWAY", "normal_step_error", "step_variance", "takes_normal_steps", "trajectories"]
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ _PART = 8192
 #: Up to this many knots φ is worked out piece by piece, a few passes over x each.
 _FEW_KNOTS = 8
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
-_RUNAWAY = 1e200
+RUNAWAY = 1e200
 #: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
 #: bound is worst-case: what separates the two in truth, the skewness, is about a seventh of it.
 _NORMAL = 0.02
@@ -54,17 +54,15 @@ def trajectories(
     seed: int = 0,
     *,
     first: int = 0,
-    normal: bool | None = None,
+    normal: bool = False,
     advance: Callable[[int], object] | None = None,
 ) -> Array:
     """K in layers 0…depth of `chains` random networks that start at the variance `start`, shape (depth + 1, chains).
 
     The same numbers for the same seed, however many processors there are. `first` chains of a seed, a multiple of
-    1024, may be left out. `normal` steps cost nothing however wide the network; by default they are taken where they
-    are proven close. `advance` is called with the number of chains done since the last call.
+    1024, may be left out. `normal` steps cost nothing however wide the network, and are close where
+    `takes_normal_steps` says so. `advance` is called with the number of chains done since the last call.
     """
-    if normal is None:
-        normal = takes_normal_steps(network, start, width)
     most = _BLOCK[normal]
     sizes = [min(most, chains - done) for done in range(0, chains, most)]
     step = _normal_step if normal else _exact_step
@@ -75,7 +73,7 @@ def trajectories(
         variances[0] = start
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for layer in range(depth):
-                variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), _RUNAWAY)
+                variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), RUNAWAY)
         return variances
 
     from concurrent.futures import ThreadPoolExecutor
@@ -133,7 +131,7 @@ def _normal_step(network: MeanField, variance: Array, width: int, random: np.ran
     mean, spread = np.asarray(network.V(variance)), np.sqrt(step_variance(network, variance) / width)
     step = np.maximum(mean + spread * random.standard_normal(len(variance)), network.sigma_b**2)
     # Where the moments overflow the variance has run away, and stays so.
-    return np.where(np.isfinite(spread), step, _RUNAWAY)
+    return np.where(np.isfinite(spread), step, RUNAWAY)
 
 
 def step_variance(network: MeanField, q: Array | float) -> Array:

@@ -25,10 +25,8 @@ _ROUNDING = 1e-12
 _NEAREST = 1e-16
 
 
-def correlation_depth(
-    phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: ArrayLike
-) -> tuple[Array, Array, Array]:
-    """χ₁, ρ* and the depth scale ξ_c = −1/ln R'(ρ*) at fixed points q* > 0 of V, all of one shape.
+def correlation_depth(phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: ArrayLike) -> tuple[Array, Array]:
+    """ρ* and the depth scale ξ_c = −1/ln R'(ρ*) at fixed points q* > 0 of V, all of one shape.
 
     ξ_c is the number of layers over which the distance from ρ* falls by a factor e; ∞ on the edge of chaos.
     """
@@ -54,4 +52,4 @@ def correlation_depth(
         slope[parting] = np.where(near, 1 - 0.5 * np.where(near, excess, 0.0), away)
     with np.errstate(divide="ignore"):
         depth = np.where(slope >= 1, np.inf, -1 / np.log(np.minimum(slope, 1)))
-    return gain, rho, np.where(slope == 0, 0.0, depth)
+    return rho, np.where(slope == 0, 0.0, depth)

@@ -20,8 +20,15 @@ def require_count(name: str, value: object, lowest: int = 1) -> None:
     except TypeError:
         fits = False
     if not fits:
-        shown = str(value)
         raise DomainError(
-            f"{name} = {shown if len(shown) <= 30 else shown[:27] + '...'} is out of range: give a whole number from "
-            f"{lowest} to {_LARGEST:g}"
+            f"{name} = {_shown(value)} is out of range: give a whole number from {lowest} to {_LARGEST:g}"
         )
+
+
+def _shown(value: object) -> str:
+    try:
+        text = str(value)
+    except ValueError:
+        # Python refuses to write out whole numbers of thousands of digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= 30 else f"{text[:27]}..."

@@ -110,10 +110,10 @@ def designs(
 def safe_designs(
     family: Family, requirement: Requirement, *, sparsity: float | None = None, q_star: float = 1.0
 ) -> list[Design]:
-    """With this sparsity, the members of the family with the largest clip level that meets the requirement.
+    """With this sparsity, the members with the largest clip level that meets the requirement with half the risk.
 
-    The last open parameter is the clip level, found to three digits; one before it is found from `sparsity`. The random
-    networks are those that the same seed draws for `meanfield.at_width`, which finds the design safe.
+    Half, so that the design is safe with other random networks too. The last open parameter is the clip level, found to
+    three digits; one before it is found from `sparsity`.
 
     Raises:
         NoDesign: no level is safe, or every one is; or the sparsity is out of reach.
@@ -134,7 +134,7 @@ def safe_designs(
             if edge := edge_at(m):
                 networks = escapes(edge.mean_field, q_star, requirement)
                 # What was found from fewer networks may just fail with all of them.
-                if networks.probability <= requirement.risk:
+                if networks.probability <= requirement.careful.risk:
                     values = {**chosen, clip: m}
                     results.append(Design(values, family.member(values), edge, networks))
                     break
@@ -234,7 +234,7 @@ def _safe_levels(
 
     def safe(m: float) -> bool:
         edge = edge_at(m)
-        return edge is not None and is_safe(edge.mean_field, q_star, requirement)
+        return edge is not None and is_safe(edge.mean_field, q_star, requirement.careful)
 
     tried = [_HIGHEST_CLIP * math.sqrt(q_star) / _RATIO**n for n in range(_TRIES)]
     low = next((n for n, m in enumerate(tried) if safe(m)), None)

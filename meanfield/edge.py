@@ -108,10 +108,10 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
     )
 
 
-def require_signal(q_star: float) -> None:
-    """Refuse what is not the variance of a signal, with a `DomainError`."""
-    if not (0 < q_star < math.inf):
-        raise DomainError(f"q_star = {q_star:g} is not the variance of a signal: give a finite number > 0")
+def require_signal(q: float, name: str = "q_star") -> None:
+    """Refuse what is not the variance of a signal, with a `DomainError` that calls it `name`."""
+    if not (0 < q < math.inf):
+        raise DomainError(f"{name} = {q:g} is not the variance of a signal: give a finite number > 0")
 
 
 def slope_on_edge(activation: PiecewiseLinear, q_star: float) -> float:

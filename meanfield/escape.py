@@ -57,7 +57,8 @@ class Requirement:
 
     def __post_init__(self) -> None:
         for name, lowest in (("width", 1), ("depth", 1), ("chains", 1), ("seed", 0)):
-            require_count(name, getattr(self, name), lowest)
+            label = "chains (--escapes)" if name == "chains" else name
+            require_count(label, getattr(self, name), lowest)
         if not (1 < self.within < math.inf):
             raise DomainError(f"within = {self.within:g} is out of range: give a factor > 1")
         if not (0 < self.risk < 1):
@@ -67,6 +68,11 @@ class Requirement:
                 f"{self.chains} chains of {self.depth} layers do not fit in memory: give chains times depth <= "
                 f"{_MOST_NUMBERS:g}"
             )
+
+    @property
+    def careful(self) -> Requirement:
+        """The same with half the risk: what is recommended is to hold for other random networks too."""
+        return replace(self, risk=self.risk / 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +103,8 @@ class Escapes:
 
     @property
     def safe_depth(self) -> int:
-        """The deepest layer up to which the share escaped is at most the risk at every layer."""
-        allowed = self.outside <= self.requirement.risk * self.variances.shape[1]
+        """The deepest layer up to which the share escaped is at most half the risk at every layer."""
+        allowed = self.outside <= self.requirement.careful.risk * self.variances.shape[1]
         return len(allowed) - 1 if allowed.all() else int(np.argmin(allowed)) - 1
 
 
@@ -114,7 +120,8 @@ def escapes(
 ) -> Escapes:
     """Random networks of the required width and depth, and how many have left q*.
 
-    `start` is their variance at layer 0, by default q*; `first`, `normal` and `advance` are those of `trajectories`.
+    `start` is their variance at layer 0, by default q*; `first`, `normal` and `advance` are those of
+    `trajectories`; by default normal steps are taken where they are proven close at q* and at `start`.
 
     Raises:
         DomainError: variances so small or large that their sixth moments are no doubles.

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from meanfield.chain import step_variance
 from meanfield.correlation_depth import correlation_depth
-from meanfield.edge import edge_of_chaos
-from meanfield.errors import DomainError, NoSignal
+from meanfield.edge import edge_of_chaos, require_signal
+from meanfield.errors import NoSignal
 from meanfield.escape import Escapes, Requirement, escapes
 from meanfield.fixed_points import FixedPoint, basin
 from meanfield.fluctuations import Fluctuations, fluctuations
 from meanfield.jacobian import SquaredSingularValues, squared_singular_values
 from meanfield.mean_field import MeanField
+from meanfield.moments import sloping_share
 from meanfield.remedies import safe_clip, sufficient_width
 from meanfield.stability import Diagnosis, Verdict, off_the_edge
 
@@ -89,11 +90,10 @@ def at_width(
     """
     network, point = diagnosis.network, diagnosis.fixed_point
     if point is None or point.q == 0:
-        fate = "grows without bound" if point is None else "dies out"
+        fate = "dies out" if point and point.slope <= 1 else "grows without bound"
         raise NoSignal(f"the network has no fixed point q* > 0 to stay at: q {fate}; give other sigma_w and sigma_b")
     begin = point.q if start is None else start
-    if not (0 < begin < math.inf):
-        raise DomainError(f"q0 = {begin:g} is not the variance of a signal: give a finite number > 0")
+    require_signal(begin, "q0")
     found = escapes(network, point.q, requirement, begin, advance=advance)
     ends = basin(diagnosis.fixed_points, point)
     strays = fluctuations(network, point, requirement.width, requirement.depth, begin)
@@ -109,7 +109,7 @@ def at_width(
         basin=ends,
         margin=distance / sd if sd else math.inf,
         xi_q=_depth_scale(point.slope),
-        xi_c=float(correlation_depth(network.activation, network.sigma_w**2, point.q)[2]),
+        xi_c=float(correlation_depth(network.activation, network.sigma_w**2, point.q)[1]),
         fluctuations=strays,
         escapes=found,
         sensitivity=point.q * float(network.dchi1(point.q)) if gain < math.inf else math.nan,
@@ -153,16 +153,30 @@ def _judge(
         return Verdict("unstable", explanation, f"σ_w = {edge.sigma_w:.8g}, σ_b = 0, the edge of chaos.")
     if point.kind == "neutral" or (local.word == "neutral" and max(map(abs, log_gain)) <= _HARMLESS):
         return Verdict("neutral", f"{local.explanation} {_drift(network, point.q, found)}; {fate}.")
-    asides = " ".join(["", *off_the_edge(network, point.q)])
+    asides = " ".join(["", *off_the_edge(network, point.q), *_cut(network, point.q, r)])
+    pulled = f"{_pull(point, ends, sd, r.width)}: {fate}.{asides}"
+    if found.probability <= r.risk and local.word != "unstable":
+        return Verdict("safe", pulled)
     if found.probability <= r.risk:
-        note = f" The mechanism is unstable all the same, and only this depth saves it: {local.explanation}"
-        if local.word == "unstable":
-            return Verdict("safe", f"{_capital(fate)}.{note}")
-        return Verdict("safe", f"{_pull(point, ends, sd, r.width)}: {fate}.{asides}")
+        note = f"The mechanism is unstable all the same, and only this depth saves it: {local.explanation}"
+        return Verdict("safe", f"{_capital(fate)}. {note}{asides}")
     remedy = _remedy(network, point.q, found, start)
-    if local.word == "unstable":
-        return Verdict("unstable", f"{local.explanation} At width {r.width}, {fate}.", remedy)
-    return Verdict("fragile", f"{_pull(point, ends, sd, r.width)}: {fate}.{asides}", remedy)
+    if local.word != "unstable":
+        return Verdict("fragile", pulled, remedy)
+    return Verdict("unstable", f"{local.explanation} At width {r.width}, {fate}.{asides}", remedy)
+
+
+def _cut(network: MeanField, q: float, r: Requirement) -> list[str]:
+    """A sentence on networks in which a whole layer rests, so that no signal and no gradient passes; if there are."""
+    if not network.activation.is_continuous:
+        return []
+    resting = (1 - float(sloping_share(network.activation, q))) ** r.width
+    share = 1 - (1 - resting) ** r.depth
+    if share <= r.risk:
+        return []
+    return [
+        f"But {100 * share:.3g} % of networks have a layer without a sloping unit, and are cut there: give more width."
+    ]
 
 
 def _drift(network: MeanField, q: float, found: Escapes) -> str:

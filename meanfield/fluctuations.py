@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.chain import step_variance
+from meanfield.chain import RUNAWAY, step_variance
 from meanfield.fixed_points import FixedPoint
 from meanfield.mean_field import MeanField
 from meanfield.moments import fourth_moment, second_moment, sixth_moment
@@ -30,8 +30,6 @@ Array = NDArray[np.float64]
 
 #: Derivatives that only corrections need are differences over this share of q, right to six digits.
 _STEP = 1e-3
-#: A path that leaves for infinity stays a number.
-_RUNAWAY = 1e200
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,5 +158,5 @@ def _kick_skewness(network: MeanField, q: Array) -> Array:
 def _path(network: MeanField, start: float, depth: int) -> Array:
     path = [start]
     for _ in range(depth):
-        path.append(min(float(network.V(path[-1])), _RUNAWAY))
+        path.append(min(float(network.V(path[-1])), RUNAWAY))
     return np.array(path)

@@ -63,7 +63,7 @@ def phase_diagram(
     Raises:
         DomainError: a scale out of range, or `start` not a finite number > 0.
     """
-    require_signal(start)
+    require_signal(start, "q0")
     cells = len(sigma_w) * len(sigma_b)
     if not 0 < cells <= _MOST_CELLS:
         raise DomainError(f"{cells} pairs of sigma_w and sigma_b make no diagram: give from 1 to {_MOST_CELLS:g}")
@@ -156,5 +156,5 @@ def _judged(
     gain = by_cell * np.asarray(unit.chi1(np.minimum(q_star, FAR)))
     rho, depth = np.full(shape, np.nan), np.full(shape, np.nan)
     signal = (q_star > 0) & (q_star < np.inf)
-    _, rho[signal], depth[signal] = correlation_depth(phi, by_cell[signal], q_star[signal])
+    rho[signal], depth[signal] = correlation_depth(phi, by_cell[signal], q_star[signal])
     return PhaseDiagram(np.sqrt(weights), np.sqrt(biases), count, q_star, phases(gain), gain, rho, depth)

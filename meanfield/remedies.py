@@ -75,10 +75,8 @@ def safe_clip(
             edge = edge_of_chaos(clipped(activation, -m, m), q_star)
         except MeanFieldError:
             return None
-        return edge if is_safe(edge.mean_field, q_star, careful, start) else None
+        return edge if is_safe(edge.mean_field, q_star, requirement.careful, start) else None
 
-    # With half the risk, so that it holds for other random networks too.
-    careful = replace(requirement, risk=requirement.risk / 2)
     levels = _clip_levels(activation, q_star)
     first = first_index(len(levels), lambda n: safe_edge(levels[n]) is not None)
     if first == len(levels):

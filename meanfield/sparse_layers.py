@@ -16,10 +16,10 @@ from meanfield.counts import require_count
 from meanfield.edge import require_signal
 from meanfield.moments import active_share, sloping_share, sparsity
 
-__all__ = ["ActiveUnits", "active_units"]
+__all__ = ["ActiveUnits", "active_units", "capacity_bounds"]
 
 #: Probability that a layer has at most `bound` units active.
-CONFIDENCE = 0.999
+_CONFIDENCE = 0.999
 #: Bytes of a number (single precision), and of the mark that says whether a unit is active.
 _NUMBER, _MARK = 4, 1 / 8
 
@@ -73,7 +73,7 @@ def active_units(activation: PiecewiseLinear, width: int, q: float = 1.0) -> Act
     require_count("width", width)
     share, sloping = float(active_share(activation, q)), float(sloping_share(activation, q))
     mean, dense = width * share, float(width) ** 2
-    bound = int(binom.ppf(CONFIDENCE, width, share))
+    bound = int(binom.ppf(_CONFIDENCE, width, share))
     return ActiveUnits(
         sparsity=float(sparsity(activation, q)),
         share=share,

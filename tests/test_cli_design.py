@@ -201,6 +201,10 @@ WRONG = {
     "an unknown parameter": (["design", "--solve", "tau,k"], 2, "k"),
     "a plateau": (["design", "--slope", "1"], 1, "none is singled out"),
     "a range of words": (["design", "--slope", "a:b:c"], 2, "START:STOP:COUNT"),
+    "an empty list": (["phase", "--act", "relu", "--sigma-w", "", "--sigma-b", "0"], 2, "--sigma-w"),
+    "a size of many digits": (["design", "--safe-for", f"width={'9' * 5000},depth=3"], 2, "width=300"),
+    "no networks": (["stability", "--act", "relu", "--width", "9", "--depth", "9", "--escapes", "0"], 2, "--escapes"),
+    "a grid from nothing": (["phase", "--act", "relu", "--sigma-w", "1", "--sigma-b", "1", "--q0", "0"], 2, "q0 = 0"),
     "half a grid": (["phase", "--act", "relu", "--sigma-w", "1,2"], 2, "--sigma-b"),
     "a curve and a grid": (
         ["phase", "--act", "relu", "--sigma-w", "1", "--sigma-b", "1", "--q-star", "1"],

@@ -26,10 +26,24 @@ _BIBTEX = """\
   year      = {{2017}}
 }}
 
+@inproceedings{{pennington2017resurrecting,
+  title     = {{Resurrecting the sigmoid in deep learning through dynamical isometry: theory and practice}},
+  author    = {{Pennington, Jeffrey and Schoenholz, Samuel S. and Ganguli, Surya}},
+  booktitle = {{Advances in Neural Information Processing Systems}},
+  year      = {{2017}}
+}}
+
 @inproceedings{{price2024deep,
   title     = {{Deep neural network initialization with sparsity inducing activations}},
   author    = {{Price, Ilan and Ball, Nicholas Daultry and Lam, Samuel C. H. and Jones, Adam C. and Tanner, Jared}},
   booktitle = {{International Conference on Learning Representations}},
+  year      = {{2024}}
+}}
+
+@inproceedings{{awasthi2024learning,
+  title     = {{Learning neural networks with sparse activations}},
+  author    = {{Awasthi, Pranjal and Dikkala, Nishanth and Kamath, Pritish and Meka, Raghu}},
+  booktitle = {{Conference on Learning Theory}},
   year      = {{2024}}
 }}
 """

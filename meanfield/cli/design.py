@@ -51,7 +51,7 @@ SafeFor = Annotated[
     typer.Option(
         "--safe-for",
         metavar="width=N,depth=L",
-        help="Instead of --slope: the largest clip level that --risk allows.",
+        help="Instead of --slope: the largest clip level that half of --risk allows, so that it holds for any seed.",
         show_default=False,
     ),
 ]
@@ -167,7 +167,9 @@ def _requirement(safe_for: str | None, within: float, risk: float, chains: int, 
     unsized = Requirement(1, 1, within, risk, chains, seed)
     if safe_for is None:
         return None
-    match = re.fullmatch(r"\s*width=(\d+)\s*,\s*depth=(\d+)\s*|\s*depth=(\d+)\s*,\s*width=(\d+)\s*", safe_for)
+    match = re.fullmatch(
+        r" *width=(\d{1,18}) *, *depth=(\d{1,18}) *| *depth=(\d{1,18}) *, *width=(\d{1,18}) *", safe_for
+    )
     if not match:
         raise DomainError(f"--safe-for {safe_for} is not a width and a depth: write --safe-for width=300,depth=100")
     width, depth = match[1] or match[4], match[2] or match[3]

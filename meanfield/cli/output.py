@@ -325,10 +325,10 @@ def _csv(records: Sequence[Record]) -> str:
 def _prose(value: Any) -> str:
     """A list of fixed points, or the ends of an interval, as one cell of a table in a text."""
     if isinstance(value, list) and value and isinstance(value[0], float):
-        return " to ".join(_cell(end) for end in value)
+        return " to ".join(_prose(end) for end in value)
     if isinstance(value, list):
         return "; ".join(f"{_cell(point['q'])} ({point['kind']})" for point in value) or "none"
-    return _cell(value)
+    return "∞" if value == math.inf else _cell(value)
 
 
 _LATEX_SPECIAL = {
@@ -348,6 +348,7 @@ _LATEX_SPECIAL = {
     "≤": r"$\le$",
     "≥": r"$\ge$",
     "→": r"$\to$",
+    "∞": r"$\infty$",
     "·": r"$\cdot$",
     "²": r"$^2$",
     "₁": r"$_1$",

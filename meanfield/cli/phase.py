@@ -74,8 +74,10 @@ def phase(
         raise DomainError("--q0 is the variance of a signal on a grid: give --sigma-w and --sigma-b, or leave it out")
     if sigma_w is not None and q_star is not None:
         raise DomainError("--q-star draws the edge of chaos, --sigma-w and --sigma-b a grid: give one or the other")
-    curve = numbers("--q-star", q_star or _CURVE)
-    plane = (numbers("--sigma-w", sigma_w), numbers("--sigma-b", sigma_b)) if sigma_w and sigma_b else None
+    curve = numbers("--q-star", _CURVE if q_star is None else q_star)
+    plane = None
+    if sigma_w is not None and sigma_b is not None:
+        plane = numbers("--sigma-w", sigma_w), numbers("--sigma-b", sigma_b)
     count = len(plane[0]) * len(plane[1]) if plane else len(curve)
     if format is Format.table and count > _MOST_ROWS:
         raise DomainError(f"{count} rows are too many for a table: add --format csv or ask for fewer")
