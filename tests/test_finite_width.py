@@ -59,7 +59,7 @@ def test_the_four_words(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["safe", "fragile", "unstable"])
 def test_escape_probabilities_are_those_of_200_real_networks(word: str) -> None:
-    width, depth = 200, 60
+    width, depth = 150, 50
     edge = edge_of_chaos(CASES[word])
     chains = escapes(edge.mean_field, 1.0, Requirement(width, depth))
     real = networks_by_hand(edge.mean_field, 1.0, width, depth, 200, seed=11)
@@ -258,8 +258,8 @@ def test_basins_of_tangencies_are_one_sided_and_of_repelling_points_empty() -> N
     assert basin(points, points[2]) == (points[1].q, math.inf)
 
 
-@pytest.mark.parametrize("q", [0.5, 1.0, 3.0])
-@pytest.mark.parametrize("phi", [RELU, LEAKY_RELU, HARD_TANH, clipped_relu(0.5, 1.0)])
+@pytest.mark.parametrize("q", [0.5, 3.0])
+@pytest.mark.parametrize("phi", [LEAKY_RELU, HARD_TANH, clipped_relu(0.5, 1.0)])
 def test_singular_values_are_those_of_random_matrices(phi: PiecewiseLinear, q: float) -> None:
     """Products of D W with W Gaussian or orthogonal and φ' at independent pre-activations, wide and few."""
     random, width, depth = np.random.default_rng(3), 600, 3
