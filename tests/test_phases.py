@@ -144,6 +144,12 @@ def test_an_edge_typed_with_ten_digits_keeps_correlations_near_one() -> None:
     assert found.xi_c[0, 0] > 1e8
 
 
+def test_a_jump_out_of_reach_leaves_correlations_at_one() -> None:
+    found = phase_diagram(hard_threshold(1.0), [0.5], [0.12])
+    assert found.rho_star[0, 0] == 1
+    assert 0 <= found.xi_c[0, 0] < 0.1
+
+
 def test_signals_too_faint_and_too_strong_for_the_scan_are_judged_all_the_same() -> None:
     assert 0 < phase_diagram(HARD_TANH, [0.5], [1e-155]).q_star[0, 0] < 1e-300
     assert phase_diagram(RELU, [100.0], [0.1], start=1e308).q_star[0, 0] == math.inf
