@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from meanfield.activations.spec import NamedActivation
-from meanfield.bisection import first_index
+from meanfield.bisection import decimals, first_index
 from meanfield.crossings import Crossings, crossings
 from meanfield.edge import EdgeOfChaos, edge_of_chaos, require_signal, slope_on_edge
 from meanfield.errors import ActivationError, DomainError, MeanFieldError, NoDesign, NoEdgeOfChaos
@@ -21,7 +21,7 @@ from meanfield.escape import Escapes, Requirement, escapes, is_safe
 from meanfield.family import Family
 from meanfield.fixed_points import basin
 from meanfield.moments import sparsity as share_of_zeros
-from meanfield.stability import diagnose_edge
+from meanfield.stability import edge_fixed_point
 
 __all__ = ["Design", "designs", "safe_designs"]
 
@@ -61,9 +61,23 @@ class Design:
     @cached_property
     def basin(self) -> tuple[float, float]:
         """The interval of variances that tend to q*."""
-        diagnosis = diagnose_edge(self.edge)
-        assert diagnosis.fixed_point is not None
-        return basin(diagnosis.fixed_points, diagnosis.fixed_point)
+        return basin(self.edge.mean_field.fixed_points(), edge_fixed_point(self.edge))
+
+    @property
+    def relative_values(self) -> dict[str, float]:
+        """The parameters that were open over √q*, their values in units in which q* = 1."""
+        return {name: value / math.sqrt(self.edge.q_star) for name, value in self.values.items()}
+
+    @property
+    def relative_sigma_b(self) -> float:
+        """σ_b/√q*, likewise."""
+        return self.edge.sigma_b / math.sqrt(self.edge.q_star)
+
+    @property
+    def relative_basin(self) -> tuple[float, float]:
+        """The basin over q*, likewise."""
+        low, high = self.basin
+        return low / self.edge.q_star, high / self.edge.q_star
 
 
 def designs(
@@ -244,12 +258,5 @@ def _safe_levels(
         raise NoDesign(
             f"at width {requirement.width}, depth {requirement.depth} it is safe without a clip: none is needed"
         )
-    levels = _three_digit_numbers(tried[low], tried[low - 1])
+    levels = decimals(3, tried[low] / 10, math.nextafter(tried[low - 1], 0))
     yield from levels[first_index(len(levels), lambda n: safe(levels[n])) :]
-
-
-def _three_digit_numbers(low: float, high: float) -> list[float]:
-    """Numbers of three significant digits, descending from `high` to a decade below `low`."""
-    decade = math.floor(math.log10(high))
-    numbers = (float(f"{digits}e{e - 2}") for e in (decade, decade - 1, decade - 2) for digits in range(999, 99, -1))
-    return [number for number in numbers if low / 10 <= number < high]

@@ -92,9 +92,25 @@ class Escapes:
     normal: bool
 
     @property
+    def shares(self) -> Array:
+        """The share of chains that have escaped at each layer, shape (depth + 1,)."""
+        shares: Array = self.outside / self.variances.shape[1]
+        return shares
+
+    @property
     def probability(self) -> float:
         """The share of chains that have escaped at the last layer."""
-        return float(self.outside[-1] / self.variances.shape[1])
+        return float(self.shares[-1])
+
+    @cached_property
+    def mean(self) -> Array:
+        """The mean of K over the chains at each layer, shape (depth + 1,)."""
+        return np.asarray(self.variances.mean(axis=1))
+
+    @cached_property
+    def sd(self) -> Array:
+        """The standard deviation of K over the chains at each layer, shape (depth + 1,)."""
+        return np.asarray(self.variances.std(axis=1))
 
     @cached_property
     def interval(self) -> tuple[float, float]:
@@ -104,7 +120,7 @@ class Escapes:
     @property
     def safe_depth(self) -> int:
         """The deepest layer up to which the share escaped is at most half the risk at every layer."""
-        allowed = self.outside <= self.requirement.careful.risk * self.variances.shape[1]
+        allowed = self.shares <= self.requirement.careful.risk
         return len(allowed) - 1 if allowed.all() else int(np.argmin(allowed)) - 1
 
 

@@ -108,7 +108,7 @@ def at_width(
         verdict=_judge(diagnosis, point, found, begin, ends, sd, (mean_gain, sd_gain)),
         basin=ends,
         margin=distance / sd if sd else math.inf,
-        xi_q=_depth_scale(point.slope),
+        xi_q=point.depth_scale,
         xi_c=float(correlation_depth(network.activation, network.sigma_w**2, point.q)[1]),
         fluctuations=strays,
         escapes=found,
@@ -117,12 +117,6 @@ def at_width(
         log_gain_sd=sd_gain,
         jacobian=squared_singular_values(network, point.q, requirement.depth),
     )
-
-
-def _depth_scale(slope: float) -> float:
-    if abs(slope) >= 1:
-        return math.inf
-    return -1 / math.log(abs(slope)) if slope else 0.0
 
 
 def _log_gain(network: MeanField, variances: Array) -> tuple[float, float]:
@@ -209,7 +203,7 @@ def _fate(found: Escapes, q: float, start: float) -> str:
 
 def _pull(point: FixedPoint, ends: tuple[float, float], sd: float, width: int) -> str:
     """What holds q, how far it strays, and where its basin ends, as a clause."""
-    held, scale = f"V'(q*) = {point.slope:.4g}", _depth_scale(point.slope)
+    held, scale = f"V'(q*) = {point.slope:.4g}", point.depth_scale
     pull = f"{held} pulls q back over ξ_q = {scale:.3g} layers" if scale < 1e4 else f"{held} hardly pulls q back"
     strays = f"q strays by {sd:.3g} (one standard deviation at width {width})"
     walls = [(abs(end - point.q), end) for end in ends if 0 < end < math.inf]

@@ -51,6 +51,13 @@ class FixedPoint:
     kind: Kind
     until: float
 
+    @property
+    def depth_scale(self) -> float:
+        """ξ_q = −1/ln|V'(q)|, the layers over which a deviation falls by a factor e; ∞ where it does not."""
+        if abs(self.slope) >= 1:
+            return math.inf
+        return -1 / math.log(abs(self.slope)) if self.slope else 0.0
+
 
 @dataclass(frozen=True)
 class CorrelationFixedPoint:

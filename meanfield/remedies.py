@@ -14,7 +14,7 @@ import numpy as np
 
 from meanfield.activations.algebra import clipped
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.bisection import first_index
+from meanfield.bisection import decimals, first_index
 from meanfield.edge import EdgeOfChaos, edge_of_chaos, slope_on_edge
 from meanfield.errors import MeanFieldError
 from meanfield.mean_field import MeanField
@@ -119,7 +119,4 @@ def _clip_levels(activation: PiecewiseLinear, q_star: float) -> list[float]:
     """Levels of two significant digits, descending over two decades from the largest |φ| that a signal reaches."""
     reach = np.linspace(-6, 6, 241) * math.sqrt(q_star)
     highest = float(np.abs(activation(reach)).max())
-    decade = math.floor(math.log10(highest)) if highest > 0 else 0
-    exponents = range(decade - 1, decade - 4, -1)
-    numbers = (float(f"{digits}e{exponent}") for exponent in exponents for digits in range(99, 9, -1))
-    return [number for number in numbers if 1e-2 * highest < number <= highest]
+    return decimals(2, 1e-2 * highest, highest) if highest else []

@@ -27,6 +27,7 @@ __all__ = [
     "Verdict",
     "diagnose",
     "diagnose_edge",
+    "edge_fixed_point",
     "off_the_edge",
     "phase",
     "phases",
@@ -115,12 +116,15 @@ def _keeps_every_q(network: MeanField, fixed_point: FixedPoint) -> bool:
 
 def diagnose_edge(edge: EdgeOfChaos) -> Diagnosis:
     """The diagnosis of an edge of chaos at its q*, with the slope and curvature that it knows exactly."""
-    network = edge.mean_field
-    points = network.fixed_points()
+    network, exact = edge.mean_field, edge_fixed_point(edge)
+    return Diagnosis(network, network.fixed_points(), exact, "edge of chaos", verdict(network, exact))
+
+
+def edge_fixed_point(edge: EdgeOfChaos) -> FixedPoint:
+    """The fixed point q* of an edge of chaos, with the slope and curvature that it knows exactly."""
     exact = FixedPoint(edge.q_star, edge.V_prime, edge.V_double_prime, "stable", edge.q_star)
-    if points:
-        exact = replace(exact, kind=_nearest(points, edge.q_star).kind)
-    return Diagnosis(network, points, exact, "edge of chaos", verdict(network, exact))
+    points = edge.mean_field.fixed_points()
+    return replace(exact, kind=_nearest(points, edge.q_star).kind) if points else exact
 
 
 def phase(network: MeanField, q: float) -> Phase:
@@ -185,7 +189,7 @@ def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
     slope, q = fixed_point.slope, fixed_point.q
     if q == 0:
         return f"V'(0) = {slope:.4g}: small signals die out, q → 0."
-    depth = -1 / math.log(abs(slope)) if slope else 0.0
+    depth = fixed_point.depth_scale
     text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"
     # A repelling fixed point at 0 only says that no signal dies out.
     others = [p for p in network.fixed_points() if p.q > 0 and p.kind != "neutral"]

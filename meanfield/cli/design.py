@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from itertools import product
@@ -208,21 +207,19 @@ def _tables(family: Family, found: list[Design], digits: int | None) -> list[obj
     ]
     if len({d.edge.q_star for d in found}) == 1:
         return tables
-    relative = [_relative(family, d, record) for d, record in zip(found, records, strict=True)]
+    relative = [_relative(d) for d in found]
     return [*tables, heading("In units of q*"), grid(relative, list(relative[0]), digits or 4), paragraph("", _SCALING)]
 
 
-def _relative(family: Family, found: Design, record: Record) -> Record:
+def _relative(found: Design) -> Record:
     """The row in units in which q* = 1, so that nobody reads a change of units as stability."""
-    q = found.edge.q_star
-    root = math.sqrt(q)
     return {
-        "q_star": q,
-        "V_prime": record["V_prime"],
-        **{f"{field(name).symbol}/√q*": value / root for name, value in found.values.items()},
-        "sigma_w": record["sigma_w"],
-        "relative_sigma_b": record["sigma_b"] / root,
-        "q_V_double_prime": record["q_V_double_prime"],
-        "q_chi_1_prime": record["q_chi_1_prime"],
-        "relative_basin": [end / q for end in found.basin],
+        "q_star": found.edge.q_star,
+        "V_prime": found.edge.V_prime,
+        **{f"{field(name).symbol}/√q*": value for name, value in found.relative_values.items()},
+        "sigma_w": found.edge.sigma_w,
+        "relative_sigma_b": found.relative_sigma_b,
+        "q_V_double_prime": found.q_V_double_prime,
+        "q_chi_1_prime": found.q_chi_1_prime,
+        "relative_basin": list(found.relative_basin),
     }

@@ -169,16 +169,16 @@ def _finite(value: float) -> float | None:
 
 
 def _by_layer(found: FiniteWidth) -> list[Record]:
-    depth, networks = found.requirement.depth, found.escapes.variances
+    depth, networks = found.requirement.depth, found.escapes
     layers = [*(layer for layer in _LAYERS if layer < depth), depth]
     return [
         {
             "layer": layer,
             "mean": float(found.fluctuations.mean[layer]),
             "layer_sd": float(found.fluctuations.sd[layer]),
-            "networks_mean": float(networks[layer].mean()),
-            "networks_sd": float(networks[layer].std()),
-            "escaped": float(found.escapes.outside[layer] / networks.shape[1]),
+            "networks_mean": float(networks.mean[layer]),
+            "networks_sd": float(networks.sd[layer]),
+            "escaped": float(networks.shares[layer]),
         }
         for layer in layers
     ]
