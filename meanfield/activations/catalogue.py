@@ -77,13 +77,19 @@ def with_texts(formula: str, texts: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a named activation: its name and the bound its value keeps ("", ">= 0" or "> 0")."""
+    """A parameter of a named activation.
+
+    `name`; `bound`, the bound its value keeps ("", ">= 0" or "> 0"); `endless`, whether it may be ∞.
+    """
 
     name: str
     bound: str = ""
+    endless: bool = False
 
     def check(self, activation: str, value: object) -> float:
         """The value as a float, or an `ActivationError` that names value and bound."""
+        if self.endless and value == math.inf:
+            return math.inf
         result = number(f"{activation}: {self.name}", value)
         self.require(activation, decimal(result), (result > 0) - (result < 0))
         return result
@@ -99,8 +105,8 @@ class Parameter:
 class Activation:
     """A line of the catalogue.
 
-    `formula` is an expression in x and the parameters; `elsewhere` maps the name that another library gives a
-    parameter to ours.
+    `formula` is an expression in x and the parameters; `unclipped` is that of the limit m → ∞, where there is one;
+    `elsewhere` maps the name that another library gives a parameter to ours.
     """
 
     name: str
@@ -109,6 +115,11 @@ class Activation:
     description: str
     aliases: tuple[str, ...] = ()
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    unclipped: str = ""
+
+    def formula_at(self, values: Mapping[str, float]) -> str:
+        """The formula that holds at these values of the parameters, which stand in it as names."""
+        return self.unclipped if math.inf in values.values() else self.formula
 
     @property
     def signature(self) -> str:
@@ -161,7 +172,7 @@ class Activation:
 
 
 _tau = Parameter("tau", ">= 0")
-_m = Parameter("m", "> 0")
+_m = Parameter("m", "> 0", endless=True)
 _slope = Parameter("slope")
 
 #: Every named activation. (PyTorch's names are those of torch.nn.functional.)
@@ -191,6 +202,7 @@ ACTIVATIONS: tuple[Activation, ...] = (
         "clip(x - tau, 0, m)",
         "shifted ReLU that stops growing at height m",
         ("crelu",),
+        unclipped="max(x - tau, 0)",
     ),
     Activation(
         "clipped-soft-threshold",
@@ -198,6 +210,7 @@ ACTIVATIONS: tuple[Activation, ...] = (
         "clip(x - tau, 0, m) - clip(-x - tau, 0, m)",
         "soft threshold that stops growing at height m",
         ("cst",),
+        unclipped="max(x - tau, 0) - max(-x - tau, 0)",
     ),
     Activation(
         "hard-threshold",

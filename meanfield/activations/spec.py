@@ -13,6 +13,7 @@ A text is one of five things, decided by its form alone, in this order (the firs
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -231,8 +232,9 @@ def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivat
 def _named(entry: Activation, positional: list[object], named: list[tuple[str, object]]) -> NamedActivation:
     values = entry.bind(positional, named)
     label = entry.label(values)
-    phi = _rounded(label, parse_expression(entry.formula, values))
-    return NamedActivation(label, with_values(entry.formula, values), phi)
+    formula = entry.formula_at(values)
+    used = {name: value for name, value in values.items() if value < math.inf}
+    return NamedActivation(label, with_values(formula, used), _rounded(label, parse_expression(formula, used)))
 
 
 def _is_difference(name: str, parameters: Collection[str]) -> bool:

@@ -26,8 +26,9 @@ from meanfield.cli.options import (
     numbers,
     read_parameters,
 )
-from meanfield.cli.output import Record, emit, field, grid, heading, paragraph, progress, show
+from meanfield.cli.output import Record, emit, grid, heading, paragraph, progress, show
 from meanfield.errors import ActivationError, DomainError, NoDesign
+from meanfield.fields import field
 
 if TYPE_CHECKING:
     from meanfield.design import Design
