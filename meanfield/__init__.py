@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from meanfield.fixed_points import FixedPoint as FixedPoint
     from meanfield.fixed_points import basin as basin
     from meanfield.mean_field import MeanField as MeanField
+    from meanfield.paths import SignalPaths as SignalPaths
+    from meanfield.paths import signal_paths as signal_paths
     from meanfield.phases import PhaseDiagram as PhaseDiagram
     from meanfield.phases import phase_diagram as phase_diagram
     from meanfield.sparse_layers import ActiveUnits as ActiveUnits
@@ -93,6 +95,8 @@ _HOMES = {
     "FixedPoint": "fixed_points",
     "basin": "fixed_points",
     "MeanField": "mean_field",
+    "SignalPaths": "paths",
+    "signal_paths": "paths",
     "PhaseDiagram": "phases",
     "phase_diagram": "phases",
     "Diagnosis": "stability",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import numpy as np
@@ -23,13 +23,21 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.mean_field import MeanField
 from meanfield.moments import fourth_moment, second_moment, sixth_moment
 
-__all__ = ["RUNAWAY", "normal_step_error", "step_variance", "takes_normal_steps", "trajectories"]
+__all__ = [
+    "RUNAWAY",
+    "in_blocks",
+    "normal_step_error",
+    "outputs",
+    "parts",
+    "step_variance",
+    "takes_normal_steps",
+    "trajectories",
+]
 
 Array = NDArray[np.float64]
 
-#: Chains that share one stream of random numbers, of exact and of normal steps; the streams, and so the results, do not
-#: depend on how many workers there are.
-_BLOCK = {False: 256, True: 1024}
+#: Chains that share one stream of random numbers, of exact and of normal steps.
+_BLOCK, _NORMAL_BLOCK = 256, 1024
 #: Normal numbers drawn at once: they and what φ makes of them stay in cache.
 _PART = 8192
 #: Up to this many knots φ is worked out piece by piece, a few passes over x each.
@@ -63,31 +71,52 @@ def trajectories(
     1024, may be left out. `normal` steps cost nothing however wide the network, and are close where
     `takes_normal_steps` says so. `advance` is called with the number of chains done since the last call.
     """
-    most = _BLOCK[normal]
-    sizes = [min(most, chains - done) for done in range(0, chains, most)]
     step = _normal_step if normal else _exact_step
 
-    def block(index: int, size: int) -> Array:
-        random = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
+    def block(random: np.random.Generator, size: int) -> Array:
         variances = np.empty((depth + 1, size))
         variances[0] = start
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for layer in range(depth):
-                variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), RUNAWAY)
+        for layer in range(depth):
+            variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), RUNAWAY)
         return variances
+
+    return in_blocks(block, chains, seed, _NORMAL_BLOCK if normal else _BLOCK, first=first, advance=advance)
+
+
+def in_blocks(
+    block: Callable[[np.random.Generator, int], Array],
+    chains: int,
+    seed: int,
+    most: int = _BLOCK,
+    *,
+    first: int = 0,
+    advance: Callable[[int], object] | None = None,
+) -> Array:
+    """What `block` draws for `chains` chains, `most` at a time, in threads; the chains are its last axis.
+
+    `block` is called with random numbers and a number of chains, where floating-point errors are ignored. Every block
+    has a stream of its own, so that the result does not depend on how many threads there are. `first`, a multiple of
+    `most`, and `advance` are those of `trajectories`.
+    """
+    sizes = [min(most, chains - done) for done in range(0, chains, most)]
+
+    def drawn(index: int, size: int) -> Array:
+        random = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return block(random, size)
 
     from concurrent.futures import ThreadPoolExecutor
 
     blocks = []
     with ThreadPoolExecutor(min(_processors(), len(sizes))) as workers:
         try:
-            for variances in workers.map(block, count(first // most), sizes):
-                blocks.append(variances)
+            for some in workers.map(drawn, count(first // most), sizes):
+                blocks.append(some)
                 if advance:
-                    advance(variances.shape[1])
+                    advance(some.shape[-1])
         finally:
             workers.shutdown(wait=False, cancel_futures=True)
-    return np.concatenate(blocks, axis=1)
+    return np.concatenate(blocks, axis=-1)
 
 
 def _processors() -> int:
@@ -96,20 +125,24 @@ def _processors() -> int:
 
 def _exact_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
     root, total = np.sqrt(variance), np.zeros_like(variance)
-    for first in range(0, width, _PART):
-        units = min(_PART, width - first)
-        rows = _PART // units
-        numbers = np.empty((rows, units))
-        for chain in range(0, len(variance), rows):
-            some = slice(chain, chain + rows)
-            inputs = random.standard_normal(out=numbers[: len(root[some])])
-            inputs *= root[some, None]
-            outputs = _outputs(network.activation, inputs)
-            total[some] += np.einsum("ij,ij->i", outputs, outputs)
+    for some, units in parts(len(variance), width):
+        inputs = random.standard_normal((len(root[some]), units))
+        inputs *= root[some, None]
+        activations = outputs(network.activation, inputs)
+        total[some] += np.einsum("ij,ij->i", activations, activations)
     return network.sigma_b**2 + network.sigma_w**2 * (total / width)
 
 
-def _outputs(phi: PiecewiseLinear, x: Array) -> Array:
+def parts(chains: int, width: int) -> Iterator[tuple[slice, int]]:
+    """Which chains to work on at once, and on how many units of each, until all of `width` are done."""
+    for first in range(0, width, _PART):
+        units = min(_PART, width - first)
+        rows = _PART // units
+        for chain in range(0, chains, rows):
+            yield slice(chain, chain + rows), units
+
+
+def outputs(phi: PiecewiseLinear, x: Array) -> Array:
     """φ(x), piece by sloping piece: with few knots twice as fast as looking for the piece of every x."""
     knots, jumps = phi.knots, phi.jumps
     if not knots or len(knots) > _FEW_KNOTS:

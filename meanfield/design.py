@@ -23,7 +23,7 @@ from meanfield.fixed_points import basin
 from meanfield.moments import sparsity as share_of_zeros
 from meanfield.stability import edge_fixed_point
 
-__all__ = ["Design", "designs", "safe_designs"]
+__all__ = ["Design", "designs", "safe_designs", "sparse_values"]
 
 Values = dict[str, float]
 
@@ -98,7 +98,7 @@ def designs(
     solutions: list[Values] = []
     if slope is None:
         assert sparsity is not None
-        solutions = [{last: root} for root in _sparse(family, last, (), sparsity, q_star)]
+        solutions = [{last: root} for root in sparse_values(family, last, (), sparsity, q_star)]
     else:
         for chosen in _branches(family, sparsity, q_star):
 
@@ -185,7 +185,7 @@ def _branches(family: Family, sparsity: float | None, q_star: float) -> list[Val
     assert sparsity is not None
     first, last = family.open
     scale = math.sqrt(q_star)
-    roots = _sparse(family, first, ((last, scale),), sparsity, q_star)
+    roots = sparse_values(family, first, ((last, scale),), sparsity, q_star)
     for factor in (0.1, 0.5, 2.0, 10.0):
         share, _ = _sparsity_and_slope(family, ((first, roots[0]), (last, factor * scale)), q_star)
         if abs(share - sparsity) > _MET:
@@ -197,10 +197,14 @@ def _branches(family: Family, sparsity: float | None, q_star: float) -> list[Val
 
 
 @lru_cache(maxsize=1024)
-def _sparse(
+def sparse_values(
     family: Family, name: str, others: tuple[tuple[str, float], ...], sparsity: float, q_star: float
 ) -> tuple[float, ...]:
-    """Every value of one parameter at which P(φ = 0) is `sparsity`."""
+    """Every value ≥ 0 of one parameter at which P(φ = 0) at q* is `sparsity`; `others` are values of other open ones.
+
+    Raises:
+        NoDesign: there is none.
+    """
     found = crossings(
         lambda value: _sparsity_and_slope(family, ((name, value), *others), q_star)[0], sparsity, math.sqrt(q_star)
     )

@@ -24,7 +24,7 @@ from meanfield.fixed_points import FixedPoint
 from meanfield.mean_field import MeanField
 from meanfield.moments import fourth_moment, second_moment, sixth_moment
 
-__all__ = ["Fluctuations", "fluctuations"]
+__all__ = ["Fluctuations", "fluctuations", "kick_skewness", "variance_path"]
 
 Array = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class _Layer(NamedTuple):
     def added_correction(self, shift: float, variance: float, skewness: float) -> float:
         """To the part of the variance that is of second order."""
         carried = self.slope * self.curvature * (skewness + 2 * shift * variance)
-        bent = (0.5 * self.curvature**2 + self.slope * self.third) * variance**2
+        bent = (0.5 * self.curvature * self.curvature + self.slope * self.third) * variance * variance
         return carried + bent + self.kick_d1 * shift + 0.5 * self.kick_d2 * variance
 
 
@@ -86,16 +86,17 @@ def fluctuations(
     if start is None or start == point.q:
         path, layers = np.full(depth + 1, point.q), [rest] * depth
     else:
-        path = _path(network, start, depth)
+        path = variance_path(network, start, depth)
         layers = _layers(network, path[:-1], width)
     shift = variance = skewness = correction = 0.0
     shifts, variances, corrections = [0.0], [0.0], [0.0]
     for layer in layers:
         s = layer.slope
-        correction = s**2 * correction + layer.added_correction(shift, variance, skewness)
-        skewness = s**3 * skewness + layer.added_skewness(variance)
+        # Products, where powers of large numbers would raise: what is driven off without bound ends as ∞ or NaN.
+        correction = s * s * correction + layer.added_correction(shift, variance, skewness)
+        skewness = s * s * s * skewness + layer.added_skewness(variance)
         shift = s * shift + layer.added_shift(variance)
-        variance = s**2 * variance + layer.kick
+        variance = s * s * variance + layer.kick
         shifts.append(shift)
         variances.append(variance)
         corrections.append(correction)
@@ -130,21 +131,23 @@ def _layers(network: MeanField, q: Array, width: int) -> list[_Layer]:
     def curvature(q: Array) -> Array:
         return np.asarray(network.d2V(q))
 
-    h = np.maximum(_STEP * q, np.finfo(float).tiny)
-    before, here, after = kick(q - h), kick(q), kick(q + h)
-    columns = (
-        np.asarray(network.dV(q)),
-        curvature(q),
-        (curvature(q + h) - curvature(q - h)) / (2 * h),
-        here,
-        (after - before) / (2 * h),
-        (after - 2 * here + before) / h**2,
-        _kick_skewness(network, q) / width**2,
-    )
+    h = _STEP * q
+    # A path may end at 0, where differences are NaN and only the first order is left, or run away.
+    with np.errstate(all="ignore"):
+        before, here, after = kick(q - h), kick(q), kick(q + h)
+        columns = (
+            np.asarray(network.dV(q)),
+            curvature(q),
+            (curvature(q + h) - curvature(q - h)) / (2 * h),
+            here,
+            (after - before) / (2 * h),
+            (after - 2 * here + before) / h**2,
+            kick_skewness(network, q) / width**2,
+        )
     return [_Layer(*row) for row in np.transpose(columns).tolist()]
 
 
-def _kick_skewness(network: MeanField, q: Array) -> Array:
+def kick_skewness(network: MeanField, q: Array) -> Array:
     """Third cumulant of σ_w² φ(√q z)²."""
     phi = network.activation
     mean, second, third = (np.asarray(moment(phi, q)) for moment in (second_moment, fourth_moment, sixth_moment))
@@ -155,7 +158,8 @@ def _kick_skewness(network: MeanField, q: Array) -> Array:
     return np.where(np.isfinite(cumulant), cumulant, 0.0)
 
 
-def _path(network: MeanField, start: float, depth: int) -> Array:
+def variance_path(network: MeanField, start: float, depth: int) -> Array:
+    """q_{l+1} = V(q_l) in layers 0…depth from q_0 = `start`, at most RUNAWAY; shape (depth + 1,)."""
     path = [start]
     for _ in range(depth):
         path.append(min(float(network.V(path[-1])), RUNAWAY))

@@ -32,6 +32,7 @@ __all__ = [
     "phase",
     "phases",
     "verdict",
+    "words",
 ]
 
 Phase = Literal["ordered", "edge of chaos", "chaotic"]
@@ -137,6 +138,15 @@ def phases(gain: ArrayLike) -> NDArray[np.str_]:
     """The phases of networks with these χ₁, elementwise."""
     gain = np.asarray(gain)
     return np.where(np.abs(gain - 1) <= MARGIN, "edge of chaos", np.where(gain < 1, "ordered", "chaotic"))
+
+
+def words(slope: ArrayLike, relative_curvature: ArrayLike) -> NDArray[np.str_]:
+    """Stable, neutral or unstable by V'(q*) and q*V''(q*) alone, elementwise; empty where they are NaN."""
+    slope, bend = np.asarray(slope, dtype=float), np.abs(np.asarray(relative_curvature, dtype=float))
+    marginal = np.abs(slope - 1) <= MARGIN
+    word = np.where(np.abs(slope) < 1, "stable", "unstable")
+    word = np.where(marginal, np.where(bend <= MARGIN, "neutral", "unstable"), word)
+    return np.where(np.isnan(slope), "", word)
 
 
 def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:

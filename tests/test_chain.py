@@ -23,7 +23,7 @@ from scipy.special import ndtr
 
 from meanfield import chain
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.chain import normal_step_error, step_variance, takes_normal_steps, trajectories
+from meanfield.chain import normal_step_error, outputs, step_variance, takes_normal_steps, trajectories
 from meanfield.edge import edge_of_chaos
 from meanfield.mean_field import MeanField
 
@@ -52,13 +52,13 @@ def networks_by_hand(network: MeanField, q: float, width: int, depth: int, count
     for n in range(count):
         h = math.sqrt(q) * random.standard_normal(width)
         for layer in range(depth):
-            outputs = network.activation(h)
-            variance = network.sigma_b**2 + network.sigma_w**2 * (outputs @ outputs) / width
+            active = network.activation(h)
+            variance = network.sigma_b**2 + network.sigma_w**2 * (active @ active) / width
             if layer == depth - 1:
                 break
             weights = random.standard_normal((width, width), dtype=np.float32)
             weights *= np.float32(network.sigma_w / math.sqrt(width))
-            h = weights @ outputs + network.sigma_b * random.standard_normal(width)
+            h = weights @ active + network.sigma_b * random.standard_normal(width)
         last[n] = variance
     return last
 
@@ -134,7 +134,7 @@ def test_more_knots_than_are_summed_give_the_same_chain(monkeypatch: pytest.Monk
 def test_the_chain_sees_the_activation_to_rounding_however_far_out(phi: PiecewiseLinear, scale: float) -> None:
     x = scale * np.random.default_rng(0).standard_normal(500)
     size = np.abs(phi.intercepts).max() + np.abs(phi(x))
-    assert (np.abs(chain._outputs(phi, x) - phi(x)) <= 1e-14 * size).all()
+    assert (np.abs(outputs(phi, x) - phi(x)) <= 1e-14 * size).all()
 
 
 def test_a_runaway_stays_a_number() -> None:

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from meanfield import __version__
-from meanfield.cli import activations, check, cite, derive, design, eoc, maps, phase, sparsity, stability
+from meanfield.cli import activations, check, cite, derive, design, eoc, maps, phase, plot, sparsity, stability
 from meanfield.errors import NO_ANSWER, MeanFieldError
 
 __all__ = ["app", "main"]
@@ -117,6 +117,7 @@ app.command("design")(design.design)
 app.command("phase")(phase.phase)
 app.command("sparsity")(sparsity.sparsity)
 app.command("derive")(derive.derive)
+app.add_typer(plot.app, name="plot")
 app.command("activations")(activations.activations)
 app.command("cite")(cite.cite)
 

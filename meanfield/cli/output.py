@@ -23,6 +23,7 @@ from meanfield.fields import field, latex_text
 __all__ = [
     "FILE_WIDTH",
     "Record",
+    "as_csv",
     "as_json",
     "deliver",
     "emit",
@@ -61,7 +62,7 @@ def emit(
     if format is Format.table:
         show(renderables, output)
         return
-    render = {Format.json: as_json, Format.csv: _csv, Format.latex: _latex, Format.markdown: _markdown}[format]
+    render = {Format.json: as_json, Format.csv: as_csv, Format.latex: _latex, Format.markdown: _markdown}[format]
     if columns and format in (Format.latex, Format.markdown):
         records = [{key: record[key] for key in columns} for record in records]
     rounded = [{key: _rounded(value, digits) for key, value in record.items()} for record in records]
@@ -205,10 +206,13 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, list):
         return json.dumps(_plain(value), ensure_ascii=False)
+    if isinstance(value, float) and math.isnan(value):
+        return ""
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _csv(records: Sequence[Record]) -> str:
+def as_csv(records: Sequence[Record]) -> str:
+    """Records as CSV, a column a key; what is None or NaN is left empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     if records:

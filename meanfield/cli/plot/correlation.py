@@ -1,0 +1,44 @@
+"""`meanfield plot correlation`: R(ρ) against ρ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import Acts, SigmaB, SigmaW, numbers
+from meanfield.cli.plot.networks import MRange, Ranges, SlopeRange, TauRange, family, networks
+from meanfield.cli.plot.variance import QStar
+
+if TYPE_CHECKING:
+    from meanfield.plot.drawing import Drawing
+
+__all__ = ["correlation"]
+
+Rho = Annotated[str | None, typer.Option("--rho", help="Correlations to draw: START:STOP:COUNT.", show_default=False)]
+NearOne = Annotated[bool, typer.Option("--near-one", help="1 − R and |R − ρ| against 1 − ρ on log axes.")]
+
+
+def correlation(
+    act: Acts,
+    tau: TauRange = None,
+    m: MRange = None,
+    slope: SlopeRange = None,
+    param: Ranges = None,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = 0.0,
+    rho: Rho = None,
+    near_one: NearOne = False,
+) -> Drawing:
+    """The correlation map R(ρ) at q* with the identity line and its fixed points.
+
+    \b
+    Examples:
+      meanfield plot correlation --act relu --act hard-tanh --act "clipped-relu(tau=1, m=1)"
+      meanfield plot correlation --act relu --near-one -o near-one.pdf
+    """
+    from meanfield.plot.correlation_maps import CorrelationMaps
+
+    drawn = networks(family(act, tau, m, slope, param), q_star, sigma_w, sigma_b)
+    return CorrelationMaps(drawn, None if rho is None else tuple(numbers("--rho", rho)), None, near_one)

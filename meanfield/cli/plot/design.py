@@ -1,0 +1,60 @@
+"""`meanfield plot design`: a heat map of designs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import Params, Risk, Within, number, numbers, read_parameters
+from meanfield.cli.output import progress
+from meanfield.errors import DomainError
+
+if TYPE_CHECKING:
+    from meanfield.plot.drawing import Drawing
+
+__all__ = ["Depth", "Units", "design"]
+
+Act = Annotated[str, typer.Option("--act", help="A name, or an expression in x, with two parameters open.")]
+Solve = Annotated[str, typer.Option("--solve", help="The open parameters: first for sparsity, then the axis.")]
+Sparsity = Annotated[str, typer.Option("--sparsity", help="P(φ = 0): START:STOP:COUNT.")]
+Levels = Annotated[str, typer.Option("--levels", help="Values of the second parameter: START:STOP:COUNT.")]
+QStar = Annotated[float, typer.Option("--q-star", help="q* of the edge of chaos.")]
+Units = Annotated[int, typer.Option("--units", help="N, units in a layer.")]
+Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
+
+
+def design(
+    act: Act = "clipped-relu",
+    solve: Solve = "tau,m",
+    sparsity: Sparsity = "0.5:0.95:31",
+    levels: Levels = "0.2:3:29",
+    param: Params = None,
+    q_star: QStar = 1.0,
+    units: Units = 300,
+    depth: Depth = 100,
+    within: Within = 2.0,
+    risk: Risk = 0.01,
+) -> Drawing:
+    """The escape probability at a width and depth, over sparsity and clip level, with contours of V'(q*).
+
+    \b
+    Examples:
+      meanfield plot design --act clipped-relu --units 300 --depth 100
+      meanfield plot design --act clipped-soft-threshold --sparsity 0.6:0.9:13 --levels 0.4:2:9 -o design.pdf
+    """
+    from meanfield.escape import Requirement
+    from meanfield.family import Family
+    from meanfield.plot.design_plane import DesignPlane
+    from meanfield.sweeps import design_map
+
+    family = Family(
+        act, tuple(name.strip() for name in solve.split(",")), tuple(read_parameters({}, param, number).items())
+    )
+    shares, values = numbers("--sparsity", sparsity), numbers("--levels", levels)
+    for option, places in (("--sparsity", shares), ("--levels", values)):
+        if len(places) < 2 or sorted(set(places)) != places:
+            raise DomainError(f"{option} makes no axis: give two or more values in ascending order")
+    requirement = Requirement(units, depth, within, risk)
+    with progress("designs", len(shares)) as advance:
+        return DesignPlane(design_map(family, shares, values, requirement, q_star, advance))

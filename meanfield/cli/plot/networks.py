@@ -1,0 +1,117 @@
+"""Networks by the labels of their curves: several activations, or one with a range of a parameter."""
+
+from __future__ import annotations
+
+import sys
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meanfield.cli.options import numbers
+from meanfield.errors import NO_ANSWER, ActivationError, DomainError
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.plot.drawing import Network
+
+__all__ = ["MRange", "Ranges", "SlopeRange", "TauRange", "family", "network_of", "networks", "only"]
+
+_RANGE = "one value, a list 0.5,1,2 or START:STOP:COUNT"
+TauRange = Annotated[str | None, typer.Option("--tau", help=f"Threshold τ ≥ 0: {_RANGE}.", show_default=False)]
+MRange = Annotated[
+    str | None, typer.Option("--m", help="Clip level m > 0, likewise; inf is no clip.", show_default=False)
+]
+SlopeRange = Annotated[str | None, typer.Option("--slope", help="Slope of leaky-relu, likewise.", show_default=False)]
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-p", "--param", metavar="NAME=VALUES", help="Any other parameter, likewise; repeat.", show_default=False
+    ),
+]
+
+#: More curves than this are told apart by nobody.
+_MOST_CURVES = 8
+
+
+def family(
+    acts: list[str], tau: str | None, m: str | None, slope: str | None, params: list[str] | None
+) -> dict[str, NamedActivation]:
+    """The activations that the options describe, by label: what differs between them, as tau=0.5, or their names.
+
+    Raises:
+        ActivationError: a parameter that no activation takes, or is given twice.
+        DomainError: more than eight.
+    """
+    from meanfield.activations.spec import parameters_of, read_activation
+    from meanfield.cli.options import read_parameters
+
+    texts = read_parameters({"tau": tau, "m": m, "slope": slope}, params, lambda _, value: value)
+    given = {
+        name: numbers(f"--{name}" if name in ("tau", "m", "slope") else f"-p {name}", text)
+        for name, text in texts.items()
+    }
+    if len(acts) > 1:
+        for name in given:
+            if not any(name in parameters_of(act) for act in acts):
+                raise ActivationError(f"no activation given takes the parameter {name}: leave it out")
+    found: dict[str, NamedActivation] = {}
+    for act in acts:
+        names = [name for name in given if len(acts) == 1 or name in parameters_of(act)]
+        varied = [name for name in names if len(given[name]) > 1]
+        for values in product(*(given[name] for name in names)):
+            member = read_activation(act, **dict(zip(names, values, strict=True)))
+            differs = ", ".join(
+                f"{name}={value:g}" for name, value in zip(names, values, strict=True) if name in varied
+            )
+            found[differs if len(acts) == 1 and differs else member.label] = member
+    if len(found) > _MOST_CURVES:
+        raise DomainError(f"{len(found)} curves cannot be told apart in one figure: give at most {_MOST_CURVES}")
+    return found
+
+
+def only(found: dict[str, NamedActivation]) -> NamedActivation:
+    """The activation of a figure that shows one.
+
+    Raises:
+        ActivationError: there are several.
+    """
+    if len(found) > 1:
+        raise ActivationError(f"this figure shows one activation, {len(found)} are given: give one")
+    return next(iter(found.values()))
+
+
+def network_of(named: NamedActivation, q_star: float, sigma_w: float | None, sigma_b: float) -> Network:
+    """The network with the weights given, by default the edge of chaos at q*.
+
+    Raises:
+        DomainError: biases without weights.
+    """
+    from meanfield.edge import edge_of_chaos
+    from meanfield.mean_field import MeanField
+
+    if sigma_w is None and sigma_b:
+        raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
+    return edge_of_chaos(named.phi, q_star) if sigma_w is None else MeanField(named.phi, sigma_w, sigma_b)
+
+
+def networks(
+    found: dict[str, NamedActivation], q_star: float, sigma_w: float | None, sigma_b: float, **_: Any
+) -> dict[str, Network]:
+    """Those of the activations that have the edge of chaos asked for; the others are told of on stderr.
+
+    Raises:
+        MeanFieldError: none has.
+    """
+    drawn: dict[str, Network] = {}
+    refusals = []
+    for label, named in found.items():
+        try:
+            drawn[label] = network_of(named, q_star, sigma_w, sigma_b)
+        except NO_ANSWER as refusal:
+            refusals.append((label, refusal))
+    if not drawn:
+        raise refusals[0][1]
+    for label, why in refusals:
+        print(f"meanfield: note: {label} is left out: {why}", file=sys.stderr)
+    return {"": next(iter(drawn.values()))} if len(found) == 1 else drawn

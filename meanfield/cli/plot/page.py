@@ -1,0 +1,163 @@
+"""What every kind of figure shares: where it goes, how large it is, in which style.
+
+A command of this room returns the drawing that its options ask for; `pictured` gives it the options of a page, draws,
+and writes all files together or none.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from meanfield.cli.output import as_csv
+from meanfield.cli.whole_files import write_whole
+from meanfield.errors import OutputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from meanfield.plot.drawing import Drawing
+    from meanfield.plot.page import Page
+
+__all__ = ["pictured"]
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "output": (
+        Annotated[
+            list[Path] | None,
+            typer.Option(
+                "--output",
+                "-o",
+                metavar="FILE",
+                help="A .pdf, .svg, .png, .pgf or .eps; repeat. Default: meanfield-KIND.pdf here.",
+                show_default=False,
+            ),
+        ],
+        None,
+    ),
+    "width": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--width", help="column (3.25in), page (6.75in) or a length: 3.25in, 8cm.", show_default=False
+            ),
+        ],
+        None,
+    ),
+    "height": (
+        Annotated[str | None, typer.Option("--height", help="A length; default by the figure.", show_default=False)],
+        None,
+    ),
+    "style": (Annotated[str, typer.Option("--style", help="paper, slides or FILE.mplstyle.")], "paper"),
+    "usetex": (Annotated[bool, typer.Option("--usetex", help="All text set by LaTeX.")], False),
+    "title": (Annotated[str | None, typer.Option("--title", help="Above the figure.", show_default=False)], None),
+    "legend": (
+        Annotated[
+            bool | None,
+            typer.Option(
+                "--legend/--no-legend",
+                help="All names in a box, or none; default: on the curves where they fit.",
+                show_default=False,
+            ),
+        ],
+        None,
+    ),
+    "dpi": (Annotated[float, typer.Option("--dpi", min=50, max=2400, help="Of a .png.")], 300.0),
+    "data": (
+        Annotated[
+            Path | None,
+            typer.Option("--data", metavar="FILE.csv", help="Write the numbers drawn.", show_default=False),
+        ],
+        None,
+    ),
+    "show": (Annotated[bool, typer.Option("--show", help="Open a window, where there is a display.")], False),
+}
+
+
+def pictured(kind: Callable[..., Drawing]) -> Callable[..., None]:
+    """The command that draws what `kind` returns, with the options of a page after its own."""
+    # What a command returns is known to the type checker alone: its name would load matplotlib.
+    hints = get_type_hints(kind, localns={"Drawing": object}, include_extras=True)
+    own = [p.replace(annotation=hints[name]) for name, p in inspect.signature(kind).parameters.items()]
+    shared = [
+        inspect.Parameter(f"page_{name}", inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _OPTIONS.items()
+    ]
+
+    @functools.wraps(kind)
+    def command(**given: Any) -> None:
+        page = {name: given.pop(f"page_{name}") for name in _OPTIONS}
+        _draw(kind, given, **page)
+
+    command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
+    return command
+
+
+def _draw(
+    kind: Callable[..., Drawing],
+    given: dict[str, Any],
+    *,
+    output: list[Path] | None,
+    width: str | None,
+    height: str | None,
+    style: str,
+    usetex: bool,
+    title: str | None,
+    legend: bool | None,
+    dpi: float,
+    data: Path | None,
+    show: bool,
+) -> None:
+    from meanfield.plot.drawing import new_figure
+    from meanfield.plot.page import Page, figure_of, format_of, latex_needed, render
+
+    paths = output or []
+    formats = {path: format_of(path) for path in paths}
+    _require_folders([*paths, *([data] if data else [])])
+    page = Page(width, height, style, usetex, title, legend)
+    for format in [*formats.values(), *([] if formats else ["pdf"])]:
+        latex_needed(format, page)
+    drawing = kind(**given)
+    figure = figure_of(new_figure(drawing, page))
+    for note in drawing.notes():
+        print(f"meanfield: note: {note}", file=sys.stderr)
+    window = _window(figure, page) if show else None
+    if show and window is None:
+        print("meanfield: note: there is no display to open a window on", file=sys.stderr)
+    if not paths and window is None:
+        paths = [Path(f"meanfield-{kind.__name__}.pdf")]
+        formats = {paths[0]: "pdf"}
+    command = shlex.join(["meanfield", *sys.argv[1:]])
+    contents = {path: render(figure, formats[path], page, command, dpi) for path in paths}
+    if data:
+        contents[data] = as_csv(drawing.records()).encode()
+    write_whole(contents)
+    if not output:
+        for path in contents:
+            print(f"wrote {path}")
+    if window is not None:
+        window()
+
+
+def _require_folders(paths: list[Path]) -> None:
+    """Refuse what cannot be written to before anything long is computed."""
+    for path in paths:
+        if not path.parent.is_dir():
+            raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
+    if len(set(map(Path.resolve, paths))) < len(paths):
+        raise OutputError("two results would go to one file: give each a name of its own")
+
+
+def _window(figure: Figure, page: Page) -> Callable[[], object] | None:
+    """What opens a window and waits until it is closed; None where there is no display."""
+    from meanfield.plot.window import window
+
+    return window(figure, page)

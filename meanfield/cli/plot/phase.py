@@ -1,0 +1,66 @@
+"""`meanfield plot phase`: the plane of initialisations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import M, Params, Slope, Tau, numbers, read_activations
+from meanfield.errors import DomainError
+
+if TYPE_CHECKING:
+    from meanfield.plot.drawing import Drawing
+
+__all__ = ["phase"]
+
+OneAct = Annotated[
+    str,
+    typer.Option(
+        "--act", help="A name, an expression in x, points, a file or package.module:function.", show_default=False
+    ),
+]
+QStar = Annotated[float, typer.Option("--q-star", help="Variance of the signal followed; q* of the point marked.")]
+SigmaW = Annotated[float | None, typer.Option("--sigma-w", help="σ_w of the point to mark.", show_default=False)]
+SigmaB = Annotated[float | None, typer.Option("--sigma-b", help="σ_b of the point to mark.", show_default=False)]
+Ends = Annotated[str | None, typer.Option("--range-w", help="Ends of the axis of σ_w: LOW,HIGH.", show_default=False)]
+EndsB = Annotated[str | None, typer.Option("--range-b", help="Ends of the axis of σ_b: LOW,HIGH.", show_default=False)]
+
+
+def phase(
+    act: OneAct,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = None,
+    range_w: Ends = None,
+    range_b: EndsB = None,
+) -> Drawing:
+    """Ordered and chaotic initialisations (σ_w, σ_b), the edge of chaos with its stable part, and a point marked.
+
+    \b
+    Examples:
+      meanfield plot phase --act hard-tanh
+      meanfield plot phase --act "clipped-relu(tau=1, m=1)" --sigma-w 3 --sigma-b 0.5
+    """
+    from meanfield.plot.phase_plane import PhasePlane
+
+    (named,) = read_activations([act], tau, m, slope, param)
+    if (sigma_w is None) != (sigma_b is None):
+        raise DomainError("a point has --sigma-w and --sigma-b: give both, or neither for the edge of chaos")
+    point = None if sigma_w is None or sigma_b is None else (sigma_w, sigma_b)
+    if point and not (point[0] > 0 and point[1] >= 0):
+        raise DomainError(f"({point[0]:g}, {point[1]:g}) is no initialisation: give --sigma-w > 0 and --sigma-b >= 0")
+    return PhasePlane(named.phi, point, q_star, _ends("--range-w", range_w), _ends("--range-b", range_b))
+
+
+def _ends(option: str, text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    ends = numbers(option, text)
+    if len(ends) != 2:
+        raise DomainError(f"{option} {text} does not have two ends: give LOW,HIGH such as 0.5,4")
+    return ends[0], ends[1]

@@ -1,0 +1,90 @@
+"""`meanfield plot slope`: V'(q*) and q*V''(q*) on the edge of chaos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import numbers, read_parameters
+from meanfield.cli.plot.networks import MRange, Ranges, TauRange
+from meanfield.errors import ActivationError, DomainError
+
+if TYPE_CHECKING:
+    from meanfield.plot.drawing import Drawing
+
+__all__ = ["slope"]
+
+Act = Annotated[str, typer.Option("--act", help="A name, or an expression in x, with parameters open.")]
+Against = Annotated[str, typer.Option("--against", help="What to go along: m, tau, another parameter, or q_star.")]
+Values = Annotated[
+    str | None, typer.Option("--values", help="Its values: START:STOP:COUNT; default 0.1 to 5 √q*.", show_default=False)
+]
+Sparsity = Annotated[
+    str | None,
+    typer.Option(
+        "--sparsity", help="P(φ = 0), kept along a curve by changing τ, or q* if τ is given.", show_default=False
+    ),
+]
+QStar = Annotated[str, typer.Option("--q-star", help="q*; a list for a curve each.")]
+
+_VALUES = {"q_star": (0.1, 8.0)}
+_USUAL, _COUNT = (0.1, 5.0), 120
+_MOST_CURVES = 8
+
+
+def slope(
+    act: Act = "clipped-relu",
+    against: Against = "m",
+    values: Values = None,
+    sparsity: Sparsity = None,
+    tau: TauRange = None,
+    m: MRange = None,
+    param: Ranges = None,
+    q_star: QStar = "1",
+) -> Drawing:
+    """V'(q*) and q*V''(q*) on the edge of chaos, against a parameter or q*; lists give a curve each.
+
+    \b
+    Examples:
+      meanfield plot slope --act clipped-relu --against m --sparsity 0.6,0.7,0.8,0.9
+      meanfield plot slope --against q_star --m 1 --sparsity 0.7,0.85 --values 0.25:6:60
+      meanfield plot slope --against tau --m 0.5,1,2 --values 0:2:80
+    """
+    from meanfield.activations.spec import parameters_of
+    from meanfield.plot.edge_slopes import EdgeSlopes
+    from meanfield.sweeps import slope_curve
+
+    against = against.replace("-", "_")
+    texts = read_parameters({"tau": tau, "m": m}, param, lambda _, value: value)
+    given = {name: numbers(f"the values of {name}", text) for name, text in texts.items()}
+    stars = numbers("--q-star", q_star)
+    shares: list[float | None] = [None] if sparsity is None else [*numbers("--sparsity", sparsity)]
+    open_ones = {"tau", "m"} & parameters_of(act) - {*given, against}
+    if sparsity is None and open_ones:
+        names = " and ".join(sorted(open_ones))
+        raise ActivationError(f"{act} has {names} left open: give a value, or a --sparsity to find it from")
+    if against == "q_star" and len(stars) > 1:
+        raise DomainError("--q-star is what the curves go along: give their other quantities")
+    if values is None:
+        low, high = _VALUES.get(against, _USUAL)
+        places = [low + (high - low) * k / (_COUNT - 1) for k in range(_COUNT)]
+    else:
+        places = numbers("--values", values)
+    if len(places) < 2:
+        raise DomainError(f"--values {values} is one point and no curve: give at least two")
+    curves = {}
+    axes: dict[str, Sequence[float | None]] = {"sparsity": shares, **given, "q_star": stars}
+    varied = [name for name, options in axes.items() if len(options) > 1]
+    for chosen in product(*axes.values()):
+        point = dict(zip(axes, chosen, strict=True))
+        label = ", ".join(f"{name}={point[name]:g}" for name in varied)
+        fixed = {name: value for name in given if (value := point[name]) is not None}
+        curves[label] = slope_curve(
+            act, against, places, fixed, sparsity=point["sparsity"], q_star=point["q_star"] or 0.0
+        )
+        if len(curves) > _MOST_CURVES:
+            raise DomainError(f"more than {_MOST_CURVES} curves cannot be told apart in one figure: give fewer")
+    return EdgeSlopes(curves)

@@ -1,0 +1,46 @@
+"""`meanfield plot summary`: one network on a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meanfield.cli.options import M, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
+from meanfield.cli.plot.design import Depth, Units
+from meanfield.cli.plot.phase import OneAct
+from meanfield.cli.plot.trajectory import Q0, Networks, Rho0, Samples, followed
+from meanfield.cli.plot.variance import QStar
+
+if TYPE_CHECKING:
+    from meanfield.plot.drawing import Drawing
+
+__all__ = ["summary"]
+
+
+def summary(
+    act: OneAct,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = 0.0,
+    units: Units = 300,
+    depth: Depth = 100,
+    q0: Q0 = None,
+    rho0: Rho0 = 0.5,
+    networks: Networks = 512,
+    samples: Samples = 12,
+    seed: Seed = 0,
+) -> Drawing:
+    """One page: φ and its density, V, R, trajectories, and a table of numbers.
+
+    \b
+    Examples:
+      meanfield plot summary --act "clipped-relu(tau=1.0364, m=1)" -o summary.pdf
+    """
+    from meanfield.plot.single_page import SinglePage
+
+    (named,) = read_activations([act], tau, m, slope, param)
+    network, paths = followed(named, q_star, sigma_w, sigma_b, units, depth, q0, rho0, networks, seed)
+    return SinglePage(network, paths, named.label, samples)

@@ -1,0 +1,78 @@
+"""`meanfield plot trajectory`: variance and correlation over depth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import M, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
+from meanfield.cli.plot.design import Depth, Units
+from meanfield.cli.plot.networks import network_of
+from meanfield.cli.plot.phase import OneAct
+from meanfield.cli.plot.variance import QStar
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.paths import SignalPaths
+    from meanfield.plot.drawing import Drawing, Network
+
+__all__ = ["Q0", "Networks", "Rho0", "Samples", "followed", "trajectory"]
+
+Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
+Rho0 = Annotated[float, typer.Option("--rho0", help="Correlation of the two inputs at layer 0.")]
+Networks = Annotated[int, typer.Option("--networks", help="Random networks behind the band of ρ.")]
+Samples = Annotated[int, typer.Option("--samples", min=0, max=100, help="How many of them are drawn.")]
+
+
+def trajectory(
+    act: OneAct,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = 0.0,
+    units: Units = 300,
+    depth: Depth = 100,
+    q0: Q0 = None,
+    rho0: Rho0 = 0.5,
+    networks: Networks = 512,
+    samples: Samples = 12,
+    seed: Seed = 0,
+) -> Drawing:
+    """The variance q^l and correlation ρ^l of two inputs over depth: theory, ±2 sd at a width, random networks.
+
+    \b
+    Examples:
+      meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=1)" --units 300 --depth 100
+      meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=2)" --depth 50 --networks 64 -o paths.pdf
+    """
+    from meanfield.plot.signal_trajectories import SignalTrajectories
+
+    (named,) = read_activations([act], tau, m, slope, param)
+    _, paths = followed(named, q_star, sigma_w, sigma_b, units, depth, q0, rho0, networks, seed)
+    return SignalTrajectories(paths, samples)
+
+
+def followed(
+    named: NamedActivation,
+    q_star: float,
+    sigma_w: float | None,
+    sigma_b: float,
+    units: int,
+    depth: int,
+    q0: float | None,
+    rho0: float,
+    networks: int,
+    seed: int,
+) -> tuple[Network, SignalPaths]:
+    """The network that the options describe, and its signals from q0, by default from q* or the one nearest to it."""
+    from meanfield.paths import signal_paths
+    from meanfield.plot.drawing import at_rest
+
+    network = network_of(named, q_star, sigma_w, sigma_b)
+    field, star = at_rest(network)
+    start = q0 if q0 is not None else star or q_star
+    return network, signal_paths(field, units, depth, start=start, rho=rho0, chains=networks, seed=seed)

@@ -1,0 +1,44 @@
+"""`meanfield plot variance`: V(q) against q."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.options import Acts, SigmaB, SigmaW, numbers
+from meanfield.cli.plot.networks import MRange, Ranges, SlopeRange, TauRange, family, networks
+
+if TYPE_CHECKING:
+    from meanfield.plot.drawing import Drawing
+
+__all__ = ["QStar", "variance"]
+
+QStar = Annotated[float, typer.Option("--q-star", help="q* of the edge of chaos.")]
+Q = Annotated[str | None, typer.Option("--q", help="Variances to draw: START:STOP:COUNT.", show_default=False)]
+Inset = Annotated[bool, typer.Option("--inset", help="Add V(q) − q around q*.")]
+
+
+def variance(
+    act: Acts,
+    tau: TauRange = None,
+    m: MRange = None,
+    slope: SlopeRange = None,
+    param: Ranges = None,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = 0.0,
+    q: Q = None,
+    inset: Inset = False,
+) -> Drawing:
+    """The variance map V(q) with the identity line; fixed points filled (stable), open (unstable) or half-filled.
+
+    \b
+    Examples:
+      meanfield plot variance --act clipped-relu --tau 1 --m 0.5,1,2,inf -o variance.pdf -o variance.png
+      meanfield plot variance --act "clipped-relu(tau=1.0364, m=2)" --inset
+    """
+    from meanfield.plot.variance_maps import VarianceMaps
+
+    drawn = networks(family(act, tau, m, slope, param), q_star, sigma_w, sigma_b)
+    return VarianceMaps(drawn, None if q is None else tuple(numbers("--q", q)), inset)

@@ -1,0 +1,82 @@
+"""V'(q*) and q*V''(q*) on the edge of chaos against a parameter or q*."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from meanfield.fields import FIELDS
+from meanfield.plot.drawing import Drawing, Record, draw
+from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves, symbol
+from meanfield.plot.page import Page
+from meanfield.sweeps import SlopeCurve
+
+__all__ = ["EdgeSlopes", "slope"]
+
+
+def slope(
+    curves: SlopeCurve | Mapping[str, SlopeCurve],
+    ax: Sequence[Axes] | None = None,
+    *,
+    page: Page | None = None,
+    **line: Any,
+) -> tuple[Axes, ...]:
+    """V'(q*) above q*V''(q*), against what the curves of `meanfield.slope_curve` go along; a gap where no edge is.
+
+    Args:
+        curves: one, or several by label.
+        ax: two Axes; by default those of a new figure.
+        page: size and style of a new figure.
+        line: passed on to matplotlib's lines.
+    """
+    return draw(EdgeSlopes(dict(curves) if isinstance(curves, Mapping) else {"": curves}), ax, page, **line)
+
+
+@dataclass(frozen=True)
+class EdgeSlopes(Drawing):
+    """See `slope`."""
+
+    curves: dict[str, SlopeCurve]
+    panels = 2
+    aspect = 1.15
+
+    def records(self) -> list[Record]:
+        """A row for every point of a curve; empty where there is no edge."""
+        keys = ("q_star", "sparsity", "V_prime", "q_V_double_prime")
+        return [
+            {"curve": label, curve.against: float(x), **{key: float(getattr(curve, key)[i]) for key in keys}}
+            for label, curve in self.curves.items()
+            for i, x in enumerate(curve.values)
+        ]
+
+    def notes(self) -> list[str]:
+        """Where there is no edge of chaos."""
+        notes = []
+        for label, curve in self.curves.items():
+            gap = curve.values[np.isnan(curve.V_prime)]
+            if gap.size:
+                where = f"{curve.against} = {gap[0]:g}" if gap.size == 1 else f"{gap.size} values from {gap[0]:g}"
+                notes.append(f"{label or 'the curve'}: no edge of chaos at {where} to {gap[-1]:g}, a gap in the figure")
+        return notes
+
+    def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
+        """Draw."""
+        upper, lower = axes
+        lines = []
+        for style, (label, curve) in zip(curve_styles(len(self.curves)), self.curves.items(), strict=True):
+            name = label_text(label) if label else "_slope"
+            lines += upper.plot(curve.values, curve.V_prime, **{**style, "label": name, **line})
+            lower.plot(curve.values, curve.q_V_double_prime, **{**style, "label": "_curvature", **line})
+        for ax, level in ((upper, 1.0), (lower, 0.0)):
+            ax.axhline(level, color=GREY, linewidth=0.8, zorder=1, label="_level")
+        values = next(iter(self.curves.values())).values
+        lower.set_xlim(float(values.min()), float(values.max()))
+        upper.set_ylabel(symbol("V_prime"))
+        lower.set_ylabel(symbol("q_V_double_prime"))
+        against = next(iter(self.curves.values())).against
+        lower.set_xlabel(symbol(against) if against in FIELDS else label_text(f"{against}=").rstrip("= $") + "$")
+        name_curves(upper, lines, [], legend)

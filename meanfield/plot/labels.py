@@ -1,0 +1,228 @@
+"""Naming curves: on the curve itself where the name fits and hides nothing, otherwise in a legend outside the Axes.
+
+A name is tried at many places along its curve and on every side of it, and stands where no curve, marker or other name
+is under it and its own curve is the nearest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import cycle, islice
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+
+from meanfield.fields import FIELDS
+from meanfield.plot.page import figure_of, plain, text_size
+
+__all__ = ["GREY", "curve_styles", "fixed_point_keys", "in_box", "label_text", "name_curves", "point_style", "symbol"]
+
+Array = NDArray[np.float64]
+
+#: Guides such as the identity line.
+GREY = "0.55"
+_DASHES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.2, 1.2)))
+#: Places along a curve at which its name is tried, and the empty space around a name, in points.
+_PLACES, _GAP = 60, 2.0
+_SIDES = [(x, y) for y in (1, -1, 0) for x in (0, 1, -1) if x or y]
+_KINDS = {
+    "stable": "full",
+    "unstable": "none",
+    "half-stable (from below)": "left",
+    "half-stable (from above)": "right",
+    "neutral": "bottom",
+}
+
+
+def symbol(key: str) -> str:
+    """A quantity as mathematics, for an axis."""
+    return FIELDS[key].latex
+
+
+def label_text(label: str) -> str:
+    """A label as a figure shows it: tau=0.5, the value of a parameter, as mathematics; anything else as it is."""
+    match = re.fullmatch(r"(\w+) *= *([-+.\w]+)", label)
+    if not match:
+        return plain(label)
+    name, value = match.groups()
+    shown = {"q_star": "q^*", "rho": r"\rho", "tau": r"\tau", "sparsity": "s", "slope": "a"}.get(name, name)
+    if not re.fullmatch(r"\\?[A-Za-z](\w*|\^\*)", shown) or (len(shown) > 1 and shown[0] != "\\" and shown != "q^*"):
+        shown = rf"\mathrm{{{shown}}}".replace("_", r"\_")
+    number = value.replace("inf", r"\infty")
+    return f"${shown} = {number}$"
+
+
+def curve_styles(count: int) -> list[dict[str, Any]]:
+    """Colours from dark to light, told apart in greyscale and by the colour-blind, each with dashes of its own."""
+    shades = np.linspace(0.05, 0.78, count) if count > 1 else [0.2]
+    colours = [colormaps["viridis"](shade) for shade in shades]
+    return [{"color": c, "linestyle": d} for c, d in zip(colours, islice(cycle(_DASHES), count), strict=True)]
+
+
+def point_style(kind: str, colour: Any) -> dict[str, Any]:
+    """The marker of a fixed point: filled where it attracts, open where it repels, half where from one side."""
+    fill = _KINDS[kind]
+    return {
+        "marker": "D" if kind == "neutral" else "o",
+        "fillstyle": "full" if fill == "none" else fill,
+        "markerfacecolor": "white" if fill == "none" else colour,
+        "markerfacecoloralt": "white",
+        "markeredgecolor": colour,
+        "linestyle": "none",
+        "zorder": 4,
+        "clip_on": False,
+    }
+
+
+def fixed_point_keys(kinds: Sequence[str]) -> list[Line2D]:
+    """What explains the markers that were drawn."""
+    return [Line2D([], [], label=kind, **point_style(kind, "0.2")) for kind in _KINDS if kind in kinds]
+
+
+def name_curves(ax: Axes, curves: Sequence[Line2D], keys: Sequence[Artist] = (), legend: bool | None = None) -> None:
+    """Name curves by their labels, and explain `keys`, further artists with a label, in a box.
+
+    `legend`: True puts all into the box, False leaves all out.
+    """
+    if legend is False:
+        return
+    shown = [curve for curve in curves if not str(curve.get_label()).startswith("_") and curve.get_label()]
+    if keys:
+        # First, for it changes the room that there is.
+        in_box(ax, keys)
+    if not shown or (legend is None and _on_curves(ax, shown)):
+        return
+    in_box(ax, [*shown, *keys])
+
+
+def in_box(ax: Axes, handles: Sequence[Artist]) -> None:
+    """A legend above the Axes, in as many columns as there is room for."""
+    figure = figure_of(ax)
+    for columns in range(len(handles), 0, -1):
+        legend = ax.legend(
+            handles=list(handles),
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=columns,
+            borderpad=0.1,
+            borderaxespad=0.3,
+        )
+        for text in legend.get_texts():
+            text.set_fontsize(text_size(text.get_text()))
+        # One too wide would leave the Axes no room while it is measured.
+        legend.set_in_layout(False)
+        figure.draw_without_rendering()
+        if legend.get_window_extent().x1 <= figure.bbox.x1 or columns == 1:
+            legend.set_in_layout(True)
+            break
+
+
+def _on_curves(ax: Axes, curves: Sequence[Line2D]) -> bool:
+    """Put every name on its curve; none, and False, where one does not fit."""
+    figure_of(ax).draw_without_rendering()
+    point = figure_of(ax).dpi / 72
+    frame = ax.get_window_extent()
+    paths = {line: _pixels(ax, line) for line in ax.get_lines()}
+    # Insets and texts that are there already are in the way like names.
+    taken = [child.get_window_extent() for child in (*ax.child_axes, *ax.texts)]
+    names: list[Text] = []
+    for curve in curves:
+        label = str(curve.get_label())
+        text = ax.annotate(
+            label,
+            (0, 0),
+            (0, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            color=curve.get_color(),
+            fontsize=text_size(label),
+        )
+        names.append(text)
+        box = text.get_window_extent()
+        place = _place(paths, curve, box.width, box.height, taken, frame, point)
+        if place is None:
+            for name in names:
+                name.remove()
+            return False
+        anchor, offset = place
+        text.xy = tuple(ax.transData.inverted().transform(anchor))
+        text.set_position(tuple(offset / point))
+        taken.append(_around(anchor + offset, box.width, box.height))
+    return True
+
+
+def _place(
+    paths: dict[Line2D, Array],
+    curve: Line2D,
+    width: float,
+    height: float,
+    taken: Sequence[Bbox],
+    frame: Bbox,
+    point: float,
+) -> tuple[Array, Array] | None:
+    """Where the middle of a name goes: a point of its curve and the offset from there, in pixels; None if nowhere."""
+    own = paths[curve]
+    others = np.concatenate([path for line, path in paths.items() if line is not curve] or [np.empty((0, 2))])
+    gap = _GAP * point
+    best, best_room = None, 0.0
+    steps = np.linspace(len(own) - 1, 0, min(_PLACES, len(own))).astype(int)
+    for step in steps:
+        anchor = own[step]
+        for x, y in _SIDES:
+            offset = np.array([x * (width / 2 + 2 * gap), y * (height / 2 + 2 * gap)])
+            if x and y:
+                offset *= [1, 0.6]
+            box = _around(anchor + offset, width + 2 * gap, height + 2 * gap)
+            if not (frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and box.y1 < frame.y1):
+                continue
+            if any(box.overlaps(other) for other in taken) or _inside(box, own) or _inside(box, others):
+                continue
+            room = _distance(box, others) / max(_distance(box, own), gap)
+            room = min(room, 6.0)
+            if room > 1.3 and room > best_room + 0.25:
+                best, best_room = (anchor, offset), room
+    return best
+
+
+def _around(middle: Array, width: float, height: float) -> Bbox:
+    return Bbox.from_bounds(middle[0] - width / 2, middle[1] - height / 2, width, height)
+
+
+def _inside(box: Bbox, points: Array) -> bool:
+    x, y = points[:, 0], points[:, 1]
+    return bool(((x >= box.x0) & (x <= box.x1) & (y >= box.y0) & (y <= box.y1)).any())
+
+
+def _distance(box: Bbox, points: Array) -> float:
+    """From the box to the nearest point, ∞ if there is none."""
+    if not len(points):
+        return float("inf")
+    x = np.maximum(np.maximum(box.x0 - points[:, 0], points[:, 0] - box.x1), 0)
+    y = np.maximum(np.maximum(box.y0 - points[:, 1], points[:, 1] - box.y1), 0)
+    return float(np.hypot(x, y).min())
+
+
+def _pixels(ax: Axes, line: Line2D) -> Array:
+    """Points of a line a pixel or two apart, those within the Axes, and its markers."""
+    points = np.asarray(line.get_transform().transform(np.asarray(line.get_xydata(), dtype=float)))
+    points = points[np.isfinite(points).all(axis=1)]
+    frame = ax.get_window_extent()
+    if len(points) > 1 and line.get_linestyle() != "None":
+        low, high = np.array([frame.x0, frame.y0]) - 5, np.array([frame.x1, frame.y1]) + 5
+        points = np.clip(points, low - 1e4, high + 1e4)
+        lengths = np.hypot(*np.diff(points, axis=0).T)
+        along = np.concatenate([[0.0], np.cumsum(lengths)])
+        every = np.linspace(0, along[-1], min(int(along[-1] / 1.5) + 2, 20_000))
+        points = np.column_stack([np.interp(every, along, points[:, i]) for i in (0, 1)])
+    inside = (points[:, 0] >= frame.x0 - 1) & (points[:, 0] <= frame.x1 + 1)
+    inside &= (points[:, 1] >= frame.y0 - 1) & (points[:, 1] <= frame.y1 + 1)
+    return np.asarray(points[inside])

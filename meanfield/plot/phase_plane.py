@@ -1,0 +1,250 @@
+"""The plane of initialisations: ordered and chaotic phases, and the edge of chaos between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.edge import edge_of_chaos
+from meanfield.edge_points import EdgeCurve, edge_curve
+from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.phases import PhaseDiagram, phase_diagram
+from meanfield.plot.drawing import Drawing, Record, draw
+from meanfield.plot.labels import name_curves, symbol
+from meanfield.plot.page import Page
+from meanfield.stability import MARGIN, words
+
+__all__ = ["PhasePlane", "phase"]
+
+Array = NDArray[np.float64]
+
+#: Networks along either axis, and points of the edge for q* from 1/f² to f² of the one marked.
+_CELLS, _EDGE_POINTS, _FURTHEST = 81, 2001, 100.0
+_ORDERED, _CHAOTIC = "#d3e3f1", "#fbe6c5"
+#: How each part of the edge is drawn.
+_PARTS: dict[str, dict[str, Any]] = {
+    "stable": {"linewidth_factor": 1.6, "linestyle": "-"},
+    "neutral": {"linewidth_factor": 1.0, "linestyle": (0, (5, 1.5, 1, 1.5))},
+    "unstable": {"linewidth_factor": 1.0, "linestyle": (0, (2.5, 1.2))},
+}
+
+
+def phase(
+    activation: PiecewiseLinear,
+    ax: Axes | None = None,
+    *,
+    point: tuple[float, float] | None = None,
+    q_star: float = 1.0,
+    sigma_w: tuple[float, float] | None = None,
+    sigma_b: tuple[float, float] | None = None,
+    page: Page | None = None,
+    **line: Any,
+) -> Axes:
+    """Ordered and chaotic initialisations (σ_w, σ_b), and the edge of chaos, its stable part set off.
+
+    Args:
+        activation: φ.
+        ax: where to draw; by default a new figure.
+        point: the initialisation (σ_w, σ_b) to mark; by default the edge of chaos at `q_star`.
+        q_star: the variance from which the signal in each network is followed, and q* of the default point.
+        sigma_w, sigma_b: the ends of the axes; by default around the point.
+        page: size and style of a new figure.
+        line: passed on to matplotlib for the edge.
+
+    Raises:
+        NoEdgeOfChaos: φ has no edge at `q_star`, and no `point` or ends are given.
+        DomainError: a scale out of range.
+    """
+    return draw(PhasePlane(activation, point, q_star, sigma_w, sigma_b), ax, page, **line)
+
+
+@dataclass(frozen=True)
+class PhasePlane(Drawing):
+    """See `phase`."""
+
+    activation: PiecewiseLinear
+    point: tuple[float, float] | None = None
+    q_star: float = 1.0
+    sigma_w: tuple[float, float] | None = None
+    sigma_b: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        for name, ends in (("sigma_w", self.sigma_w), ("sigma_b", self.sigma_b)):
+            if ends is not None and not (0 <= ends[0] < ends[1] < math.inf):
+                raise DomainError(
+                    f"{name} from {ends[0]:g} to {ends[1]:g} is no range: give two ends, 0 or more, ascending"
+                )
+        _ = self._diagram
+
+    @cached_property
+    def _marked(self) -> tuple[float, float] | None:
+        if self.point is not None:
+            return self.point
+        try:
+            edge = edge_of_chaos(self.activation, self.q_star)
+        except NoEdgeOfChaos:
+            if self.sigma_w is None or self.sigma_b is None:
+                raise
+            return None
+        return edge.sigma_w, edge.sigma_b
+
+    @cached_property
+    def _ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        w, b = self._marked or (1.0, 0.5)
+        return (
+            self.sigma_w or (0.25 * w, 2.0 * w),
+            self.sigma_b or (0.0, 2.2 * b if b else 0.8 * math.sqrt(self.q_star)),
+        )
+
+    @cached_property
+    def _edge(self) -> EdgeCurve | None:
+        q = np.geomspace(self.q_star / _FURTHEST**2, self.q_star * _FURTHEST**2, _EDGE_POINTS)
+        try:
+            return edge_curve(self.activation, q)
+        except NoEdgeOfChaos:
+            return None
+
+    @cached_property
+    def _diagram(self) -> PhaseDiagram:
+        (w0, w1), (b0, b1) = self._ends
+        w = np.linspace(w0, w1, _CELLS)
+        # A network needs weights.
+        w[0] = max(w[0], 1e-3 * w1)
+        return phase_diagram(self.activation, w.tolist(), np.linspace(b0, b1, _CELLS).tolist(), self.q_star)
+
+    @cached_property
+    def _words(self) -> NDArray[np.str_]:
+        assert self._edge is not None
+        return words(self._edge.V_prime, self._edge.q_star * self._edge.V_double_prime)
+
+    def records(self) -> list[Record]:
+        """The networks of the plane, with χ₁ and phase; the points of the edge, with q* and its stability; the mark."""
+        d = self._diagram
+        rows: list[Record] = [
+            {
+                "series": "plane",
+                "sigma_w": float(w),
+                "sigma_b": float(b),
+                "q_star": float(d.q_star[i, j]),
+                "chi_1": float(d.chi_1[i, j]),
+                "V_prime": None,
+                "word": str(d.phase[i, j]),
+            }
+            for i, b in enumerate(d.sigma_b)
+            for j, w in enumerate(d.sigma_w)
+        ]
+        e = self._edge
+        for i, word in enumerate(self._words if e is not None else []):
+            if word and e is not None:
+                rows.append(
+                    {
+                        "series": "edge",
+                        "sigma_w": float(e.sigma_w[i]),
+                        "sigma_b": float(e.sigma_b[i]),
+                        "q_star": float(e.q_star[i]),
+                        "chi_1": 1.0,
+                        "V_prime": float(e.V_prime[i]),
+                        "word": str(word),
+                    }
+                )
+        if self._marked:
+            w, b = self._marked
+            empty = dict.fromkeys(("q_star", "chi_1", "V_prime"))
+            rows.append({"series": "point", "sigma_w": w, "sigma_b": b, **empty, "word": ""})
+        return rows
+
+    def notes(self) -> list[str]:
+        """What is missing."""
+        if self._edge is None or not self._words.any():
+            return ["the activation has no edge of chaos: all of the plane is of one phase"]
+        return []
+
+    def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
+        """Draw."""
+        (ax,) = axes
+        d = self._diagram
+        gain = np.clip(np.nan_to_num(d.chi_1, nan=1e6), 0, 1e6)
+        # A network on the edge belongs to neither side; without a margin rounding would speckle a line of them.
+        ax.contourf(d.sigma_w, d.sigma_b, gain, levels=[-1, 1, 2e6], colors=[_ORDERED, _CHAOTIC], zorder=0)
+        (w0, w1), (b0, b1) = self._ends
+        lines = self._paint_edge(ax, line)
+        if self._marked:
+            ax.plot(
+                *self._marked,
+                marker="*",
+                markersize=9,
+                color="black",
+                markeredgecolor="white",
+                linestyle="none",
+                zorder=5,
+                clip_on=False,
+                label="_point",
+            )
+        ax.set_xlim(w0, w1)
+        ax.set_ylim(b0, b1)
+        ax.set_xlabel(symbol("sigma_w"))
+        ax.set_ylabel(symbol("sigma_b"))
+        if legend is not False:
+            keys = lines if legend or len(lines) > 1 or lines else []
+            name_curves(ax, [], keys, legend)
+            self._name_phases(ax, gain)
+
+    def _paint_edge(self, ax: Axes, line: dict[str, Any]) -> list[Line2D]:
+        e = self._edge
+        if e is None or not self._words.any():
+            return []
+        w, b = e.sigma_w, e.sigma_b
+        if self.activation.is_homogeneous:
+            # The edge is one point, at every q*; between the phases lies the line of its σ_w.
+            return []
+        keys = {}
+        change = [0, *(np.flatnonzero(self._words[1:] != self._words[:-1]) + 1), len(self._words)]
+        for first, last in pairwise(change):
+            word = str(self._words[first])
+            if not word:
+                continue
+            part = dict(_PARTS[word])
+            factor = part.pop("linewidth_factor")
+            end = min(last + 1, len(w))
+            (drawn,) = ax.plot(
+                w[first:end], b[first:end], **{"color": "black", **part, "zorder": 3, "label": f"_{word}", **line}
+            )
+            if "linewidth" not in line:
+                drawn.set_linewidth(factor * drawn.get_linewidth())
+            keys[word] = Line2D(
+                [],
+                [],
+                color=drawn.get_color(),
+                linestyle=part["linestyle"],
+                linewidth=drawn.get_linewidth(),
+                label=f"edge, {word}",
+            )
+        return list(keys.values())
+
+    def _name_phases(self, ax: Axes, gain: Array) -> None:
+        """Each phase by name where it is widest."""
+        d = self._diagram
+        for name, inside in (("ordered", gain < 1 - MARGIN), ("chaotic", gain > 1 + MARGIN)):
+            room = _room(inside)
+            # Two margins of a name's width must lie within.
+            if room.max() * 2 > 0.22 * _CELLS:
+                i, j = np.unravel_index(int(np.argmax(room)), room.shape)
+                ax.text(float(d.sigma_w[j]), float(d.sigma_b[i]), name, ha="center", va="center", zorder=2)
+
+
+def _room(inside: NDArray[np.bool_]) -> Array:
+    """For each cell of a phase, how far the nearest cell that is not of it lies, in cells; the frame is outside."""
+    from scipy.ndimage import distance_transform_edt
+
+    padded = np.pad(inside, 1)
+    return np.asarray(distance_transform_edt(padded))[1:-1, 1:-1]
