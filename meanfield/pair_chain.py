@@ -91,8 +91,7 @@ def _correlation(roots: Array, product: Array, distance: Array) -> Array:
     """ρ and 1 − ρ, as rows, from √K_11 and √K_22, K_12, and K_11 + K_22 − 2K_12."""
     first, second = roots
     with np.errstate(divide="ignore"):
-        # √K_11 · √K_22 would not always give back K_11 where both are equal, and could overflow.
-        rho = np.clip(product / np.square(first) * (first / second), -1, 1)
+        rho = np.clip(product / first / second, -1, 1)
         lost = np.clip((distance / first - np.square(second - first) / first) / (2 * second), 0, 2)
     # For inputs far apart the difference of two large numbers is the worse way.
     near = distance <= first * second

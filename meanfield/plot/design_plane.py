@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.lines import Line2D
@@ -73,9 +73,8 @@ class DesignPlane(Drawing):
         d = self.designs
         x, y = d.sparsity, d.values
         slope, escape = np.ma.masked_invalid(d.V_prime.T), np.ma.masked_invalid(np.clip(d.escape_probability.T, 0, 1))
-        shades = colormaps["viridis"](np.linspace(1.0, 0.25, len(_BANDS) - 1))
-        # Towards white, so that black lines and their numbers are read on every band.
-        colours = ListedColormap(0.45 + 0.55 * shades)
+        # Light enough that black lines and their numbers are read on every band.
+        colours = ListedColormap(colormaps["Blues"](np.linspace(0.0, 0.6, len(_BANDS) - 1)))
         bands = ax.contourf(x, y, escape, levels=_BANDS, cmap=colours, norm=BoundaryNorm(_BANDS, colours.N), zorder=0)
         contours = ax.contour(
             x, y, slope, levels=_SLOPES, **{"colors": "black", "linewidths": 0.8, "linestyles": "-", **line}
@@ -104,4 +103,4 @@ class DesignPlane(Drawing):
                 ),
             ]
             in_box(ax, keys)
-            ax.clabel(contours, fmt="%g", fontsize=8, inline=True, inline_spacing=2)
+            ax.clabel(contours, fmt="%g", fontsize=rcParams["font.size"], inline=True, inline_spacing=2)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from meanfield.edge import EdgeOfChaos
 from meanfield.errors import DomainError
 from meanfield.mean_field import MeanField
-from meanfield.plot.page import Page
+from meanfield.plot.page import Page, figure_of
 from meanfield.stability import diagnose
 
 __all__ = ["Drawing", "Network", "Networks", "at_rest", "draw", "named", "new_figure"]
@@ -56,6 +56,10 @@ def new_figure(drawing: Drawing, page: Page, **line: Any) -> list[Axes]:
     with page.context():
         axes = drawing.arrange(page.figure(drawing.aspect, drawing.usual_width))
         drawing.paint(axes, page.legend, **line)
+        figure = figure_of(axes)
+        figure.draw_without_rendering()
+        # Names stand where they do for this layout.
+        figure.set_layout_engine("none")
     return axes
 
 

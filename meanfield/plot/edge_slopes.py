@@ -70,7 +70,7 @@ class EdgeSlopes(Drawing):
         for style, (label, curve) in zip(curve_styles(len(self.curves)), self.curves.items(), strict=True):
             name = label_text(label) if label else "_slope"
             lines += upper.plot(curve.values, curve.V_prime, **{**style, "label": name, **line})
-            lower.plot(curve.values, curve.q_V_double_prime, **{**style, "label": "_curvature", **line})
+            lines += lower.plot(curve.values, curve.q_V_double_prime, **{**style, "label": name, **line})
         for ax, level in ((upper, 1.0), (lower, 0.0)):
             ax.axhline(level, color=GREY, linewidth=0.8, zorder=1, label="_level")
         values = next(iter(self.curves.values())).values
@@ -79,4 +79,4 @@ class EdgeSlopes(Drawing):
         lower.set_ylabel(symbol("q_V_double_prime"))
         against = next(iter(self.curves.values())).against
         lower.set_xlabel(symbol(against) if against in FIELDS else label_text(f"{against}=").rstrip("= $") + "$")
-        name_curves(upper, lines, [], legend)
+        name_curves((upper, lower), lines, [], legend)

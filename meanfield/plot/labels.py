@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -30,8 +31,11 @@ Array = NDArray[np.float64]
 #: Guides such as the identity line.
 GREY = "0.55"
 _DASHES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.2, 1.2)))
+#: A name is this much darker than its curve, for letters are thinner than lines.
+_DARKER = 0.75
+_NOWHERE = np.empty((0, 2))
 #: Places along a curve at which its name is tried, and the empty space around a name, in points.
-_PLACES, _GAP = 60, 2.0
+_PLACES, _GAP = 60, 1.5
 _SIDES = [(x, y) for y in (1, -1, 0) for x in (0, 1, -1) if x or y]
 _KINDS = {
     "stable": "full",
@@ -87,20 +91,25 @@ def fixed_point_keys(kinds: Sequence[str]) -> list[Line2D]:
     return [Line2D([], [], label=kind, **point_style(kind, "0.2")) for kind in _KINDS if kind in kinds]
 
 
-def name_curves(ax: Axes, curves: Sequence[Line2D], keys: Sequence[Artist] = (), legend: bool | None = None) -> None:
+def name_curves(
+    panels: Axes | Sequence[Axes], curves: Sequence[Line2D], keys: Sequence[Artist] = (), legend: bool | None = None
+) -> None:
     """Name curves by their labels, and explain `keys`, further artists with a label, in a box.
 
-    `legend`: True puts all into the box, False leaves all out.
+    Where the figure has several panels with the same curves, in the same order, the names stand in the first in which
+    they fit; `curves` are those of all panels, one panel after another. `legend`: True puts all into the box, which
+    stands over the first panel, False leaves all out.
     """
     if legend is False:
         return
-    shown = [curve for curve in curves if not str(curve.get_label()).startswith("_") and curve.get_label()]
+    axes = [panels] if isinstance(panels, Axes) else list(panels)
+    shown = [curve for curve in curves if curve.get_label() and not str(curve.get_label()).startswith("_")]
     if keys:
         # First, for it changes the room that there is.
-        in_box(ax, keys)
-    if not shown or (legend is None and _on_curves(ax, shown)):
+        in_box(axes[0], keys)
+    if not shown or (legend is None and any(_on_curves(ax, [c for c in shown if c.axes is ax]) for ax in axes)):
         return
-    in_box(ax, [*shown, *keys])
+    in_box(axes[0], [*(curve for curve in shown if curve.axes is axes[0]), *keys])
 
 
 def in_box(ax: Axes, handles: Sequence[Artist]) -> None:
@@ -127,7 +136,9 @@ def in_box(ax: Axes, handles: Sequence[Artist]) -> None:
 
 def _on_curves(ax: Axes, curves: Sequence[Line2D]) -> bool:
     """Put every name on its curve; none, and False, where one does not fit."""
-    figure_of(ax).draw_without_rendering()
+    for _ in range(2):
+        # What the first layout does to the ticks, the second takes into account.
+        figure_of(ax).draw_without_rendering()
     point = figure_of(ax).dpi / 72
     frame = ax.get_window_extent()
     paths = {line: _pixels(ax, line) for line in ax.get_lines()}
@@ -141,9 +152,10 @@ def _on_curves(ax: Axes, curves: Sequence[Line2D]) -> bool:
             (0, 0),
             (0, 0),
             textcoords="offset points",
+            annotation_clip=False,
             ha="center",
             va="center",
-            color=curve.get_color(),
+            color=tuple(_DARKER * channel for channel in to_rgb(curve.get_color())),
             fontsize=text_size(label),
         )
         names.append(text)
@@ -171,24 +183,27 @@ def _place(
 ) -> tuple[Array, Array] | None:
     """Where the middle of a name goes: a point of its curve and the offset from there, in pixels; None if nowhere."""
     own = paths[curve]
-    others = np.concatenate([path for line, path in paths.items() if line is not curve] or [np.empty((0, 2))])
+    obstacles = np.concatenate([path for line, path in paths.items() if line is not curve] or [_NOWHERE])
+    # A name may well stand by a guide, which has none that it could be taken for.
+    rivals = [path for line, path in paths.items() if line is not curve and not str(line.get_label()).startswith("_")]
+    others = np.concatenate(rivals or [_NOWHERE])
     gap = _GAP * point
     best, best_room = None, 0.0
     steps = np.linspace(len(own) - 1, 0, min(_PLACES, len(own))).astype(int)
     for step in steps:
         anchor = own[step]
-        for x, y in _SIDES:
-            offset = np.array([x * (width / 2 + 2 * gap), y * (height / 2 + 2 * gap)])
+        for (x, y), away in product(_SIDES, (2 * gap, 4 * gap)):
+            offset = np.array([x * (width / 2 + away), y * (height / 2 + away)])
             if x and y:
                 offset *= [1, 0.6]
             box = _around(anchor + offset, width + 2 * gap, height + 2 * gap)
             if not (frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and box.y1 < frame.y1):
                 continue
-            if any(box.overlaps(other) for other in taken) or _inside(box, own) or _inside(box, others):
+            if any(box.overlaps(other) for other in taken) or _inside(box, own) or _inside(box, obstacles):
                 continue
             room = _distance(box, others) / max(_distance(box, own), gap)
             room = min(room, 6.0)
-            if room > 1.3 and room > best_room + 0.25:
+            if room > 1.2 and room > best_room + 0.25:
                 best, best_room = (anchor, offset), room
     return best
 

@@ -248,8 +248,10 @@ def render(figure: Figure, format: str, page: Page, command: str = "mf.plot", dp
     buffer = io.BytesIO() if format != "pgf" else io.StringIO()
     with page.context():
         options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
+        if metadata[format]:
+            options["metadata"] = metadata[format]
         try:
-            figure.savefig(buffer, format=format, metadata=metadata[format] or None, **options)
+            figure.savefig(buffer, format=format, **options)
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             raise _latex_fault(format, error) from None
     content = buffer.getvalue()

@@ -20,7 +20,7 @@ from meanfield.edge_points import EdgeCurve, edge_curve
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.phases import PhaseDiagram, phase_diagram
 from meanfield.plot.drawing import Drawing, Record, draw
-from meanfield.plot.labels import name_curves, symbol
+from meanfield.plot.labels import in_box, symbol
 from meanfield.plot.page import Page
 from meanfield.stability import MARGIN, words
 
@@ -195,8 +195,8 @@ class PhasePlane(Drawing):
         ax.set_xlabel(symbol("sigma_w"))
         ax.set_ylabel(symbol("sigma_b"))
         if legend is not False:
-            keys = lines if legend or len(lines) > 1 or lines else []
-            name_curves(ax, [], keys, legend)
+            if lines:
+                in_box(ax, lines)
             self._name_phases(ax, gain)
 
     def _paint_edge(self, ax: Axes, line: dict[str, Any]) -> list[Line2D]:
@@ -204,6 +204,7 @@ class PhasePlane(Drawing):
         if e is None or not self._words.any():
             return []
         w, b = e.sigma_w, e.sigma_b
+        (w0, w1), (b0, b1) = self._ends
         if self.activation.is_homogeneous:
             # The edge is one point, at every q*; between the phases lies the line of its σ_w.
             return []
@@ -211,7 +212,8 @@ class PhasePlane(Drawing):
         change = [0, *(np.flatnonzero(self._words[1:] != self._words[:-1]) + 1), len(self._words)]
         for first, last in pairwise(change):
             word = str(self._words[first])
-            if not word:
+            seen = (w[first:last] >= w0) & (w[first:last] <= w1) & (b[first:last] >= b0) & (b[first:last] <= b1)
+            if not word or not seen.any():
                 continue
             part = dict(_PARTS[word])
             factor = part.pop("linewidth_factor")

@@ -130,7 +130,7 @@ class SignalTrajectories(Drawing):
         p = self.paths
         with np.errstate(all="ignore"):
             band = p.q_mean + 2 * p.q_sd
-        usual = np.percentile(p.chains.first, 90, axis=1).max()
+        usual = np.percentile(p.chains.first, 95, axis=1).max()
         reach = max(p.q[0], min(float(usual), 6 * p.q[0]))
         for values in (p.q, band):
             known = values[np.isfinite(values)]

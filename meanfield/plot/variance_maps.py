@@ -29,7 +29,7 @@ _POINTS, _BEYOND = 401, 1.6
 #: The inset shows V(q) − q from q*/f to f q*.
 _INSET = 1.6
 #: A fixed point on top of others is drawn this much larger than the one before.
-_RING = 0.55
+_RING = 0.4
 
 
 def variance(
