@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test bench accuracy clean
+.PHONY: install demo test bench accuracy gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -35,6 +35,10 @@ bench: .venv/installed-bench
 accuracy: .venv/installed-bench
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/finite_width.py
+
+# Every command of the page, as it stands there.
+gallery: install
+	cd docs/gallery && grep '^meanfield plot' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist

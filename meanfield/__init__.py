@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meanfield import plot as plot
     from meanfield import symbolic as symbolic
     from meanfield.activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
     from meanfield.activations.spec import activation as activation
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from meanfield.escape import Escapes as Escapes
     from meanfield.escape import Requirement as Requirement
     from meanfield.escape import escapes as escapes
+    from meanfield.escape_law import escape_probability as escape_probability
     from meanfield.family import Family as Family
     from meanfield.finite_width import FiniteWidth as FiniteWidth
     from meanfield.finite_width import at_width as at_width
@@ -58,6 +60,10 @@ if TYPE_CHECKING:
     from meanfield.stability import diagnose as diagnose
     from meanfield.stability import diagnose_edge as diagnose_edge
     from meanfield.stability import verdict as verdict
+    from meanfield.sweeps import DesignMap as DesignMap
+    from meanfield.sweeps import SlopeCurve as SlopeCurve
+    from meanfield.sweeps import design_map as design_map
+    from meanfield.sweeps import slope_curve as slope_curve
 
 __version__ = "0.1.0"
 
@@ -88,6 +94,7 @@ _HOMES = {
     "Escapes": "escape",
     "Requirement": "escape",
     "escapes": "escape",
+    "escape_probability": "escape_law",
     "Family": "family",
     "FiniteWidth": "finite_width",
     "at_width": "finite_width",
@@ -104,14 +111,18 @@ _HOMES = {
     "diagnose": "stability",
     "diagnose_edge": "stability",
     "verdict": "stability",
+    "DesignMap": "sweeps",
+    "SlopeCurve": "sweeps",
+    "design_map": "sweeps",
+    "slope_curve": "sweeps",
 }
 
-__all__ = [*_HOMES, "__version__", "symbolic"]
+__all__ = [*_HOMES, "__version__", "plot", "symbolic"]
 
 
 def __getattr__(name: str) -> object:
-    if name == "symbolic":
-        return import_module("meanfield.symbolic")
+    if name in ("plot", "symbolic"):
+        return import_module(f"meanfield.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'meanfield' has no attribute {name!r}")
     value = getattr(import_module(f"meanfield.{_HOMES[name]}"), name)

@@ -10,7 +10,9 @@ import numpy as np
 from matplotlib import colormaps, rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.contour import ContourSet
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 
 from meanfield.fields import FIELDS
 from meanfield.plot.drawing import Drawing, Record, draw
@@ -103,4 +105,16 @@ class DesignPlane(Drawing):
                 ),
             ]
             in_box(ax, keys)
-            ax.clabel(contours, fmt="%g", fontsize=rcParams["font.size"], inline=True, inline_spacing=2)
+            self._number(ax, contours)
+
+    def _number(self, ax: Axes, contours: ContourSet) -> None:
+        """Write V' on its contours, where one number does not run into another."""
+        numbers = ax.clabel(contours, fmt="%g", fontsize=rcParams["font.size"], inline=True, inline_spacing=2)
+        figure_of(ax).draw_without_rendering()
+        kept: list[Bbox] = []
+        for number in numbers or []:
+            box = number.get_window_extent()
+            if any(box.overlaps(other) for other in kept):
+                number.set_visible(False)
+            else:
+                kept.append(box)

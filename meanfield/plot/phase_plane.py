@@ -29,7 +29,7 @@ __all__ = ["PhasePlane", "phase"]
 Array = NDArray[np.float64]
 
 #: Networks along either axis, and points of the edge for q* from 1/f² to f² of the one marked.
-_CELLS, _EDGE_POINTS, _FURTHEST = 81, 2001, 100.0
+_CELLS, _EDGE_POINTS, _FURTHEST = 65, 2001, 100.0
 _ORDERED, _CHAOTIC = "#d3e3f1", "#fbe6c5"
 #: How each part of the edge is drawn.
 _PARTS: dict[str, dict[str, Any]] = {
