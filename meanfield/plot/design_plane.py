@@ -24,7 +24,7 @@ __all__ = ["DesignPlane", "design"]
 
 #: Bands of the escape probability, and those of their bounds that are drawn as lines.
 _BANDS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
-_SLOPES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+_SLOPES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def design(designs: DesignMap, ax: Axes | None = None, *, page: Page | None = None, **line: Any) -> Axes:

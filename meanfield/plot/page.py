@@ -11,7 +11,7 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,12 +125,18 @@ class Page:
         context: AbstractContextManager[None] = matplotlib_style.context(chosen)
         return context
 
-    def figure(self, aspect: float, usual_width: float = _WIDTHS["column"]) -> Figure:
-        """A new figure, `aspect` its height over its width unless the page has a height; within the context."""
+    def figure(
+        self, aspect: float, usual_width: float = _WIDTHS["column"], make: Callable[..., Figure] = Figure
+    ) -> Figure:
+        """A new figure, `aspect` its height over its width unless the page has a height; within the context.
+
+        `make` is given its size in inches; by default the figure belongs to no window.
+        """
         width = _USUAL_WIDTH.get(str(self.style), usual_width) if self.width is None else _inches("width", self.width)
         height = width * aspect if self.height is None else _inches("height", self.height)
-        figure = Figure(figsize=(width, height))
-        FigureCanvasAgg(figure)
+        figure = make(figsize=(width, height))
+        if make is Figure:
+            FigureCanvasAgg(figure)
         if self.title is not None:
             figure.suptitle(plain(self.title))
         return figure

@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 #: Networks along either axis, and points of the edge for q* from 1/f² to f² of the one marked.
 _CELLS, _EDGE_POINTS, _FURTHEST = 65, 2001, 100.0
-_ORDERED, _CHAOTIC = "#d3e3f1", "#fbe6c5"
+_ORDERED, _CHAOTIC = "#bfd4e8", "#fdf0da"
 #: How each part of the edge is drawn.
 _PARTS: dict[str, dict[str, Any]] = {
     "stable": {"linewidth_factor": 1.6, "linestyle": "-"},

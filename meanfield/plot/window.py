@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from matplotlib.figure import Figure
-
+from meanfield.plot.drawing import Drawing
 from meanfield.plot.page import Page
 
-__all__ = ["window"]
+__all__ = ["has_display", "show"]
 
 
-def window(figure: Figure, page: Page) -> Callable[[], object] | None:
-    """What opens a window with the figure and waits until it is closed; None where there is no display."""
+def has_display() -> bool:
+    """Whether matplotlib finds a display, and something to open windows with."""
     from matplotlib import pyplot
 
-    manager = pyplot.figure().canvas.manager
-    pyplot.close("all")
-    if manager is None or type(manager).pyplot_show is None or pyplot.get_backend().lower() == "agg":
-        return None
+    figure = pyplot.figure()
+    interactive = type(figure.canvas).required_interactive_framework is not None
+    pyplot.close(figure)
+    return interactive
 
-    def opened() -> None:
-        with page.context():
-            shown = type(manager.canvas).new_manager(figure, 1)
-            shown.show()
-            type(shown).start_main_loop()
 
-    return opened
+def show(drawing: Drawing, page: Page) -> None:
+    """Open a window with the drawing, and wait until it is closed."""
+    from matplotlib import pyplot
+
+    with page.context():
+        axes = drawing.arrange(page.figure(drawing.aspect, drawing.usual_width, pyplot.figure))
+        drawing.paint(axes, page.legend)
+        pyplot.show(block=True)

@@ -21,10 +21,7 @@ from meanfield.cli.whole_files import write_whole
 from meanfield.errors import OutputError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from meanfield.plot.drawing import Drawing
-    from meanfield.plot.page import Page
 
 __all__ = ["pictured"]
 
@@ -116,6 +113,7 @@ def _draw(
     data: Path | None,
     show: bool,
 ) -> None:
+    from meanfield.plot import window
     from meanfield.plot.drawing import new_figure
     from meanfield.plot.page import Page, figure_of, format_of, latex_needed, render
 
@@ -129,10 +127,10 @@ def _draw(
     figure = figure_of(new_figure(drawing, page))
     for note in drawing.notes():
         print(f"meanfield: note: {note}", file=sys.stderr)
-    window = _window(figure, page) if show else None
-    if show and window is None:
+    opens = show and window.has_display()
+    if show and not opens:
         print("meanfield: note: there is no display to open a window on", file=sys.stderr)
-    if not paths and window is None:
+    if not paths and not opens:
         paths = [Path(f"meanfield-{kind.__name__}.pdf")]
         formats = {paths[0]: "pdf"}
     command = shlex.join(["meanfield", *sys.argv[1:]])
@@ -143,8 +141,8 @@ def _draw(
     if not output:
         for path in contents:
             print(f"wrote {path}")
-    if window is not None:
-        window()
+    if opens:
+        window.show(drawing, page)
 
 
 def _require_folders(paths: list[Path]) -> None:
@@ -154,10 +152,3 @@ def _require_folders(paths: list[Path]) -> None:
             raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
     if len(set(map(Path.resolve, paths))) < len(paths):
         raise OutputError("two results would go to one file: give each a name of its own")
-
-
-def _window(figure: Figure, page: Page) -> Callable[[], object] | None:
-    """What opens a window and waits until it is closed; None where there is no display."""
-    from meanfield.plot.window import window
-
-    return window(figure, page)
