@@ -99,6 +99,7 @@ def slope_curve(
         ActivationError: `spec` has no such parameter.
         DomainError: a sparsity or q* out of range.
         NoDesign: no value has the sparsity anywhere.
+        NoEdgeOfChaos: there is no edge of chaos anywhere.
     """
     given = dict(given or {})
     if against != "q_star" and (against in given or against not in parameters_of(spec)):
@@ -116,6 +117,8 @@ def slope_curve(
     points = [follow(float(value)) for value in values]
     if sparsity is not None and all(math.isnan(point[0]) for point in points):
         raise NoDesign(follow.refusal or f"no {solve} gives {spec} the sparsity {sparsity:g}")
+    if all(math.isnan(point[2]) for point in points):
+        raise NoEdgeOfChaos(follow.refusal or f"{spec} has no edge of chaos along {against}")
     return SlopeCurve(against, np.asarray(values, dtype=float), *np.array(points).T)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from meanfield.cli.options import Format
-from meanfield.cli.whole_files import write_whole
 from meanfield.fields import field, latex_text
+from meanfield.whole_files import write_whole
 
 __all__ = [
     "FILE_WIDTH",

@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 _POINTS = 401
 #: From here to 1 the distance 1 − ρ is drawn near one.
 _NEAREST = 1e-8
+_SLOPE_NAMES = {0.5: "1/2", 1.0: "1", 1.5: "3/2"}
 
 
 def correlation(
@@ -70,7 +71,7 @@ class CorrelationMaps(Drawing):
             raise DomainError("near one the distances 1 − ρ are chosen already: leave the correlations out")
         for label, network in self.networks.items():
             if self.q is None and at_rest(network)[1] is None:
-                raise NoSignal(f"{label or 'the network'} has no fixed point q* > 0 at which to take R: give q")
+                raise NoSignal(f"{label or 'the network'} has no fixed point q* > 0 for R: give other sigma_w, sigma_b")
 
     def _at(self, network: Network) -> float:
         star = at_rest(network)[1] if self.q is None else self.q
@@ -147,19 +148,7 @@ class CorrelationMaps(Drawing):
         ends = np.concatenate([curve.get_ydata() for curve in ax.get_lines()]).astype(float)
         bottom, top = np.nanmin(ends[ends > 0]), float(np.nanmax(ends))
         ax.set_ylim(bottom / 3, max(top * 3, 3))
-        middle = x[(x > 1e-6) & (x < 1e-3)]
-        for power, shift, name in ((1.0, 4.0, "1"), (1.5, 0.08, "3/2")):
-            reference = middle**power * shift
-            ax.loglog(middle, reference, color=GREY, linewidth=0.8, linestyle="-", label="_slope")
-            ax.annotate(
-                f"slope {name}",
-                (middle[len(middle) // 2], reference[len(middle) // 2]),
-                (-4 if power == 1 else 4, 3 if power == 1 else -4),
-                textcoords="offset points",
-                ha="right" if power == 1 else "left",
-                va="bottom" if power == 1 else "top",
-                color="0.35",
-            )
+        self._guides(ax)
         size = ax.xaxis.label.get_fontsize()
         ax.tick_params(labelsize=size)
         ax.set_xlabel(r"$1 - \rho$")
@@ -169,3 +158,30 @@ class CorrelationMaps(Drawing):
             Line2D([], [], color="0.2", linestyle=(0, (1.2, 1.2)), label=r"$|R - \rho|$"),
         ]
         name_curves(ax, lines, keys, legend)
+
+    def _guides(self, ax: Axes) -> None:
+        """A line of the slope that the first curve has near one, and one of that of what it gains, if another."""
+        x, values = self._range, next(iter(self._curves.values()))
+        middle = x[(x > 1e-6) & (x < 1e-3)]
+        powers: list[float] = []
+        for y, shift in ((values, 4.0), (np.abs(x - values), 0.25)):
+            at = np.interp(middle, x, y)
+            if not (at > 0).all():
+                continue
+            # Slopes near one are multiples of a half.
+            power = round(2 * float(np.log(at[-1] / at[0]) / np.log(middle[-1] / middle[0]))) / 2
+            if power in powers:
+                continue
+            powers.append(power)
+            reference = shift * at[len(at) // 2] * (middle / middle[len(at) // 2]) ** power
+            ax.loglog(middle, reference, color=GREY, linewidth=0.8, linestyle="-", label="_slope")
+            above = shift > 1
+            ax.annotate(
+                f"slope {_SLOPE_NAMES.get(power, f'{power:g}')}",
+                (middle[len(middle) // 2], reference[len(middle) // 2]),
+                (-4, 3) if above else (4, -4),
+                textcoords="offset points",
+                ha="right" if above else "left",
+                va="bottom" if above else "top",
+                color="0.35",
+            )

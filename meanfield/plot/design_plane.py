@@ -93,17 +93,13 @@ class DesignPlane(Drawing):
         bar.set_label(f"escape probability, $N = {r.width}$, $L = {r.depth}$")
         bar.outline.set_linewidth(0.8)
         if legend is not False:
-            keys = [
-                Line2D([], [], color="black", linewidth=0.8, linestyle="-", label=symbol("V_prime")),
-                Line2D(
-                    [],
-                    [],
-                    color="black",
-                    linewidth=1.6,
-                    linestyle=(0, (3, 1.2)),
-                    label=f"{100 * risk:g} %, 50 % escape",
-                ),
-            ]
+            keys = [Line2D([], [], color="black", linewidth=0.8, linestyle="-", label=symbol("V_prime"))]
+            reached = [p for p in (risk, 0.5) if escape.min() <= p <= escape.max()]
+            if reached:
+                shares = ", ".join(f"{100 * p:g} %" for p in reached)
+                keys.append(
+                    Line2D([], [], color="black", linewidth=1.6, linestyle=(0, (3, 1.2)), label=f"{shares} escape")
+                )
             in_box(ax, keys)
             self._number(ax, contours)
 

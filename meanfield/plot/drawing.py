@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, overload
 
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from meanfield.edge import EdgeOfChaos
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, OutputError
 from meanfield.mean_field import MeanField
-from meanfield.plot.page import Page, figure_of
+from meanfield.plot.page import Page, figure_of, latex_fault
 from meanfield.stability import diagnose
 
 __all__ = ["Drawing", "Network", "Networks", "at_rest", "draw", "named", "new_figure"]
@@ -22,6 +27,10 @@ Record = dict[str, Any]
 Network = MeanField | EdgeOfChaos
 #: One network, or several by the label of their curves.
 Networks = Network | Mapping[str, Network]
+
+
+#: A panel lower or narrower than this, in inches, shows nothing.
+_LEAST_PANEL = 0.25
 
 
 class Drawing(ABC):
@@ -52,15 +61,59 @@ class Drawing(ABC):
 
 
 def new_figure(drawing: Drawing, page: Page, **line: Any) -> list[Axes]:
-    """The drawing on a new page."""
-    with page.context():
-        axes = drawing.arrange(page.figure(drawing.aspect, drawing.usual_width))
-        drawing.paint(axes, page.legend, **line)
-        figure = figure_of(axes)
-        figure.draw_without_rendering()
+    """The drawing on a new page.
+
+    Raises:
+        DomainError: the page is too small for it; OutputError: a text that cannot be set.
+    """
+    with page.context(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            axes = drawing.arrange(page.figure(drawing.aspect, drawing.usual_width))
+            drawing.paint(axes, page.legend, **line)
+            figure = figure_of(axes)
+            for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+                # The power of ten beside an axis has a script.
+                axis.get_offset_text().set_fontsize(rcParams["axes.labelsize"])
+            figure.draw_without_rendering()
+        except (RuntimeError, subprocess.SubprocessError) as error:
+            raise latex_fault("pdf", error) from None
         # Names stand where they do for this layout.
         figure.set_layout_engine("none")
+    for warning in caught:
+        text = str(warning.message)
+        if "Glyph" in text:
+            raise OutputError(f"the font has no character for a text in the figure ({text.split('(')[0].strip()})")
+    _require_room(figure)
     return axes
+
+
+def _require_room(figure: Figure) -> None:
+    """Refuse a page on which a panel is too small to read or a text runs off."""
+    least = _LEAST_PANEL * figure.dpi
+    panels = [ax.get_window_extent() for ax in figure.axes if ax.get_label() != "<colorbar>"]
+    page = figure.bbox.padded(3)
+    off = [text for text in _names(figure) if not _within(text.get_window_extent(), page)]
+    if off or any(min(panel.width, panel.height) < least for panel in panels):
+        width, height = figure.get_size_inches()
+        raise DomainError(
+            f"the figure does not fit on {width:.4g} x {height:.4g} in: give more --width or --height"
+            + (f", or shorter names ({off[0].get_text()[:40]!r} runs off)" if off else "")
+        )
+
+
+def _names(figure: Figure) -> list[Text]:
+    """The title, the labels of axes and curves, and the entries of legends."""
+    found = list(figure.texts)
+    for ax in figure.axes:
+        found += [*ax.texts, ax.xaxis.label, ax.yaxis.label]
+        if legend := ax.get_legend():
+            found += legend.get_texts()
+    return [text for text in found if text.get_visible() and text.get_text().strip()]
+
+
+def _within(box: Bbox, page: Bbox) -> bool:
+    return bool(page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1)
 
 
 @overload
@@ -86,8 +139,15 @@ def draw(drawing: Drawing, ax: Any, page: Page | None, **line: Any) -> Any:
 
 
 def named(networks: Networks) -> dict[str, Network]:
-    """Networks by label; one alone needs none."""
-    return dict(networks) if isinstance(networks, Mapping) else {"": networks}
+    """Networks by label; one alone needs none.
+
+    Raises:
+        DomainError: what is given is not networks.
+    """
+    several = dict(networks) if isinstance(networks, Mapping) else {"": networks}
+    if not several or not all(isinstance(network, (MeanField, EdgeOfChaos)) for network in several.values()):
+        raise DomainError("a figure of maps needs networks: give a MeanField or EdgeOfChaos, or several by label")
+    return several
 
 
 def at_rest(network: Network) -> tuple[MeanField, float | None]:

@@ -17,22 +17,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rcParams
+from matplotlib import rc_context, rcParams
 from matplotlib import style as matplotlib_style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 import meanfield
 from meanfield.errors import DomainError, OutputError
+from meanfield.whole_files import write_whole
 
-__all__ = ["FORMATS", "Page", "figure_of", "format_of", "latex_needed", "plain", "render", "save", "text_size"]
+__all__ = [
+    "FORMATS",
+    "Page",
+    "figure_of",
+    "format_of",
+    "latex_fault",
+    "latex_needed",
+    "plain",
+    "render",
+    "save",
+    "text_size",
+]
 
 #: What a figure can be written as.
 FORMATS = ("pdf", "svg", "png", "pgf", "eps")
 #: Widths with a name, in inches: one column and both of a two-column paper.
 _WIDTHS = {"column": 3.25, "page": 6.75}
 _UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
+#: Names of families rather than fonts.
+_GENERIC = frozenset(["serif", "sans-serif", "monospace", "cursive", "fantasy"])
+#: A bitmap of more pixels a side fits in no memory.
+_MOST_PIXELS = 20_000
 _NARROWEST, _WIDEST = 1.5, 50.0
 
 
@@ -122,6 +139,8 @@ class Page:
             chosen.append(_read_style(Path(self.style)))
         if self.usetex:
             chosen.append({"text.usetex": True, "font.family": "serif"})
+        # What a style may not change: embedded fonts, and a figure of the size asked for.
+        chosen.append({"pdf.fonttype": 42, "ps.fonttype": 42, "savefig.bbox": None})
         context: AbstractContextManager[None] = matplotlib_style.context(chosen)
         return context
 
@@ -138,7 +157,7 @@ class Page:
         if make is Figure:
             FigureCanvasAgg(figure)
         if self.title is not None:
-            figure.suptitle(plain(self.title))
+            figure.suptitle(plain(self.title), wrap=True)
         return figure
 
 
@@ -185,6 +204,9 @@ def _read_style(path: Path) -> Mapping[str, Any]:
     for key in filter(None, wanted):
         if key not in settings:
             raise OutputError(f"{path}: the value of {key} does not fit it")
+    for family in settings.get("font.family", []):
+        if family not in _GENERIC and family not in get_font_names():
+            raise OutputError(f"{path}: the font {family} is not installed")
     return {key: value for key, value in settings.items() if not key.startswith(("backend", "interactive"))}
 
 
@@ -219,10 +241,11 @@ def save(drawn: Axes | Sequence[Axes], *paths: str | Path, page: Page | None = N
     Raises:
         OutputError: an ending that is no format, or LaTeX is needed and missing or fails.
     """
+    if not paths:
+        raise OutputError("no file is named to save the figure in: give one, such as figure.pdf")
     page = page or Page()
     contents = {Path(path): render(figure_of(drawn), format_of(Path(path)), page) for path in paths}
-    for path, content in contents.items():
-        path.write_bytes(content)
+    write_whole(contents)
 
 
 def format_of(path: Path) -> str:
@@ -251,21 +274,26 @@ def render(figure: Figure, format: str, page: Page, command: str = "mf.plot", dp
         "eps": {"Creator": f"{maker}: {command}".encode("ascii", "replace").decode()},
         "pgf": {},
     }
+    if format == "png" and dpi and max(figure.get_size_inches()) * dpi > _MOST_PIXELS:
+        raise OutputError(
+            f"a bitmap of more than {_MOST_PIXELS} pixels a side is too large: give less --dpi or --width"
+        )
     buffer = io.BytesIO() if format != "pgf" else io.StringIO()
-    with page.context():
+    with page.context(), rc_context({"figure.constrained_layout.use": False}):
         options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
         if metadata[format]:
             options["metadata"] = metadata[format]
         try:
             figure.savefig(buffer, format=format, **options)
-        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-            raise _latex_fault(format, error) from None
+        except (RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
+            raise latex_fault(format, error) from None
     content = buffer.getvalue()
     if format == "eps":
         assert isinstance(content, bytes)
         return re.sub(rb"^%%CreationDate: .*\n", b"", content, flags=re.MULTILINE)
     if isinstance(content, str):
-        return f"% {maker}: {command}\n{content}".encode()
+        # What matplotlib writes numbers with, and defines only in documents of its own.
+        return f"% {maker}: {command}\n\\providecommand{{\\mathdefault}}[1]{{#1}}\n{content}".encode()
     return content
 
 
@@ -276,17 +304,19 @@ def latex_needed(format: str, page: Page) -> None:
         OutputError: it is needed and missing.
     """
     tools: tuple[str, ...] = ("pdflatex",) if format == "pgf" else ()
-    if page.usetex:
+    with page.context():
+        usetex = bool(rcParams["text.usetex"])
+    if usetex:
         tools = {"png": ("latex", "dvipng"), "eps": ("latex", "dvips", "gs"), "pgf": ("pdflatex", "latex")}.get(
             format, ("latex",)
         )
     for tool in tools:
         if shutil.which(tool) is None:
-            needed = "--usetex" if page.usetex else f".{format}"
+            needed = "--usetex" if usetex else f".{format}"
             raise OutputError(f"{needed} needs LaTeX: {tool} is not installed; install TeX Live, or leave {needed} out")
 
 
-def _latex_fault(format: str, error: Exception) -> OutputError:
+def latex_fault(format: str, error: Exception) -> OutputError:
     """What to say when LaTeX did not do its part."""
     text = str(error)
     needed = "--usetex" if rcParams["text.usetex"] else f".{format}"

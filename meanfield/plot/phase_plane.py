@@ -106,6 +106,10 @@ class PhasePlane(Drawing):
             self.sigma_b or (0.0, 2.2 * b if b else 0.8 * math.sqrt(self.q_star)),
         )
 
+    @property
+    def _shows_mark(self) -> bool:
+        return bool(self._marked) and all(a <= x <= b for x, (a, b) in zip(self._marked or (), self._ends, strict=True))
+
     @cached_property
     def _edge(self) -> EdgeCurve | None:
         q = np.geomspace(self.q_star / _FURTHEST**2, self.q_star * _FURTHEST**2, _EDGE_POINTS)
@@ -166,7 +170,9 @@ class PhasePlane(Drawing):
     def notes(self) -> list[str]:
         """What is missing."""
         if self._edge is None or not self._words.any():
-            return ["the activation has no edge of chaos: all of the plane is of one phase"]
+            return ["the activation has no edge of chaos"]
+        if self._marked and not self._shows_mark:
+            return ["the initialisation ({:.4g}, {:.4g}) lies outside the axes".format(*self._marked)]
         return []
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
@@ -178,7 +184,7 @@ class PhasePlane(Drawing):
         ax.contourf(d.sigma_w, d.sigma_b, gain, levels=[-1, 1, 2e6], colors=[_ORDERED, _CHAOTIC], zorder=0)
         (w0, w1), (b0, b1) = self._ends
         lines = self._paint_edge(ax, line)
-        if self._marked:
+        if self._marked and self._shows_mark:
             ax.plot(
                 *self._marked,
                 marker="*",
@@ -189,6 +195,9 @@ class PhasePlane(Drawing):
                 zorder=5,
                 clip_on=False,
                 label="_point",
+            )
+            lines.append(
+                Line2D([], [], marker="*", markersize=9, color="black", linestyle="none", label="initialisation")
             )
         ax.set_xlim(w0, w1)
         ax.set_ylim(b0, b1)
@@ -212,7 +221,8 @@ class PhasePlane(Drawing):
         change = [0, *(np.flatnonzero(self._words[1:] != self._words[:-1]) + 1), len(self._words)]
         for first, last in pairwise(change):
             word = str(self._words[first])
-            seen = (w[first:last] >= w0) & (w[first:last] <= w1) & (b[first:last] >= b0) & (b[first:last] <= b1)
+            x, y = (w[first:last] - w0) / (w1 - w0), (b[first:last] - b0) / (b1 - b0)
+            seen = (x > 0.01) & (x < 0.99) & (y > 0.01) & (y < 0.99)
             if not word or not seen.any():
                 continue
             part = dict(_PARTS[word])

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from meanfield.paths import SignalPaths
@@ -21,6 +22,8 @@ __all__ = ["SignalTrajectories", "trajectory"]
 
 Array = NDArray[np.float64]
 
+#: Variances are drawn up to this many times that at layer 0; what runs away leaves the figure.
+_FURTHEST = 6.0
 _BAND, _SAMPLE = "#c9d6e6", "0.45"
 
 
@@ -83,6 +86,8 @@ class SignalTrajectories(Drawing):
         """What theory does not predict."""
         if np.isnan(self.paths.q_sd[1:]).all():
             return ["q has no fixed point to stray from: no band of q is drawn"]
+        if self.paths.chains.first[:, : self._samples()].max(initial=0.0) > _FURTHEST * self.paths.q[0]:
+            return [f"networks with q beyond {_FURTHEST * self.paths.q[0]:.4g} leave the figure there"]
         return []
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
@@ -114,6 +119,7 @@ class SignalTrajectories(Drawing):
         least = float(np.nanmin([np.nanmin(p.rho), np.nanmin(values) if np.isfinite(values).any() else 0.0]))
         lower.set_ylim(min(0.0, 1.05 * least), 1.02)
         lower.set_xlim(0, len(p.layers) - 1)
+        lower.xaxis.set_major_locator(MaxNLocator(integer=True))
         upper.set_ylabel(r"$q^l$")
         lower.set_ylabel(r"$\rho^l$")
         lower.set_xlabel("layer " + symbol("layer"))
@@ -130,12 +136,13 @@ class SignalTrajectories(Drawing):
         p = self.paths
         with np.errstate(all="ignore"):
             band = p.q_mean + 2 * p.q_sd
-        usual = np.percentile(p.chains.first, 95, axis=1).max()
-        reach = max(p.q[0], min(float(usual), 6 * p.q[0]))
+        start = float(p.q[0])
+        drawn = p.chains.first[:, : self._samples()]
+        reach = max(start, min(float(drawn.max(initial=0.0)), _FURTHEST * start))
         for values in (p.q, band):
             known = values[np.isfinite(values)]
             if known.size:
-                reach = max(reach, min(float(known.max()), 6 * float(p.q[0])))
+                reach = max(reach, min(float(known.max()), _FURTHEST * start))
         return 1.08 * float(reach)
 
 

@@ -135,6 +135,6 @@ class SinglePage(Drawing):
         height = 1 / len(self._numbers)
         for i, (_, symbol, value) in enumerate(self._numbers):
             y = 1 - (i + 0.5) * height
-            shown = value if isinstance(value, str) else f"{value:.6g}"
+            shown = value if isinstance(value, str) else f"{value:.6g}".replace("-", "−").replace("inf", "∞")
             ax.text(0.12, y, symbol, transform=ax.transAxes, va="center", fontsize=text_size("$^$"))
             ax.text(0.52, y, shown, transform=ax.transAxes, va="center", fontsize=text_size("$^$"))

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from meanfield.errors import DomainError
 from meanfield.fixed_points import FixedPoint
 from meanfield.moments import variances
 from meanfield.plot.drawing import Drawing, Network, Networks, Record, at_rest, draw, named
@@ -28,6 +29,8 @@ Array = NDArray[np.float64]
 _POINTS, _BEYOND = 401, 1.6
 #: The inset shows V(q) − q from q*/f to f q*.
 _INSET = 1.6
+#: V(q) − q below this share of q is rounding.
+_ROUNDING = 1e-13
 #: A fixed point on top of others is drawn this much larger than the one before.
 _RING = 0.4
 
@@ -77,7 +80,10 @@ class VarianceMaps(Drawing):
     @cached_property
     def _range(self) -> Array:
         if self.q is not None:
-            return np.sort(variances(np.array(self.q)))
+            q = np.unique(variances(np.array(self.q)))
+            if len(q) < 2:
+                raise DomainError(f"q = {self.q[0]:g} alone is no range to draw over: give two or more variances")
+            return q
         last = max((p.q for points in self._points.values() for p in points), default=0.0)
         stars = [star for network in self.networks.values() if (star := at_rest(network)[1])]
         knots = [t * t for network in self.networks.values() for t in at_rest(network)[0].activation.knots]
@@ -98,6 +104,15 @@ class VarianceMaps(Drawing):
             rows += [{"curve": label, "q": p.q, "V": p.q, "kind": p.kind} for p in self._points[label]]
         return rows
 
+    def notes(self) -> list[str]:
+        """Networks whose fixed points are no points."""
+        return [
+            f"{label + ': ' if label else ''}V(q) = q for every q from {p.q:g}, fixed points that no marker shows"
+            for label, network in self.networks.items()
+            for p in at_rest(network)[0].fixed_points()
+            if p.until > p.q
+        ]
+
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
         """Draw."""
         (ax,) = axes
@@ -109,13 +124,15 @@ class VarianceMaps(Drawing):
         shown: list[str] = []
         for style, (label, values) in zip(styles, self._curves.items(), strict=True):
             lines += ax.plot(x, values, **{**style, "label": label_text(label) if label else "_V", **line})
-        marked: list[float] = []
+        marked: list[tuple[str, float]] = []
         for curve, label in reversed(list(zip(lines, self._curves, strict=True))):
             for point in self._points[label]:
-                if low <= point.q <= high:
+                here = [kind for kind, q in marked if math.isclose(point.q, q, rel_tol=0.02)]
+                # One of a kind is enough at one place.
+                if low <= point.q <= high and point.kind not in here:
                     shown.append(point.kind)
-                    self._mark(ax, curve, point, sum(math.isclose(point.q, q, rel_tol=0.02) for q in marked))
-                    marked.append(point.q)
+                    self._mark(ax, curve, point, len(here))
+                    marked.append((point.kind, point.q))
         top = max(float(np.max(values)) for values in self._curves.values())
         ax.set_xlim(low, high)
         ax.set_ylim(min(0.0, low), max(high, min(1.04 * top, 1.4 * high)))
@@ -142,7 +159,8 @@ class VarianceMaps(Drawing):
         panel = ax.inset_axes(self._corner(ax))
         panel.axhline(0, color=GREY, linewidth=0.8)
         for style, network in zip(styles, self.networks.values(), strict=True):
-            panel.plot(x, np.asarray(at_rest(network)[0].V(x)) - x, **style)
+            growth = np.asarray(at_rest(network)[0].V(x)) - x
+            panel.plot(x, np.where(np.abs(growth) < _ROUNDING * x, 0.0, growth), **style)
         panel.set_xlim(x[0], x[-1])
         panel.locator_params(nbins=3)
         small = 7 / 8 * rcParams["xtick.labelsize"]

@@ -40,7 +40,7 @@ def design(
 
     \b
     Examples:
-      meanfield plot design --act clipped-relu --units 300 --depth 100
+      meanfield plot design --sparsity 0.6:0.95:8 --levels 0.4:3:8 --units 300 --depth 30
       meanfield plot design --act clipped-soft-threshold --sparsity 0.6:0.9:13 --levels 0.4:2:9 -o design.pdf
     """
     from meanfield.escape import Requirement

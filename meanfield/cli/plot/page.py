@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from meanfield.cli.output import as_csv
-from meanfield.cli.whole_files import write_whole
 from meanfield.errors import OutputError
+from meanfield.whole_files import write_whole
 
 if TYPE_CHECKING:
     from meanfield.plot.drawing import Drawing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +11,11 @@ import typer
 
 from meanfield.cli.options import numbers, read_parameters
 from meanfield.cli.plot.networks import MRange, Ranges, TauRange
-from meanfield.errors import ActivationError, DomainError
+from meanfield.errors import NO_ANSWER, ActivationError, DomainError, MeanFieldError
 
 if TYPE_CHECKING:
     from meanfield.plot.drawing import Drawing
+    from meanfield.sweeps import SlopeCurve
 
 __all__ = ["slope"]
 
@@ -75,16 +77,24 @@ def slope(
         places = numbers("--values", values)
     if len(places) < 2:
         raise DomainError(f"--values {values} is one point and no curve: give at least two")
-    curves = {}
+    curves: dict[str, SlopeCurve] = {}
+    refusals: list[tuple[str, MeanFieldError]] = []
     axes: dict[str, Sequence[float | None]] = {"sparsity": shares, **given, "q_star": stars}
     varied = [name for name, options in axes.items() if len(options) > 1]
     for chosen in product(*axes.values()):
         point = dict(zip(axes, chosen, strict=True))
         label = ", ".join(f"{name}={point[name]:g}" for name in varied)
         fixed = {name: value for name in given if (value := point[name]) is not None}
-        curves[label] = slope_curve(
-            act, against, places, fixed, sparsity=point["sparsity"], q_star=point["q_star"] or 0.0
-        )
+        try:
+            curves[label] = slope_curve(
+                act, against, places, fixed, sparsity=point["sparsity"], q_star=point["q_star"] or 0.0
+            )
+        except NO_ANSWER as refusal:
+            refusals.append((label, refusal))
         if len(curves) > _MOST_CURVES:
             raise DomainError(f"more than {_MOST_CURVES} curves cannot be told apart in one figure: give fewer")
+    if not curves:
+        raise refusals[0][1]
+    for label, why in refusals:
+        print(f"meanfield: note: {label} is left out: {why}", file=sys.stderr)
     return EdgeSlopes(curves)
