@@ -228,7 +228,7 @@ def test_wrong_input_gets_one_line_and_an_exit_code(arguments: list[str], code: 
     assert said in message
 
 
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", [60])
 def test_tables_keep_within_the_width_of_the_terminal(width: int) -> None:
     for arguments in (
         ["stability", "--act", CRELU, *SMALL],

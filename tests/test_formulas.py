@@ -168,7 +168,7 @@ def scaled(formula: object) -> list[tuple[sympy.Symbol, sympy.Expr]]:
 
 
 @given(phi=activations(), width=st.sampled_from([50, 76]))
-@settings(max_examples=6)
+@settings(max_examples=4)
 def test_text_of_any_activation_says_what_was_derived(phi: mf.PiecewiseLinear, width: int) -> None:
     d = derive(phi, ["V", "d2V", "fourth", "R", "dR", "d2R"])
     for name, formula in d.formulas.items():
