@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from meanfield import __version__
-from meanfield.cli import activations, check, cite, derive, design, eoc, maps, phase, plot, sparsity, stability
+from meanfield.cli import activations, check, cite, derive, design, eoc, maps, phase, sparsity, stability
 from meanfield.errors import NO_ANSWER, MeanFieldError
 
 __all__ = ["app", "main"]
@@ -34,6 +34,14 @@ class _Commands(TyperGroup):
     """Turns every error into one message on stderr and an exit code; a traceback only with --debug."""
 
     debug = False
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the arguments name; the kinds of figures, with all their options, only when asked for."""
+        if args and args[0] == "plot":
+            from meanfield.cli.plot import app as kinds
+
+            return "plot", typer.main.get_command(kinds), args[1:]
+        return super().resolve_command(ctx, args)
 
     def main(
         self,
@@ -117,7 +125,14 @@ app.command("design")(design.design)
 app.command("phase")(phase.phase)
 app.command("sparsity")(sparsity.sparsity)
 app.command("derive")(derive.derive)
-app.add_typer(plot.app, name="plot")
+
+
+@app.command("plot")
+def plot() -> None:
+    """Draw a figure for a paper: maps, slopes, phases, designs, trajectories."""
+    # `_Commands` puts the kinds of figures in its place.
+
+
 app.command("activations")(activations.activations)
 app.command("cite")(cite.cite)
 

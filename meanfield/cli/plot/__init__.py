@@ -11,7 +11,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     help="Draw a figure for a paper: maps, slopes, phases, designs, trajectories.",
-    no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 
