@@ -166,8 +166,9 @@ class _Follower:
         assert self.sparsity is not None and self.solve is not None
         if self.last and self.last[0] > 0:
             ratio = value / self.last[0]
-            power = {("q_star", False): 0.5, ("q_star", True): 0.0}.get((self.against, self.solve == "q_star"), 1.0)
-            scaled = self.last[1] * (ratio**2 if self.solve == "q_star" else ratio**power)
+            # Sparsity is kept where parameters go with √q*.
+            power = 2.0 if self.solve == "q_star" else 0.5 if self.against == "q_star" else 1.0
+            scaled = self.last[1] * ratio**power
             for guess in (self.last[1], scaled):
                 if abs(self._share(guess, parameters, q) - self.sparsity) <= _MET:
                     return guess

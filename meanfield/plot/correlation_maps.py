@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from meanfield.errors import DomainError, NoSignal
 from meanfield.fixed_points import CorrelationFixedPoint
-from meanfield.plot.drawing import Drawing, Network, Networks, Record, at_rest, draw, named
+from meanfield.plot.drawing import Drawing, Network, Networks, Record, draw, mean_field, named, star
 from meanfield.plot.labels import GREY, curve_styles, fixed_point_keys, label_text, name_curves, point_style, symbol
 from meanfield.plot.page import Page
 
@@ -70,13 +70,13 @@ class CorrelationMaps(Drawing):
         if self.near_one and self.rho is not None:
             raise DomainError("near one the distances 1 − ρ are chosen already: leave the correlations out")
         for label, network in self.networks.items():
-            if self.q is None and at_rest(network)[1] is None:
+            if self.q is None and star(network) is None:
                 raise NoSignal(f"{label or 'the network'} has no fixed point q* > 0 for R: give other sigma_w, sigma_b")
 
     def _at(self, network: Network) -> float:
-        star = at_rest(network)[1] if self.q is None else self.q
-        assert star is not None
-        return star
+        q = star(network) if self.q is None else self.q
+        assert q is not None
+        return q
 
     @cached_property
     def _range(self) -> Array:
@@ -88,14 +88,14 @@ class CorrelationMaps(Drawing):
     def _curves(self) -> dict[str, Array]:
         curves = {}
         for label, network in self.networks.items():
-            field, q = at_rest(network)[0], self._at(network)
+            field, q = mean_field(network), self._at(network)
             curves[label] = np.asarray(field.one_minus_R(self._range, q) if self.near_one else field.R(self._range, q))
         return curves
 
     @cached_property
     def _points(self) -> dict[str, list[CorrelationFixedPoint]]:
         return {
-            label: [p for p in at_rest(network)[0].correlation_fixed_points(self._at(network)) if p.until == p.rho]
+            label: [p for p in mean_field(network).correlation_fixed_points(self._at(network)) if p.until == p.rho]
             for label, network in self.networks.items()
         }
 

@@ -14,9 +14,8 @@ from matplotlib.contour import ContourSet
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
-from meanfield.fields import FIELDS
 from meanfield.plot.drawing import Drawing, Record, draw
-from meanfield.plot.labels import in_box, symbol
+from meanfield.plot.labels import in_box, parameter_text, symbol
 from meanfield.plot.page import Page, figure_of
 from meanfield.sweeps import DesignMap
 
@@ -86,7 +85,7 @@ class DesignPlane(Drawing):
         ax.set_xlim(x[0], x[-1])
         ax.set_ylim(y[0], y[-1])
         ax.set_xlabel(symbol("sparsity"))
-        ax.set_ylabel(symbol(d.parameter) if d.parameter in FIELDS else d.parameter)
+        ax.set_ylabel(parameter_text(d.parameter))
         bar = figure_of(ax).colorbar(bands, ax=ax, ticks=_BANDS, pad=0.02, aspect=18)
         bar.ax.set_yticklabels([f"{100 * band:g} %" for band in _BANDS])
         r = d.requirement

@@ -20,7 +20,7 @@ from meanfield.mean_field import MeanField
 from meanfield.plot.page import Page, figure_of, latex_fault
 from meanfield.stability import diagnose
 
-__all__ = ["Drawing", "Network", "Networks", "at_rest", "draw", "named", "new_figure"]
+__all__ = ["Drawing", "Network", "Networks", "draw", "mean_field", "named", "new_figure", "star"]
 
 Record = dict[str, Any]
 #: A network, or an edge of chaos, which is one with its q*.
@@ -77,6 +77,8 @@ def new_figure(drawing: Drawing, page: Page, **line: Any) -> list[Axes]:
                 axis.get_offset_text().set_fontsize(rcParams["axes.labelsize"])
             figure.draw_without_rendering()
         except (RuntimeError, subprocess.SubprocessError) as error:
+            if not rcParams["text.usetex"]:
+                raise
             raise latex_fault("pdf", error) from None
         # Names stand where they do for this layout.
         figure.set_layout_engine("none")
@@ -84,6 +86,9 @@ def new_figure(drawing: Drawing, page: Page, **line: Any) -> list[Axes]:
         text = str(warning.message)
         if "Glyph" in text:
             raise OutputError(f"the font has no character for a text in the figure ({text.split('(')[0].strip()})")
+        if "constrained_layout" not in text:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    # Where the layout gave up there is no room.
     _require_room(figure)
     return axes
 
@@ -150,9 +155,14 @@ def named(networks: Networks) -> dict[str, Network]:
     return several
 
 
-def at_rest(network: Network) -> tuple[MeanField, float | None]:
-    """A network and the fixed point q* > 0 that it is judged at, None if there is none."""
+def mean_field(network: Network) -> MeanField:
+    """The network, of an edge of chaos too."""
+    return network.mean_field if isinstance(network, EdgeOfChaos) else network
+
+
+def star(network: Network) -> float | None:
+    """The fixed point q* > 0 that a network is judged at, None if there is none."""
     if isinstance(network, EdgeOfChaos):
-        return network.mean_field, network.q_star
+        return network.q_star
     point = diagnose(network).fixed_point
-    return network, point.q if point and point.q > 0 else None
+    return point.q if point and point.q > 0 else None

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from meanfield.fields import FIELDS
 from meanfield.plot.drawing import Drawing, Record, draw
-from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves, symbol
+from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves, parameter_text, symbol
 from meanfield.plot.page import Page
 from meanfield.sweeps import SlopeCurve
 
@@ -78,5 +77,5 @@ class EdgeSlopes(Drawing):
         upper.set_ylabel(symbol("V_prime"))
         lower.set_ylabel(symbol("q_V_double_prime"))
         against = next(iter(self.curves.values())).against
-        lower.set_xlabel(symbol(against) if against in FIELDS else label_text(f"{against}=").rstrip("= $") + "$")
+        lower.set_xlabel(parameter_text(against))
         name_curves((upper, lower), lines, [], legend)

@@ -24,7 +24,17 @@ from numpy.typing import NDArray
 from meanfield.fields import FIELDS
 from meanfield.plot.page import figure_of, plain, text_size
 
-__all__ = ["GREY", "curve_styles", "fixed_point_keys", "in_box", "label_text", "name_curves", "point_style", "symbol"]
+__all__ = [
+    "GREY",
+    "curve_styles",
+    "fixed_point_keys",
+    "in_box",
+    "label_text",
+    "name_curves",
+    "parameter_text",
+    "point_style",
+    "symbol",
+]
 
 Array = NDArray[np.float64]
 
@@ -51,17 +61,25 @@ def symbol(key: str) -> str:
     return FIELDS[key].latex
 
 
+def parameter_text(name: str) -> str:
+    """A parameter, or q_star, as mathematics, for an axis or a label."""
+    return f"${_mathematics(name)}$"
+
+
 def label_text(label: str) -> str:
     """A label as a figure shows it: tau=0.5, the value of a parameter, as mathematics; anything else as it is."""
     match = re.fullmatch(r"(\w+) *= *([-+.\w]+)", label)
     if not match:
         return plain(label)
-    name, value = match.groups()
-    shown = {"q_star": "q^*", "rho": r"\rho", "tau": r"\tau", "sparsity": "s", "slope": "a"}.get(name, name)
-    if not re.fullmatch(r"\\?[A-Za-z](\w*|\^\*)", shown) or (len(shown) > 1 and shown[0] != "\\" and shown != "q^*"):
-        shown = rf"\mathrm{{{shown}}}".replace("_", r"\_")
-    number = value.replace("inf", r"\infty")
-    return f"${shown} = {number}$"
+    number = match[2].replace("inf", r"\infty")
+    return f"${_mathematics(match[1])} = {number}$"
+
+
+def _mathematics(name: str) -> str:
+    """The symbol of a quantity; the name of a parameter that has none is one letter, or a word."""
+    known = {"q_star": "q^*", "tau": r"\tau", "sparsity": "s", "slope": "a"}
+    word = name.replace("_", r"\_")
+    return known.get(name) or (name if len(name) == 1 else rf"\mathrm{{{word}}}")
 
 
 def curve_styles(count: int) -> list[dict[str, Any]]:

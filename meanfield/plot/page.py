@@ -80,8 +80,6 @@ _PAPER = {
     # Fonts that come with matplotlib: the same figure on every machine.
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
     "svg.fonttype": "path",
     "svg.hashsalt": "meanfield",
     "pgf.texsystem": "pdflatex",
@@ -286,6 +284,8 @@ def render(figure: Figure, format: str, page: Page, command: str = "mf.plot", dp
         try:
             figure.savefig(buffer, format=format, **options)
         except (RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
+            if format != "pgf" and not rcParams["text.usetex"]:
+                raise
             raise latex_fault(format, error) from None
     content = buffer.getvalue()
     if format == "eps":

@@ -180,7 +180,6 @@ class PhasePlane(Drawing):
         (ax,) = axes
         d = self._diagram
         gain = np.clip(np.nan_to_num(d.chi_1, nan=1e6), 0, 1e6)
-        # A network on the edge belongs to neither side; without a margin rounding would speckle a line of them.
         ax.contourf(d.sigma_w, d.sigma_b, gain, levels=[-1, 1, 2e6], colors=[_ORDERED, _CHAOTIC], zorder=0)
         (w0, w1), (b0, b1) = self._ends
         lines = self._paint_edge(ax, line)

@@ -17,7 +17,7 @@ from meanfield.fields import FIELDS
 from meanfield.paths import SignalPaths
 from meanfield.plot.activation_function import ActivationFunction
 from meanfield.plot.correlation_maps import CorrelationMaps
-from meanfield.plot.drawing import Drawing, Network, Record, at_rest, draw
+from meanfield.plot.drawing import Drawing, Network, Record, draw, mean_field, star
 from meanfield.plot.page import Page, plain, text_size
 from meanfield.plot.signal_trajectories import SignalTrajectories
 from meanfield.plot.variance_maps import VarianceMaps
@@ -68,12 +68,12 @@ class SinglePage(Drawing):
     usual_width = 6.75
 
     def __post_init__(self) -> None:
-        if at_rest(self.network)[1] is None:
+        if star(self.network) is None:
             raise NoSignal("the network has no fixed point q* > 0 to make a page of: give other sigma_w and sigma_b")
 
     @cached_property
     def _parts(self) -> dict[str, Drawing]:
-        field, q = at_rest(self.network)
+        field, q = mean_field(self.network), star(self.network)
         assert q is not None
         alone = {"": self.network}
         return {
@@ -86,7 +86,7 @@ class SinglePage(Drawing):
     @cached_property
     def _numbers(self) -> list[tuple[str, str, float | str]]:
         """Key, symbol and value of every line of the table."""
-        field, q = at_rest(self.network)
+        field, q = mean_field(self.network), star(self.network)
         diagnosis = diagnose_edge(self.network) if isinstance(self.network, EdgeOfChaos) else diagnose(field)
         assert q is not None and diagnosis.fixed_point is not None
         values = {

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from meanfield.errors import DomainError
 from meanfield.fixed_points import FixedPoint
 from meanfield.moments import variances
-from meanfield.plot.drawing import Drawing, Network, Networks, Record, at_rest, draw, named
+from meanfield.plot.drawing import Drawing, Network, Networks, Record, draw, mean_field, named, star
 from meanfield.plot.labels import GREY, curve_styles, fixed_point_keys, label_text, name_curves, point_style, symbol
 from meanfield.plot.page import Page
 
@@ -73,7 +73,7 @@ class VarianceMaps(Drawing):
     def _points(self) -> dict[str, list[FixedPoint]]:
         found = {}
         for label, network in self.networks.items():
-            points = at_rest(network)[0].fixed_points()
+            points = mean_field(network).fixed_points()
             found[label] = [p for p in points if p.until == p.q]
         return found
 
@@ -85,13 +85,13 @@ class VarianceMaps(Drawing):
                 raise DomainError(f"q = {self.q[0]:g} alone is no range to draw over: give two or more variances")
             return q
         last = max((p.q for points in self._points.values() for p in points), default=0.0)
-        stars = [star for network in self.networks.values() if (star := at_rest(network)[1])]
-        knots = [t * t for network in self.networks.values() for t in at_rest(network)[0].activation.knots]
+        stars = [at for network in self.networks.values() if (at := star(network))]
+        knots = [t * t for network in self.networks.values() for t in mean_field(network).activation.knots]
         return np.linspace(0, _BEYOND * max(last, *stars, 0.0) or max([*knots, 1.0]), _POINTS)
 
     @cached_property
     def _curves(self) -> dict[str, Array]:
-        return {label: np.asarray(at_rest(network)[0].V(self._range)) for label, network in self.networks.items()}
+        return {label: np.asarray(mean_field(network).V(self._range)) for label, network in self.networks.items()}
 
     def records(self) -> list[Record]:
         """A row for every point of a curve, and one for every fixed point, whose `kind` is not empty."""
@@ -109,7 +109,7 @@ class VarianceMaps(Drawing):
         return [
             f"{label + ': ' if label else ''}V(q) = q for every q from {p.q:g}, fixed points that no marker shows"
             for label, network in self.networks.items()
-            for p in at_rest(network)[0].fixed_points()
+            for p in mean_field(network).fixed_points()
             if p.until > p.q
         ]
 
@@ -152,14 +152,14 @@ class VarianceMaps(Drawing):
         )
 
     def _inset(self, ax: Axes, styles: Sequence[dict[str, Any]]) -> None:
-        stars = [star for network in self.networks.values() if (star := at_rest(network)[1])]
+        stars = [q for network in self.networks.values() if (q := star(network))]
         if not stars:
             return
         x = np.linspace(min(stars) / _INSET, max(stars) * _INSET, _POINTS)
         panel = ax.inset_axes(self._corner(ax))
         panel.axhline(0, color=GREY, linewidth=0.8)
         for style, network in zip(styles, self.networks.values(), strict=True):
-            growth = np.asarray(at_rest(network)[0].V(x)) - x
+            growth = np.asarray(mean_field(network).V(x)) - x
             panel.plot(x, np.where(np.abs(growth) < _ROUNDING * x, 0.0, growth), **style)
         panel.set_xlim(x[0], x[-1])
         panel.locator_params(nbins=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.plot.drawing import Network
 
-__all__ = ["MRange", "Ranges", "SlopeRange", "TauRange", "family", "network_of", "networks", "only"]
+__all__ = ["MRange", "Ranges", "SlopeRange", "TauRange", "family", "network_of", "networks"]
 
 _RANGE = "one value, a list 0.5,1,2 or START:STOP:COUNT"
 TauRange = Annotated[str | None, typer.Option("--tau", help=f"Threshold τ ≥ 0: {_RANGE}.", show_default=False)]
@@ -70,17 +70,6 @@ def family(
     return found
 
 
-def only(found: dict[str, NamedActivation]) -> NamedActivation:
-    """The activation of a figure that shows one.
-
-    Raises:
-        ActivationError: there are several.
-    """
-    if len(found) > 1:
-        raise ActivationError(f"this figure shows one activation, {len(found)} are given: give one")
-    return next(iter(found.values()))
-
-
 def network_of(named: NamedActivation, q_star: float, sigma_w: float | None, sigma_b: float) -> Network:
     """The network with the weights given, by default the edge of chaos at q*.
 
@@ -96,7 +85,7 @@ def network_of(named: NamedActivation, q_star: float, sigma_w: float | None, sig
 
 
 def networks(
-    found: dict[str, NamedActivation], q_star: float, sigma_w: float | None, sigma_b: float, **_: Any
+    found: dict[str, NamedActivation], q_star: float, sigma_w: float | None, sigma_b: float
 ) -> dict[str, Network]:
     """Those of the activations that have the edge of chaos asked for; the others are told of on stderr.
 

@@ -70,9 +70,8 @@ def followed(
 ) -> tuple[Network, SignalPaths]:
     """The network that the options describe, and its signals from q0, by default from q* or the one nearest to it."""
     from meanfield.paths import signal_paths
-    from meanfield.plot.drawing import at_rest
+    from meanfield.plot.drawing import mean_field, star
 
     network = network_of(named, q_star, sigma_w, sigma_b)
-    field, star = at_rest(network)
-    start = q0 if q0 is not None else star or q_star
-    return network, signal_paths(field, units, depth, start=start, rho=rho0, chains=networks, seed=seed)
+    start = q0 if q0 is not None else star(network) or q_star
+    return network, signal_paths(mean_field(network), units, depth, start=start, rho=rho0, chains=networks, seed=seed)
