@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from meanfield.edge_points import EdgeCurve as EdgeCurve
     from meanfield.edge_points import edge_curve as edge_curve
     from meanfield.errors import ActivationError as ActivationError
+    from meanfield.errors import ClusterError as ClusterError
     from meanfield.errors import DerivationError as DerivationError
     from meanfield.errors import DomainError as DomainError
     from meanfield.errors import ExpressionError as ExpressionError
@@ -53,6 +54,14 @@ if TYPE_CHECKING:
     from meanfield.paths import signal_paths as signal_paths
     from meanfield.phases import PhaseDiagram as PhaseDiagram
     from meanfield.phases import phase_diagram as phase_diagram
+    from meanfield.simulation.comparison import Comparison as Comparison
+    from meanfield.simulation.comparison import compare as compare
+    from meanfield.simulation.comparison import departures as departures
+    from meanfield.simulation.ensemble import Ensemble as Ensemble
+    from meanfield.simulation.ensemble import read_ensemble as read_ensemble
+    from meanfield.simulation.ensemble import simulate as simulate
+    from meanfield.simulation.experiment import Experiment as Experiment
+    from meanfield.simulation.prediction import predict as predict
     from meanfield.sparse_layers import ActiveUnits as ActiveUnits
     from meanfield.sparse_layers import active_units as active_units
     from meanfield.stability import Diagnosis as Diagnosis
@@ -81,6 +90,7 @@ _HOMES = {
     "EdgeCurve": "edge_points",
     "edge_curve": "edge_points",
     "ActivationError": "errors",
+    "ClusterError": "errors",
     "DerivationError": "errors",
     "DomainError": "errors",
     "ExpressionError": "errors",
@@ -106,6 +116,14 @@ _HOMES = {
     "signal_paths": "paths",
     "PhaseDiagram": "phases",
     "phase_diagram": "phases",
+    "Comparison": "simulation.comparison",
+    "compare": "simulation.comparison",
+    "departures": "simulation.comparison",
+    "Ensemble": "simulation.ensemble",
+    "read_ensemble": "simulation.ensemble",
+    "simulate": "simulation.ensemble",
+    "Experiment": "simulation.experiment",
+    "predict": "simulation.prediction",
     "Diagnosis": "stability",
     "Verdict": "stability",
     "diagnose": "stability",

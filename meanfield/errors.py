@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = [
     "NO_ANSWER",
     "ActivationError",
+    "ClusterError",
     "DerivationError",
     "DomainError",
     "ExpressionError",
@@ -78,7 +79,11 @@ class NoSignal(MeanFieldError):
 
 
 class OutputError(MeanFieldError):
-    """A result cannot be written where it was asked to go; nothing was written."""
+    """A result cannot be written where it was asked to go, or a file is not what it should be; nothing was written."""
+
+
+class ClusterError(MeanFieldError):
+    """The workers that were asked for cannot be reached."""
 
 
 #: The question was understood and has no answer.

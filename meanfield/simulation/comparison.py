@@ -1,0 +1,148 @@
+"""An ensemble of random networks beside what theory says of it: by quantity and layer, and as a yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.escape import Requirement
+from meanfield.escape_law import escape_probability
+from meanfield.simulation.ensemble import Ensemble
+from meanfield.simulation.experiment import Experiment
+from meanfield.simulation.prediction import Predicted, predict
+
+__all__ = ["LEVELS", "Comparison", "Departure", "Statistics", "compare", "departures"]
+
+Array = NDArray[np.float64]
+
+#: Of the quantiles of an ensemble.
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: Spread relative to the mean below which nothing but rounding differs between networks.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Of one quantity over the networks in which it is defined, by layer; every shape (depth + 1,) but of quantiles.
+
+    Attributes:
+        count: in how many networks it is defined.
+        mean, sd: ∞ and NaN where a variance has overflowed.
+        quantiles: at `LEVELS`, shape (levels, depth + 1).
+        z: the mean less that of the theory, in standard errors sd/√count; NaN where theory has none, and where all
+            networks agree with it to rounding.
+        z_sd: the same of the variance, whose standard error comes from the fourth moment of the networks.
+    """
+
+    count: NDArray[np.int_]
+    mean: Array
+    sd: Array
+    quantiles: Array
+    z: Array
+    z_sd: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """An ensemble, what theory says of it and what it does, by quantity.
+
+    `escape_probability`: the share of networks that theory expects to have escaped at the last layer, of dense
+    Gaussian networks; NaN of others.
+    """
+
+    ensemble: Ensemble
+    predicted: Mapping[str, Predicted]
+    statistics: Mapping[str, Statistics]
+    escape_probability: float
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Where an ensemble differs from theory by more than sampling error.
+
+    `moment`: mean or sd; `seen`, `predicted`: its values; `z`: their distance in standard errors.
+    """
+
+    quantity: str
+    layer: int
+    moment: str
+    seen: float
+    predicted: float
+    z: float
+
+
+def compare(ensemble: Ensemble) -> Comparison:
+    """Lay the theory beside an ensemble."""
+    predicted = predict(ensemble.experiment)
+    statistics = {name: _statistics(ensemble[name], predicted[name]) for name in ensemble.experiment.quantities}
+    return Comparison(ensemble, predicted, statistics, _escape_probability(ensemble.experiment))
+
+
+def _escape_probability(e: Experiment) -> float:
+    if e.q_star is None or not e.is_dense or e.weights != "gaussian":
+        return float("nan")
+    return escape_probability(e.network, e.q_star, Requirement(e.width, e.depth, e.within), e.start)
+
+
+def _statistics(values: Array, predicted: Predicted) -> Statistics:
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=0)
+    with np.errstate(all="ignore"):
+        mean = values.sum(axis=0, where=defined) / count
+        away = np.where(defined, values - mean, 0.0)
+        variance = np.square(away).sum(axis=0) / (count - 1)
+        quantiles = _quantiles(values, defined)
+        error = np.sqrt(variance / count)
+        z = _in_errors(mean - predicted.mean, error, np.maximum(np.abs(mean), np.abs(predicted.mean)))
+        fourth = np.square(np.square(away)).sum(axis=0) / count
+        error = np.sqrt(np.maximum(fourth - np.square(variance), 0.0) / count)
+        z_sd = _in_errors(variance - np.square(predicted.sd), error, np.square(mean))
+    return Statistics(count, mean, np.sqrt(variance), quantiles, z, z_sd)
+
+
+def _in_errors(difference: Array, error: Array, scale: Array) -> Array:
+    """NaN where there is neither a difference nor an error but of rounding; ∞ where only the error is nothing."""
+    nothing = _ROUNDING * scale
+    z = difference / np.where(error > nothing, error, 0.0)
+    z = np.where((np.abs(difference) <= 1e3 * nothing) & (error <= nothing), np.nan, z)
+    return np.asarray(z)
+
+
+def _quantiles(values: Array, defined: NDArray[np.bool_]) -> Array:
+    """At `LEVELS`: numbers that occur, so that a variance of ∞ is no obstacle; NaN where there are none."""
+    found = np.full((len(LEVELS), values.shape[1]), np.nan)
+    for layer, (column, there) in enumerate(zip(values.T, defined.T, strict=True)):
+        if there.any():
+            found[:, layer] = np.quantile(column[there], LEVELS, method="inverted_cdf")
+    return found
+
+
+def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Departure], int, float]:
+    """Where means and spreads differ from theory by more than sampling error.
+
+    Were theory right, a list with anything in it would have a probability of at most `level`: each of so many
+    comparisons is held against Student's distribution at its share of that.
+
+    Returns:
+        The departures, the worst of each quantity first; how many comparisons were made; the distance, in standard
+        errors, from which on one counts.
+    """
+    from scipy.stats import t
+
+    made = []
+    for name, s in comparison.statistics.items():
+        p = comparison.predicted[name]
+        for moment, seen, theory, z in (("mean", s.mean, p.mean, s.z), ("sd", s.sd, p.sd, s.z_sd)):
+            # Where theory stays finite, networks that overflow are no sampling error.
+            z = np.where(np.isfinite(theory) & ~np.isfinite(seen) & (s.count > 1), np.inf, z)
+            made += [
+                Departure(name, int(layer), moment, float(seen[layer]), float(theory[layer]), float(z[layer]))
+                for layer in np.flatnonzero(~np.isnan(z))
+            ]
+    freedom = max(comparison.ensemble.experiment.networks - 1, 1)
+    threshold = float(t.isf(0.5 * level / max(len(made), 1), freedom))
+    far = [d for d in made if abs(d.z) > threshold]
+    return sorted(far, key=lambda d: -abs(d.z)), len(made), threshold

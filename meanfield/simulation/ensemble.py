@@ -1,0 +1,234 @@
+"""Many random networks, drawn by many workers: the same numbers whatever draws them, in chunks that fit in memory.
+
+joblib hands chunks of networks to the processes of this machine, or to a Dask cluster, and hands back what they
+measured in order. Every network has a stream of random numbers of its own, and every worker multiplies matrices in one
+thread, so neither the chunks nor the workers can be told from the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.counts import require_count
+from meanfield.errors import ClusterError, DomainError
+from meanfield.simulation.experiment import Experiment
+from meanfield.simulation.gaussian_chain import chain_bytes, chains
+from meanfield.simulation.random_network import RandomNetworks
+from meanfield.simulation.run_file import RunFile, read_run
+
+__all__ = ["Ensemble", "Interrupted", "read_ensemble", "simulate"]
+
+Array = NDArray[np.float64]
+
+#: Random numbers drawn in a chunk of networks, about: a tenth of a second's work.
+_CHUNK_NUMBERS = 1e7
+#: Chains worked on at once stay in cache.
+_CHUNK_CHAINS = 64
+#: Copies of the results that statistics make.
+_COPIES = 3
+#: Seconds until a cluster that does not answer is given up.
+_PATIENCE = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Random networks drawn for an experiment.
+
+    Attributes:
+        label: what the activation is called.
+        experiment: what was asked; its `networks` are those drawn.
+        measured: of every network, shape (networks, quantities, depth + 1), in the order of `experiment.quantities`.
+    """
+
+    label: str
+    experiment: Experiment
+    measured: Array
+
+    def __getitem__(self, quantity: str) -> Array:
+        """One quantity, shape (networks, depth + 1)."""
+        found: Array = self.measured[:, self.experiment.quantities.index(quantity)]
+        return found
+
+    @cached_property
+    def overflowed(self) -> Array:
+        """The share of networks whose variance is beyond 1e200, by layer, shape (depth + 1,)."""
+        return np.asarray(np.isinf(self["q"]).mean(axis=0))
+
+    @cached_property
+    def escaped(self) -> Array:
+        """The share of networks outside [q*/f, f q*] by layer, shape (depth + 1,); NaN where there is no q*."""
+        e = self.experiment
+        if e.q_star is None:
+            return np.full(e.depth + 1, np.nan)
+        outside = (self["q"] < e.q_star / e.within) | (self["q"] > e.q_star * e.within)
+        return np.asarray(outside.mean(axis=0))
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run cut short by Ctrl-C; `ensemble` holds the networks that were done, `None` if none was."""
+
+    def __init__(self, ensemble: Ensemble | None) -> None:
+        super().__init__()
+        self.ensemble = ensemble
+
+
+def simulate(
+    experiment: Experiment,
+    *,
+    label: str = "",
+    jobs: int = 1,
+    dask: str | None = None,
+    memory: float = 1e9,
+    record: Path | None = None,
+    resume: bool = False,
+    advance: Callable[[int], object] | None = None,
+) -> Ensemble:
+    """Draw the networks of an experiment and measure them.
+
+    Args:
+        experiment: what to draw and to measure.
+        label: what the activation is called.
+        jobs: processes on this machine, −1 for as many as it has processors; fewer if memory would not do.
+        dask: the address of a Dask scheduler whose workers draw instead, or "local" for a cluster of `jobs` processes.
+        memory: a bound on the bytes of all arrays in use at once.
+        record: a file that gets every network as soon as its chunk is done; see `RunFile`.
+        resume: whether to go on with the networks that the file holds already.
+        advance: called with the number of networks just done.
+
+    Raises:
+        DomainError: `memory` too small for one network; jobs that are no number of processes.
+        OutputError: a record that cannot be written or is of other networks.
+        ClusterError: a cluster that cannot be reached, or dask is not installed.
+        Interrupted: Ctrl-C.
+    """
+    e = experiment
+    if jobs != -1:
+        require_count("jobs", jobs)
+    workers = _workers(e, _processors() if jobs == -1 else jobs, memory)
+    parts: list[Array] = []
+    with RunFile(record, label, e, resume=resume) if record else nullcontext() as run:
+        if run and run.done:
+            parts.append(run.networks(e.networks))
+            if advance:
+                advance(len(parts[0]))
+        try:
+            for part in _drawn(e, run.done if run else 0, workers, dask):
+                parts.append(part)
+                if run:
+                    run.append(part)
+                if advance:
+                    advance(len(part))
+        except KeyboardInterrupt:
+            raise Interrupted(_joined(label, e, parts) if parts else None) from None
+    return _joined(label, e, parts)
+
+
+def read_ensemble(path: Path) -> Ensemble:
+    """The networks that a record of `simulate` holds.
+
+    Raises:
+        OutputError: a file that is no such record, or holds no network.
+    """
+    return Ensemble(*read_run(path))
+
+
+def _joined(label: str, e: Experiment, parts: list[Array]) -> Ensemble:
+    measured = np.concatenate(parts)
+    return Ensemble(label, e.of(len(measured)), measured)
+
+
+def _processors() -> int:
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def _workers(e: Experiment, jobs: int, memory: float) -> int:
+    """How many may work at once."""
+    results = 8.0 * e.networks * len(e.quantities) * (e.depth + 1) * _COPIES
+    one = chain_bytes(e) if e.method == "chain" else RandomNetworks.bytes(e)
+    if not results + one <= memory:
+        raise DomainError(
+            f"memory = {memory / 1e9:.3g} GB is too little: one network takes {one / 1e9:.2g} GB beside "
+            f"{results / 1e9:.2g} GB of results; allow {1.1 * (results + one) / 1e9:.2g} GB, or make it smaller"
+        )
+    return max(1, min(jobs, int((memory - results) // (one * _at_once(e, memory - results)))))
+
+
+def _at_once(e: Experiment, memory: float) -> int:
+    """Networks that one worker holds at once."""
+    return max(1, min(_CHUNK_CHAINS, int(memory // chain_bytes(e)))) if e.method == "chain" else 1
+
+
+def _drawn(e: Experiment, done: int, workers: int, dask: str | None) -> Iterator[Array]:
+    """What is measured of the networks from number `done` on, chunk by chunk, in order."""
+    if done >= e.networks:
+        return
+    from joblib import Parallel, delayed
+
+    if e.method == "chain":
+        size = _at_once(e, 1e9)
+    else:
+        size = max(1, int(_CHUNK_NUMBERS / (e.depth * e.width * e.fan_in)))
+    # No worker is to be left without.
+    size = max(1, min(size, -(-(e.networks - done) // workers)))
+    chunks = ((first, min(size, e.networks - first)) for first in range(done, e.networks, size))
+    with _backend(workers, dask) as settings:
+        results = Parallel(return_as="generator", batch_size=1, **settings)(
+            delayed(_measured)(e, *chunk) for chunk in chunks
+        )
+        try:
+            yield from results
+        finally:
+            results.close()
+
+
+def _measured(e: Experiment, first: int, count: int) -> Array:
+    """Networks first…first + count − 1, by one worker."""
+    with _linear_algebra().limit(limits=1, user_api="blas"):
+        if e.method == "chain":
+            return chains(e, first, count)
+        networks = RandomNetworks(e)
+        return np.array([networks.measured(index) for index in range(first, first + count)])
+
+
+@cache
+def _linear_algebra() -> Any:
+    """The libraries that multiply matrices in this process: how many threads they take decides how they round."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
+    """What joblib needs to know to reach the workers."""
+    if dask is None:
+        yield {"n_jobs": workers}
+        return
+    try:
+        from dask import distributed
+    except ImportError:
+        raise ClusterError("Dask is not installed: pip install 'meanfield[dask]'") from None
+    from joblib import parallel_config
+
+    with ExitStack() as opened:
+        try:
+            local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+            cluster = opened.enter_context(distributed.LocalCluster(**local)) if dask == "local" else dask
+            client = opened.enter_context(distributed.Client(cluster, timeout=_PATIENCE, set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise ClusterError(
+                f"no Dask scheduler answers at {dask}: start one, and give its address, such as tcp://host:8786 "
+                f"({error or type(error).__name__})"
+            ) from None
+        opened.enter_context(parallel_config(backend="dask", client=client, wait_for_workers_timeout=_PATIENCE))
+        yield {}
