@@ -58,10 +58,10 @@ if TYPE_CHECKING:
     from meanfield.simulation.comparison import compare as compare
     from meanfield.simulation.comparison import departures as departures
     from meanfield.simulation.ensemble import Ensemble as Ensemble
-    from meanfield.simulation.ensemble import read_ensemble as read_ensemble
     from meanfield.simulation.ensemble import simulate as simulate
     from meanfield.simulation.experiment import Experiment as Experiment
     from meanfield.simulation.prediction import predict as predict
+    from meanfield.simulation.reading import read_ensemble as read_ensemble
     from meanfield.sparse_layers import ActiveUnits as ActiveUnits
     from meanfield.sparse_layers import active_units as active_units
     from meanfield.stability import Diagnosis as Diagnosis
@@ -120,7 +120,7 @@ _HOMES = {
     "compare": "simulation.comparison",
     "departures": "simulation.comparison",
     "Ensemble": "simulation.ensemble",
-    "read_ensemble": "simulation.ensemble",
+    "read_ensemble": "simulation.reading",
     "simulate": "simulation.ensemble",
     "Experiment": "simulation.experiment",
     "predict": "simulation.prediction",

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from meanfield.errors import OutputError
 
-__all__ = ["write_whole"]
+__all__ = ["require_places", "write_whole"]
+
+
+def require_places(paths: Sequence[Path]) -> None:
+    """Refuse, before anything long is computed, what could not be written.
+
+    Raises:
+        OutputError: a folder that is not there, or one place for two files.
+    """
+    for path in paths:
+        if not path.parent.is_dir():
+            raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
+    if len(set(map(Path.resolve, paths))) < len(paths):
+        raise OutputError("two results would go to one file: give each a name of its own")
 
 
 def write_whole(contents: Mapping[Path, bytes]) -> None:

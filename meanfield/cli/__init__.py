@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any
 
@@ -26,6 +27,13 @@ __all__ = ["app", "main"]
 #: Every error in the use of commands and options; typer exports only those derived from it.
 _UsageError: Any = typer.BadParameter.__base__
 
+#: Commands that the start of others need not wait for, with what they are for; each is the `app` of its module.
+_LATER = {
+    "simulate": "Draw random networks and lay what they do over what theory says, layer by layer.",
+    "verify": "Whether random networks follow theory within sampling error: yes or no.",
+    "plot": "Draw a figure for a paper: maps, slopes, phases, designs, trajectories.",
+}
+
 EXIT_NO_ANSWER = 1
 EXIT_BAD_INPUT = 2
 
@@ -36,11 +44,10 @@ class _Commands(TyperGroup):
     debug = False
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the arguments name; the kinds of figures, with all their options, only when asked for."""
-        if args and args[0] == "plot":
-            from meanfield.cli.plot import app as kinds
-
-            return "plot", typer.main.get_command(kinds), args[1:]
+        """The command that the arguments name; those with many options are made only when asked for."""
+        if args and args[0] in _LATER:
+            later = import_module(f"meanfield.cli.{args[0]}").app
+            return args[0], typer.main.get_command(later), args[1:]
         return super().resolve_command(ctx, args)
 
     def main(
@@ -127,11 +134,9 @@ app.command("sparsity")(sparsity.sparsity)
 app.command("derive")(derive.derive)
 
 
-@app.command("plot")
-def plot() -> None:
-    """Draw a figure for a paper: maps, slopes, phases, designs, trajectories."""
-    # `_Commands` puts the kinds of figures in its place.
-
+for _name, _meaning in _LATER.items():
+    # `_Commands` puts the command itself in its place.
+    app.command(_name, help=_meaning)(lambda: None)
 
 app.command("activations")(activations.activations)
 app.command("cite")(cite.cite)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = [
     "Format",
     "Formats",
     "M",
+    "OneAct",
     "Output",
     "Params",
     "Risk",
@@ -34,6 +36,7 @@ __all__ = [
     "Within",
     "complete_activation",
     "number",
+    "number_of_bytes",
     "numbers",
     "read_activations",
     "read_parameters",
@@ -73,6 +76,12 @@ def _act(use: str) -> Any:
 
 Act = Annotated[list[str], _act("names without a value stay symbols")]
 Acts = Annotated[list[str], _act("repeat for a row each")]
+OneAct = Annotated[
+    str,
+    typer.Option(
+        "--act", help="A name, an expression in x, points, a file or package.module:function.", show_default=False
+    ),
+]
 Tau = Annotated[float | None, typer.Option("--tau", help="Threshold τ ≥ 0 of the activation.", show_default=False)]
 M = Annotated[float | None, typer.Option("--m", help="Clip level m > 0 of the activation.", show_default=False)]
 Slope = Annotated[float | None, typer.Option("--slope", help="Slope of leaky-relu for x < 0.", show_default=False)]
@@ -153,6 +162,22 @@ def number(text: str, value: str) -> float:
         return float(value)
     except ValueError:
         raise ActivationError(f"-p {text}: {value!r} is not a number: write NAME=VALUE, such as -p tau=0.5") from None
+
+
+def number_of_bytes(option: str, text: str) -> float:
+    """A size such as 1GB or 500 MiB, in bytes.
+
+    Raises:
+        DomainError: the text is none.
+    """
+    found = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", text.lower())
+    try:
+        size = float(found[1]) * (1024 if found[3] else 1000) ** (" kmgt".index(found[2] or " ")) if found else 0.0
+    except ValueError:
+        size = 0.0
+    if not (0 < size < math.inf):
+        raise DomainError(f"{option} {text} is no size: write it as 1GB, 500MB or 2GiB")
+    return size
 
 
 def numbers(option: str, text: str) -> list[float]:

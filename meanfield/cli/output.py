@@ -27,6 +27,7 @@ __all__ = [
     "as_json",
     "deliver",
     "emit",
+    "few_layers",
     "grid",
     "heading",
     "listing",
@@ -41,6 +42,8 @@ Record = dict[str, Any]
 _TABLE_DIGITS = 6
 #: Columns of a table written to a file.
 FILE_WIDTH = 100
+#: Layers that a table shows, as far as there are so many; and the last.
+_LAYERS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 _COLOURS = {"stable": "green", "safe": "green", "neutral": "yellow", "fragile": "red", "unstable": "red"}
 
 
@@ -79,9 +82,10 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
         yield lambda done: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), *times)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
@@ -109,6 +113,11 @@ def show(renderables: Sequence[Any], output: Path | None) -> None:
     for renderable in renderables:
         console.print(renderable)
     write_whole({output: buffer.getvalue().encode()})
+
+
+def few_layers(depth: int) -> list[int]:
+    """The layers that a table of a network of this depth shows."""
+    return [*(layer for layer in _LAYERS if layer < depth), depth]
 
 
 def shown(value: Any, digits: int | None) -> str:

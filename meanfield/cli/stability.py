@@ -25,7 +25,7 @@ from meanfield.cli.options import (
     Within,
     read_activations,
 )
-from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph, progress
+from meanfield.cli.output import Record, emit, few_layers, grid, heading, listing, paragraph, progress
 from meanfield.cli.verdicts import explanation, formula, prose
 from meanfield.errors import NO_ANSWER, DomainError, NoSignal
 
@@ -40,8 +40,6 @@ Depth = Annotated[int, typer.Option("--depth", help="L, layers.", show_default=F
 QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w the nearest to it.")]
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 
-#: Layers shown, as far as there are so many; and the last.
-_LAYERS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 _LISTED = (
     *("q_star", "sigma_w", "sigma_b", "width", "depth", "V_prime", "V_double_prime", "basin", "sd", "stationary_mean"),
     *("stationary_sd", "margin", "escape_probability", "escape_interval", "xi_q", "xi_c", "q_chi_1_prime"),
@@ -169,8 +167,7 @@ def _finite(value: float) -> float | None:
 
 
 def _by_layer(found: FiniteWidth) -> list[Record]:
-    depth, networks = found.requirement.depth, found.escapes
-    layers = [*(layer for layer in _LAYERS if layer < depth), depth]
+    networks = found.escapes
     return [
         {
             "layer": layer,
@@ -180,7 +177,7 @@ def _by_layer(found: FiniteWidth) -> list[Record]:
             "networks_sd": float(networks.sd[layer]),
             "escaped": float(networks.shares[layer]),
         }
-        for layer in layers
+        for layer in few_layers(found.requirement.depth)
     ]
 
 

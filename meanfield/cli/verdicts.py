@@ -12,11 +12,13 @@ from meanfield.errors import DomainError, NoSignal
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
+    from meanfield.edge import EdgeOfChaos
     from meanfield.escape import Requirement
     from meanfield.finite_width import FiniteWidth
+    from meanfield.mean_field import MeanField
     from meanfield.stability import Diagnosis
 
-__all__ = ["Depth", "Width", "explanation", "formula", "judged", "prose", "requirement"]
+__all__ = ["Depth", "Width", "explanation", "formula", "judged", "network_of", "prose", "requirement"]
 
 Width = Annotated[
     int | None, typer.Option("--width", help="Judge networks of N units a layer, with --depth.", show_default=False)
@@ -50,6 +52,20 @@ def judged(diagnosis: Diagnosis, required: Requirement | None) -> Diagnosis:
         except NoSignal:
             # Without a fixed point there is nothing to stay at, whatever the width.
             return diagnosis
+
+
+def network_of(named: NamedActivation, q_star: float, sigma_w: float | None, sigma_b: float) -> MeanField | EdgeOfChaos:
+    """The network with the weights given, by default the edge of chaos at q*.
+
+    Raises:
+        DomainError: biases without weights.
+    """
+    from meanfield.edge import edge_of_chaos
+    from meanfield.mean_field import MeanField
+
+    if sigma_w is None and sigma_b:
+        raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
+    return edge_of_chaos(named.phi, q_star) if sigma_w is None else MeanField(named.phi, sigma_w, sigma_b)
 
 
 def formula(named: NamedActivation) -> object:

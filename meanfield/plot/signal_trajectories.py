@@ -17,35 +17,43 @@ from meanfield.paths import SignalPaths
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import curve_styles, in_box, symbol
 from meanfield.plot.page import Page
+from meanfield.simulation.ensemble import Ensemble
 
-__all__ = ["SignalTrajectories", "trajectory"]
+__all__ = ["BAND", "SAMPLE", "SignalTrajectories", "trajectory"]
 
 Array = NDArray[np.float64]
 
 #: Variances are drawn up to this many times that at layer 0; what runs away leaves the figure.
 _FURTHEST = 6.0
-_BAND, _SAMPLE = "#c9d6e6", "0.45"
+#: Colours of theory's band and of the networks.
+BAND, SAMPLE = "#c9d6e6", "0.45"
 
 
 def trajectory(
-    paths: SignalPaths,
+    paths: SignalPaths | Ensemble,
     ax: Sequence[Axes] | None = None,
     *,
     samples: int = 12,
     page: Page | None = None,
     **line: Any,
 ) -> tuple[Axes, ...]:
-    """q^l above ρ^l: theory, ±2 standard deviations, and sample paths of the exact chain.
+    """q^l above ρ^l: theory, ±2 standard deviations, and sample paths.
 
-    The band of q is the prediction of theory, that of ρ what the chains have.
+    Of `signal_paths` the band of q is the prediction of theory, that of ρ what its chains have. Of an ensemble that was
+    simulated all bands are theory's, with sparsity and gradients below if they were measured, and with its median and
+    its quantiles from 5 to 95 %.
 
     Args:
-        paths: by `meanfield.signal_paths`.
-        ax: two Axes; by default those of a new figure.
-        samples: how many of the chains are drawn.
+        paths: by `meanfield.signal_paths`, `meanfield.simulate` or `meanfield.read_ensemble`.
+        ax: as many Axes as there are quantities; by default those of a new figure.
+        samples: how many of the networks are drawn.
         page: size and style of a new figure.
         line: passed on to matplotlib's lines of the theory.
     """
+    if isinstance(paths, Ensemble):
+        from meanfield.plot.ensemble_trajectories import EnsembleTrajectories
+
+        return draw(EnsembleTrajectories(paths, samples), ax, page, **line)
     return draw(SignalTrajectories(paths, samples), ax, page, **line)
 
 
@@ -107,12 +115,12 @@ class SignalTrajectories(Drawing):
                 p.layers,
                 np.clip(low, floor, ceiling),
                 np.clip(high, floor, ceiling),
-                color=_BAND,
+                color=BAND,
                 linewidth=0,
                 zorder=0,
             )
             for k in range(count):
-                ax.plot(p.layers, chains[:, k], color=_SAMPLE, linewidth=0.8, zorder=1, label="_sample")
+                ax.plot(p.layers, chains[:, k], color=SAMPLE, linewidth=0.8, zorder=1, label="_sample")
             ax.plot(p.layers, theory, **{**style, "linewidth": 1.6, "zorder": 3, "label": "_theory", **line})
         upper.set_ylim(0, self._top())
         values = p.chains.rho[:, :count]
@@ -126,8 +134,8 @@ class SignalTrajectories(Drawing):
         if legend is not False:
             keys = [
                 Line2D([], [], **{**style, "linewidth": 1.6, **line}, label="theory"),
-                Patch(color=_BAND, label=rf"$\pm 2$ sd, $N = {p.width}$"),
-                Line2D([], [], color=_SAMPLE, linewidth=0.8, label="networks"),
+                Patch(color=BAND, label=rf"$\pm 2$ sd, $N = {p.width}$"),
+                Line2D([], [], color=SAMPLE, linewidth=0.8, label="networks"),
             ]
             in_box(upper, keys if count else keys[:2])
 

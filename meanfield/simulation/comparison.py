@@ -34,7 +34,8 @@ class Statistics:
         quantiles: at `LEVELS`, shape (levels, depth + 1).
         z: the mean less that of the theory, in standard errors sd/√count; NaN where theory has none, and where all
             networks agree with it to rounding.
-        z_sd: the same of the variance, whose standard error comes from the fourth moment of the networks.
+        z_sd: the same of the variance, by Wilson and Hilferty's cube root, with as many degrees of freedom as the
+            fourth moment of the networks leaves, and no more than a Gaussian would.
     """
 
     count: NDArray[np.int_]
@@ -97,10 +98,18 @@ def _statistics(values: Array, predicted: Predicted) -> Statistics:
         quantiles = _quantiles(values, defined)
         error = np.sqrt(variance / count)
         z = _in_errors(mean - predicted.mean, error, np.maximum(np.abs(mean), np.abs(predicted.mean)))
-        fourth = np.square(np.square(away)).sum(axis=0) / count
-        error = np.sqrt(np.maximum(fourth - np.square(variance), 0.0) / count)
-        z_sd = _in_errors(variance - np.square(predicted.sd), error, np.square(mean))
+        z_sd = _spread_in_errors(
+            variance, np.square(predicted.sd), np.square(np.square(away)).sum(axis=0) / count, count
+        )
+        rounding = np.square(_ROUNDING * mean)
+        z_sd = np.where((variance <= rounding) & (np.square(predicted.sd) <= rounding), np.nan, z_sd)
     return Statistics(count, mean, np.sqrt(variance), quantiles, z, z_sd)
+
+
+def _spread_in_errors(seen: Array, predicted: Array, fourth: Array, count: NDArray[np.int_]) -> Array:
+    kurtosis = np.maximum(fourth / np.square(seen), 3.0)
+    error = 2 / (9 * 2 * count / (kurtosis - 1))
+    return np.asarray((np.cbrt(seen / predicted) - (1 - error)) / np.sqrt(error))
 
 
 def _in_errors(difference: Array, error: Array, scale: Array) -> Array:
@@ -124,7 +133,8 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
     """Where means and spreads differ from theory by more than sampling error.
 
     Were theory right, a list with anything in it would have a probability of at most `level`: each of so many
-    comparisons is held against Student's distribution at its share of that.
+    comparisons is held against Student's distribution at its share of that. Where theory has no correction to q for
+    this width, the networks depart from it by definition.
 
     Returns:
         The departures, the worst of each quantity first; how many comparisons were made; the distance, in standard
@@ -136,8 +146,10 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
     for name, s in comparison.statistics.items():
         p = comparison.predicted[name]
         for moment, seen, theory, z in (("mean", s.mean, p.mean, s.z), ("sd", s.sd, p.sd, s.z_sd)):
-            # Where theory stays finite, networks that overflow are no sampling error.
-            z = np.where(np.isfinite(theory) & ~np.isfinite(seen) & (s.count > 1), np.inf, z)
+            if name == "q" and moment == "mean":
+                # Where there is no theory of this width, or networks overflow and it does not, they part.
+                lost = np.isfinite(p.value) & ~(np.isfinite(theory) & np.isfinite(seen))
+                z, theory = np.where(lost, np.inf, z), np.where(lost, p.value, theory)
             made += [
                 Departure(name, int(layer), moment, float(seen[layer]), float(theory[layer]), float(z[layer]))
                 for layer in np.flatnonzero(~np.isnan(z))

@@ -22,9 +22,9 @@ from meanfield.errors import ClusterError, DomainError
 from meanfield.simulation.experiment import Experiment
 from meanfield.simulation.gaussian_chain import chain_bytes, chains
 from meanfield.simulation.random_network import RandomNetworks
-from meanfield.simulation.run_file import RunFile, read_run
+from meanfield.simulation.run_file import RunFile
 
-__all__ = ["Ensemble", "Interrupted", "read_ensemble", "simulate"]
+__all__ = ["Ensemble", "Interrupted", "simulate"]
 
 Array = NDArray[np.float64]
 
@@ -112,7 +112,7 @@ def simulate(
     e = experiment
     if jobs != -1:
         require_count("jobs", jobs)
-    workers = _workers(e, _processors() if jobs == -1 else jobs, memory)
+    size, workers = _chunks(e, _processors() if jobs == -1 else jobs, memory)
     parts: list[Array] = []
     with RunFile(record, label, e, resume=resume) if record else nullcontext() as run:
         if run and run.done:
@@ -120,7 +120,7 @@ def simulate(
             if advance:
                 advance(len(parts[0]))
         try:
-            for part in _drawn(e, run.done if run else 0, workers, dask):
+            for part in _drawn(e, run.done if run else 0, size, workers, dask):
                 parts.append(part)
                 if run:
                     run.append(part)
@@ -129,15 +129,6 @@ def simulate(
         except KeyboardInterrupt:
             raise Interrupted(_joined(label, e, parts) if parts else None) from None
     return _joined(label, e, parts)
-
-
-def read_ensemble(path: Path) -> Ensemble:
-    """The networks that a record of `simulate` holds.
-
-    Raises:
-        OutputError: a file that is no such record, or holds no network.
-    """
-    return Ensemble(*read_run(path))
 
 
 def _joined(label: str, e: Experiment, parts: list[Array]) -> Ensemble:
@@ -151,35 +142,33 @@ def _processors() -> int:
     return int(cpu_count())
 
 
-def _workers(e: Experiment, jobs: int, memory: float) -> int:
-    """How many may work at once."""
+def _chunks(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
+    """How many networks a worker draws in one go, and how many workers draw at once.
+
+    A worker holds one network at a time, or as many chains as there are in a chunk.
+    """
     results = 8.0 * e.networks * len(e.quantities) * (e.depth + 1) * _COPIES
+    free = memory - results
     one = chain_bytes(e) if e.method == "chain" else RandomNetworks.bytes(e)
-    if not results + one <= memory:
+    if one > free:
         raise DomainError(
             f"memory = {memory / 1e9:.3g} GB is too little: one network takes {one / 1e9:.2g} GB beside "
             f"{results / 1e9:.2g} GB of results; allow {1.1 * (results + one) / 1e9:.2g} GB, or make it smaller"
         )
-    return max(1, min(jobs, int((memory - results) // (one * _at_once(e, memory - results)))))
+    if e.method == "chain":
+        size = min(_CHUNK_CHAINS, int(free // one))
+        held = size * one
+    else:
+        size, held = max(1, int(_CHUNK_NUMBERS / (e.depth * e.width * e.fan_in))), one
+    return size, max(1, min(jobs, int(free // held), -(-e.networks // size)))
 
 
-def _at_once(e: Experiment, memory: float) -> int:
-    """Networks that one worker holds at once."""
-    return max(1, min(_CHUNK_CHAINS, int(memory // chain_bytes(e)))) if e.method == "chain" else 1
-
-
-def _drawn(e: Experiment, done: int, workers: int, dask: str | None) -> Iterator[Array]:
-    """What is measured of the networks from number `done` on, chunk by chunk, in order."""
+def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) -> Iterator[Array]:
+    """What is measured of the networks from number `done` on, in chunks of `size`, in order."""
     if done >= e.networks:
         return
     from joblib import Parallel, delayed
 
-    if e.method == "chain":
-        size = _at_once(e, 1e9)
-    else:
-        size = max(1, int(_CHUNK_NUMBERS / (e.depth * e.width * e.fan_in)))
-    # No worker is to be left without.
-    size = max(1, min(size, -(-(e.networks - done) // workers)))
     chunks = ((first, min(size, e.networks - first)) for first in range(done, e.networks, size))
     with _backend(workers, dask) as settings:
         results = Parallel(return_as="generator", batch_size=1, **settings)(

@@ -39,7 +39,7 @@ def chain_bytes(experiment: Experiment) -> int:
 
 
 class _Layer(NamedTuple):
-    """What the way back needs, by chain: slopes φ' of the first input and activations x of a layer; z and R after it."""
+    """What the way back needs, by chain: slopes φ' of the first input, activations x; z and R of the next layer."""
 
     slopes: Array
     activations: Array

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from meanfield.fluctuations import fluctuations
 from meanfield.simulation.experiment import Experiment
-from meanfield.simulation.field_theory import field_theory
+from meanfield.simulation.field_theory import FieldTheory, field_theory
 from meanfield.simulation.gradient_theory import gradient_theory
 from meanfield.simulation.pair_theory import pair_theory
 from meanfield.stability import diagnose
@@ -24,6 +24,11 @@ from meanfield.stability import diagnose
 __all__ = ["Predicted", "predict"]
 
 Array = NDArray[np.float64]
+
+#: Of q, over q itself, up to which the correction of order 1/N is one.
+_LARGEST_SHIFT = 0.5
+#: Of a correlation.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,35 +49,43 @@ class Predicted:
 def predict(experiment: Experiment) -> Mapping[str, Predicted]:
     """By the quantities that the experiment measures.
 
-    Nothing is said of the mean and spread of correlations and gradients in convolutional networks, nor of the spread
-    of the mean correlation of more than two inputs.
+    Means and spreads are withheld (NaN) from the layer on where corrections are none any more: where q shifts by more
+    than half of itself, and of ρ where it strays further than ±1 is away. Nothing is said of the mean and spread of
+    correlations and gradients in convolutional networks, nor of the spread of the mean correlation of more than two
+    inputs.
     """
     e = experiment
     field = field_theory(e)
     found = {
-        "q": Predicted(field.q, field.q_mean, field.q_sd),
+        "q": Predicted(field.q, field.q_mean, _q_sd(e, field)),
         "sparsity": Predicted(field.sparsity, field.sparsity_mean, field.sparsity_sd),
         "rho": Predicted(field.rho, *_unknown(e)),
         "log_gradient": Predicted(field.log_gradient, *_unknown(e)),
     }
-    if e.is_dense:
-        found["q"] = Predicted(field.q, field.q_mean, _dense_sd(e, field.q_sd))
-        if e.inputs > 1:
-            mean, sd = pair_theory(e, field.q, field.rho)
-            found["rho"] = Predicted(field.rho, mean, sd if e.inputs == 2 else np.full_like(sd, np.nan))
-        if e.backward:
-            found["log_gradient"] = Predicted(field.log_gradient, *gradient_theory(e, field))
-    return {name: found[name] for name in e.quantities}
+    small = np.abs(field.q_shift) <= _LARGEST_SHIFT * field.q
+    if e.is_dense and e.inputs > 1:
+        mean, sd = pair_theory(e, field.q, field.rho)
+        inside = sd <= np.maximum(1 - np.abs(field.rho), _ROUNDING)
+        found["rho"] = _withheld(Predicted(field.rho, mean, sd if e.inputs == 2 else _unknown(e)[1]), inside)
+    if e.is_dense and e.backward and small.all():
+        found["log_gradient"] = Predicted(field.log_gradient, *gradient_theory(e, field))
+    return {name: found[name] if name == "log_gradient" else _withheld(found[name], small) for name in e.quantities}
+
+
+def _withheld(p: Predicted, holds: NDArray[np.bool_]) -> Predicted:
+    """Without mean and spread from the first layer on where the theory does not hold."""
+    until = np.logical_and.accumulate(holds)
+    return Predicted(p.value, np.where(until, p.mean, np.nan), np.where(until, p.sd, np.nan))
 
 
 def _unknown(e: Experiment) -> tuple[Array, Array]:
     return np.full(e.depth + 1, np.nan), np.full(e.depth + 1, np.nan)
 
 
-def _dense_sd(e: Experiment, first_order: Array) -> Array:
-    """The standard deviation of q, to the order in 1/N that `meanfield stability` takes."""
+def _q_sd(e: Experiment, field: FieldTheory) -> Array:
+    """Of dense Gaussian networks that of `meanfield stability`, where the variance has a fixed point to stray from."""
     point = diagnose(e.network, e.start).fixed_point
-    if e.weights != "gaussian" or point is None or point.q == 0:
-        return first_order
+    if not e.is_dense or e.weights != "gaussian" or point is None or point.q == 0:
+        return field.q_sd
     sd = fluctuations(e.network, point, e.width, e.depth, e.start).sd
-    return np.where(np.isfinite(sd), sd, first_order)
+    return np.where(np.isfinite(sd), sd, field.q_sd)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli.options import numbers
+from meanfield.cli.verdicts import network_of
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.plot.drawing import Network
 
-__all__ = ["MRange", "Ranges", "SlopeRange", "TauRange", "family", "network_of", "networks"]
+__all__ = ["MRange", "Ranges", "SlopeRange", "TauRange", "family", "networks"]
 
 _RANGE = "one value, a list 0.5,1,2 or START:STOP:COUNT"
 TauRange = Annotated[str | None, typer.Option("--tau", help=f"Threshold τ ≥ 0: {_RANGE}.", show_default=False)]
@@ -68,20 +69,6 @@ def family(
     if len(found) > _MOST_CURVES:
         raise DomainError(f"{len(found)} curves cannot be told apart in one figure: give at most {_MOST_CURVES}")
     return found
-
-
-def network_of(named: NamedActivation, q_star: float, sigma_w: float | None, sigma_b: float) -> Network:
-    """The network with the weights given, by default the edge of chaos at q*.
-
-    Raises:
-        DomainError: biases without weights.
-    """
-    from meanfield.edge import edge_of_chaos
-    from meanfield.mean_field import MeanField
-
-    if sigma_w is None and sigma_b:
-        raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
-    return edge_of_chaos(named.phi, q_star) if sigma_w is None else MeanField(named.phi, sigma_w, sigma_b)
 
 
 def networks(

@@ -18,7 +18,7 @@ import typer
 
 from meanfield.cli.output import as_csv
 from meanfield.errors import OutputError
-from meanfield.whole_files import write_whole
+from meanfield.whole_files import require_places, write_whole
 
 if TYPE_CHECKING:
     from meanfield.plot.drawing import Drawing
@@ -69,8 +69,13 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "dpi": (Annotated[float, typer.Option("--dpi", min=50, max=2400, help="Of a .png.")], 300.0),
     "data": (
         Annotated[
-            Path | None,
-            typer.Option("--data", metavar="FILE.csv", help="Write the numbers drawn.", show_default=False),
+            list[Path] | None,
+            typer.Option(
+                "--data",
+                metavar="FILE.csv",
+                help="Write the numbers drawn; 'trajectory' also reads.",
+                show_default=False,
+            ),
         ],
         None,
     ),
@@ -78,11 +83,16 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 }
 
 
+#: The parameter of a kind that draws networks from a file, which --data names.
+_READ = "networks_from"
+
+
 def pictured(kind: Callable[..., Drawing]) -> Callable[..., None]:
     """The command that draws what `kind` returns, with the options of a page after its own."""
     # What a command returns is known to the type checker alone: its name would load matplotlib.
     hints = get_type_hints(kind, localns={"Drawing": object}, include_extras=True)
-    own = [p.replace(annotation=hints[name]) for name, p in inspect.signature(kind).parameters.items()]
+    parameters = inspect.signature(kind).parameters.items()
+    own = [p.replace(annotation=hints[name]) for name, p in parameters if name != _READ]
     shared = [
         inspect.Parameter(f"page_{name}", inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in _OPTIONS.items()
@@ -91,11 +101,31 @@ def pictured(kind: Callable[..., Drawing]) -> Callable[..., None]:
     @functools.wraps(kind)
     def command(**given: Any) -> None:
         page = {name: given.pop(f"page_{name}") for name in _OPTIONS}
+        page["data"], networks = _written_and_read(page["data"] or [], _READ in inspect.signature(kind).parameters)
+        if networks:
+            given[_READ] = networks
         _draw(kind, given, **page)
 
     command.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
     return command
+
+
+def _written_and_read(paths: list[Path], reads: bool) -> tuple[Path | None, Path | None]:
+    """Where the numbers go that are drawn, and where networks are that were simulated.
+
+    Raises:
+        OutputError: a name that is of neither, or two of one kind.
+    """
+    written = [path for path in paths if path.suffix == ".csv"]
+    read = [path for path in paths if reads and path.suffix in (".jsonl", ".npz")]
+    for path in paths:
+        if path not in written and path not in read:
+            also = ", and reads networks of 'meanfield simulate' from a .jsonl or .npz" if reads else ""
+            raise OutputError(f"--data {path}: it writes the numbers drawn to a .csv{also}")
+    if len(written) > 1 or len(read) > 1:
+        raise OutputError(f"--data {paths[0]} and {paths[1]}: give one of a kind")
+    return next(iter(written), None), next(iter(read), None)
 
 
 def _draw(
@@ -119,7 +149,7 @@ def _draw(
 
     paths = output or []
     formats = {path: format_of(path) for path in paths}
-    _require_folders([*paths, *([data] if data else [])])
+    require_places([*paths, *([data] if data else [])])
     page = Page(width, height, style, usetex, title, legend)
     for format in [*formats.values(), *([] if formats else ["pdf"])]:
         latex_needed(format, page)
@@ -143,12 +173,3 @@ def _draw(
             print(f"wrote {path}")
     if opens:
         window.show(drawing, page)
-
-
-def _require_folders(paths: list[Path]) -> None:
-    """Refuse what cannot be written to before anything long is computed."""
-    for path in paths:
-        if not path.parent.is_dir():
-            raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
-    if len(set(map(Path.resolve, paths))) < len(paths):
-        raise OutputError("two results would go to one file: give each a name of its own")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import M, Params, Slope, Tau, numbers, read_activations
+from meanfield.cli.options import M, OneAct, Params, Slope, Tau, numbers, read_activations
 from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
@@ -14,12 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["phase"]
 
-OneAct = Annotated[
-    str,
-    typer.Option(
-        "--act", help="A name, an expression in x, points, a file or package.module:function.", show_default=False
-    ),
-]
 QStar = Annotated[float, typer.Option("--q-star", help="Variance of the signal followed; q* of the point marked.")]
 SigmaW = Annotated[float | None, typer.Option("--sigma-w", help="σ_w of the point to mark.", show_default=False)]
 SigmaB = Annotated[float | None, typer.Option("--sigma-b", help="σ_b of the point to mark.", show_default=False)]

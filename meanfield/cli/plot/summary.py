@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meanfield.cli.options import M, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
+from meanfield.cli.options import M, OneAct, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
 from meanfield.cli.plot.design import Depth, Units
-from meanfield.cli.plot.phase import OneAct
 from meanfield.cli.plot.trajectory import Q0, Networks, Rho0, Samples, followed
 from meanfield.cli.plot.variance import QStar
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meanfield.cli.options import M, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
 from meanfield.cli.plot.design import Depth, Units
-from meanfield.cli.plot.networks import network_of
-from meanfield.cli.plot.phase import OneAct
 from meanfield.cli.plot.variance import QStar
+from meanfield.cli.verdicts import network_of
+from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -25,8 +26,16 @@ Networks = Annotated[int, typer.Option("--networks", help="Random networks behin
 Samples = Annotated[int, typer.Option("--samples", min=0, max=100, help="How many of them are drawn.")]
 
 
+MaybeAct = Annotated[
+    str | None,
+    typer.Option(
+        "--act", help="A name, an expression in x, points, a file or package.module:function.", show_default=False
+    ),
+]
+
+
 def trajectory(
-    act: OneAct,
+    act: MaybeAct = None,
     tau: Tau = None,
     m: M = None,
     slope: Slope = None,
@@ -41,14 +50,26 @@ def trajectory(
     networks: Networks = 512,
     samples: Samples = 12,
     seed: Seed = 0,
+    networks_from: Path | None = None,
 ) -> Drawing:
     """The variance q^l and correlation ρ^l of two inputs over depth: theory, ±2 sd at a width, random networks.
+
+    --data FILE.jsonl or FILE.npz draws the networks that 'meanfield simulate' wrote there, in place of --act.
 
     \b
     Examples:
       meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=1)" --units 300 --depth 100
       meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=2)" --depth 50 --networks 64 -o paths.pdf
     """
+    if networks_from:
+        from meanfield.plot.ensemble_trajectories import EnsembleTrajectories
+        from meanfield.simulation.reading import read_ensemble
+
+        if act is not None:
+            raise DomainError(f"{networks_from} says which networks: leave --act out, or --data")
+        return EnsembleTrajectories(read_ensemble(networks_from), samples)
+    if act is None:
+        raise DomainError("no network is given: give --act, or --data FILE.jsonl of 'meanfield simulate'")
     from meanfield.plot.signal_trajectories import SignalTrajectories
 
     (named,) = read_activations([act], tau, m, slope, param)

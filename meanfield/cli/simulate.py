@@ -1,0 +1,323 @@
+"""`meanfield simulate`: random networks as they are, beside theory."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.drawn import (
+    Conv,
+    Dask,
+    Jobs,
+    Memory,
+    Networks,
+    PaddedBy,
+    Padding,
+    Rho0,
+    Size,
+    WeightLaw,
+    Weights,
+    kernel_and_size,
+    memory_in_bytes,
+    network_and_star,
+)
+from meanfield.cli.options import (
+    Digits,
+    Format,
+    Formats,
+    M,
+    OneAct,
+    Params,
+    Seed,
+    SigmaB,
+    SigmaW,
+    Slope,
+    Tau,
+    Within,
+    read_activations,
+)
+from meanfield.cli.output import Record, emit, few_layers, grid, heading, paragraph, progress
+from meanfield.cli.stability import Q0, Depth, QStar, Width
+from meanfield.cli.verdicts import formula
+from meanfield.errors import OutputError
+from meanfield.whole_files import require_places, write_whole
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.simulation.comparison import Comparison
+    from meanfield.simulation.experiment import Experiment
+
+__all__ = ["app", "describe", "simulate"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class DrawnBy(StrEnum):
+    """How networks are drawn."""
+
+    networks = "networks"
+    chain = "chain"
+
+
+Inputs = Annotated[int, typer.Option("--inputs", help="Inputs that meet the same weights.")]
+Backward = Annotated[bool, typer.Option("--backward", help="Carry a gradient back from the last layer.")]
+Method = Annotated[
+    DrawnBy,
+    typer.Option("--method", help="chain: the same law without the weights, for dense Gaussian networks."),
+]
+Outputs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="FILE.jsonl: every network as it is done. Else the result: .npz, .json, .csv or by --format. Repeat.",
+        show_default=False,
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the networks in FILE.jsonl.")]
+
+#: What the ends of names say of the format.
+_ENDINGS = {
+    ".json": Format.json,
+    ".csv": Format.csv,
+    ".tex": Format.latex,
+    ".md": Format.markdown,
+    ".txt": Format.table,
+}
+_COLUMNS = ("layer", "ensemble_mean", "ensemble_sd", "q05", "q95", "theory", "theory_mean", "theory_sd", "z")
+_TITLES = {
+    "q": "q, the variance of a pre-activation",
+    "rho": "ρ, the correlation of two inputs",
+    "sparsity": "sparsity, the fraction of activations exactly 0",
+    "log_gradient": "ln |g|²/|g^L|², the gradient carried back from the last layer",
+}
+
+
+@app.command("simulate")
+def simulate(
+    act: OneAct,
+    width: Width,
+    depth: Depth,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    networks: Networks = 200,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = 0.0,
+    q0: Q0 = None,
+    inputs: Inputs = 2,
+    rho0: Rho0 = 0.5,
+    conv: Conv = None,
+    size: Size = None,
+    padding: Padding = PaddedBy.circular,
+    weights: Weights = WeightLaw.gaussian,
+    backward: Backward = False,
+    method: Method = DrawnBy.networks,
+    within: Within = 2.0,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    dask: Dask = None,
+    memory: Memory = "1GB",
+    resume: Resume = False,
+    format: Formats = Format.table,
+    digits: Digits = None,
+    output: Outputs = None,
+) -> None:
+    """Draw random networks and lay what they do over what theory says, layer by layer.
+
+    Ctrl-C shows what is done; with -o FILE.jsonl the same command and --resume goes on from there.
+
+    \b
+    Examples:
+      meanfield simulate --act "clipped-relu(tau=1.0364, m=1)" --width 100 --depth 20 --networks 50 --backward
+      meanfield simulate --act relu --width 50 --depth 10 --networks 20 --conv 3 --size 8 --padding zero
+      meanfield simulate --act "clipped-relu(tau=1.0364, m=2)" --width 300 --depth 50 --method chain --format csv
+    """
+    from meanfield.simulation.comparison import compare
+    from meanfield.simulation.ensemble import Interrupted
+    from meanfield.simulation.ensemble import simulate as drawn
+    from meanfield.simulation.experiment import Experiment
+
+    record, reports = _destinations(output or [], resume)
+    (named,) = read_activations([act], tau, m, slope, param)
+    network, star = network_and_star(named, q_star, sigma_w, sigma_b)
+    kernel, side = kernel_and_size(conv, size, padding)
+    experiment = Experiment(
+        network,
+        width,
+        depth,
+        networks,
+        start=q0 if q0 is not None else star or q_star,
+        inputs=inputs,
+        rho=rho0,
+        kernel=kernel,
+        size=side,
+        padding=padding.value,
+        weights=weights.value,
+        backward=backward,
+        method=method.value,
+        q_star=star,
+        within=within,
+        seed=seed,
+    )
+    interrupted = False
+    with progress("random networks", networks) as advance:
+        try:
+            ensemble = drawn(
+                experiment,
+                label=named.label,
+                jobs=-1 if jobs is None else jobs,
+                dask=dask,
+                memory=memory_in_bytes(memory),
+                record=record,
+                resume=resume,
+                advance=advance,
+            )
+        except Interrupted as cut:
+            if cut.ensemble is None:
+                raise typer.Abort from None
+            ensemble, interrupted = cut.ensemble, True
+    _report(named, compare(ensemble), format, digits, reports)
+    if interrupted:
+        more = f"; the same command with --resume goes on with {record}" if record else ""
+        print(
+            f"meanfield: interrupted after {ensemble.experiment.networks} of {networks} networks{more}", file=sys.stderr
+        )
+        raise typer.Exit(130)
+
+
+def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[Path]]:
+    """The file that networks go to and those that results go to.
+
+    Raises:
+        OutputError: two of the former, a folder that is not there, or nothing to resume.
+    """
+    records = [path for path in outputs if path.suffix == ".jsonl"]
+    require_places(outputs)
+    if len(records) > 1:
+        raise OutputError(f"networks go to one file, not to {records[0]} and {records[1]}: name one .jsonl")
+    if resume and not records:
+        raise OutputError("--resume goes on with a file of networks: name it by -o FILE.jsonl")
+    return next(iter(records), None), [path for path in outputs if path.suffix != ".jsonl"]
+
+
+def _report(
+    named: NamedActivation, comparison: Comparison, format: Format, digits: int | None, reports: list[Path]
+) -> None:
+    rows = _rows(comparison)
+    summary = _summary(named, comparison)
+    few = few_layers(comparison.ensemble.experiment.depth)
+    tables = _tables(named, comparison, [row for row in rows if row["layer"] in few], digits)
+    destinations: list[Path | None] = [*reports] if reports else [None]
+    for path in destinations:
+        if path and path.suffix == ".npz":
+            from meanfield.simulation.array_file import as_arrays
+
+            write_whole({path: as_arrays(comparison)})
+            continue
+        how = _ENDINGS.get(path.suffix, format) if path else format
+        records = [{**summary, "layers": rows}] if how is Format.json else rows
+        emit(records, tables, how, digits, path, single=how is Format.json, columns=("quantity", *_COLUMNS))
+
+
+def _rows(comparison: Comparison) -> list[Record]:
+    """A row for every quantity and layer."""
+    from meanfield.simulation.comparison import LEVELS
+
+    ensemble, rows = comparison.ensemble, []
+    for name, s in comparison.statistics.items():
+        p = comparison.predicted[name]
+        for layer in range(ensemble.experiment.depth + 1):
+            rows.append(
+                {
+                    "quantity": name,
+                    "layer": layer,
+                    "ensemble_mean": float(s.mean[layer]),
+                    "ensemble_sd": float(s.sd[layer]),
+                    **{
+                        f"q{100 * level:02.0f}": float(q)
+                        for level, q in zip(LEVELS, s.quantiles[:, layer], strict=True)
+                    },
+                    "theory": float(p.value[layer]),
+                    "theory_mean": float(p.mean[layer]),
+                    "theory_sd": float(p.sd[layer]),
+                    "z": float(s.z[layer]),
+                    "count": int(s.count[layer]),
+                    "escaped": float(ensemble.escaped[layer]),
+                    "overflowed": float(ensemble.overflowed[layer]),
+                }
+            )
+    return rows
+
+
+def _summary(named: NamedActivation, comparison: Comparison) -> Record:
+    ensemble = comparison.ensemble
+    return {
+        "activation": named.label,
+        **ensemble.experiment.as_record(),
+        "escaped": float(ensemble.escaped[-1]),
+        "escape_probability": comparison.escape_probability,
+        "overflowed": float(ensemble.overflowed[-1]),
+    }
+
+
+def describe(experiment: Experiment) -> str:
+    """The networks of an experiment in words."""
+    e = experiment
+    shape = "dense" if e.is_dense else f"{e.kernel}x{e.kernel} convolutional"
+    kind = {"gaussian": "Gaussian", "orthogonal": "orthogonal"}[e.weights]
+    over = "" if e.is_dense else f" on {e.size}x{e.size} positions ({e.padding} padding)"
+    how = ", drawn as chains" if e.method == "chain" else ""
+    return f"{e.networks} {shape} networks of width {e.width}, depth {e.depth}{over}, {kind} weights{how}"
+
+
+def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], digits: int | None) -> list[object]:
+    e = comparison.ensemble.experiment
+    network = e.network
+    where = "no fixed point q* > 0" if e.q_star is None else f"q* = {e.q_star:.6g}"
+    about = (
+        f"{describe(e)}; σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, {where}, q = {e.start:.6g} at "
+        f"layer 0, seed {e.seed}."
+    )
+    shown: list[object] = [heading(named.label), formula(named), paragraph("drawn:", about)]
+    for name in comparison.statistics:
+        columns = [*_COLUMNS, *(("escaped",) if name == "q" and comparison.ensemble.escaped.any() else ())]
+        some = [_known(row) for row in rows if row["quantity"] == name]
+        shown += [heading(_TITLES[name]), grid(some, columns, digits or (4 if name == "rho" else 3))]
+    return [*shown, paragraph("networks:", _fate(comparison))]
+
+
+def _known(row: Record) -> Record:
+    """The row with nothing in place of NaN; two digits say enough of z."""
+    known = {key: None if value != value else value for key, value in row.items()}
+    return {**known, "z": known["z"] if known["z"] is None else float(f"{known['z']:.2g}")}
+
+
+def _fate(comparison: Comparison) -> str:
+    """How many have escaped and overflowed, and from which layer on."""
+    ensemble, e = comparison.ensemble, comparison.ensemble.experiment
+    parts = []
+    if e.q_star is not None:
+        escaped = ensemble.escaped
+        low, high = e.q_star / e.within, e.q_star * e.within
+        text = f"{escaped[-1]:.1%} have q outside [{low:.4g}, {high:.4g}] at layer {e.depth}"
+        if comparison.escape_probability == comparison.escape_probability:
+            text += f" (theory: {100 * comparison.escape_probability:.3g} %)"
+        if escaped.any():
+            text += f", the first at layer {int(escaped.argmax() if escaped[0] else (escaped > 0).argmax())}"
+            if escaped.max() >= 0.5:
+                text += f", half of them by layer {int((escaped >= 0.5).argmax())}"
+        parts.append(text)
+    else:
+        parts.append("there is no fixed point q* > 0 for them to leave")
+    over = ensemble.overflowed
+    if over[-1]:
+        parts.append(f"{over[-1]:.1%} overflow (q > 1e200), the first at layer {int((over > 0).argmax())}")
+    return "; ".join(parts) + "."

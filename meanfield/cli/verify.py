@@ -1,0 +1,202 @@
+"""`meanfield verify`: whether random networks do what theory says, yes or no."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.cli.drawn import (
+    Conv,
+    Dask,
+    Jobs,
+    Memory,
+    Networks,
+    PaddedBy,
+    Padding,
+    Rho0,
+    Size,
+    WeightLaw,
+    Weights,
+    kernel_and_size,
+    memory_in_bytes,
+    network_and_star,
+)
+from meanfield.cli.options import (
+    Digits,
+    Format,
+    Formats,
+    M,
+    OneAct,
+    Output,
+    Params,
+    Seed,
+    SigmaB,
+    SigmaW,
+    Slope,
+    Tau,
+    read_activations,
+)
+from meanfield.cli.output import Record, emit, grid, heading, paragraph, progress
+from meanfield.cli.simulate import describe
+from meanfield.cli.stability import Q0, QStar
+from meanfield.cli.verdicts import formula
+from meanfield.fields import field
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.simulation.comparison import Comparison, Departure
+
+__all__ = ["app", "verify"]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
+Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
+Level = Annotated[float, typer.Option("--level", help="Probability of a no if theory is right.")]
+
+
+@app.command("verify")
+def verify(
+    act: OneAct,
+    tau: Tau = None,
+    m: M = None,
+    slope: Slope = None,
+    param: Params = None,
+    width: Width = 500,
+    depth: Depth = 20,
+    networks: Networks = 100,
+    q_star: QStar = 1.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = 0.0,
+    q0: Q0 = None,
+    rho0: Rho0 = 0.5,
+    conv: Conv = None,
+    size: Size = None,
+    padding: Padding = PaddedBy.circular,
+    weights: Weights = WeightLaw.gaussian,
+    level: Level = 0.01,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    dask: Dask = None,
+    memory: Memory = "1GB",
+    format: Formats = Format.table,
+    digits: Digits = None,
+    output: Output = None,
+) -> None:
+    """Whether q, ρ, sparsity and gradient of random networks follow theory within sampling error. Exit code 0 or 1.
+
+    \b
+    Examples:
+      meanfield verify --act "clipped-relu(tau=1.0364, m=1)"
+      meanfield verify --act hard-tanh --width 200 --depth 10 --networks 50 --weights orthogonal
+    """
+    from meanfield.simulation.comparison import compare, departures
+    from meanfield.simulation.ensemble import simulate
+    from meanfield.simulation.experiment import Experiment
+
+    (named,) = read_activations([act], tau, m, slope, param)
+    network, star = network_and_star(named, q_star, sigma_w, sigma_b)
+    kernel, side = kernel_and_size(conv, size, padding)
+    experiment = Experiment(
+        network,
+        width,
+        depth,
+        networks,
+        start=q0 if q0 is not None else star or q_star,
+        rho=rho0,
+        kernel=kernel,
+        size=side,
+        padding=padding.value,
+        weights=weights.value,
+        backward=True,
+        q_star=star,
+        seed=seed,
+    )
+    with progress("random networks", networks) as advance:
+        ensemble = simulate(
+            experiment,
+            label=named.label,
+            jobs=-1 if jobs is None else jobs,
+            dask=dask,
+            memory=memory_in_bytes(memory),
+            advance=advance,
+        )
+    comparison = compare(ensemble)
+    found, count, threshold = departures(comparison, level)
+    rows = _rows(comparison, found)
+    answer = {
+        "activation": named.label,
+        **ensemble.experiment.as_record(),
+        "follows": not found,
+        "comparisons": count,
+        "threshold": threshold,
+        "quantities": rows,
+        "departures": [vars(d) for d in found],
+    }
+    tables = _tables(named, comparison, rows, found, count, threshold, digits)
+    emit([answer] if format is Format.json else rows, tables, format, digits, output, single=format is Format.json)
+    if found:
+        raise typer.Exit(1)
+
+
+def _rows(comparison: Comparison, found: list[Departure]) -> list[Record]:
+    """A row for every quantity: the worst of its means and spreads, and whether it follows."""
+    import numpy as np
+
+    rows = []
+    for name, s in comparison.statistics.items():
+        row: Record = {"quantity": name}
+        for key, z in (("mean", s.z), ("sd", s.z_sd)):
+            known = np.flatnonzero(~np.isnan(z))
+            worst = int(known[np.abs(z[known]).argmax()]) if known.size else None
+            row |= {f"worst_z_{key}": None if worst is None else float(z[worst]), f"worst_layer_{key}": worst}
+        departed = [d for d in found if d.quantity == name]
+        checked = row["worst_z_mean"] is not None or row["worst_z_sd"] is not None
+        row["follows"] = ("no" if departed else "yes") if checked else "not checked"
+        rows.append(row)
+    return rows
+
+
+def _tables(
+    named: NamedActivation,
+    comparison: Comparison,
+    rows: list[Record],
+    found: list[Departure],
+    count: int,
+    threshold: float,
+    digits: int | None,
+) -> list[object]:
+    e = comparison.ensemble.experiment
+    answer = "no" if found else "yes"
+    held = f"{count} comparisons, each within {threshold:.3g} standard errors unless theory is wrong"
+    said = (
+        f"theory and networks part: {_where(found)}."
+        if found
+        else f"within sampling error the networks do what theory says ({held})."
+    )
+    unchecked = [field(row["quantity"]).symbol for row in rows if row["follows"] == "not checked"]
+    if unchecked:
+        said += f" Not checked, for theory gives no spread of it here: {', '.join(unchecked)}."
+    network = e.network
+    about = f"{describe(e)}; σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, seed {e.seed}."
+    return [
+        heading(named.label),
+        formula(named),
+        paragraph("drawn:", about),
+        grid([{**row, "quantity": field(row["quantity"]).symbol} for row in rows], list(rows[0]), digits or 3),
+        paragraph(f"{answer}:", said, "unstable" if found else "stable"),
+    ]
+
+
+def _where(found: list[Departure]) -> str:
+    """The first layer of each quantity and moment that departs, with its numbers."""
+    first: dict[tuple[str, str], Departure] = {}
+    for d in sorted(found, key=lambda d: d.layer):
+        first.setdefault((d.quantity, d.moment), d)
+    return "; ".join(
+        f"{d.moment} of {field(d.quantity).symbol} from layer {d.layer} on ({d.seen:.4g}, theory {d.predicted:.4g}"
+        + (f", {abs(d.z):.2g} standard errors)" if math.isfinite(d.z) else ")")
+        for d in first.values()
+    )
