@@ -35,6 +35,7 @@ bench: .venv/installed-bench
 accuracy: .venv/installed-bench
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/finite_width.py
+	$(BIN)/python benchmarks/simulation.py
 
 # Every command of the page, as it stands there.
 gallery: install

@@ -307,9 +307,9 @@ def _fate(comparison: Comparison) -> str:
     if e.q_star is not None:
         escaped = ensemble.escaped
         low, high = e.q_star / e.within, e.q_star * e.within
-        text = f"{escaped[-1]:.1%} have q outside [{low:.4g}, {high:.4g}] at layer {e.depth}"
+        text = f"{_percent(escaped[-1])} have q outside [{low:.4g}, {high:.4g}] at layer {e.depth}"
         if comparison.escape_probability == comparison.escape_probability:
-            text += f" (theory: {100 * comparison.escape_probability:.3g} %)"
+            text += f" (theory: {_percent(comparison.escape_probability)})"
         if escaped.any():
             text += f", the first at layer {int(escaped.argmax() if escaped[0] else (escaped > 0).argmax())}"
             if escaped.max() >= 0.5:
@@ -319,5 +319,12 @@ def _fate(comparison: Comparison) -> str:
         parts.append("there is no fixed point q* > 0 for them to leave")
     over = ensemble.overflowed
     if over[-1]:
-        parts.append(f"{over[-1]:.1%} overflow (q > 1e200), the first at layer {int((over > 0).argmax())}")
+        parts.append(f"{_percent(over[-1])} overflow (q > 1e200), the first at layer {int((over > 0).argmax())}")
     return "; ".join(parts) + "."
+
+
+def _percent(share: float) -> str:
+    """A share of networks."""
+    if not share:
+        return "none"
+    return f"{100 * share:.3g} %" if share >= 1e-5 else "less than 0.001 %"

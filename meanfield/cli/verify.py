@@ -153,7 +153,7 @@ def _rows(comparison: Comparison, found: list[Departure]) -> list[Record]:
             worst = int(known[np.abs(z[known]).argmax()]) if known.size else None
             row |= {f"worst_z_{key}": None if worst is None else float(z[worst]), f"worst_layer_{key}": worst}
         departed = [d for d in found if d.quantity == name]
-        checked = row["worst_z_mean"] is not None or row["worst_z_sd"] is not None
+        checked = np.isfinite(comparison.predicted[name].mean[1:]).any()
         row["follows"] = ("no" if departed else "yes") if checked else "not checked"
         rows.append(row)
     return rows
@@ -178,7 +178,7 @@ def _tables(
     )
     unchecked = [field(row["quantity"]).symbol for row in rows if row["follows"] == "not checked"]
     if unchecked:
-        said += f" Not checked, for theory gives no spread of it here: {', '.join(unchecked)}."
+        said += f" Not checked, for theory has no correction to it here: {', '.join(unchecked)}."
     network = e.network
     about = f"{describe(e)}; σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, seed {e.seed}."
     return [

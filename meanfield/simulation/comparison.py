@@ -20,8 +20,11 @@ Array = NDArray[np.float64]
 
 #: Of the quantiles of an ensemble.
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-#: Spread relative to the mean below which nothing but rounding differs between networks.
+#: Variances whose fourth powers, and so their spread, are doubles with room to spare.
+_LARGEST = 1e50
+#: Of a mean or a spread, relative to the mean or to the unit of the quantity if that is larger.
 _ROUNDING = 1e-12
+_UNITS = {"q": 0.0, "rho": 1.0, "sparsity": 1.0, "log_gradient": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,9 @@ class Departure:
 def compare(ensemble: Ensemble) -> Comparison:
     """Lay the theory beside an ensemble."""
     predicted = predict(ensemble.experiment)
-    statistics = {name: _statistics(ensemble[name], predicted[name]) for name in ensemble.experiment.quantities}
+    statistics = {
+        name: _statistics(ensemble[name], predicted[name], _UNITS[name]) for name in ensemble.experiment.quantities
+    }
     return Comparison(ensemble, predicted, statistics, _escape_probability(ensemble.experiment))
 
 
@@ -88,7 +93,7 @@ def _escape_probability(e: Experiment) -> float:
     return escape_probability(e.network, e.q_star, Requirement(e.width, e.depth, e.within), e.start)
 
 
-def _statistics(values: Array, predicted: Predicted) -> Statistics:
+def _statistics(values: Array, predicted: Predicted, unit: float) -> Statistics:
     defined = ~np.isnan(values)
     count = defined.sum(axis=0)
     with np.errstate(all="ignore"):
@@ -97,12 +102,12 @@ def _statistics(values: Array, predicted: Predicted) -> Statistics:
         variance = np.square(away).sum(axis=0) / (count - 1)
         quantiles = _quantiles(values, defined)
         error = np.sqrt(variance / count)
-        z = _in_errors(mean - predicted.mean, error, np.maximum(np.abs(mean), np.abs(predicted.mean)))
+        rounding = _ROUNDING * np.maximum(np.abs(mean), unit)
+        z = _in_errors(mean - predicted.mean, error, rounding)
         z_sd = _spread_in_errors(
             variance, np.square(predicted.sd), np.square(np.square(away)).sum(axis=0) / count, count
         )
-        rounding = np.square(_ROUNDING * mean)
-        z_sd = np.where((variance <= rounding) & (np.square(predicted.sd) <= rounding), np.nan, z_sd)
+        z_sd = np.where(np.maximum(np.sqrt(variance), predicted.sd) <= rounding, np.nan, z_sd)
     return Statistics(count, mean, np.sqrt(variance), quantiles, z, z_sd)
 
 
@@ -112,12 +117,10 @@ def _spread_in_errors(seen: Array, predicted: Array, fourth: Array, count: NDArr
     return np.asarray((np.cbrt(seen / predicted) - (1 - error)) / np.sqrt(error))
 
 
-def _in_errors(difference: Array, error: Array, scale: Array) -> Array:
+def _in_errors(difference: Array, error: Array, rounding: Array) -> Array:
     """NaN where there is neither a difference nor an error but of rounding; ∞ where only the error is nothing."""
-    nothing = _ROUNDING * scale
-    z = difference / np.where(error > nothing, error, 0.0)
-    z = np.where((np.abs(difference) <= 1e3 * nothing) & (error <= nothing), np.nan, z)
-    return np.asarray(z)
+    z = difference / np.where(error > rounding, error, 0.0)
+    return np.where((np.abs(difference) <= rounding) & (error <= rounding), np.nan, z)
 
 
 def _quantiles(values: Array, defined: NDArray[np.bool_]) -> Array:
@@ -148,7 +151,7 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
         for moment, seen, theory, z in (("mean", s.mean, p.mean, s.z), ("sd", s.sd, p.sd, s.z_sd)):
             if name == "q" and moment == "mean":
                 # Where there is no theory of this width, or networks overflow and it does not, they part.
-                lost = np.isfinite(p.value) & ~(np.isfinite(theory) & np.isfinite(seen))
+                lost = (p.value <= _LARGEST) & ~(np.isfinite(theory) & np.isfinite(seen))
                 z, theory = np.where(lost, np.inf, z), np.where(lost, p.value, theory)
             made += [
                 Departure(name, int(layer), moment, float(seen[layer]), float(theory[layer]), float(z[layer]))
