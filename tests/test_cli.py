@@ -18,7 +18,10 @@ from command import ROOT, data, process, run
 import meanfield as mf
 
 CRELU = "clipped-relu(tau=1.0364, m=2)"
-COMMANDS = ["eoc", "check", "stability", "design", "maps", "phase", "sparsity", "derive", "activations", "cite"]
+COMMANDS = [
+    *("eoc", "check", "stability", "design", "maps", "phase", "sparsity", "derive", "simulate", "verify"),
+    *("activations", "cite"),
+]
 
 
 def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
@@ -237,7 +240,7 @@ def test_every_example_of_a_help_runs_as_printed(
         assert result.stdout or all(Path(file).stat().st_size for file in re.findall(r"-o (\S+)", line))
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/derivations.md", "docs/finite_width.md", "docs/figures.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/derivations.md", "docs/finite_width.md", "docs/figures.md", "docs/simulation.md"])
 def test_every_command_of_a_page_runs_as_printed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = examples((ROOT / page).read_text())

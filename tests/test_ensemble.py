@@ -107,15 +107,15 @@ def test_the_bytes_reckoned_with_are_those_used(kind: str) -> None:
 
 
 def test_too_little_memory_is_refused_with_what_would_do() -> None:
-    with pytest.raises(DomainError, match="allow 0.0") as refused:
+    with pytest.raises(DomainError, match=r"allow 0\.0") as refused:
         simulate(replace(SMALL, width=1000), memory=1e6)
     enough = float(str(refused.value).split("allow ")[1].split(" GB")[0]) * 1e9
     assert ensembles._chunks(replace(SMALL, width=1000), 8, enough)[1] == 1
 
 
 def test_workers_share_the_memory(single_chunks: None) -> None:
-    one = RandomNetworks.bytes(SMALL)
-    assert ensembles._chunks(SMALL, 8, 3.5 * one + 1e5)[1] == 3
+    e = replace(SMALL, width=400)
+    assert ensembles._chunks(e, 8, 3.5 * RandomNetworks.bytes(e) + 1e5)[1] == 3
     assert ensembles._chunks(SMALL, 2, 1e9)[1] == 2
     # No more workers than chunks.
     assert ensembles._chunks(SMALL.of(1), 8, 1e9)[1] == 1
@@ -325,5 +325,7 @@ def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "the variance of a pre-activation" in out
     (line,) = err.splitlines()
-    done = path.read_bytes().count(b"\n") - 1
-    assert line.startswith(f"meanfield: interrupted after {done} of 40 networks") and "--resume" in line
+    assert "--resume" in line
+    # The last line may have been written and not yet counted.
+    done, written = int(line.split()[3]), path.read_bytes().count(b"\n") - 1
+    assert line.startswith("meanfield: interrupted after ") and done <= written <= done + 2

@@ -33,8 +33,9 @@ def test_simulate_prints_what_the_library_computes() -> None:
         s, p, layer = found.statistics[row["quantity"]], found.predicted[row["quantity"]], row["layer"]
         assert row["ensemble_mean"] == s.mean[layer]
         assert row["q95"] == s.quantiles[-1, layer]
-        assert row["theory"] == p.value[layer] and row["theory_mean"] == p.mean[layer]
-        assert row["z"] == (None if math.isnan(s.z[layer]) else s.z[layer])
+        assert row["theory"] == p.value[layer]
+        for key, value in (("theory_mean", p.mean[layer]), ("theory_sd", p.sd[layer]), ("z", s.z[layer])):
+            assert row[key] == (None if math.isnan(value) else value)
 
 
 def test_results_go_to_every_file_asked_for(tmp_path: Path) -> None:
@@ -161,14 +162,14 @@ def test_the_figure_of_an_ensemble_shows_it(tmp_path: Path, monkeypatch: pytest.
         lines = {line.get_label(): line for line in ax.get_lines()}
         np.testing.assert_array_equal(lines["_theory"].get_ydata(), found.predicted[name].value)
         assert sum(line.get_label() == "_sample" for line in ax.get_lines()) == 3
-    rows = list(csv.DictReader((tmp_path / "numbers.csv").open()))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "numbers.csv").read_text())))
     # A row a layer of theory and of eight networks, for each of four quantities.
     assert len(rows) == 4 * 7 * 9
 
 
 def test_what_leaves_the_figure_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    wild = ["--act", "relu", "--sigma-w", "1e6", "--width", "5", "--depth", "60", "--networks", "3", "--jobs", "1"]
+    wild = ["--act", "relu", "--sigma-w", "1e6", "--width", "20", "--depth", "60", "--networks", "3", "--jobs", "1"]
     assert run("simulate", *wild, "-o", "run.npz").exit_code == 0
     result = run("plot", "trajectory", "--data", "run.npz", "-o", "figure.pdf")
     assert result.exit_code == 0

@@ -64,7 +64,7 @@ def verify(
     m: M = None,
     slope: Slope = None,
     param: Params = None,
-    width: Width = 500,
+    width: Width = 300,
     depth: Depth = 20,
     networks: Networks = 100,
     q_star: QStar = 1.0,
@@ -90,12 +90,13 @@ def verify(
     \b
     Examples:
       meanfield verify --act "clipped-relu(tau=1.0364, m=1)"
-      meanfield verify --act hard-tanh --width 200 --depth 10 --networks 50 --weights orthogonal
+      meanfield verify --act hard-tanh --width 100 --depth 10 --networks 50 --weights orthogonal
     """
-    from meanfield.simulation.comparison import compare, departures
+    from meanfield.simulation.comparison import compare, departures, require_level
     from meanfield.simulation.ensemble import simulate
     from meanfield.simulation.experiment import Experiment
 
+    require_level(level)
     (named,) = read_activations([act], tau, m, slope, param)
     network, star = network_and_star(named, q_star, sigma_w, sigma_b)
     kernel, side = kernel_and_size(conv, size, padding)

@@ -147,7 +147,8 @@ class EnsembleTrajectories(Drawing):
         """The largest variance shown."""
         p, start = self._comparison.predicted["q"], self.ensemble.experiment.start
         reach = start
-        upper = p.mean + 2 * np.nan_to_num(p.sd)
+        with np.errstate(all="ignore"):
+            upper = p.mean + 2 * np.nan_to_num(p.sd)
         for values in (p.value, upper, self._comparison.statistics["q"].quantiles[-1]):
             known = values[np.isfinite(values)]
             if known.size:

@@ -41,7 +41,7 @@ def read_arrays(path: Path) -> Ensemble:
         OutputError: a file that holds none.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
             experiment = Experiment.from_record(about["experiment"])
             measured = np.stack([arrays[name] for name in experiment.quantities], axis=1)

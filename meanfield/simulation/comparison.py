@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.errors import DomainError
 from meanfield.escape import Requirement
 from meanfield.escape_law import escape_probability
 from meanfield.simulation.ensemble import Ensemble
 from meanfield.simulation.experiment import Experiment
 from meanfield.simulation.prediction import Predicted, predict
 
-__all__ = ["LEVELS", "Comparison", "Departure", "Statistics", "compare", "departures"]
+__all__ = ["LEVELS", "Comparison", "Departure", "Statistics", "compare", "departures", "require_level"]
 
 Array = NDArray[np.float64]
 
@@ -101,7 +102,11 @@ def _statistics(values: Array, predicted: Predicted, unit: float) -> Statistics:
         away = np.where(defined, values - mean, 0.0)
         variance = np.square(away).sum(axis=0) / (count - 1)
         quantiles = _quantiles(values, defined)
-        error = np.sqrt(variance / count)
+        # Few networks may all be alike where theory's are not.
+        spread = np.where(
+            np.sqrt(variance) > _ROUNDING * np.maximum(np.abs(mean), unit), np.sqrt(variance), predicted.sd
+        )
+        error = np.nan_to_num(spread) / np.sqrt(count)
         rounding = _ROUNDING * np.maximum(np.abs(mean), unit)
         z = _in_errors(mean - predicted.mean, error, rounding)
         z_sd = _spread_in_errors(
@@ -132,6 +137,12 @@ def _quantiles(values: Array, defined: NDArray[np.bool_]) -> Array:
     return found
 
 
+def require_level(level: float) -> None:
+    """Refuse what is no probability of a false alarm, with a `DomainError`."""
+    if not (0 < level < 1):
+        raise DomainError(f"level = {level:g} is no probability: give 0 < level < 1, such as 0.01")
+
+
 def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Departure], int, float]:
     """Where means and spreads differ from theory by more than sampling error.
 
@@ -140,11 +151,15 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
     this width, the networks depart from it by definition.
 
     Returns:
-        The departures, the worst of each quantity first; how many comparisons were made; the distance, in standard
+        The departures, the worst first; how many comparisons were made; the distance, in standard
         errors, from which on one counts.
+
+    Raises:
+        DomainError: a level that is no probability.
     """
     from scipy.stats import t
 
+    require_level(level)
     made = []
     for name, s in comparison.statistics.items():
         p = comparison.predicted[name]

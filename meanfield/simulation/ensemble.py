@@ -121,9 +121,9 @@ def simulate(
                 advance(len(parts[0]))
         try:
             for part in _drawn(e, run.done if run else 0, size, workers, dask):
-                parts.append(part)
                 if run:
                     run.append(part)
+                parts.append(part)
                 if advance:
                     advance(len(part))
         except KeyboardInterrupt:

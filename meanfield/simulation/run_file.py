@@ -44,7 +44,8 @@ class RunFile:
         self._path, self._experiment = path, experiment
         header = _header(label, experiment)
         try:
-            # A whole file, unlike a line, is not left half-written: nothing but the header is.
+            if path.exists() and not path.is_file():
+                raise OutputError(f"cannot write {path}: it is no file; name one that networks can be added to")
             there = path.exists() and path.stat().st_size > 0
             if there and not resume:
                 raise OutputError(f"{path} is there already: go on with it by --resume, or name another file")
