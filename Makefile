@@ -39,7 +39,7 @@ accuracy: .venv/installed-bench
 
 # Every command of the page, as it stands there.
 gallery: install
-	cd docs/gallery && grep '^meanfield plot' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
+	cd docs/gallery && grep '^meanfield' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist

@@ -240,7 +240,9 @@ def test_every_example_of_a_help_runs_as_printed(
         assert result.stdout or all(Path(file).stat().st_size for file in re.findall(r"-o (\S+)", line))
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/derivations.md", "docs/finite_width.md", "docs/figures.md", "docs/simulation.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/derivations.md", "docs/finite_width.md", "docs/figures.md", "docs/simulation.md"]
+)
 def test_every_command_of_a_page_runs_as_printed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = examples((ROOT / page).read_text())
