@@ -168,7 +168,7 @@ def scaled(formula: object) -> list[tuple[sympy.Symbol, sympy.Expr]]:
 
 
 @given(phi=activations(), width=st.sampled_from([50, 76]))
-@settings(max_examples=4)
+@settings(max_examples=3)
 def test_text_of_any_activation_says_what_was_derived(phi: mf.PiecewiseLinear, width: int) -> None:
     d = derive(phi, ["V", "d2V", "fourth", "R", "dR", "d2R"])
     for name, formula in d.formulas.items():
@@ -341,14 +341,14 @@ def latex_of(key: str, notation: str) -> str:
 def test_every_document_compiles_within_its_margins(tmp_path: Path, notation: str) -> None:
     for i, key in enumerate([*LONG, "clipped-soft-threshold(tau, m)", "relu", "hard-threshold(tau)"]):
         (tmp_path / f"{i}.tex").write_text(document(derivation(key, notation)), encoding="utf-8")
-        run = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", f"{i}.tex"]
+        run = ["pdflatex", "-draftmode", "-halt-on-error", "-interaction=nonstopmode", f"{i}.tex"]
         done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=60)
         assert done.returncode == 0, done.stdout[-2000:]
         too_wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)]
         assert max(too_wide, default=0) < 30, (key, too_wide)
     both = "\\documentclass{article}\\usepackage{amsmath,amssymb}\\begin{document}\n%s\n\\end{document}"
     (tmp_path / "all.tex").write_text(both % "\n\n".join(latex_of(key, notation) for key in SPECS))
-    run = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "all.tex"]
+    run = ["pdflatex", "-draftmode", "-halt-on-error", "-interaction=nonstopmode", "all.tex"]
     assert subprocess.run(run, cwd=tmp_path, capture_output=True, timeout=60).returncode == 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import data, process, run
+from command import data, run
 
 import meanfield as mf
 from meanfield.simulation.comparison import compare
@@ -58,14 +58,19 @@ def test_a_file_of_networks_leaves_the_table_on_the_screen(tmp_path: Path) -> No
     assert again.stdout == result.stdout
 
 
-def test_tables_keep_within_the_width_of_the_terminal() -> None:
-    exploding = ["--act", "shifted-relu(tau=1.0364)", "--width", "50", "--depth", "60", "--networks", "40"]
-    for arguments in ([*SMALL, "--backward"], exploding, [*SMALL, "--conv", "3", "--size", "4"]):
-        out = process("simulate", *arguments, COLUMNS="80").stdout
-        assert max(map(len, out.splitlines())) <= 80
-        # No number goes on in the next line.
-        assert "e+" not in "".join(line.split()[0] for line in out.splitlines() if line.split())
-    assert "have q outside [0.5, 2] at layer 60 (theory:" in " ".join(process("simulate", *exploding).stdout.split())
+def test_tables_keep_within_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    exploding = ["--act", "shifted-relu(tau=1.0364)", "--width", "50", "--depth", "100", "--networks", "40"]
+    for arguments in ([*SMALL, "--backward"], [*exploding, "--jobs", "1"], [*SMALL, "--conv", "3", "--size", "4"]):
+        lines = run("simulate", *arguments).stdout.splitlines()
+        assert max(map(len, lines)) <= 80
+        rows = [
+            line.split() for line in lines if line[:2] == "  " and line.strip()[:1] in "123456789e+" and "=" not in line
+        ]
+        # No number goes on in the next line: every row begins with a layer.
+        assert len(rows) >= 15 and all(row[0].isdigit() for row in rows)
+    said = " ".join(run("simulate", *exploding, "--jobs", "1").stdout.split())
+    assert "have q outside [0.5, 2] at layer 100 (theory:" in said
 
 
 def test_networks_that_run_away_are_a_result() -> None:

@@ -90,6 +90,7 @@ _ENDINGS = {
     ".txt": Format.table,
 }
 _COLUMNS = ("layer", "ensemble_mean", "ensemble_sd", "q05", "q95", "theory", "theory_mean", "theory_sd", "z")
+_LOST = ("layer", "escaped", "overflowed")
 _TITLES = {
     "q": "q, the variance of a pre-activation",
     "rho": "ρ, the correlation of two inputs",
@@ -288,16 +289,21 @@ def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], 
     )
     shown: list[object] = [heading(named.label), formula(named), paragraph("drawn:", about)]
     for name in comparison.statistics:
-        columns = [*_COLUMNS, *(("escaped",) if name == "q" and comparison.ensemble.escaped.any() else ())]
-        some = [_known(row) for row in rows if row["quantity"] == name]
-        shown += [heading(_TITLES[name]), grid(some, columns, digits or (4 if name == "rho" else 3))]
+        some = [_known(row, digits) for row in rows if row["quantity"] == name]
+        # Correlations crowd at 1.
+        shown += [heading(_TITLES[name]), grid(some, _COLUMNS, digits or (4 if name == "rho" else 3))]
+    if comparison.ensemble.escaped.any() or comparison.ensemble.overflowed.any():
+        lost = [_known(row, digits) for row in rows if row["quantity"] == "q"]
+        shown += [heading("share of the networks that have lost q*"), grid(lost, _LOST, digits or 3)]
     return [*shown, paragraph("networks:", _fate(comparison))]
 
 
-def _known(row: Record) -> Record:
-    """The row with nothing in place of NaN; two digits say enough of z."""
+def _known(row: Record, digits: int | None) -> Record:
+    """The row with nothing in place of NaN; of spreads and z two digits say enough."""
     known = {key: None if value != value else value for key, value in row.items()}
-    return {**known, "z": known["z"] if known["z"] is None else float(f"{known['z']:.2g}")}
+    return known | {
+        key: known[key] and float(f"{known[key]:.{digits or 2}g}") for key in ("ensemble_sd", "theory_sd", "z")
+    }
 
 
 def _fate(comparison: Comparison) -> str:
