@@ -299,11 +299,12 @@ def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], 
 
 
 def _known(row: Record, digits: int | None) -> Record:
-    """The row with nothing in place of NaN; of spreads and z two digits say enough."""
+    """The row with nothing in place of NaN; of a spread two digits say enough, of z one decimal."""
     known = {key: None if value != value else value for key, value in row.items()}
-    return known | {
-        key: known[key] and float(f"{known[key]:.{digits or 2}g}") for key in ("ensemble_sd", "theory_sd", "z")
-    }
+    if digits is None:
+        known |= {key: known[key] and float(f"{known[key]:.2g}") for key in ("ensemble_sd", "theory_sd")}
+        known["z"] = known["z"] and round(known["z"], 1)
+    return known
 
 
 def _fate(comparison: Comparison) -> str:
