@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.integrate import dblquad
 from scipy.special import ndtr
+from threadpoolctl import threadpool_limits
 
 import meanfield as mf
 from meanfield.covariance import covariance
@@ -28,6 +29,8 @@ from meanfield.moments import second_moment
 
 SYMMETRIC = mf.activation("clipped-soft-threshold", tau=1.0, m=1.0)
 ASYMMETRIC = mf.activation("clip(x - 0.5, 0, 1) - clip(-x - 1.1, 0, 0.9)")
+
+CLIPPED = mf.edge_of_chaos(mf.activation("clipped-relu", tau=1.0364, m=1.0))
 
 rows: list[tuple[str, str, str]] = []
 
@@ -104,6 +107,45 @@ STARTS = {
         "≤ 1.5",
     ),
 }
+
+
+def test_simulated_networks(benchmark: BenchmarkFixture) -> None:
+    asked = mf.Experiment(CLIPPED.mean_field, width=1000, depth=50, networks=20)
+    random, weights = np.random.Generator(np.random.SFC64(0)), np.empty((1000, 1000))
+
+    def bare() -> None:
+        for _ in range(20):
+            h = random.standard_normal((1000, 2))
+            for _ in range(50):
+                random.standard_normal(out=weights)
+                h = weights @ h / math.sqrt(1000)
+
+    times: dict[str, list[float]] = {"simulate": [], "bare": []}
+
+    def both() -> None:
+        times["simulate"].append(seconds(lambda: mf.simulate(asked), 1))
+        with threadpool_limits(1, user_api="blas"):
+            times["bare"].append(seconds(bare, 1))
+
+    benchmark.pedantic(both, rounds=3)
+    took = min(times["simulate"])
+    name = f"simulate, 20 dense networks, N = 1000, L = 50 ({took:.1f} s) / drawing the weights and multiplying"
+    rows.append((name, f"{took / min(times['bare']):.2f}", "≤ 1.3"))
+
+
+@pytest.mark.parametrize("jobs", [1, -1])
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_simulated_chains(benchmark: BenchmarkFixture, inputs: int, jobs: int) -> None:
+    asked = mf.Experiment(CLIPPED.mean_field, width=300, depth=100, networks=4096, inputs=inputs, method="chain")
+    benchmark.pedantic(mf.simulate, (asked,), {"jobs": jobs}, rounds=3)
+    normals = 4096 * 300 * 100 * inputs
+    random, room = np.random.Generator(np.random.SFC64(0)), np.empty(10**6)
+    bare = seconds(lambda: random.standard_normal(out=room)) * normals / len(room)
+    took = benchmark.stats.stats.min
+    who = "one process" if jobs == 1 else "all processors"
+    name = f"simulate, 4096 chains of {inputs}, N = 300, L = 100, {who} ({took:.1f} s) / drawing the numbers"
+    rows.append((name, f"{took / bare:.2f}", "4 s"))
+
 
 DERIVED = {
     "meanfield derive, V of clipped soft threshold": ("V", "1.5 s"),
