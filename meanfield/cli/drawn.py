@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from meanfield.cli.options import number_of_bytes
+from meanfield.cli.output import progress
 from meanfield.cli.verdicts import network_of
 from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.mean_field import MeanField
+    from meanfield.simulation.ensemble import Ensemble
+    from meanfield.simulation.experiment import Experiment
 
 __all__ = [
     "Conv",
@@ -27,9 +29,9 @@ __all__ = [
     "Size",
     "WeightLaw",
     "Weights",
-    "kernel_and_size",
-    "memory_in_bytes",
-    "network_and_star",
+    "described",
+    "ensemble",
+    "experiment",
 ]
 
 
@@ -71,32 +73,68 @@ Memory = Annotated[str, typer.Option("--memory", help="Bound on all arrays in us
 _SIZE = 16
 
 
-def kernel_and_size(conv: int | None, size: int | None, padding: PaddedBy) -> tuple[int, int]:
-    """k, and the positions along a side of a layer: 1 and 1 for dense layers.
+def experiment(
+    named: NamedActivation,
+    q_star: float,
+    sigma_w: float | None,
+    sigma_b: float,
+    q0: float | None,
+    conv: int | None,
+    size: int | None,
+    padding: PaddedBy,
+    weights: WeightLaw,
+    **asked: Any,
+) -> Experiment:
+    """What the options describe: the network, at its fixed point q* > 0 nearest to `q_star` if it has one.
 
     Raises:
-        DomainError: positions without a convolution over them.
+        DomainError: positions without a convolution over them, and what `Experiment` refuses.
     """
+    from meanfield.edge import EdgeOfChaos
+    from meanfield.simulation.experiment import Experiment
+    from meanfield.stability import diagnose
+
     if conv is None and (size is not None or padding is not PaddedBy.circular):
         given = f"--size {size}" if size is not None else f"--padding {padding}"
         raise DomainError(f"{given} is of convolutional layers: give --conv 3 too, or leave it out")
-    return (1, 1) if conv is None else (conv, _SIZE if size is None else size)
-
-
-def network_and_star(
-    named: NamedActivation, q_star: float, sigma_w: float | None, sigma_b: float
-) -> tuple[MeanField, float | None]:
-    """The network that the options describe and its fixed point q* > 0, the one nearest to `q_star`, if it has one."""
-    from meanfield.edge import EdgeOfChaos
-    from meanfield.stability import diagnose
-
     network = network_of(named, q_star, sigma_w, sigma_b)
     if isinstance(network, EdgeOfChaos):
-        return network.mean_field, network.q_star
-    point = diagnose(network, q_star).fixed_point
-    return network, point.q if point and point.q > 0 else None
+        mean_field, star = network.mean_field, float(network.q_star)
+    else:
+        point = diagnose(network, q_star).fixed_point
+        mean_field, star = network, point.q if point else 0.0
+    return Experiment(
+        mean_field,
+        start=q0 if q0 is not None else star or q_star,
+        kernel=1 if conv is None else conv,
+        size=1 if conv is None else _SIZE if size is None else size,
+        padding=padding.value,
+        weights=weights.value,
+        q_star=star or None,
+        **asked,
+    )
 
 
-def memory_in_bytes(text: str) -> float:
-    """The bound that --memory gives."""
-    return number_of_bytes("--memory", text)
+def ensemble(asked: Experiment, label: str, jobs: int | None, dask: str | None, memory: str, **record: Any) -> Ensemble:
+    """The networks asked for, with a bar while they are drawn."""
+    from meanfield.simulation.ensemble import simulate
+
+    allowed = number_of_bytes("--memory", memory)
+    workers = -1 if jobs is None else jobs
+    with progress("random networks", asked.networks) as advance:
+        return simulate(asked, label=label, jobs=workers, dask=dask, memory=allowed, advance=advance, **record)
+
+
+def described(asked: Experiment) -> str:
+    """The networks of an experiment in words."""
+    e, network = asked, asked.network
+    shape = "dense" if e.is_dense else f"{e.kernel}x{e.kernel} convolutional"
+    over = "" if e.is_dense else f" on {e.size}x{e.size} positions ({e.padding} padding)"
+    kind = {"gaussian": "Gaussian", "orthogonal": "orthogonal"}[e.weights]
+    how = ", drawn as chains" if e.method == "chain" else ""
+    where = "no fixed point q* > 0" if e.q_star is None else f"q* = {e.q_star:.6g}"
+    return (
+        f"{e.networks} {shape} networks of width {e.width}, depth {e.depth}{over}, {kind} weights{how}; "
+        f"σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, {where}, q = {e.start:.6g} at layer 0, "
+        f"seed {e.seed}."
+    )

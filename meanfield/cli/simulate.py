@@ -21,9 +21,9 @@ from meanfield.cli.drawn import (
     Size,
     WeightLaw,
     Weights,
-    kernel_and_size,
-    memory_in_bytes,
-    network_and_star,
+    described,
+    ensemble,
+    experiment,
 )
 from meanfield.cli.options import (
     Digits,
@@ -40,7 +40,7 @@ from meanfield.cli.options import (
     Within,
     read_activations,
 )
-from meanfield.cli.output import Record, emit, few_layers, grid, heading, paragraph, progress
+from meanfield.cli.output import Record, emit, few_layers, grid, heading, paragraph
 from meanfield.cli.stability import Q0, Depth, QStar, Width
 from meanfield.cli.verdicts import formula
 from meanfield.errors import OutputError
@@ -49,9 +49,8 @@ from meanfield.whole_files import require_places, write_whole
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.simulation.comparison import Comparison
-    from meanfield.simulation.experiment import Experiment
 
-__all__ = ["app", "describe", "simulate"]
+__all__ = ["app", "simulate"]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -143,54 +142,32 @@ def simulate(
     """
     from meanfield.simulation.comparison import compare
     from meanfield.simulation.ensemble import Interrupted
-    from meanfield.simulation.ensemble import simulate as drawn
-    from meanfield.simulation.experiment import Experiment
 
     record, reports = _destinations(output or [], resume)
     (named,) = read_activations([act], tau, m, slope, param)
-    network, star = network_and_star(named, q_star, sigma_w, sigma_b)
-    kernel, side = kernel_and_size(conv, size, padding)
-    experiment = Experiment(
-        network,
-        width,
-        depth,
-        networks,
-        start=q0 if q0 is not None else star or q_star,
+    asked = experiment(
+        *(named, q_star, sigma_w, sigma_b, q0, conv, size, padding, weights),
+        width=width,
+        depth=depth,
+        networks=networks,
         inputs=inputs,
         rho=rho0,
-        kernel=kernel,
-        size=side,
-        padding=padding.value,
-        weights=weights.value,
         backward=backward,
         method=method.value,
-        q_star=star,
         within=within,
         seed=seed,
     )
     interrupted = False
-    with progress("random networks", networks) as advance:
-        try:
-            ensemble = drawn(
-                experiment,
-                label=named.label,
-                jobs=-1 if jobs is None else jobs,
-                dask=dask,
-                memory=memory_in_bytes(memory),
-                record=record,
-                resume=resume,
-                advance=advance,
-            )
-        except Interrupted as cut:
-            if cut.ensemble is None:
-                raise typer.Abort from None
-            ensemble, interrupted = cut.ensemble, True
-    _report(named, compare(ensemble), format, digits, reports)
+    try:
+        drawn = ensemble(asked, named.label, jobs, dask, memory, record=record, resume=resume)
+    except Interrupted as cut:
+        if cut.ensemble is None:
+            raise typer.Abort from None
+        drawn, interrupted = cut.ensemble, True
+    _report(named, compare(drawn), format, digits, reports)
     if interrupted:
         more = f"; the same command with --resume goes on with {record}" if record else ""
-        print(
-            f"meanfield: interrupted after {ensemble.experiment.networks} of {networks} networks{more}", file=sys.stderr
-        )
+        print(f"meanfield: interrupted after {drawn.experiment.networks} of {networks} networks{more}", file=sys.stderr)
         raise typer.Exit(130)
 
 
@@ -269,25 +246,9 @@ def _summary(named: NamedActivation, comparison: Comparison) -> Record:
     }
 
 
-def describe(experiment: Experiment) -> str:
-    """The networks of an experiment in words."""
-    e = experiment
-    shape = "dense" if e.is_dense else f"{e.kernel}x{e.kernel} convolutional"
-    kind = {"gaussian": "Gaussian", "orthogonal": "orthogonal"}[e.weights]
-    over = "" if e.is_dense else f" on {e.size}x{e.size} positions ({e.padding} padding)"
-    how = ", drawn as chains" if e.method == "chain" else ""
-    return f"{e.networks} {shape} networks of width {e.width}, depth {e.depth}{over}, {kind} weights{how}"
-
-
 def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], digits: int | None) -> list[object]:
-    e = comparison.ensemble.experiment
-    network = e.network
-    where = "no fixed point q* > 0" if e.q_star is None else f"q* = {e.q_star:.6g}"
-    about = (
-        f"{describe(e)}; σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, {where}, q = {e.start:.6g} at "
-        f"layer 0, seed {e.seed}."
-    )
-    shown: list[object] = [heading(named.label), formula(named), paragraph("drawn:", about)]
+    about = paragraph("drawn:", described(comparison.ensemble.experiment))
+    shown: list[object] = [heading(named.label), formula(named), about]
     for name in comparison.statistics:
         some = [_known(row, digits) for row in rows if row["quantity"] == name]
         # Correlations crowd at 1.

@@ -19,9 +19,9 @@ from meanfield.cli.drawn import (
     Size,
     WeightLaw,
     Weights,
-    kernel_and_size,
-    memory_in_bytes,
-    network_and_star,
+    described,
+    ensemble,
+    experiment,
 )
 from meanfield.cli.options import (
     Digits,
@@ -38,8 +38,7 @@ from meanfield.cli.options import (
     Tau,
     read_activations,
 )
-from meanfield.cli.output import Record, emit, grid, heading, paragraph, progress
-from meanfield.cli.simulate import describe
+from meanfield.cli.output import Record, emit, grid, heading, paragraph
 from meanfield.cli.stability import Q0, QStar
 from meanfield.cli.verdicts import formula
 from meanfield.fields import field
@@ -93,43 +92,24 @@ def verify(
       meanfield verify --act hard-tanh --width 100 --depth 10 --networks 50 --weights orthogonal
     """
     from meanfield.simulation.comparison import compare, departures, require_level
-    from meanfield.simulation.ensemble import simulate
-    from meanfield.simulation.experiment import Experiment
 
     require_level(level)
     (named,) = read_activations([act], tau, m, slope, param)
-    network, star = network_and_star(named, q_star, sigma_w, sigma_b)
-    kernel, side = kernel_and_size(conv, size, padding)
-    experiment = Experiment(
-        network,
-        width,
-        depth,
-        networks,
-        start=q0 if q0 is not None else star or q_star,
+    asked = experiment(
+        *(named, q_star, sigma_w, sigma_b, q0, conv, size, padding, weights),
+        width=width,
+        depth=depth,
+        networks=networks,
         rho=rho0,
-        kernel=kernel,
-        size=side,
-        padding=padding.value,
-        weights=weights.value,
         backward=True,
-        q_star=star,
         seed=seed,
     )
-    with progress("random networks", networks) as advance:
-        ensemble = simulate(
-            experiment,
-            label=named.label,
-            jobs=-1 if jobs is None else jobs,
-            dask=dask,
-            memory=memory_in_bytes(memory),
-            advance=advance,
-        )
-    comparison = compare(ensemble)
+    comparison = compare(ensemble(asked, named.label, jobs, dask, memory))
     found, count, threshold = departures(comparison, level)
     rows = _rows(comparison, found)
     answer = {
         "activation": named.label,
-        **ensemble.experiment.as_record(),
+        **asked.as_record(),
         "follows": not found,
         "comparisons": count,
         "threshold": threshold,
@@ -169,7 +149,6 @@ def _tables(
     threshold: float,
     digits: int | None,
 ) -> list[object]:
-    e = comparison.ensemble.experiment
     answer = "no" if found else "yes"
     held = f"{count} comparisons, each within {threshold:.3g} standard errors unless theory is wrong"
     said = (
@@ -180,12 +159,10 @@ def _tables(
     unchecked = [field(row["quantity"]).symbol for row in rows if row["follows"] == "not checked"]
     if unchecked:
         said += f" Not checked, for theory has no correction to it here: {', '.join(unchecked)}."
-    network = e.network
-    about = f"{describe(e)}; σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, seed {e.seed}."
     return [
         heading(named.label),
         formula(named),
-        paragraph("drawn:", about),
+        paragraph("drawn:", described(comparison.ensemble.experiment)),
         grid([{**row, "quantity": field(row["quantity"]).symbol} for row in rows], list(rows[0]), digits or 3),
         paragraph(f"{answer}:", said, "unstable" if found else "stable"),
     ]
