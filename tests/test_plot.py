@@ -48,6 +48,9 @@ def axes(kind: str) -> tuple[Axes, ...]:
         drawn = mf.plot.design(mf.design_map(FAMILY, np.linspace(0.6, 0.95, 6), np.linspace(0.4, 3, 6), required))
     elif kind == "trajectory":
         drawn = mf.plot.trajectory(mf.signal_paths(SPARSE.mean_field, 100, 30, chains=32))
+    elif kind == "ensemble":
+        asked = mf.Experiment(SPARSE.mean_field, 60, 20, 16, backward=True, q_star=1.0, method="chain")
+        drawn = mf.plot.trajectory(mf.simulate(asked))
     elif kind == "activation":
         drawn = mf.plot.activation(SPARSE.activation)
     else:
@@ -55,7 +58,8 @@ def axes(kind: str) -> tuple[Axes, ...]:
     return (drawn,) if isinstance(drawn, Axes) else drawn
 
 
-KINDS = ["variance", "correlation", "near one", "slope", "phase", "design", "trajectory", "activation", "summary"]
+KINDS = ["variance", "correlation", "near one", "slope", "phase", "design"]
+KINDS += ["trajectory", "ensemble", "activation", "summary"]
 
 
 def figure(kind: str) -> Figure:

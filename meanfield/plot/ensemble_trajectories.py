@@ -131,7 +131,7 @@ class EnsembleTrajectories(Drawing):
         )
         for values in self.ensemble[name][: self._samples()]:
             shown = np.where(np.isfinite(values), values, np.nan)
-            ax.plot(layers, shown, color=SAMPLE, linewidth=0.6, alpha=0.6, zorder=1, label="_sample")
+            ax.plot(layers, shown, color=SAMPLE, linewidth=0.8, alpha=0.6, zorder=1, label="_sample")
         at = np.unique(np.linspace(0, layers[-1], min(_MARKS, len(layers))).round().astype(int))
         middle = s.quantiles[LEVELS.index(0.5), at]
         finite = np.isfinite(s.quantiles[:, at]).all(axis=0)
