@@ -18,6 +18,7 @@ import pytest
 from examples import RELU, clipped_relu
 
 import meanfield as mf
+from meanfield.cli.options import number_of_bytes
 from meanfield.errors import ClusterError, DomainError, OutputError
 from meanfield.mean_field import MeanField
 from meanfield.simulation import ensemble as ensembles
@@ -107,9 +108,9 @@ def test_the_bytes_reckoned_with_are_those_used(kind: str) -> None:
 
 
 def test_too_little_memory_is_refused_with_what_would_do() -> None:
-    with pytest.raises(DomainError, match=r"allow 0\.0") as refused:
+    with pytest.raises(DomainError, match=r"allow \d+") as refused:
         simulate(replace(SMALL, width=1000), memory=1e6)
-    enough = float(str(refused.value).split("allow ")[1].split(" GB")[0]) * 1e9
+    enough = number_of_bytes("--memory", str(refused.value).split("allow ")[1].split(",")[0])
     assert ensembles._chunks(replace(SMALL, width=1000), 8, enough)[1] == 1
 
 

@@ -126,6 +126,7 @@ WRONG = {
     "nothing to resume": (["simulate", *SMALL, "--resume"], "-o FILE.jsonl"),
     "two files of networks": (["simulate", *SMALL, "-o", "a.jsonl", "-o", "b.jsonl"], "one file"),
     "no folder": (["simulate", *SMALL, "-o", "no/such/a.jsonl"], "no folder"),
+    "networks too few to tell": (["verify", "--act", "relu", "--networks", "9", "--width", "9"], "at least 10"),
     "a level": (["verify", "--act", "relu", "--level", "2"], "level = 2"),
     "a figure of nothing": (["plot", "trajectory"], "--act, or --data"),
     "a figure of a missing file": (["plot", "trajectory", "--data", "no.jsonl"], "cannot read no.jsonl"),

@@ -210,7 +210,7 @@ def test_where_theory_has_nothing_to_say_it_says_nothing() -> None:
     assert np.isnan(conv.predicted["rho"].mean).all() and np.isfinite(conv.predicted["rho"].value).all()
     assert np.isnan(conv.statistics["rho"].z).all()
     assert math.isnan(conv.escape_probability)
-    over = compare(simulate(Experiment(MeanField(RELU, 1e6), 100, 60, 8)))
+    over = compare(simulate(Experiment(MeanField(RELU, 1e6), 100, 60, 10)))
     assert math.isinf(over.predicted["q"].value[-1])
     assert math.isinf(over.statistics["q"].quantiles[0, -1])
     assert departures(over)[0] == []

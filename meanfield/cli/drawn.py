@@ -134,7 +134,7 @@ def described(asked: Experiment) -> str:
     how = ", drawn as chains" if e.method == "chain" else ""
     where = "no fixed point q* > 0" if e.q_star is None else f"q* = {e.q_star:.6g}"
     return (
-        f"{e.networks} {shape} networks of width {e.width}, depth {e.depth}{over}, {kind} weights{how}; "
+        f"{e.networks} {shape} network{'s' if e.networks > 1 else ''} of width {e.width}, depth {e.depth}{over}, {kind} weights{how}; "
         f"σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, {where}, q = {e.start:.6g} at layer 0, "
         f"seed {e.seed}."
     )

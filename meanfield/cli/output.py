@@ -125,7 +125,9 @@ def shown(value: Any, digits: int | None) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return "∞" if value == math.inf else f"{value:.{digits or _TABLE_DIGITS}g}"
+        if math.isinf(value):
+            return "∞" if value > 0 else "-∞"
+        return f"{value:.{digits or _TABLE_DIGITS}g}"
     if isinstance(value, list):
         return " to ".join(shown(end, digits or 4) for end in value)
     return str(value)

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 #: Variances whose fourth powers, and so their spread, are doubles with room to spare.
 _LARGEST = 1e50
+#: Networks that say anything of a spread.
+_FEWEST = 10
 #: Of a mean or a spread, relative to the mean or to the unit of the quantity if that is larger.
 _ROUNDING = 1e-12
 _UNITS = {"q": 0.0, "rho": 1.0, "sparsity": 1.0, "log_gradient": 1.0}
@@ -100,7 +102,7 @@ def _statistics(values: Array, predicted: Predicted, unit: float) -> Statistics:
     with np.errstate(all="ignore"):
         mean = values.sum(axis=0, where=defined) / count
         away = np.where(defined, values - mean, 0.0)
-        variance = np.square(away).sum(axis=0) / (count - 1)
+        variance = np.square(away).sum(axis=0) / np.where(count > 1, count - 1, np.nan)
         quantiles = _quantiles(values, defined)
         # Few networks may all be alike where theory's are not.
         spread = np.where(
@@ -155,11 +157,16 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
         errors, from which on one counts.
 
     Raises:
-        DomainError: a level that is no probability.
+        DomainError: a level that is no probability, or fewer than ten networks.
     """
     from scipy.stats import t
 
     require_level(level)
+    if comparison.ensemble.experiment.networks < _FEWEST:
+        raise DomainError(
+            f"networks = {comparison.ensemble.experiment.networks} are too few to tell theory from chance: "
+            f"give at least {_FEWEST}"
+        )
     made = []
     for name, s in comparison.statistics.items():
         p = comparison.predicted[name]

@@ -152,8 +152,8 @@ def _chunks(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
     one = chain_bytes(e) if e.method == "chain" else RandomNetworks.bytes(e)
     if one > free:
         raise DomainError(
-            f"memory = {memory / 1e9:.3g} GB is too little: one network takes {one / 1e9:.2g} GB beside "
-            f"{results / 1e9:.2g} GB of results; allow {1.1 * (results + one) / 1e9:.2g} GB, or make it smaller"
+            f"memory = {_size(memory)} is too little: one network takes {_size(one)} beside {_size(results)} of results; "
+            f"allow {_size(1.1 * (results + one))}, or make it smaller"
         )
     if e.method == "chain":
         size = min(_CHUNK_CHAINS, int(free // one))
@@ -161,6 +161,14 @@ def _chunks(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
     else:
         size, held = max(1, int(_CHUNK_NUMBERS / (e.depth * e.width * e.fan_in))), one
     return size, max(1, min(jobs, int(free // held), -(-e.networks // size)))
+
+
+def _size(count: float) -> str:
+    """A number of bytes for a person."""
+    unit, name = next(
+        (unit, name) for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes")) if count >= unit
+    )
+    return f"{count / unit:.3g} {name}"
 
 
 def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) -> Iterator[Array]:

@@ -218,6 +218,9 @@ def _log_gradient(e: Experiment, means: _Means, fields: list[_Field]) -> Array:
     for layer in reversed(range(e.depth)):
         gain = e.network.sigma_w**2 * np.asarray(slope_moment(e.network.activation, fields[layer].q, 2))
         square = gain * means.single(square)
+        if not square.any():
+            logs[: layer + 1] = -np.inf
+            break
         logs[layer] = logs[layer + 1] + np.log(square.mean())
         square /= square.mean()
     return logs
