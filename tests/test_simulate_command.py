@@ -33,7 +33,7 @@ def test_simulate_prints_what_the_library_computes() -> None:
         s, p, layer = found.statistics[row["quantity"]], found.predicted[row["quantity"]], row["layer"]
         assert row["ensemble_mean"] == s.mean[layer]
         assert row["q95"] == s.quantiles[-1, layer]
-        assert row["theory"] == p.value[layer]
+        assert row["infinite_width"] == p.value[layer]
         for key, value in (("theory_mean", p.mean[layer]), ("theory_sd", p.sd[layer]), ("z", s.z[layer])):
             assert row[key] == (None if math.isnan(value) else value)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meanfield.cli.options import number_of_bytes
+from meanfield.cli.options import Format, number_of_bytes
 from meanfield.cli.output import progress
 from meanfield.cli.verdicts import network_of
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, OutputError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -32,6 +33,7 @@ __all__ = [
     "described",
     "ensemble",
     "experiment",
+    "format_of",
 ]
 
 
@@ -69,6 +71,13 @@ Dask = Annotated[
 ]
 Memory = Annotated[str, typer.Option("--memory", help="Bound on all arrays in use at once.")]
 
+_ENDINGS = {
+    ".json": Format.json,
+    ".csv": Format.csv,
+    ".tex": Format.latex,
+    ".md": Format.markdown,
+    ".txt": Format.table,
+}
 #: Of convolutional layers, where none is given.
 _SIZE = 16
 
@@ -115,6 +124,17 @@ def experiment(
     )
 
 
+def format_of(path: Path) -> Format:
+    """The format that the ending of a file asks for.
+
+    Raises:
+        OutputError: it asks for none.
+    """
+    if path.suffix not in _ENDINGS:
+        raise OutputError(f"{path} has no ending that says what to write: give {', '.join(_ENDINGS)}")
+    return _ENDINGS[path.suffix]
+
+
 def ensemble(asked: Experiment, label: str, jobs: int | None, dask: str | None, memory: str, **record: Any) -> Ensemble:
     """The networks asked for, with a bar while they are drawn."""
     from meanfield.simulation.ensemble import simulate
@@ -130,11 +150,12 @@ def described(asked: Experiment) -> str:
     e, network = asked, asked.network
     shape = "dense" if e.is_dense else f"{e.kernel}x{e.kernel} convolutional"
     over = "" if e.is_dense else f" on {e.size}x{e.size} positions ({e.padding} padding)"
+    count = f"{e.networks} {shape} network{'s' if e.networks > 1 else ''}"
     kind = {"gaussian": "Gaussian", "orthogonal": "orthogonal"}[e.weights]
     how = ", drawn as chains" if e.method == "chain" else ""
     where = "no fixed point q* > 0" if e.q_star is None else f"q* = {e.q_star:.6g}"
     return (
-        f"{e.networks} {shape} network{'s' if e.networks > 1 else ''} of width {e.width}, depth {e.depth}{over}, {kind} weights{how}; "
+        f"{count} of width {e.width}, depth {e.depth}{over}, {kind} weights{how}; "
         f"σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, {where}, q = {e.start:.6g} at layer 0, "
         f"seed {e.seed}."
     )

@@ -24,6 +24,7 @@ from meanfield.cli.drawn import (
     described,
     ensemble,
     experiment,
+    format_of,
 )
 from meanfield.cli.options import (
     Digits,
@@ -74,21 +75,17 @@ Outputs = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="FILE.jsonl: every network as it is done. Else the result: .npz, .json, .csv or by --format. Repeat.",
+        help="FILE.jsonl: every network as it is done; .npz, .json, .csv, .tex, .md, .txt: the result. Repeat.",
         show_default=False,
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the networks in FILE.jsonl.")]
 
-#: What the ends of names say of the format.
-_ENDINGS = {
-    ".json": Format.json,
-    ".csv": Format.csv,
-    ".tex": Format.latex,
-    ".md": Format.markdown,
-    ".txt": Format.table,
-}
-_COLUMNS = ("layer", "ensemble_mean", "ensemble_sd", "q05", "q95", "theory", "theory_mean", "theory_sd", "z")
+_COLUMNS = ("layer", "ensemble_mean", "ensemble_sd", "q05", "q95", "infinite_width", "theory_mean", "theory_sd", "z")
+_LEGEND = (
+    "mean, sd, 5 % and 95 % are of the networks; N → ∞, theory and ± sd are what theory says at infinite width, and "
+    "at this one to order 1/N; z is the distance of the means in standard errors; - is where theory says nothing."
+)
 _LOST = ("layer", "escaped", "overflowed")
 _TITLES = {
     "q": "q, the variance of a pre-activation",
@@ -179,6 +176,9 @@ def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[
     """
     records = [path for path in outputs if path.suffix == ".jsonl"]
     require_places(outputs)
+    for path in outputs:
+        if path.suffix not in (".jsonl", ".npz"):
+            format_of(path)
     if len(records) > 1:
         raise OutputError(f"networks go to one file, not to {records[0]} and {records[1]}: name one .jsonl")
     if resume and not records:
@@ -200,7 +200,7 @@ def _report(
 
             write_whole({path: as_arrays(comparison)})
             continue
-        how = _ENDINGS.get(path.suffix, format) if path else format
+        how = format_of(path) if path else format
         records = [{**summary, "layers": rows}] if how is Format.json else rows
         emit(records, tables, how, digits, path, single=how is Format.json, columns=("quantity", *_COLUMNS))
 
@@ -223,13 +223,14 @@ def _rows(comparison: Comparison) -> list[Record]:
                         f"q{100 * level:02.0f}": float(q)
                         for level, q in zip(LEVELS, s.quantiles[:, layer], strict=True)
                     },
-                    "theory": float(p.value[layer]),
+                    "infinite_width": float(p.value[layer]),
                     "theory_mean": float(p.mean[layer]),
                     "theory_sd": float(p.sd[layer]),
                     "z": float(s.z[layer]),
                     "count": int(s.count[layer]),
-                    "escaped": float(ensemble.escaped[layer]),
-                    "overflowed": float(ensemble.overflowed[layer]),
+                    # Of the network, and so told once.
+                    "escaped": float(ensemble.escaped[layer]) if name == "q" else None,
+                    "overflowed": float(ensemble.overflowed[layer]) if name == "q" else None,
                 }
             )
     return rows
@@ -251,12 +252,14 @@ def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], 
     shown: list[object] = [heading(named.label), formula(named), about]
     for name in comparison.statistics:
         some = [_known(row, digits) for row in rows if row["quantity"] == name]
+        if name == "sparsity" and not any(row["ensemble_mean"] or row["infinite_width"] for row in some):
+            continue
         # Correlations crowd at 1.
         shown += [heading(_TITLES[name]), grid(some, _COLUMNS, digits or (4 if name == "rho" else 3))]
     if comparison.ensemble.escaped.any() or comparison.ensemble.overflowed.any():
         lost = [_known(row, digits) for row in rows if row["quantity"] == "q"]
         shown += [heading("share of the networks that have lost q*"), grid(lost, _LOST, digits or 3)]
-    return [*shown, paragraph("networks:", _fate(comparison))]
+    return [*shown, paragraph("columns:", _LEGEND), paragraph("networks:", _fate(comparison))]
 
 
 def _known(row: Record, digits: int | None) -> Record:
@@ -278,10 +281,10 @@ def _fate(comparison: Comparison) -> str:
         text = f"{_percent(escaped[-1])} have q outside [{low:.4g}, {high:.4g}] at layer {e.depth}"
         if comparison.escape_probability == comparison.escape_probability:
             text += f" (theory: {_percent(comparison.escape_probability)})"
-        if escaped.any():
-            text += f", the first at layer {int(escaped.argmax() if escaped[0] else (escaped > 0).argmax())}"
-            if escaped.max() >= 0.5:
-                text += f", half of them by layer {int((escaped >= 0.5).argmax())}"
+        if escaped[-1] and not escaped[0]:
+            text += f"; some since layer {int((escaped > 0).argmax())}"
+            if escaped[-1] >= 0.5:
+                text += f", half of them since layer {int((escaped >= 0.5).argmax())}"
         parts.append(text)
     else:
         parts.append("there is no fixed point q* > 0 for them to leave")

@@ -22,6 +22,7 @@ from meanfield.cli.drawn import (
     described,
     ensemble,
     experiment,
+    format_of,
 )
 from meanfield.cli.options import (
     Digits,
@@ -117,7 +118,8 @@ def verify(
         "departures": [vars(d) for d in found],
     }
     tables = _tables(named, comparison, rows, found, count, threshold, digits)
-    emit([answer] if format is Format.json else rows, tables, format, digits, output, single=format is Format.json)
+    how = format_of(output) if output and output.suffix else format
+    emit([answer] if how is Format.json else rows, tables, how, digits, output, single=how is Format.json)
     if found:
         raise typer.Exit(1)
 
@@ -173,8 +175,11 @@ def _where(found: list[Departure]) -> str:
     first: dict[tuple[str, str], Departure] = {}
     for d in sorted(found, key=lambda d: d.layer):
         first.setdefault((d.quantity, d.moment), d)
-    return "; ".join(
-        f"{d.moment} of {field(d.quantity).symbol} from layer {d.layer} on ({d.seen:.4g}, theory {d.predicted:.4g}"
-        + (f", {abs(d.z):.2g} standard errors)" if math.isfinite(d.z) else ")")
-        for d in first.values()
-    )
+    return "; ".join(map(_told, first.values()))
+
+
+def _told(d: Departure) -> str:
+    where = f"{field(d.quantity).symbol} from layer {d.layer} on"
+    if math.isinf(d.z):
+        return f"{where} ({d.seen:.4g}, N → ∞ {d.predicted:.4g}, no small correction of order 1/N)"
+    return f"{d.moment} of {where} ({d.seen:.4g}, theory {d.predicted:.4g}, {abs(d.z):.2g} standard errors)"

@@ -64,7 +64,7 @@ class EnsembleTrajectories(Drawing):
             columns = {
                 "ensemble_mean": s.mean,
                 **{f"q{100 * level:02.0f}": quantile for level, quantile in zip(LEVELS, s.quantiles, strict=True)},
-                "theory": p.value,
+                "infinite_width": p.value,
                 "theory_mean": p.mean,
                 "theory_sd": p.sd,
             }
@@ -86,9 +86,9 @@ class EnsembleTrajectories(Drawing):
         top = self._top()
         beyond = (self.ensemble["q"] > top).any(axis=1).mean()
         if beyond:
-            found.append(f"{beyond:.3g} of the networks leave the figure at q = {top:.4g}")
+            found.append(f"{100 * beyond:.3g} % of the networks leave the figure at q = {top:.4g}")
         if self.ensemble.overflowed[-1]:
-            found.append(f"{self.ensemble.overflowed[-1]:.3g} of the networks overflow")
+            found.append(f"{100 * self.ensemble.overflowed[-1]:.3g} % of the networks overflow")
         return found
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
@@ -98,7 +98,8 @@ class EnsembleTrajectories(Drawing):
         for ax, name in zip(axes, self._comparison.statistics, strict=True):
             self._paint_one(ax, name, theory)
         last = axes[-1]
-        last.set_xlim(0, self.ensemble.experiment.depth)
+        # Room for the marks at either end.
+        last.set_xlim(-0.01 * self.ensemble.experiment.depth, 1.01 * self.ensemble.experiment.depth)
         last.xaxis.set_major_locator(MaxNLocator(integer=True))
         last.set_xlabel("layer " + symbol("layer"))
         axes[0].set_ylim(0, self._top())
@@ -132,7 +133,7 @@ class EnsembleTrajectories(Drawing):
         for values in self.ensemble[name][: self._samples()]:
             shown = np.where(np.isfinite(values), values, np.nan)
             ax.plot(layers, shown, color=SAMPLE, linewidth=0.8, alpha=0.6, zorder=1, label="_sample")
-        at = np.unique(np.linspace(0, layers[-1], min(_MARKS, len(layers))).round().astype(int))
+        at = layers[:: -(-len(layers) // _MARKS)]
         middle = s.quantiles[LEVELS.index(0.5), at]
         finite = np.isfinite(s.quantiles[:, at]).all(axis=0)
         at, middle = at[finite], middle[finite]

@@ -1,7 +1,7 @@
 """An ensemble with its theory as a numpy archive, .npz: for programs that go on from there.
 
 `about` is JSON: the activation and the experiment. Every quantity is an array of shape (networks, depth + 1), and
-beside it stand `NAME_theory`, `NAME_theory_mean` and `NAME_theory_sd`, shape (depth + 1,).
+beside it stand `NAME_infinite_width`, `NAME_theory_mean` and `NAME_theory_sd`, shape (depth + 1,).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def as_arrays(comparison: Comparison) -> bytes:
     arrays = {"about": np.array(json.dumps(about))}
     for name, p in comparison.predicted.items():
         arrays[name] = ensemble[name]
-        arrays |= {f"{name}_theory": p.value, f"{name}_theory_mean": p.mean, f"{name}_theory_sd": p.sd}
+        arrays |= {f"{name}_infinite_width": p.value, f"{name}_theory_mean": p.mean, f"{name}_theory_sd": p.sd}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

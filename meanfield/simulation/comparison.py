@@ -25,9 +25,8 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LARGEST = 1e50
 #: Networks that say anything of a spread.
 _FEWEST = 10
-#: Of a mean or a spread, relative to the mean or to the unit of the quantity if that is larger.
+#: Of a mean or a spread, relative to a variance, and to 1 or the value if that is larger of anything else.
 _ROUNDING = 1e-12
-_UNITS = {"q": 0.0, "rho": 1.0, "sparsity": 1.0, "log_gradient": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +37,10 @@ class Statistics:
         count: in how many networks it is defined.
         mean, sd: ∞ and NaN where a variance has overflowed.
         quantiles: at `LEVELS`, shape (levels, depth + 1).
-        z: the mean less that of the theory, in standard errors sd/√count; NaN where theory has none, and where all
-            networks agree with it to rounding.
-        z_sd: the same of the variance, by Wilson and Hilferty's cube root, with as many degrees of freedom as the
-            fourth moment of the networks leaves, and no more than a Gaussian would.
+        z: the mean less that of theory, in standard errors sd/√count, sd the larger of theirs and theory's; NaN where
+            theory has none, and where all networks agree with it to rounding.
+        z_sd: the same of the spread, by Wilson and Hilferty's cube root, with as many degrees of freedom as the fourth
+            moment leaves: the largest of the networks', a Gaussian's and, of q and ρ, that of a log-normal.
     """
 
     count: NDArray[np.int_]
@@ -84,9 +83,7 @@ class Departure:
 def compare(ensemble: Ensemble) -> Comparison:
     """Lay the theory beside an ensemble."""
     predicted = predict(ensemble.experiment)
-    statistics = {
-        name: _statistics(ensemble[name], predicted[name], _UNITS[name]) for name in ensemble.experiment.quantities
-    }
+    statistics = {name: _statistics(ensemble[name], predicted[name], name) for name in ensemble.experiment.quantities}
     return Comparison(ensemble, predicted, statistics, _escape_probability(ensemble.experiment))
 
 
@@ -96,32 +93,38 @@ def _escape_probability(e: Experiment) -> float:
     return escape_probability(e.network, e.q_star, Requirement(e.width, e.depth, e.within), e.start)
 
 
-def _statistics(values: Array, predicted: Predicted, unit: float) -> Statistics:
+def _statistics(values: Array, predicted: Predicted, name: str) -> Statistics:
     defined = ~np.isnan(values)
     count = defined.sum(axis=0)
     with np.errstate(all="ignore"):
         mean = values.sum(axis=0, where=defined) / count
         away = np.where(defined, values - mean, 0.0)
-        variance = np.square(away).sum(axis=0) / np.where(count > 1, count - 1, np.nan)
-        quantiles = _quantiles(values, defined)
-        # Few networks may all be alike where theory's are not.
-        spread = np.where(
-            np.sqrt(variance) > _ROUNDING * np.maximum(np.abs(mean), unit), np.sqrt(variance), predicted.sd
-        )
-        error = np.nan_to_num(spread) / np.sqrt(count)
-        rounding = _ROUNDING * np.maximum(np.abs(mean), unit)
-        z = _in_errors(mean - predicted.mean, error, rounding)
-        z_sd = _spread_in_errors(
-            variance, np.square(predicted.sd), np.square(np.square(away)).sum(axis=0) / count, count
-        )
-        z_sd = np.where(np.maximum(np.sqrt(variance), predicted.sd) <= rounding, np.nan, z_sd)
-    return Statistics(count, mean, np.sqrt(variance), quantiles, z, z_sd)
+        # Powers of deviations in units of the largest one neither over- nor underflow.
+        unit = np.abs(away).max(axis=0)
+        relative = np.square(np.where(unit > 0, away / unit, 0.0))
+        sd = unit * np.sqrt(relative.sum(axis=0) / np.where(count > 1, count - 1, np.nan))
+        kurtosis = np.square(relative).mean(axis=0) / np.square(relative.mean(axis=0))
+        rounding = _ROUNDING * (np.abs(mean) if name == "q" else np.maximum(np.abs(mean), 1.0))
+        # A heavy tail that few networks have met shows in theory's spread, one that theory has not in theirs.
+        z = _in_errors(mean - predicted.mean, np.fmax(sd, predicted.sd) / np.sqrt(count), rounding)
+        degrees = 2 * count / (np.fmax(np.fmax(kurtosis, 3.0), _log_normal_kurtosis(predicted, name)) - 1)
+        z_sd = np.where(np.fmax(sd, predicted.sd) <= rounding, np.nan, _spread_in_errors(sd / predicted.sd, degrees))
+    return Statistics(count, mean, sd, _quantiles(values, defined), z, z_sd)
 
 
-def _spread_in_errors(seen: Array, predicted: Array, fourth: Array, count: NDArray[np.int_]) -> Array:
-    kurtosis = np.maximum(fourth / np.square(seen), 3.0)
-    error = 2 / (9 * 2 * count / (kurtosis - 1))
-    return np.asarray((np.cbrt(seen / predicted) - (1 - error)) / np.sqrt(error))
+def _spread_in_errors(ratio: Array, degrees: Array) -> Array:
+    """A ratio of standard deviations, its square distributed as χ² over its degrees of freedom, as a normal deviate."""
+    error = 2 / (9 * degrees)
+    return np.asarray((np.cbrt(np.square(ratio)) - (1 - error)) / np.sqrt(error))
+
+
+def _log_normal_kurtosis(predicted: Predicted, name: str) -> Array:
+    """Of what is multiplied by noise layer by layer, variances and 1 − |ρ|, were it log-normal with theory's spread."""
+    if name not in ("q", "rho"):
+        return np.full_like(predicted.mean, 3.0)
+    size = predicted.mean if name == "q" else 1 - np.abs(predicted.mean)
+    growth = 1 + np.square(predicted.sd / size)
+    return np.asarray(growth**4 + 2 * growth**3 + 3 * growth**2 - 3)
 
 
 def _in_errors(difference: Array, error: Array, rounding: Array) -> Array:

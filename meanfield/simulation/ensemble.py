@@ -7,6 +7,7 @@ thread, so neither the chunks nor the workers can be told from the result.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ class Ensemble:
     measured: Array
 
     def __getitem__(self, quantity: str) -> Array:
-        """One quantity, shape (networks, depth + 1)."""
+        """One quantity, shape (networks, depth + 1); a `DomainError` if it was not measured."""
+        if quantity not in self.experiment.quantities:
+            raise DomainError(f"{quantity!r} was not measured: there are {', '.join(self.experiment.quantities)}")
         found: Array = self.measured[:, self.experiment.quantities.index(quantity)]
         return found
 
@@ -87,7 +90,7 @@ def simulate(
     jobs: int = 1,
     dask: str | None = None,
     memory: float = 1e9,
-    record: Path | None = None,
+    record: Path | str | None = None,
     resume: bool = False,
     advance: Callable[[int], object] | None = None,
 ) -> Ensemble:
@@ -112,9 +115,11 @@ def simulate(
     e = experiment
     if jobs != -1:
         require_count("jobs", jobs)
+    if resume and record is None:
+        raise DomainError("there is no record to resume: name the file")
     size, workers = _chunks(e, _processors() if jobs == -1 else jobs, memory)
     parts: list[Array] = []
-    with RunFile(record, label, e, resume=resume) if record else nullcontext() as run:
+    with nullcontext() if record is None else RunFile(Path(record), label, e, resume=resume) as run:
         if run and run.done:
             parts.append(run.networks(e.networks))
             if advance:
@@ -152,8 +157,8 @@ def _chunks(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
     one = chain_bytes(e) if e.method == "chain" else RandomNetworks.bytes(e)
     if one > free:
         raise DomainError(
-            f"memory = {_size(memory)} is too little: one network takes {_size(one)} beside {_size(results)} of results; "
-            f"allow {_size(1.1 * (results + one))}, or make it smaller"
+            f"memory = {_size(memory)} is too little: one network takes {_size(one)} beside {_size(results)} of "
+            f"results; allow {_size(1.1 * (results + one))}, or make it smaller"
         )
     if e.method == "chain":
         size = min(_CHUNK_CHAINS, int(free // one))
@@ -179,9 +184,10 @@ def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) 
 
     chunks = ((first, min(size, e.networks - first)) for first in range(done, e.networks, size))
     with _backend(workers, dask) as settings:
-        results = Parallel(return_as="generator", batch_size=1, **settings)(
-            delayed(_measured)(e, *chunk) for chunk in chunks
-        )
+        with _uninterrupted():
+            results = Parallel(return_as="generator", batch_size=1, **settings)(
+                delayed(_measured)(e, *chunk) for chunk in chunks
+            )
         try:
             yield from results
         finally:
@@ -206,11 +212,26 @@ def _linear_algebra() -> Any:
 
 
 @contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off Ctrl-C for as long as workers are being started, which then never get it: this process stops them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
     """What joblib needs to know to reach the workers."""
     if dask is None:
         yield {"n_jobs": workers}
         return
+    if dask != "local" and "://" not in dask:
+        raise ClusterError(f"{dask} is no Dask scheduler: give its address, such as tcp://host:8786, or local")
     try:
         from dask import distributed
     except ImportError:
@@ -220,7 +241,8 @@ def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
     with ExitStack() as opened:
         try:
             local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-            cluster = opened.enter_context(distributed.LocalCluster(**local)) if dask == "local" else dask
+            with _uninterrupted():
+                cluster = opened.enter_context(distributed.LocalCluster(**local)) if dask == "local" else dask
             client = opened.enter_context(distributed.Client(cluster, timeout=_PATIENCE, set_as_default=False))
         except (OSError, ValueError) as error:
             raise ClusterError(

@@ -68,8 +68,10 @@ class Experiment:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.network, MeanField):
+            raise DomainError(f"{self.network!r:.60} is no network: give a MeanField, such as edge.mean_field")
         for name in ("width", "depth", "networks", "inputs", "kernel", "size"):
-            require_count(name, getattr(self, name))
+            require_count("kernel (--conv)" if name == "kernel" else name, getattr(self, name))
         require_count("seed", self.seed, 0)
         require_signal(self.start, "q0")
         if self.q_star is not None:

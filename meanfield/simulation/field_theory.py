@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 _TERMS = 40
 #: The second derivative of the sparsity is a difference over this share of q.
 _STEP = 1e-3
+#: Of χ₁.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +219,8 @@ def _log_gradient(e: Experiment, means: _Means, fields: list[_Field]) -> Array:
     logs[-1], square = 0.0, np.ones_like(fields[-1].q)
     for layer in reversed(range(e.depth)):
         gain = e.network.sigma_w**2 * np.asarray(slope_moment(e.network.activation, fields[layer].q, 2))
-        square = gain * means.single(square)
+        # On the edge of chaos a layer multiplies by 1, to the rounding of σ_w.
+        square = np.where(np.abs(gain - 1) <= _ROUNDING, 1.0, gain) * means.single(square)
         if not square.any():
             logs[: layer + 1] = -np.inf
             break

@@ -26,7 +26,7 @@ __all__ = ["Predicted", "predict"]
 Array = NDArray[np.float64]
 
 #: Of q, over q itself, up to which the correction of order 1/N is one.
-_LARGEST_SHIFT = 0.5
+_LARGEST_SHIFT = 0.2
 #: Of a correlation.
 _ROUNDING = 1e-12
 
@@ -50,7 +50,7 @@ def predict(experiment: Experiment) -> Mapping[str, Predicted]:
     """By the quantities that the experiment measures.
 
     Means and spreads are withheld (NaN) from the layer on where corrections are none any more: where q shifts by more
-    than half of itself, and of ρ where it strays further than ±1 is away. Nothing is said of the mean and spread of
+    than a fifth of itself, and of ρ where it strays further than ±1 is away. Nothing is said of the mean and spread of
     correlations and gradients in convolutional networks, nor of the spread of the mean correlation of more than two
     inputs.
     """

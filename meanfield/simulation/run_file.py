@@ -42,7 +42,6 @@ class RunFile:
 
     def __init__(self, path: Path, label: str, experiment: Experiment, *, resume: bool = False) -> None:
         self._path, self._experiment = path, experiment
-        header = _header(label, experiment)
         try:
             if path.exists() and not path.is_file():
                 raise OutputError(f"cannot write {path}: it is no file; name one that networks can be added to")
@@ -50,12 +49,12 @@ class RunFile:
             if there and not resume:
                 raise OutputError(f"{path} is there already: go on with it by --resume, or name another file")
             content = path.read_bytes() if there else b""
-            kept, self.done = _kept(path, content, header, experiment)
+            kept, self.done = _kept(path, content, label, experiment)
             self._file = path.open("r+b" if there else "wb")
             self._file.truncate(kept)
             self._file.seek(kept)
             if kept == 0:
-                self._file.write(header)
+                self._file.write(_header(label, experiment))
                 self._file.flush()
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}; name a file that you can write to") from None
@@ -101,9 +100,16 @@ def read_run(path: Path) -> tuple[str, Experiment, Array]:
         if first["format"] != _FORMAT:
             raise ValueError
         experiment = Experiment.from_record({**first["experiment"], "networks": 1})
-        rows = [_row(experiment, json.loads(line)) for line in lines]
     except (StopIteration, KeyError, TypeError, ValueError, AttributeError):
         raise OutputError(f"{path} is no run of 'meanfield simulate --output FILE.jsonl'") from None
+    rows = []
+    for line in lines:
+        try:
+            rows.append(_row(experiment, json.loads(line)))
+        except (KeyError, TypeError, ValueError):
+            raise OutputError(
+                f"{path}, line {len(rows) + 2}, is not network {len(rows)}: the file is damaged"
+            ) from None
     if not rows:
         raise OutputError(f"{path} holds no network yet: let 'meanfield simulate' finish some")
     return first["activation"], experiment.of(len(rows)), np.array(rows)
@@ -115,12 +121,13 @@ def _header(label: str, experiment: Experiment) -> bytes:
     return (json.dumps({"format": _FORMAT, "activation": label, "experiment": asked}) + "\n").encode()
 
 
-def _kept(path: Path, content: bytes, header: bytes, experiment: Experiment) -> tuple[int, int]:
+def _kept(path: Path, content: bytes, label: str, experiment: Experiment) -> tuple[int, int]:
     """How many bytes of a file are whole lines of this run, and how many networks they hold."""
+    header = _header(label, experiment)
     if header.startswith(content):
         return len(content) if content == header else 0, 0
     if not content.startswith(header):
-        raise OutputError(f"{path} {_difference(content, experiment)}: name another file, or ask for the same")
+        raise OutputError(f"{path} {_difference(content, label, experiment)}: name another file, or ask for the same")
     kept = content.rfind(b"\n") + 1
     networks = 0
     for line in _whole_lines(content[len(header) : kept]):
@@ -138,10 +145,12 @@ def _kept(path: Path, content: bytes, header: bytes, experiment: Experiment) -> 
     return kept, networks
 
 
-def _difference(content: bytes, experiment: Experiment) -> str:
+def _difference(content: bytes, label: str, experiment: Experiment) -> str:
     """What a file holds instead."""
     try:
         first = json.loads(content.split(b"\n", 1)[0])
+        if (other := first["activation"]) != label:
+            return f"holds networks of another activation ({other}, not {label})"
         there, here = first["experiment"], experiment.as_record()
         name = next(name for name, value in there.items() if here[name] != value)
         return f"holds networks of another kind ({name} = {there[name]}, not {here[name]})"

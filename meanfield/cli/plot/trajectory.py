@@ -54,7 +54,8 @@ def trajectory(
 ) -> Drawing:
     """The variance q^l and correlation ρ^l of two inputs over depth: theory, ±2 sd at a width, random networks.
 
-    --data FILE.jsonl or FILE.npz draws the networks that 'meanfield simulate' wrote there, in place of --act.
+    --data FILE.jsonl or FILE.npz draws the networks that 'meanfield simulate' wrote there, in place of --act and all
+    that describes networks.
 
     \b
     Examples:
