@@ -36,6 +36,7 @@ KINDS = {
     "orthogonal": replace(SMALL, weights="orthogonal"),
     "convolutional": replace(SMALL, kernel=3, size=4, padding="zero"),
     "chain": replace(SMALL, method="chain", networks=150),
+    "chain of many inputs": replace(SMALL, method="chain", networks=70, inputs=7, rho=0.3),
 }
 
 
@@ -47,11 +48,14 @@ def single_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_chunks_cannot_be_told_from_the_result(kind: str, request: pytest.FixtureRequest) -> None:
+def test_chunks_cannot_be_told_from_the_result(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = simulate(KINDS[kind]).measured
-    request.getfixturevalue("single_chunks")
+    monkeypatch.setattr(ensembles, "_CHUNK_NUMBERS", 1.0)
+    monkeypatch.setattr(ensembles, "_CHUNK_CHAINS", 7)
     np.testing.assert_array_equal(simulate(KINDS[kind]).measured, whole)
-    # Nor how many others there are.
+    # Nor one alone, nor how many others there are.
+    monkeypatch.setattr(ensembles, "_CHUNK_CHAINS", 1)
+    np.testing.assert_array_equal(simulate(KINDS[kind].of(9)).measured, whole[:9])
     np.testing.assert_array_equal(simulate(KINDS[kind].of(5)).measured, whole[:5])
 
 
@@ -69,13 +73,15 @@ def test_a_dask_cluster_of_two_processes_draws_the_same_bits(single_chunks: None
 
 
 def test_linear_algebra_on_one_thread_whatever_the_machine_has() -> None:
-    with ensembles._linear_algebra().limit(limits=1, user_api="blas"):
-        assert {pool["num_threads"] for pool in ensembles._linear_algebra().info() if pool["user_api"] == "blas"} == {1}
-    e = Experiment(EDGE, 257, 3, 2)
-    from threadpoolctl import threadpool_limits
+    # Matrices that one and two threads multiply with other roundings.
+    e = Experiment(EDGE, 40, 2, 2, kernel=3, size=9, weights="orthogonal", backward=True)
+    from threadpoolctl import threadpool_info, threadpool_limits
 
     with threadpool_limits(2, user_api="blas"):
+        before = threadpool_info()
         two = simulate(e).measured
+        # The process has its threads back.
+        assert threadpool_info() == before
     with threadpool_limits(1, user_api="blas"):
         np.testing.assert_array_equal(simulate(e).measured, two)
 
@@ -103,7 +109,7 @@ def test_the_bytes_reckoned_with_are_those_used(kind: str) -> None:
     simulate(e)
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    reckoned = 8 * ensembles.chain_bytes(e) if kind == "chain" else RandomNetworks.bytes(e)
+    reckoned = 8 * ensembles.chain_bytes(e) if kind.startswith("chain") else RandomNetworks.bytes(e)
     assert 0.4 * reckoned < used < 1.3 * reckoned
 
 
@@ -128,12 +134,18 @@ def test_jobs_that_are_none_are_refused() -> None:
 
 
 def test_a_cluster_that_is_not_there_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(ensembles, "_PATIENCE", 1)
     with pytest.raises(ClusterError, match=r"127\.0\.0\.1:9"):
         simulate(SMALL, dask="tcp://127.0.0.1:9")
     with pytest.raises(ClusterError, match="nowhere"):
         simulate(SMALL, dask="nowhere://x")
+    for address in ("", "host"):
+        with pytest.raises(ClusterError, match="tcp://host:8786, or local"):
+            simulate(SMALL, dask=address)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as idle:
+        with pytest.raises(ClusterError, match="has no workers"):
+            simulate(SMALL, dask=idle.scheduler_address)
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +223,22 @@ def test_a_file_that_is_there_is_not_overwritten(whole: tuple[Path, bytes]) -> N
     assert path.read_bytes() == content
 
 
+def test_a_header_alone_is_no_network_lost(tmp_path: Path, whole: tuple[Path, bytes]) -> None:
+    path = tmp_path / "header.jsonl"
+    path.write_bytes(whole[1].splitlines(keepends=True)[0])
+    simulate(SMALL, label="crelu", record=path)
+    assert path.read_bytes() == whole[1]
+
+
+def test_another_version_or_name_is_told_as_such(whole: tuple[Path, bytes]) -> None:
+    path, content = whole
+    with pytest.raises(OutputError, match=r"another activation \(crelu, not relu\)"):
+        simulate(SMALL, label="relu", record=path, resume=True)
+    path.write_bytes(content.replace(b"simulation 1", b"simulation 9"))
+    with pytest.raises(OutputError, match="another version"):
+        simulate(SMALL, label="crelu", record=path, resume=True)
+
+
 @pytest.mark.parametrize("damage", [b"not a run\n", b"{}\n", b"\x00\xff", b"[1, 2]"])
 def test_a_file_of_something_else_is_refused_and_left(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "other.jsonl"
@@ -229,6 +257,8 @@ def test_a_line_damaged_in_the_middle_is_told_of(whole: tuple[Path, bytes]) -> N
         path.write_bytes(b"".join(damaged))
         with pytest.raises(OutputError, match="line 4"):
             simulate(SMALL, label="crelu", record=path, resume=True)
+        with pytest.raises(OutputError, match="line 4"):
+            read_ensemble(path)
         assert path.read_bytes() == b"".join(damaged)
 
 

@@ -168,8 +168,8 @@ def test_wrong_weights_are_found_out() -> None:
     other = MeanField(EDGE.activation, 1.02 * EDGE.sigma_w, EDGE.sigma_b)
     drawn = chain_ensemble(replace(e, network=other), 200)
     found, count, threshold = departures(compare(Ensemble("", e.of(200), drawn.measured)))
-    assert {"q", "log_gradient"} <= {d.quantity for d in found}
-    assert count == 2 * (10 + 10 + 11 + 10)
+    assert "q" in {d.quantity for d in found}
+    assert 70 <= count <= 2 * (10 + 10 + 11 + 10)
     assert 3.5 < threshold < 5
     assert all(abs(d.z) > threshold for d in found)
 
@@ -183,6 +183,31 @@ def test_networks_that_run_away_do_not_follow() -> None:
     for p in found.predicted.values():
         known = np.isfinite(p.mean)
         assert known[:5].all() and not known[-1]
+
+
+def test_what_is_too_rare_to_tell_is_no_departure() -> None:
+    # From q = 0.05 one unit in a million is active at layer 0, and theory's spread is that of the networks not drawn.
+    e = Experiment(EDGE, 300, 10, 1, start=0.05, seed=0)
+    assert departures(compare(chain_ensemble(e, 100)))[0] == []
+
+
+def test_corrections_of_narrow_layers_are_withheld() -> None:
+    narrow, wide = (predict(Experiment(EDGE, width, 20, 1, backward=True)) for width in (100, 300))
+    assert np.isnan(narrow["log_gradient"].mean).all() and np.isfinite(wide["log_gradient"].mean).all()
+    few = predict(Experiment(MeanField(hard_threshold(1.0), 1.2), 1, 5, 1))
+    known = np.isfinite(few["sparsity"].mean)
+    assert (few["sparsity"].mean[known] <= 1).all()
+
+
+def test_inputs_that_are_one_are_predicted_to_stay_one() -> None:
+    found = predict(Experiment(EDGE, 100, 5, 1, rho=1.0))["rho"]
+    np.testing.assert_allclose(found.mean, 1, atol=1e-12)
+    assert (found.sd == 0).all()
+
+
+def test_scales_whose_powers_are_no_doubles_are_no_obstacle() -> None:
+    found = predict(Experiment(MeanField(RELU, 1e80), 10, 5, 1, backward=True))
+    assert math.isinf(found["q"].value[-1])
 
 
 def test_false_alarms_are_as_rare_as_asked() -> None:

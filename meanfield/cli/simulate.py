@@ -219,10 +219,7 @@ def _rows(comparison: Comparison) -> list[Record]:
                     "layer": layer,
                     "ensemble_mean": float(s.mean[layer]),
                     "ensemble_sd": float(s.sd[layer]),
-                    **{
-                        f"q{100 * level:02.0f}": float(q)
-                        for level, q in zip(LEVELS, s.quantiles[:, layer], strict=True)
-                    },
+                    **dict(zip(LEVELS, s.quantiles[:, layer].tolist(), strict=True)),
                     "infinite_width": float(p.value[layer]),
                     "theory_mean": float(p.mean[layer]),
                     "theory_sd": float(p.sd[layer]),

@@ -63,7 +63,7 @@ class EnsembleTrajectories(Drawing):
             p = self._comparison.predicted[name]
             columns = {
                 "ensemble_mean": s.mean,
-                **{f"q{100 * level:02.0f}": quantile for level, quantile in zip(LEVELS, s.quantiles, strict=True)},
+                **dict(zip(LEVELS, s.quantiles, strict=True)),
                 "infinite_width": p.value,
                 "theory_mean": p.mean,
                 "theory_sd": p.sd,
@@ -134,7 +134,7 @@ class EnsembleTrajectories(Drawing):
             shown = np.where(np.isfinite(values), values, np.nan)
             ax.plot(layers, shown, color=SAMPLE, linewidth=0.8, alpha=0.6, zorder=1, label="_sample")
         at = layers[:: -(-len(layers) // _MARKS)]
-        middle = s.quantiles[LEVELS.index(0.5), at]
+        middle = s.quantiles[list(LEVELS).index("q50"), at]
         finite = np.isfinite(s.quantiles[:, at]).all(axis=0)
         at, middle = at[finite], middle[finite]
         ends = np.abs(s.quantiles[[0, -1]][:, at] - middle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +17,9 @@ from meanfield.paths import SignalPaths
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import curve_styles, in_box, symbol
 from meanfield.plot.page import Page
-from meanfield.simulation.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from meanfield.simulation.ensemble import Ensemble
 
 __all__ = ["BAND", "SAMPLE", "SignalTrajectories", "trajectory"]
 
@@ -50,7 +52,7 @@ def trajectory(
         page: size and style of a new figure.
         line: passed on to matplotlib's lines of the theory.
     """
-    if isinstance(paths, Ensemble):
+    if not isinstance(paths, SignalPaths):
         from meanfield.plot.ensemble_trajectories import EnsembleTrajectories
 
         return draw(EnsembleTrajectories(paths, samples), ax, page, **line)

@@ -17,6 +17,7 @@ from meanfield.errors import OutputError
 from meanfield.simulation.comparison import Comparison
 from meanfield.simulation.ensemble import Ensemble
 from meanfield.simulation.experiment import Experiment
+from meanfield.simulation.run_file import DAMAGED
 
 __all__ = ["as_arrays", "read_arrays"]
 
@@ -50,5 +51,5 @@ def read_arrays(path: Path) -> Ensemble:
             return Ensemble(about["activation"], experiment, measured)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (KeyError, TypeError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
+    except (*DAMAGED, EOFError, NotImplementedError, zipfile.BadZipFile):
         raise OutputError(f"{path} is no result of 'meanfield simulate --output FILE.npz'") from None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from meanfield.errors import DomainError
 from meanfield.escape import Requirement
 from meanfield.escape_law import escape_probability
+from meanfield.moments import active_share
 from meanfield.simulation.ensemble import Ensemble
 from meanfield.simulation.experiment import Experiment
 from meanfield.simulation.prediction import Predicted, predict
@@ -19,10 +20,12 @@ __all__ = ["LEVELS", "Comparison", "Departure", "Statistics", "compare", "depart
 
 Array = NDArray[np.float64]
 
-#: Of the quantiles of an ensemble.
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: The quantiles of an ensemble, by what they are called in files.
+LEVELS = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 #: Variances whose fourth powers, and so their spread, are doubles with room to spare.
 _LARGEST = 1e50
+#: Excess kurtosis of φ² where a unit is active, about; the mean over N of them has 1/N of it.
+_KURTOSIS_OF_A_UNIT = 10.0
 #: Networks that say anything of a spread.
 _FEWEST = 10
 #: Of a mean or a spread, relative to a variance, and to 1 or the value if that is larger of anything else.
@@ -40,7 +43,8 @@ class Statistics:
         z: the mean less that of theory, in standard errors sd/√count, sd the larger of theirs and theory's; NaN where
             theory has none, and where all networks agree with it to rounding.
         z_sd: the same of the spread, by Wilson and Hilferty's cube root, with as many degrees of freedom as the fourth
-            moment leaves: the largest of the networks', a Gaussian's and, of q and ρ, that of a log-normal.
+            moment leaves: the largest of the networks', that of as many units as are active and, of q and ρ, that of
+            a log-normal. NaN where nothing would tell.
     """
 
     count: NDArray[np.int_]
@@ -83,17 +87,30 @@ class Departure:
 def compare(ensemble: Ensemble) -> Comparison:
     """Lay the theory beside an ensemble."""
     predicted = predict(ensemble.experiment)
-    statistics = {name: _statistics(ensemble[name], predicted[name], name) for name in ensemble.experiment.quantities}
+    active = _active(ensemble.experiment, predicted["q"])
+    statistics = {name: _statistics(ensemble[name], predicted[name], name, active) for name in predicted}
     return Comparison(ensemble, predicted, statistics, _escape_probability(ensemble.experiment))
 
 
 def _escape_probability(e: Experiment) -> float:
     if e.q_star is None or not e.is_dense or e.weights != "gaussian":
         return float("nan")
-    return escape_probability(e.network, e.q_star, Requirement(e.width, e.depth, e.within), e.start)
+    try:
+        return escape_probability(e.network, e.q_star, Requirement(e.width, e.depth, e.within, chains=1), e.start)
+    except DomainError:
+        # Variances whose moments are no doubles.
+        return float("nan")
 
 
-def _statistics(values: Array, predicted: Predicted, name: str) -> Statistics:
+def _active(e: Experiment, q: Predicted) -> Array:
+    """How many units of the layer before are not 0, at infinite width; those of layer 0 before the first."""
+    known = np.isfinite(q.value)
+    share = np.ones(e.depth + 1)
+    share[known] = active_share(e.network.activation, q.value[known])
+    return e.width * np.concatenate([share[:1], share[:-1]])
+
+
+def _statistics(values: Array, predicted: Predicted, name: str, active: Array) -> Statistics:
     defined = ~np.isnan(values)
     count = defined.sum(axis=0)
     with np.errstate(all="ignore"):
@@ -107,8 +124,10 @@ def _statistics(values: Array, predicted: Predicted, name: str) -> Statistics:
         rounding = _ROUNDING * (np.abs(mean) if name == "q" else np.maximum(np.abs(mean), 1.0))
         # A heavy tail that few networks have met shows in theory's spread, one that theory has not in theirs.
         z = _in_errors(mean - predicted.mean, np.fmax(sd, predicted.sd) / np.sqrt(count), rounding)
-        degrees = 2 * count / (np.fmax(np.fmax(kurtosis, 3.0), _log_normal_kurtosis(predicted, name)) - 1)
-        z_sd = np.where(np.fmax(sd, predicted.sd) <= rounding, np.nan, _spread_in_errors(sd / predicted.sd, degrees))
+        heavy = np.fmax(_log_normal_kurtosis(predicted, name), 3 + _KURTOSIS_OF_A_UNIT / active)
+        degrees = 2 * count / (np.fmax(kurtosis, heavy) - 1)
+        silent = (np.fmax(sd, predicted.sd) <= rounding) | ~(degrees >= 1)
+        z_sd = np.where(silent, np.nan, _spread_in_errors(sd / predicted.sd, degrees))
     return Statistics(count, mean, sd, _quantiles(values, defined), z, z_sd)
 
 
@@ -129,7 +148,7 @@ def _log_normal_kurtosis(predicted: Predicted, name: str) -> Array:
 
 def _in_errors(difference: Array, error: Array, rounding: Array) -> Array:
     """NaN where there is neither a difference nor an error but of rounding; ∞ where only the error is nothing."""
-    z = difference / np.where(error > rounding, error, 0.0)
+    z = difference / np.where(error <= rounding, 0.0, error)
     return np.where((np.abs(difference) <= rounding) & (error <= rounding), np.nan, z)
 
 
@@ -138,7 +157,7 @@ def _quantiles(values: Array, defined: NDArray[np.bool_]) -> Array:
     found = np.full((len(LEVELS), values.shape[1]), np.nan)
     for layer, (column, there) in enumerate(zip(values.T, defined.T, strict=True)):
         if there.any():
-            found[:, layer] = np.quantile(column[there], LEVELS, method="inverted_cdf")
+            found[:, layer] = np.quantile(column[there], list(LEVELS.values()), method="inverted_cdf")
     return found
 
 
@@ -162,7 +181,7 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
     Raises:
         DomainError: a level that is no probability, or fewer than ten networks.
     """
-    from scipy.stats import t
+    from scipy.stats import norm, t
 
     require_level(level)
     if comparison.ensemble.experiment.networks < _FEWEST:
@@ -179,10 +198,14 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
                 lost = (p.value <= _LARGEST) & ~(np.isfinite(theory) & np.isfinite(seen))
                 z, theory = np.where(lost, np.inf, z), np.where(lost, p.value, theory)
             made += [
-                Departure(name, int(layer), moment, float(seen[layer]), float(theory[layer]), float(z[layer]))
+                (
+                    Departure(name, int(layer), moment, *map(float, (seen[layer], theory[layer], z[layer]))),
+                    s.count[layer],
+                )
                 for layer in np.flatnonzero(~np.isnan(z))
             ]
-    freedom = max(comparison.ensemble.experiment.networks - 1, 1)
-    threshold = float(t.isf(0.5 * level / max(len(made), 1), freedom))
-    far = [d for d in made if abs(d.z) > threshold]
+    share = 0.5 * level / max(len(made), 1)
+    # Of a spread z is a normal deviate; of a mean it has Student's law, with as many networks as there are.
+    far = [d for d, count in made if abs(d.z) > (norm.isf(share) if d.moment == "sd" else t.isf(share, count - 1))]
+    threshold = float(t.isf(share, comparison.ensemble.experiment.networks - 1))
     return sorted(far, key=lambda d: -abs(d.z)), len(made), threshold

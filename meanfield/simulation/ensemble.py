@@ -8,8 +8,8 @@ thread, so neither the chunks nor the workers can be told from the result.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -120,19 +120,22 @@ def simulate(
     size, workers = _chunks(e, _processors() if jobs == -1 else jobs, memory)
     parts: list[Array] = []
     with nullcontext() if record is None else RunFile(Path(record), label, e, resume=resume) as run:
-        if run and run.done:
-            parts.append(run.networks(e.networks))
+        if run and len(run.measured):
+            parts.append(run.measured[: e.networks])
             if advance:
                 advance(len(parts[0]))
         try:
-            for part in _drawn(e, run.done if run else 0, size, workers, dask):
-                if run:
-                    run.append(part)
-                parts.append(part)
-                if advance:
-                    advance(len(part))
+            with closing(_drawn(e, sum(map(len, parts)), size, workers, dask)) as drawn:
+                for part in drawn:
+                    if run:
+                        run.append(part)
+                    parts.append(part)
+                    if advance:
+                        advance(len(part))
         except KeyboardInterrupt:
-            raise Interrupted(_joined(label, e, parts) if parts else None) from None
+            # What is done already cannot be interrupted.
+            if sum(map(len, parts)) < e.networks:
+                raise Interrupted(_joined(label, e, parts) if parts else None) from None
     return _joined(label, e, parts)
 
 
@@ -164,7 +167,7 @@ def _chunks(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
         size = min(_CHUNK_CHAINS, int(free // one))
         held = size * one
     else:
-        size, held = max(1, int(_CHUNK_NUMBERS / (e.depth * e.width * e.fan_in))), one
+        size, held = max(1, int(_CHUNK_NUMBERS / RandomNetworks.effort(e))), one
     return size, max(1, min(jobs, int(free // held), -(-e.networks // size)))
 
 
@@ -176,18 +179,21 @@ def _size(count: float) -> str:
     return f"{count / unit:.3g} {name}"
 
 
-def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) -> Iterator[Array]:
+def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) -> Generator[Array]:
     """What is measured of the networks from number `done` on, in chunks of `size`, in order."""
     if done >= e.networks:
         return
     from joblib import Parallel, delayed
 
     chunks = ((first, min(size, e.networks - first)) for first in range(done, e.networks, size))
-    with _backend(workers, dask) as settings:
-        with _uninterrupted():
-            results = Parallel(return_as="generator", batch_size=1, **settings)(
-                delayed(_measured)(e, *chunk) for chunk in chunks
-            )
+    with _backend(workers, dask) as settings, _linear_algebra().limit(user_api="blas"):
+        try:
+            with _uninterrupted():
+                results = Parallel(return_as="generator", batch_size=1, **settings)(
+                    delayed(_measured)(e, *chunk) for chunk in chunks
+                )
+        except TimeoutError:
+            raise ClusterError(f"the Dask scheduler at {dask} has no workers: start some") from None
         try:
             yield from results
         finally:
@@ -195,12 +201,12 @@ def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) 
 
 
 def _measured(e: Experiment, first: int, count: int) -> Array:
-    """Networks first…first + count − 1, by one worker."""
-    with _linear_algebra().limit(limits=1, user_api="blas"):
-        if e.method == "chain":
-            return chains(e, first, count)
-        networks = RandomNetworks(e)
-        return np.array([networks.measured(index) for index in range(first, first + count)])
+    """Networks first…first + count − 1, by one worker, which multiplies matrices in one thread from now on."""
+    _linear_algebra().limit(limits=1, user_api="blas")
+    if e.method == "chain":
+        return chains(e, first, count)
+    networks = RandomNetworks(e)
+    return np.array([networks.measured(index) for index in range(first, first + count)])
 
 
 @cache

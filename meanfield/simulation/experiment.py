@@ -73,6 +73,9 @@ class Experiment:
         for name in ("width", "depth", "networks", "inputs", "kernel", "size"):
             require_count("kernel (--conv)" if name == "kernel" else name, getattr(self, name))
         require_count("seed", self.seed, 0)
+        for name in ("width", "depth", "networks", "inputs", "kernel", "size", "seed"):
+            # Those of numpy are none to JSON.
+            object.__setattr__(self, name, int(getattr(self, name)))
         require_signal(self.start, "q0")
         if self.q_star is not None:
             require_signal(self.q_star, "q_star")

@@ -39,7 +39,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class FieldTheory:
-    """By layer, shape (depth + 1,); means over positions, NaN from where the variance overflows.
+    """By layer, shape (depth + 1,); means over positions. From where the variance overflows q is ∞, all else NaN.
 
     Attributes:
         q, rho, sparsity, log_gradient: at infinite width.
@@ -102,19 +102,41 @@ class _Means:
 
 def field_theory(experiment: Experiment) -> FieldTheory:
     """From the start of the experiment through its layers."""
-    e = experiment
-    means, fields = _Means(e), [_start(e)]
+    e, means = experiment, _Means(experiment)
+    field, variances, rows = _start(e), [], []
     with np.errstate(all="ignore"):
-        while len(fields) <= e.depth and fields[-1].q.max() <= RUNAWAY:
-            fields.append(_after(e, means, fields[-1], orthogonal=e.weights == "orthogonal" and len(fields) > 1))
-        if not fields[-1].q.max() <= RUNAWAY:
-            fields.pop()
-        return FieldTheory(
-            **{
-                name: _padded(values, e.depth + 1, np.inf if name in ("q", "q_mean") else np.nan)
-                for name, values in _summary(e, means, fields).items()
-            }
-        )
+        for layer in range(e.depth + 1):
+            # Of a layer's pairs of positions nothing is kept but means.
+            variances.append(field.q)
+            rows.append(_means(e, field, layer))
+            if layer < e.depth:
+                field = _after(e, means, field, orthogonal=e.weights == "orthogonal" and layer > 0)
+            if not field.q.max() <= RUNAWAY:
+                break
+        q, q_shift, q_variance, rho, sparsity, sparsity_mean, sparsity_variance = np.transpose(rows)
+        known = {
+            "q": q,
+            "rho": rho,
+            "sparsity": sparsity,
+            "log_gradient": _log_gradient(e, means, variances),
+            "q_mean": q + q_shift,
+            "q_sd": np.sqrt(q_variance),
+            "sparsity_mean": sparsity_mean,
+            "sparsity_sd": np.sqrt(sparsity_variance),
+            "q_shift": q_shift,
+            "q_variance": q_variance,
+        }
+    overflowing = {"q": np.inf, "q_mean": np.inf}
+    return FieldTheory(
+        **{name: _padded(row, e.depth + 1, overflowing.get(name, np.nan)) for name, row in known.items()}
+    )
+
+
+def _means(e: Experiment, field: _Field, layer: int) -> tuple[float, ...]:
+    """Over positions: q, its shift and variance, ρ; sparsity at infinite width, its mean and variance at width N."""
+    q = float(field.q.mean())
+    rho = float((field.rho * field.q).mean() / field.q.mean())
+    return q, float(field.shift.mean()), float(field.spread.mean()), rho, *_sparsity(e, field, layer)
 
 
 def _padded(values: Array, count: int, rest: float) -> Array:
@@ -132,7 +154,7 @@ def _start(e: Experiment) -> _Field:
 
 def _after(e: Experiment, means: _Means, field: _Field, *, orthogonal: bool) -> _Field:
     network, phi, q = e.network, e.network.activation, field.q
-    weight, offset = network.sigma_w**2, network.sigma_b**2
+    weight, offset = np.float64(network.sigma_w) ** 2, network.sigma_b**2
     slope, bend = np.asarray(network.dV(q)), np.asarray(network.d2V(q))
     spread = _effective_spread(e, field) if orthogonal else field.spread
     squares = _pairwise(power(phi, 2), field, fourth_moment(phi, q) - np.square(second_moment(phi, q)))
@@ -179,26 +201,6 @@ def _pairwise(f: PiecewisePolynomial, field: _Field, variance: Array) -> Array:
     return np.asarray(total)
 
 
-def _summary(e: Experiment, means: _Means, fields: list[_Field]) -> dict[str, Array]:
-    """The arrays of `FieldTheory` as far as the fields go."""
-    q_shift = np.array([f.shift.mean() for f in fields])
-    q_variance = np.array([f.spread.mean() for f in fields])
-    q = np.array([f.q.mean() for f in fields])
-    sparsities = np.array([_sparsity(e, field, layer) for layer, field in enumerate(fields)])
-    return {
-        "q": q,
-        "rho": np.array([(f.rho * f.q).mean() for f in fields]) / q,
-        "sparsity": sparsities[:, 0],
-        "log_gradient": _log_gradient(e, means, fields),
-        "q_mean": q + q_shift,
-        "q_sd": np.sqrt(q_variance),
-        "sparsity_mean": sparsities[:, 1],
-        "sparsity_sd": np.sqrt(sparsities[:, 2]),
-        "q_shift": q_shift,
-        "q_variance": q_variance,
-    }
-
-
 def _sparsity(e: Experiment, field: _Field, layer: int) -> tuple[float, float, float]:
     """At infinite width; mean and variance at width N."""
     phi, q, h = e.network.activation, field.q, _STEP * field.q
@@ -211,14 +213,14 @@ def _sparsity(e: Experiment, field: _Field, layer: int) -> tuple[float, float, f
     return float(here.mean()), float(expected.mean()), float(variance.mean())
 
 
-def _log_gradient(e: Experiment, means: _Means, fields: list[_Field]) -> Array:
+def _log_gradient(e: Experiment, means: _Means, variances: list[Array]) -> Array:
     """ln E|g^l|²/|g^L|²: each layer multiplies by χ₁, of the sloping pieces alone, and spreads over neighbours."""
-    logs = np.full(len(fields), np.nan)
-    if len(fields) <= e.depth:
+    logs = np.full(len(variances), np.nan)
+    if len(variances) <= e.depth:
         return logs
-    logs[-1], square = 0.0, np.ones_like(fields[-1].q)
+    logs[-1], square = 0.0, np.ones_like(variances[-1])
     for layer in reversed(range(e.depth)):
-        gain = e.network.sigma_w**2 * np.asarray(slope_moment(e.network.activation, fields[layer].q, 2))
+        gain = e.network.sigma_w**2 * np.asarray(slope_moment(e.network.activation, variances[layer], 2))
         # On the edge of chaos a layer multiplies by 1, to the rounding of σ_w.
         square = np.where(np.abs(gain - 1) <= _ROUNDING, 1.0, gain) * means.single(square)
         if not square.any():

@@ -35,7 +35,7 @@ def chain_bytes(experiment: Experiment) -> int:
     """About as many as one chain needs, results apart."""
     e = experiment
     layers = e.depth if e.backward else 1
-    return 8 * e.width * (e.inputs * (2 * layers + 5) + layers + 3)
+    return 8 * (e.width * (e.inputs * (2 * layers + 5) + layers + 3) + e.inputs**2 * (layers + 6))
 
 
 class _Layer(NamedTuple):
@@ -82,7 +82,9 @@ def _forward(e: Experiment, streams: list[np.random.Generator], rows: dict[str, 
     if e.inputs > 1:
         rows["rho"][0] = e.rho
     for layer in range(e.depth + 1):
-        rows["sparsity"][layer] = sum(_within(h[:, 0], *interval) for interval in zeros) / e.width
+        inside = sum(_within(h[:, 0], *interval) for interval in zeros) / e.width
+        # A signal that has died stands on a knot, as none else does.
+        rows["sparsity"][layer] = np.where(rows["q"][layer] == 0, phi(0.0) == 0, inside)
         if layer == e.depth:
             break
         x = outputs(phi, h)

@@ -23,7 +23,7 @@ from meanfield.simulation.experiment import Experiment
 from meanfield.simulation.field_theory import FieldTheory
 from meanfield.simulation.hermite import power
 
-__all__ = ["gradient_theory"]
+__all__ = ["gradient_noise", "gradient_theory"]
 
 Array = NDArray[np.float64]
 
@@ -39,9 +39,9 @@ def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, 
         return nothing, nothing
     phi, q, N = network.activation, field.q[:-1], e.width
     orthogonal = e.weights == "orthogonal"
-    weight, offset = network.sigma_w**2, network.sigma_b**2
+    weight, offset = np.float64(network.sigma_w) ** 2, network.sigma_b**2
     h = _STEP * q
-    square, fourth = np.asarray(slope_moment(phi, q, 2)), np.asarray(slope_moment(phi, q, 4))
+    square = np.asarray(slope_moment(phi, q, 2))
     d1 = np.asarray(slope_square_d1(phi, q))
     d2 = (np.asarray(slope_square_d1(phi, q + h)) - np.asarray(slope_square_d1(phi, q - h))) / (2 * h)
     size, V1 = np.asarray(second_moment(phi, q)), np.asarray(network.dV(q))
@@ -50,8 +50,7 @@ def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, 
     kept = np.where(orthogonal & (np.arange(e.depth) > 0), 2 * (q - offset) ** 2 / N, 0.0)
     spread = field.q_variance[:-1] - kept
     sensitivity = d1 / square
-    # Of e, given K: of the units' slopes and of the gradient itself, which an orthogonal W does not stretch.
-    noise = (3 * fourth / square**2 - (3 if orthogonal else 1)) / N
+    noise = gradient_noise(e, field)
     with_kick = weight * (through / square - size) / N
     kick = step_variance(network, q) / N
     overlaps = _overlaps(q, offset, size, square, d1, along)
@@ -73,6 +72,15 @@ def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, 
         means.append(means[-1] + steps[layer])
         variances.append(fresh + response**2 * spread[layer])
     return np.array(means[::-1]), np.sqrt(np.maximum(variances[::-1], 0.0))
+
+
+def gradient_noise(experiment: Experiment, field: FieldTheory) -> Array:
+    """E e² by layer 0…depth − 1: of the units' slopes, and of the gradient, which an orthogonal W does not stretch."""
+    e, q = experiment, field.q[:-1]
+    phi = e.network.activation
+    with np.errstate(all="ignore"):
+        ratio = np.asarray(slope_moment(phi, q, 4)) / np.square(slope_moment(phi, q, 2))
+    return np.asarray((3 * ratio - (3 if e.weights == "orthogonal" else 1)) / e.width)
 
 
 def _with_slopes(phi: PiecewiseLinear, q: Array) -> tuple[Array, Array]:

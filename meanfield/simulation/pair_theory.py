@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 
 #: Terms of a series in ρ; the rest is put in one more.
 _TERMS = 100
+#: Of a correlation.
+_ROUNDING = 1e-12
 #: Derivatives in q are differences over this share of it.
 _STEP = 1e-3
 
@@ -57,7 +59,9 @@ def pair_theory(experiment: Experiment, q: Array, rho: Array) -> tuple[Array, Ar
             mean, variance = _correlation(q[layer + 1], rho[layer + 1], shifts, spread)
             means.append(mean)
             variances.append(variance)
-        return np.array(means), np.sqrt(np.maximum(variances, 0.0))
+        # Inputs that are one stay one, and of their spread only rounding is left.
+        one = 1 - np.abs(rho) <= _ROUNDING
+        return np.array(means), np.where(one, 0.0, np.sqrt(np.maximum(variances, 0.0)))
 
 
 class _Derivatives(NamedTuple):
@@ -102,7 +106,7 @@ def _derivatives(e: Experiment, q: Array, rho: Array) -> list[_Derivatives]:
     """For every layer of a path; NaN where it is undefined."""
     known = np.isfinite(q) & np.isfinite(rho) & (q > 0)
     q, rho = np.where(known, q, 1.0), np.where(known, rho, 0.0)
-    phi, weight, h = e.network.activation, e.network.sigma_w**2, _STEP * q
+    phi, weight, h = e.network.activation, np.float64(e.network.sigma_w) ** 2, _STEP * q
     # At ρ = ±1 the curvature in ρ diverges, and inputs that are one have nothing to tell apart.
     inside = np.where(np.abs(rho) < 1, rho, 0.0)
     before, here, after = (np.asarray(covariance(phi, rho, at)) for at in (q - h, q, q + h))
@@ -120,7 +124,7 @@ def _derivatives(e: Experiment, q: Array, rho: Array) -> list[_Derivatives]:
     noise, orthogonal = np.transpose(_noise(e, q, rho)), np.transpose(_wick(e, q, rho))
     return [
         _Derivatives(_Spread(*some), _Spread(*kept), *column)
-        for some, kept, column in zip(noise, orthogonal, columns.T.tolist(), strict=True)
+        for some, kept, column in zip(noise, orthogonal, columns.T, strict=True)
     ]
 
 
@@ -131,7 +135,7 @@ def _noise(e: Experiment, q: Array, rho: Array) -> _Spread:
     mean, fourth = np.asarray(second_moment(phi, q)), np.asarray(fourth_moment(phi, q))
     squares, cubes = _series(second * second, fourth, rho), _series(third * first, fourth, rho)
     product = np.asarray(covariance(phi, rho, q))
-    scale = e.network.sigma_w**4 / e.width
+    scale = np.float64(e.network.sigma_w) ** 4 / e.width
     parts = (fourth - mean**2, squares - mean**2, cubes - mean * product, squares - product**2)
     return _Spread(*(scale * part for part in parts))
 

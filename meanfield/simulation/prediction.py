@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from meanfield.fluctuations import fluctuations
 from meanfield.simulation.experiment import Experiment
 from meanfield.simulation.field_theory import FieldTheory, field_theory
-from meanfield.simulation.gradient_theory import gradient_theory
+from meanfield.simulation.gradient_theory import gradient_noise, gradient_theory
 from meanfield.simulation.pair_theory import pair_theory
 from meanfield.stability import diagnose
 
@@ -27,7 +27,9 @@ Array = NDArray[np.float64]
 
 #: Of q, over q itself, up to which the correction of order 1/N is one.
 _LARGEST_SHIFT = 0.2
-#: Of a correlation.
+#: Variance of the noise of a gradient in one layer, relative to its square: beyond it a logarithm is no straight line.
+_LARGEST_NOISE = 0.15
+#: Of a correlation or a share.
 _ROUNDING = 1e-12
 
 
@@ -50,9 +52,10 @@ def predict(experiment: Experiment) -> Mapping[str, Predicted]:
     """By the quantities that the experiment measures.
 
     Means and spreads are withheld (NaN) from the layer on where corrections are none any more: where q shifts by more
-    than a fifth of itself, and of ρ where it strays further than ±1 is away. Nothing is said of the mean and spread of
-    correlations and gradients in convolutional networks, nor of the spread of the mean correlation of more than two
-    inputs.
+    than a fifth of itself, and where sparsity shifts or strays, or ρ strays, further than the end of its range is away;
+    of the gradient altogether where q does so, or a layer is too narrow to pass it evenly. Nothing is said of the mean
+    and spread of correlations and gradients in convolutional networks, nor of the spread of the mean correlation of
+    more than two inputs.
     """
     e = experiment
     field = field_theory(e)
@@ -63,11 +66,13 @@ def predict(experiment: Experiment) -> Mapping[str, Predicted]:
         "log_gradient": Predicted(field.log_gradient, *_unknown(e)),
     }
     small = np.abs(field.q_shift) <= _LARGEST_SHIFT * field.q
+    s, room = found["sparsity"], np.fmin(field.sparsity, 1 - field.sparsity)
+    found["sparsity"] = _withheld(s, ~(np.fmax(np.abs(s.mean - s.value), s.sd) > room + _ROUNDING))
     if e.is_dense and e.inputs > 1:
         mean, sd = pair_theory(e, field.q, field.rho)
-        inside = sd <= np.maximum(1 - np.abs(field.rho), _ROUNDING)
+        inside = ~(sd > np.maximum(1 - np.abs(field.rho), _ROUNDING))
         found["rho"] = _withheld(Predicted(field.rho, mean, sd if e.inputs == 2 else _unknown(e)[1]), inside)
-    if e.is_dense and e.backward and small.all():
+    if e.is_dense and e.backward and small.all() and (gradient_noise(e, field) <= _LARGEST_NOISE).all():
         found["log_gradient"] = Predicted(field.log_gradient, *gradient_theory(e, field))
     return {name: found[name] if name == "log_gradient" else _withheld(found[name], small) for name in e.quantities}
 

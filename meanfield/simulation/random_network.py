@@ -7,6 +7,7 @@ keeping them. docs/theory.md, section 13, says what is measured.
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from meanfield.simulation.weights import weight_matrix
 __all__ = ["RandomNetworks", "correlated", "mean_correlation"]
 
 Array = NDArray[np.float64]
+
+#: Of a layer, however small, in the time that as many random numbers take.
+_OVERHEAD = 2e4
 
 
 class RandomNetworks:
@@ -37,7 +41,15 @@ class RandomNetworks:
         matrices = e.width * e.fan_in * (2 if e.weights == "orthogonal" else 1)
         signals = e.positions * e.inputs * (3 * e.fan_in + 4 * e.width)
         kept = e.depth * e.width * e.positions / 8 if e.backward else 0
-        return int(8 * (matrices + signals + kept))
+        return int(8 * (matrices + signals + kept + 4 * e.inputs**2))
+
+    @staticmethod
+    def effort(experiment: Experiment) -> float:
+        """What one network costs, in random numbers drawn."""
+        e = experiment
+        seen = e.positions * e.inputs
+        layer = _OVERHEAD + e.width * e.fan_in * (1 + 0.02 * seen) + 2 * e.fan_in * seen
+        return e.depth * layer * (2 if e.backward else 1)
 
     def measured(self, index: int) -> Array:
         """The quantities measured of network `index` in layers 0…depth, shape (quantities, depth + 1).
@@ -120,7 +132,7 @@ class RandomNetworks:
 def correlated(normals: Array, rho: float) -> Array:
     """Inputs of correlation ρ from independent ones, along the first axis."""
     count = len(normals)
-    mean = normals.mean(axis=0)
+    mean = sum(normals[1:], start=normals[0]) / count
     together: Array = math.sqrt(max(1 + (count - 1) * rho, 0.0)) * mean + math.sqrt(1 - rho) * (normals - mean)
     return together
 
@@ -128,6 +140,8 @@ def correlated(normals: Array, rho: float) -> Array:
 def mean_correlation(covariances: Array) -> Array:
     """The mean correlation over all pairs of inputs, of matrices (..., inputs, inputs)."""
     roots = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
-    correlations = covariances / (roots[..., :, None] * roots[..., None, :])
-    first, second = np.triu_indices(covariances.shape[-1], 1)
-    return np.asarray(np.clip(correlations[..., first, second], -1, 1).mean(axis=-1))
+    # One pair after the other: a sum by numpy depends on how many matrices there are.
+    total, pairs = np.zeros(covariances.shape[:-2]), list(combinations(range(covariances.shape[-1]), 2))
+    for a, b in pairs:
+        total += np.clip(covariances[..., a, b] / (roots[..., a] * roots[..., b]), -1, 1)
+    return np.asarray(total / len(pairs))

@@ -7,11 +7,12 @@ a run that went on ends with the same bytes as one that was never cut short.
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,13 @@ from numpy.typing import NDArray
 from meanfield.errors import OutputError
 from meanfield.simulation.experiment import Experiment
 
-__all__ = ["RunFile", "read_run"]
+__all__ = ["DAMAGED", "RunFile", "read_run"]
 
 Array = NDArray[np.float64]
 
 _FORMAT = "meanfield simulation 1"
+#: What reading something else may end with.
+DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
 class RunFile:
@@ -33,56 +36,68 @@ class RunFile:
         path: of the file.
         label: what the activation is called, for those who read the file.
         experiment: what is measured; its number of networks may differ from run to run.
-        resume: whether to go on with a file that is there; one that is not there is begun.
+        resume: whether to go on with networks that are there; a file that is not there is begun.
+
+    Attributes:
+        measured: the networks that were there, shape (networks, quantities, depth + 1).
 
     Raises:
-        OutputError: a file that is there although nothing is to be resumed, that holds something else, or cannot be
-            written; it is left as it was.
+        OutputError: networks that are there although nothing is to be resumed, something else that is, or a place that
+            cannot be written to; it is left as it was.
     """
 
     def __init__(self, path: Path, label: str, experiment: Experiment, *, resume: bool = False) -> None:
         self._path, self._experiment = path, experiment
+        header = _header(label, experiment)
+        if path.exists() and not path.is_file():
+            raise OutputError(f"cannot write {path}: it is no file; name one that networks can be added to")
         try:
-            if path.exists() and not path.is_file():
-                raise OutputError(f"cannot write {path}: it is no file; name one that networks can be added to")
-            there = path.exists() and path.stat().st_size > 0
-            if there and not resume:
+            with path.open("rb") if path.exists() else io.BytesIO() as file:
+                first = file.readline()
+                if not header.startswith(first):
+                    raise OutputError(
+                        f"{path} {_difference(first, label, experiment)}: name another file, or ask for the same"
+                    )
+                rows, kept = _networks(path, file, experiment)
+            if rows and not resume:
                 raise OutputError(f"{path} is there already: go on with it by --resume, or name another file")
-            content = path.read_bytes() if there else b""
-            kept, self.done = _kept(path, content, label, experiment)
-            self._file = path.open("r+b" if there else "wb")
-            self._file.truncate(kept)
-            self._file.seek(kept)
-            if kept == 0:
-                self._file.write(_header(label, experiment))
-                self._file.flush()
+            self.measured = np.array(rows).reshape(len(rows), len(experiment.quantities), experiment.depth + 1)
+            self._done = len(rows)
+            self._file = path.open("r+b" if path.exists() else "xb")
+            self._file.truncate(kept if first == header else 0)
+            self._file.seek(0, io.SEEK_END)
+            if first != header:
+                self._write(header)
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}; name a file that you can write to") from None
 
     def append(self, measured: Array) -> None:
-        """Write the next networks, shape (networks, quantities, depth + 1), and hand them to the operating system."""
-        names = self._experiment.quantities
-        lines = []
+        """Write the next networks, shape (networks, quantities, depth + 1), and hand them to the operating system.
+
+        Raises:
+            OutputError: there is no room for them.
+        """
+        names, lines = self._experiment.quantities, []
         for rows in measured:
-            record: dict[str, Any] = {"network": self.done}
+            record: dict[str, Any] = {"network": self._done}
             record |= {name: _numbers(row) for name, row in zip(names, rows, strict=True)}
             lines.append(json.dumps(record, allow_nan=False) + "\n")
-            self.done += 1
-        self._file.write("".join(lines).encode())
+            self._done += 1
+        try:
+            self._write("".join(lines).encode())
+        except OSError as error:
+            raise OutputError(f"cannot write {self._path}: {error.strerror}; make room, then --resume") from None
+
+    def _write(self, content: bytes) -> None:
+        self._file.write(content)
         self._file.flush()
 
     def __enter__(self) -> RunFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
-
-    def networks(self, count: int) -> Array:
-        """The first `count` networks in the file, fewer if there are not as many."""
-        with self._path.open("rb") as file:
-            next(file)
-            rows = [_row(self._experiment, json.loads(line)) for line, _ in zip(file, range(count), strict=False)]
-        return np.array(rows).reshape(len(rows), len(self._experiment.quantities), self._experiment.depth + 1)
+        with suppress(OSError):
+            self._file.close()
 
 
 def read_run(path: Path) -> tuple[str, Experiment, Array]:
@@ -92,27 +107,23 @@ def read_run(path: Path) -> tuple[str, Experiment, Array]:
         OutputError: a file that is none of these, or holds no network.
     """
     try:
-        lines = _whole_lines(path.read_bytes())
+        with path.open("rb") as file:
+            try:
+                first = json.loads(file.readline())
+                if first["format"] != _FORMAT:
+                    raise ValueError
+                label, experiment = (
+                    str(first["activation"]),
+                    Experiment.from_record({**first["experiment"], "networks": 1}),
+                )
+            except DAMAGED:
+                raise OutputError(f"{path} is no run of 'meanfield simulate --output FILE.jsonl'") from None
+            rows, _ = _networks(path, file, experiment)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        first = json.loads(next(lines))
-        if first["format"] != _FORMAT:
-            raise ValueError
-        experiment = Experiment.from_record({**first["experiment"], "networks": 1})
-    except (StopIteration, KeyError, TypeError, ValueError, AttributeError):
-        raise OutputError(f"{path} is no run of 'meanfield simulate --output FILE.jsonl'") from None
-    rows = []
-    for line in lines:
-        try:
-            rows.append(_row(experiment, json.loads(line)))
-        except (KeyError, TypeError, ValueError):
-            raise OutputError(
-                f"{path}, line {len(rows) + 2}, is not network {len(rows)}: the file is damaged"
-            ) from None
     if not rows:
         raise OutputError(f"{path} holds no network yet: let 'meanfield simulate' finish some")
-    return first["activation"], experiment.of(len(rows)), np.array(rows)
+    return label, experiment.of(len(rows)), np.array(rows)
 
 
 def _header(label: str, experiment: Experiment) -> bytes:
@@ -121,46 +132,45 @@ def _header(label: str, experiment: Experiment) -> bytes:
     return (json.dumps({"format": _FORMAT, "activation": label, "experiment": asked}) + "\n").encode()
 
 
-def _kept(path: Path, content: bytes, label: str, experiment: Experiment) -> tuple[int, int]:
-    """How many bytes of a file are whole lines of this run, and how many networks they hold."""
-    header = _header(label, experiment)
-    if header.startswith(content):
-        return len(content) if content == header else 0, 0
-    if not content.startswith(header):
-        raise OutputError(f"{path} {_difference(content, label, experiment)}: name another file, or ask for the same")
-    kept = content.rfind(b"\n") + 1
-    networks = 0
-    for line in _whole_lines(content[len(header) : kept]):
+def _networks(path: Path, lines: BinaryIO, experiment: Experiment) -> tuple[list[Array], int]:
+    """The networks of the whole lines that follow, and where the last of them ends.
+
+    Raises:
+        OutputError: a whole line that is not the next network.
+    """
+    rows: list[Array] = []
+    end = lines.tell()
+    for line in lines:
+        if not line.endswith(b"\n"):
+            break
         try:
             record = json.loads(line)
-            _row(experiment, record)
-            fits = record["network"] == networks
-        except (KeyError, TypeError, ValueError):
+            row = _row(experiment, record)
+            fits = record["network"] == len(rows)
+        except DAMAGED:
             fits = False
         if not fits:
             raise OutputError(
-                f"{path}, line {networks + 2}, is not network {networks}: the file is damaged; name another"
+                f"{path}, line {len(rows) + 2}, is not network {len(rows)}: the file is damaged; name another"
             )
-        networks += 1
-    return kept, networks
+        rows.append(row)
+        end += len(line)
+    return rows, end
 
 
-def _difference(content: bytes, label: str, experiment: Experiment) -> str:
-    """What a file holds instead."""
+def _difference(first: bytes, label: str, experiment: Experiment) -> str:
+    """What a file holds instead, by its first line."""
     try:
-        first = json.loads(content.split(b"\n", 1)[0])
-        if (other := first["activation"]) != label:
+        record = json.loads(first)
+        if record["format"] != _FORMAT:
+            return f"is of another version ({record['format']!r:.40}, not {_FORMAT!r})"
+        if (other := record["activation"]) != label:
             return f"holds networks of another activation ({other}, not {label})"
-        there, here = first["experiment"], experiment.as_record()
+        there, here = record["experiment"], experiment.as_record()
         name = next(name for name, value in there.items() if here[name] != value)
         return f"holds networks of another kind ({name} = {there[name]}, not {here[name]})"
-    except (StopIteration, KeyError, TypeError, ValueError):
+    except (StopIteration, *DAMAGED):
         return "holds something else than networks of this kind"
-
-
-def _whole_lines(content: bytes) -> Iterator[bytes]:
-    end = content.rfind(b"\n")
-    yield from content[: max(end, 0)].split(b"\n") if end >= 0 else ()
 
 
 def _numbers(row: Array) -> list[float | None]:
