@@ -345,10 +345,11 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(tmp_path: Path
     assert other.read_bytes().startswith(killed[:-20])
 
 
-def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [[], ["--dask", "local"]], ids=["processes", "dask"])
+def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path, workers: list[str]) -> None:
     path = tmp_path / "run.jsonl"
     process = subprocess.Popen(
-        long_run(path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*long_run(path), *workers], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     until_some_are_done(path, process)
     os.killpg(process.pid, signal.SIGINT)

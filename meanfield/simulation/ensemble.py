@@ -7,7 +7,9 @@ thread, so neither the chunks nor the workers can be told from the result.
 
 from __future__ import annotations
 
+import logging
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -219,15 +221,15 @@ def _linear_algebra() -> Any:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C for as long as workers are being started, which then never get it: this process stops them."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Ignore Ctrl-C for the moment in which workers are started: they go on to, and are stopped by this process."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -246,7 +248,9 @@ def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
 
     with ExitStack() as opened:
         try:
-            local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+            # Its processes have nothing to say that an error does not.
+            quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
+            local = {"n_workers": workers, "threads_per_worker": 1, **quiet}
             with _uninterrupted():
                 cluster = opened.enter_context(distributed.LocalCluster(**local)) if dask == "local" else dask
             client = opened.enter_context(distributed.Client(cluster, timeout=_PATIENCE, set_as_default=False))
