@@ -79,7 +79,7 @@ def test_covariance_of_narrow_pieces_agrees_with_an_integral_at_30_digits(name: 
         assert abs(mpf(covariance(phi, rho, q)) - exact) <= (1e-13 if name in WIDE else 1e-11) * size
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(activations(), moderate_correlations, variances(0.25, 16))
 def test_covariance_of_any_activation_lies_within_its_bar(phi: PiecewiseLinear, rho: float, q: float) -> None:
     with mp.workdps(16):

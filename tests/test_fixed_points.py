@@ -218,7 +218,7 @@ def test_the_ordered_phase_attracts_at_one() -> None:
     assert (point.rho, point.kind) == (1.0, "stable")
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(activations(), variances(), sigmas, st.just(0.0) | sigmas)
 def test_one_is_always_a_fixed_correlation_and_the_others_are_fixed_too(
     phi: PiecewiseLinear, q: float, sigma_w: float, sigma_b: float
