@@ -4,20 +4,22 @@
 BIN := .venv/bin
 PYTHON ?= python3
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Python compiles what is imported, and much never is.
+INSTALL := install --no-compile --editable
 
 install: .venv/installed
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(PIP) install --editable .
+	$(PIP) $(INSTALL) .
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) install --editable '.[test]'
+	$(PIP) $(INSTALL) '.[test]'
 	touch $@
 
 .venv/installed-bench: .venv/installed
-	$(PIP) install --editable '.[bench]'
+	$(PIP) $(INSTALL) '.[bench]'
 	touch $@
 
 demo: install
@@ -27,7 +29,8 @@ test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict meanfield
-	$(BIN)/pytest -n auto
+	# A file stays with one worker, so that what its tests share is derived once.
+	$(BIN)/pytest -n auto --dist loadfile
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks

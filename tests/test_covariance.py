@@ -67,7 +67,7 @@ NARROW = {
     "hat of 0.002": (PiecewiseLinear([0.0, 2.0**-10, 2.0**-9], [0, 1, -1, 0], [0, 0, 2.0**-9, 0]), 1.0),
     "steep ramp": (PiecewiseLinear([0.25, 0.25 + 2.0**-10], [0, 1024, 0], [0, -256, 1]), 1.0),
 }
-AT = [-0.9, 0.3, 0.99, 1 - 1e-6]
+AT = [-0.9, 0.3, 1 - 1e-6]
 
 
 @pytest.mark.parametrize("rho", AT)
@@ -129,7 +129,7 @@ LOSSY = {
 }
 
 
-@pytest.mark.parametrize("eps", [1e-14, 1e-9, 1e-6, 1e-3, 0.1, 1.0])
+@pytest.mark.parametrize("eps", [1e-14, 1e-6, 1e-3, 0.1])
 @pytest.mark.parametrize("name", LOSSY)
 def test_loss_keeps_ten_digits_however_small_for_any_activation(name: str, eps: float) -> None:
     phi, q = LOSSY[name]
@@ -239,7 +239,7 @@ def test_d2_is_the_derivative_of_d1(phi: PiecewiseLinear, rho: float, q: float) 
     assert covariance_d2(phi, rho * 0.8, q) == pytest.approx(difference, abs=1e-8 * size)
 
 
-@pytest.mark.parametrize("rho", [-0.75, 0.0, 0.5, 0.96875, 1 - 2.0**-20])
+@pytest.mark.parametrize("rho", [-0.75, 0.5, 1 - 2.0**-20])
 @pytest.mark.parametrize("name", ["clipped ReLU, piece of 0.1", "ramp with a jump beside it"])
 def test_d1_and_d2_agree_with_differences_of_an_integral_at_30_digits(name: str, rho: float) -> None:
     phi, q = WIDE[name]

@@ -215,7 +215,7 @@ def test_points_files_and_functions_are_derived_in_exact_numbers(tmp_path) -> No
 
 
 @given(phi=activations())
-@settings(max_examples=3)
+@settings(max_examples=2)
 def test_any_activation_has_every_formula_that_its_jumps_allow(phi: mf.PiecewiseLinear) -> None:
     formulas = derive(phi, "all")
     assert set(formulas.missing) in (set(), set(ON_THE_EDGE))

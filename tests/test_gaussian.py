@@ -74,9 +74,14 @@ def test_the_stored_polynomial_is_the_chebyshev_interpolant_of_the_seventh_ratio
             assert abs(mpf(float(stored)) - derived) <= max(mpf("1e-17"), abs(derived) * mpf(2) ** -53)
 
 
-@pytest.mark.parametrize("order", [2, 6])
+@pytest.mark.parametrize(
+    ("width", "order"),
+    [
+        *((width, 2) for width in (1e-6, 0.05, 0.9, 1.5, 20.0)),
+        *((width, 6) for width in (1e-3, 0.3, 1.5, 2.6, 4.0, 200.0)),
+    ],
+)
 @pytest.mark.parametrize("h", [0.0, 1e-3, 0.7, 3.0, 6.0, 15.0, 30.0])
-@pytest.mark.parametrize("width", [1e-6, 1e-3, 0.05, 0.3, 0.9, 1.5, 2.6, 4.0, 20.0, 200.0])
 def test_interval_moments_agree_with_quadrature(h: float, width: float, order: int) -> None:
     w = np.array([width])
     near, far = tail_moments(h if h == 0 else np.array([h]), order), tail_moments(h + w, order)

@@ -120,7 +120,7 @@ def _statistics(values: Array, predicted: Predicted, name: str, active: Array) -
         unit = np.abs(away).max(axis=0)
         relative = np.square(np.where(unit > 0, away / unit, 0.0))
         sd = unit * np.sqrt(relative.sum(axis=0) / np.where(count > 1, count - 1, np.nan))
-        kurtosis = np.square(relative).mean(axis=0) / np.square(relative.mean(axis=0))
+        kurtosis = count * np.square(relative).sum(axis=0) / np.square(relative.sum(axis=0))
         rounding = _ROUNDING * (np.abs(mean) if name == "q" else np.maximum(np.abs(mean), 1.0))
         # A heavy tail that few networks have met shows in theory's spread, one that theory has not in theirs.
         z = _in_errors(mean - predicted.mean, np.fmax(sd, predicted.sd) / np.sqrt(count), rounding)
@@ -175,8 +175,8 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
     this width, the networks depart from it by definition.
 
     Returns:
-        The departures, the worst first; how many comparisons were made; the distance, in standard
-        errors, from which on one counts.
+        The departures, the worst first; how many comparisons were made; the distance in standard errors from which on
+        a mean over all networks counts.
 
     Raises:
         DomainError: a level that is no probability, or fewer than ten networks.

@@ -176,7 +176,9 @@ def _chunks(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
 def _size(count: float) -> str:
     """A number of bytes for a person."""
     unit, name = next(
-        (unit, name) for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes")) if count >= unit
+        (unit, name)
+        for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes"))
+        if count >= unit or unit == 1
     )
     return f"{count / unit:.3g} {name}"
 
