@@ -306,9 +306,10 @@ def test_formulas_keep_within_the_width_of_the_terminal(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_tables_keep_within_the_width_of_the_terminal(width: int) -> None:
+def test_tables_keep_within_the_width_of_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
     for arguments in (["eoc", "--act", CRELU], ["eoc", "--act", "relu", "--act", CRELU], ["activations"]):
-        lines = process(*arguments, COLUMNS=str(width)).stdout.splitlines()
+        lines = run(*arguments).stdout.splitlines()
         assert lines and max(map(len, lines)) <= width
 
 
