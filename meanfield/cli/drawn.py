@@ -131,7 +131,7 @@ def format_of(path: Path) -> Format:
         OutputError: it asks for none.
     """
     if path.suffix not in _ENDINGS:
-        raise OutputError(f"{path} has no ending that says what to write: give {', '.join(_ENDINGS)}")
+        raise OutputError(f"{path} has no ending that says what to write: give one of {' '.join(_ENDINGS)}")
     return _ENDINGS[path.suffix]
 
 

@@ -106,7 +106,7 @@ class EnsembleTrajectories(Drawing):
         if legend is not False:
             e = self.ensemble.experiment
             keys = [
-                Line2D([], [], **{**theory, "label": "theory"}),
+                Line2D([], [], **{**theory, "label": r"theory, $N \to \infty$"}),
                 Patch(color=BAND, label=rf"$\pm 2$ sd, $N = {e.width}$"),
                 Line2D([], [], color=SAMPLE, linewidth=0.8, label="networks"),
                 Line2D(
