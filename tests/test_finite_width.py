@@ -176,10 +176,8 @@ def test_a_start_elsewhere_is_where_the_chain_and_the_theory_begin() -> None:
     ("phi", "q_star"),
     [
         (clipped_relu(0.0, 1.6), 1.0),
-        (clipped_relu(0.5244, 1.6975), 1.0),
         (clipped_relu(2.0728, 2.0), 4.0),
         (clipped_relu(1.0364, 1.4), 1.0),
-        (clipped_soft_threshold(0.385, 1.79), 1.0),
         (clipped_soft_threshold(1.2816, 1.26), 1.0),
         (clipped_relu(1.6449, 0.93), 1.0),
         (HARD_TANH, 1.0),

@@ -343,7 +343,11 @@ def latex_of(key: str, notation: str) -> str:
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX engine here; mathtext reads the formulas below")
 @pytest.mark.parametrize("notation", ["Phi", "erf"])
 def test_every_document_compiles_within_its_margins(tmp_path: Path, notation: str) -> None:
-    keys = [*LONG, "clipped-soft-threshold(tau, m)", "relu", "hard-threshold(tau)"] if notation == "Phi" else ERF
+    keys = (
+        ("four symbols", "slopes and jumps", "a sum below the line", "hard-threshold(tau)")
+        if notation == "Phi"
+        else ERF[:2]
+    )
     for i, key in enumerate(keys):
         (tmp_path / f"{i}.tex").write_text(document(derivation(key, notation)), encoding="utf-8")
         run = ["pdflatex", "-draftmode", "-halt-on-error", "-interaction=nonstopmode", f"{i}.tex"]

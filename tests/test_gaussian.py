@@ -81,7 +81,7 @@ def test_the_stored_polynomial_is_the_chebyshev_interpolant_of_the_seventh_ratio
         *((width, 6) for width in (1e-3, 0.3, 1.5, 2.6, 4.0, 200.0)),
     ],
 )
-@pytest.mark.parametrize("h", [0.0, 1e-3, 0.7, 3.0, 6.0, 15.0, 30.0])
+@pytest.mark.parametrize("h", [0.0, 0.7, 3.0, 6.0, 30.0])
 def test_interval_moments_agree_with_quadrature(h: float, width: float, order: int) -> None:
     w = np.array([width])
     near, far = tail_moments(h if h == 0 else np.array([h]), order), tail_moments(h + w, order)
