@@ -4,22 +4,20 @@
 BIN := .venv/bin
 PYTHON ?= python3
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Python compiles what is imported, and much never is.
-INSTALL := install --no-compile --editable
 
 install: .venv/installed
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(PIP) $(INSTALL) .
+	$(PIP) install --editable .
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) $(INSTALL) '.[test]'
+	$(PIP) install --editable '.[test]'
 	touch $@
 
 .venv/installed-bench: .venv/installed
-	$(PIP) $(INSTALL) '.[bench]'
+	$(PIP) install --editable '.[bench]'
 	touch $@
 
 demo: install
