@@ -31,6 +31,8 @@ from meanfield.simulation.reading import read_ensemble
 
 EDGE = mf.edge_of_chaos(clipped_relu(1.0364, 1.0)).mean_field
 SMALL = Experiment(EDGE, 20, 5, 12, backward=True, q_star=1.0, seed=9)
+#: Nor a fixed port, which others may use.
+NO_DASHBOARD = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": ":0"}}
 KINDS = {
     "dense": SMALL,
     "orthogonal": replace(SMALL, weights="orthogonal"),
@@ -66,7 +68,7 @@ def test_workers_cannot_be_told_from_the_result(single_chunks: None) -> None:
 
 def test_a_dask_cluster_of_two_processes_draws_the_same_bits(single_chunks: None) -> None:
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **NO_DASHBOARD) as cluster:
         for kind in KINDS.values():
             ours = simulate(kind, dask=cluster.scheduler_address)
             np.testing.assert_array_equal(ours.measured, simulate(kind, jobs=1).measured)
@@ -143,7 +145,7 @@ def test_a_cluster_that_is_not_there_is_told_of(monkeypatch: pytest.MonkeyPatch)
     for address in ("", "host"):
         with pytest.raises(ClusterError, match="tcp://host:8786, or local"):
             simulate(SMALL, dask=address)
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as idle:
+    with distributed.LocalCluster(n_workers=0, **NO_DASHBOARD) as idle:
         with pytest.raises(ClusterError, match="has no workers"):
             simulate(SMALL, dask=idle.scheduler_address)
 

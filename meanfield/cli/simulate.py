@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -261,7 +262,7 @@ def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], 
 
 def _known(row: Record, digits: int | None) -> Record:
     """The row with nothing in place of NaN; of a spread two digits say enough, of z one decimal."""
-    known = {key: None if value != value else value for key, value in row.items()}
+    known = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
     if digits is None:
         known |= {key: known[key] and float(f"{known[key]:.2g}") for key in ("ensemble_sd", "theory_sd")}
         known["z"] = known["z"] and round(known["z"], 1)
@@ -276,7 +277,7 @@ def _fate(comparison: Comparison) -> str:
         escaped = ensemble.escaped
         low, high = e.q_star / e.within, e.q_star * e.within
         text = f"{_percent(escaped[-1])} have q outside [{low:.4g}, {high:.4g}] at layer {e.depth}"
-        if comparison.escape_probability == comparison.escape_probability:
+        if not math.isnan(comparison.escape_probability):
             text += f" (theory: {_percent(comparison.escape_probability)})"
         if escaped[-1] and not escaped[0]:
             text += f"; some since layer {int((escaped > 0).argmax())}"

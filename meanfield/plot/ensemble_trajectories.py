@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from meanfield.plot.drawing import Drawing, Record
 from meanfield.plot.labels import curve_styles, in_box, symbol
-from meanfield.plot.signal_trajectories import BAND, SAMPLE
+from meanfield.plot.signal_trajectories import BAND, FURTHEST, SAMPLE
 from meanfield.simulation.comparison import LEVELS, Comparison, compare
 from meanfield.simulation.ensemble import Ensemble
 
@@ -24,8 +24,6 @@ __all__ = ["EnsembleTrajectories"]
 
 Array = NDArray[np.float64]
 
-#: Variances are drawn up to this many times what theory reaches: what runs away leaves the figure.
-_FURTHEST = 6.0
 #: Layers that the mean and spread of the networks are marked at, about.
 _MARKS = 12
 _ENSEMBLE = "#b2182b"
@@ -153,5 +151,5 @@ class EnsembleTrajectories(Drawing):
         for values in (p.value, upper, self._comparison.statistics["q"].quantiles[-1]):
             known = values[np.isfinite(values)]
             if known.size:
-                reach = max(reach, min(float(known.max()), _FURTHEST * start))
+                reach = max(reach, min(float(known.max()), FURTHEST * start))
         return 1.08 * reach

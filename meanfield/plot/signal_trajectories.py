@@ -21,12 +21,12 @@ from meanfield.plot.page import Page
 if TYPE_CHECKING:
     from meanfield.simulation.ensemble import Ensemble
 
-__all__ = ["BAND", "SAMPLE", "SignalTrajectories", "trajectory"]
+__all__ = ["BAND", "FURTHEST", "SAMPLE", "SignalTrajectories", "trajectory"]
 
 Array = NDArray[np.float64]
 
 #: Variances are drawn up to this many times that at layer 0; what runs away leaves the figure.
-_FURTHEST = 6.0
+FURTHEST = 6.0
 #: Colours of theory's band and of the networks.
 BAND, SAMPLE = "#c9d6e6", "0.45"
 
@@ -96,8 +96,8 @@ class SignalTrajectories(Drawing):
         """What theory does not predict."""
         if np.isnan(self.paths.q_sd[1:]).all():
             return ["q has no fixed point to stray from: no band of q is drawn"]
-        if self.paths.chains.first[:, : self._samples()].max(initial=0.0) > _FURTHEST * self.paths.q[0]:
-            return [f"networks with q beyond {_FURTHEST * self.paths.q[0]:.4g} leave the figure there"]
+        if self.paths.chains.first[:, : self._samples()].max(initial=0.0) > FURTHEST * self.paths.q[0]:
+            return [f"networks with q beyond {FURTHEST * self.paths.q[0]:.4g} leave the figure there"]
         return []
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
@@ -148,11 +148,11 @@ class SignalTrajectories(Drawing):
             band = p.q_mean + 2 * p.q_sd
         start = float(p.q[0])
         drawn = p.chains.first[:, : self._samples()]
-        reach = max(start, min(float(drawn.max(initial=0.0)), _FURTHEST * start))
+        reach = max(start, min(float(drawn.max(initial=0.0)), FURTHEST * start))
         for values in (p.q, band):
             known = values[np.isfinite(values)]
             if known.size:
-                reach = max(reach, min(float(known.max()), _FURTHEST * start))
+                reach = max(reach, min(float(known.max()), FURTHEST * start))
         return 1.08 * float(reach)
 
 

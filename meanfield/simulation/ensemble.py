@@ -251,7 +251,9 @@ def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
     with ExitStack() as opened:
         try:
             # Its processes have nothing to say that an error does not.
-            quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
+            quiet: dict[str, Any] = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
+            # Any port that is free: others may have clusters here too.
+            quiet["scheduler_kwargs"] = {"dashboard_address": ":0"}
             local = {"n_workers": workers, "threads_per_worker": 1, **quiet}
             with _uninterrupted():
                 cluster = opened.enter_context(distributed.LocalCluster(**local)) if dask == "local" else dask

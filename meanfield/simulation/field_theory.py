@@ -43,7 +43,7 @@ class FieldTheory:
 
     Attributes:
         q, rho, sparsity, log_gradient: at infinite width.
-        q_mean, q_sd, sparsity_mean, sparsity_sd: over networks of width N.
+        sparsity_mean, sparsity_sd: over networks of width N.
         q_shift, q_variance: the mean of q less q, and the variance of q, over networks of width N.
     """
 
@@ -51,12 +51,20 @@ class FieldTheory:
     rho: Array
     sparsity: Array
     log_gradient: Array
-    q_mean: Array
-    q_sd: Array
     sparsity_mean: Array
     sparsity_sd: Array
     q_shift: Array
     q_variance: Array
+
+    @property
+    def q_mean(self) -> Array:
+        """The mean of q over networks of width N."""
+        return self.q + self.q_shift
+
+    @property
+    def q_sd(self) -> Array:
+        """Its standard deviation."""
+        return np.sqrt(self.q_variance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +116,7 @@ def field_theory(experiment: Experiment) -> FieldTheory:
         for layer in range(e.depth + 1):
             # Of a layer's pairs of positions nothing is kept but means.
             variances.append(field.q)
-            rows.append(_means(e, field, layer))
+            rows.append(_averaged(e, field, layer))
             if layer < e.depth:
                 field = _after(e, means, field, orthogonal=e.weights == "orthogonal" and layer > 0)
             if not field.q.max() <= RUNAWAY:
@@ -119,20 +127,17 @@ def field_theory(experiment: Experiment) -> FieldTheory:
             "rho": rho,
             "sparsity": sparsity,
             "log_gradient": _log_gradient(e, means, variances),
-            "q_mean": q + q_shift,
-            "q_sd": np.sqrt(q_variance),
             "sparsity_mean": sparsity_mean,
             "sparsity_sd": np.sqrt(sparsity_variance),
             "q_shift": q_shift,
             "q_variance": q_variance,
         }
-    overflowing = {"q": np.inf, "q_mean": np.inf}
     return FieldTheory(
-        **{name: _padded(row, e.depth + 1, overflowing.get(name, np.nan)) for name, row in known.items()}
+        **{name: _padded(row, e.depth + 1, np.inf if name == "q" else np.nan) for name, row in known.items()}
     )
 
 
-def _means(e: Experiment, field: _Field, layer: int) -> tuple[float, ...]:
+def _averaged(e: Experiment, field: _Field, layer: int) -> tuple[float, ...]:
     """Over positions: q, its shift and variance, ρ; sparsity at infinite width, its mean and variance at width N."""
     q = float(field.q.mean())
     rho = float((field.rho * field.q).mean() / field.q.mean())

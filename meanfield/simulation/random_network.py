@@ -77,7 +77,7 @@ class RandomNetworks:
         phi, pieces = e.network.activation, []
         h = correlated(source.standard_normal((e.inputs, e.width, e.positions)), e.rho) * math.sqrt(e.start)
         h = np.moveaxis(h, 0, -1)
-        rows["q"][0], gram = e.start, None
+        rows["q"][0] = e.start
         if e.inputs > 1:
             rows["rho"][0] = e.rho
         for layer in range(e.depth + 1):
