@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from meanfield import PiecewiseLinear
-from meanfield.covariance import covariance, covariance_loss
-from meanfield.moments import (
+from meanfield.infinite_width.covariance import covariance, covariance_loss
+from meanfield.infinite_width.moments import (
     fourth_moment,
     second_moment,
     second_moment_d1,

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 import meanfield as mf
-from meanfield.chain import trajectories
-from meanfield.escape import wilson_interval
-from meanfield.fluctuations import fluctuations
+from meanfield.finite_width.escape import wilson_interval
+from meanfield.finite_width.fluctuations import fluctuations
+from meanfield.finite_width.variance_chain import trajectories
 
 WIDTH, DEPTH = 300, 100
 

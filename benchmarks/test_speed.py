@@ -24,8 +24,8 @@ from scipy.special import ndtr
 from threadpoolctl import threadpool_limits
 
 import meanfield as mf
-from meanfield.covariance import covariance
-from meanfield.moments import second_moment
+from meanfield.infinite_width.covariance import covariance
+from meanfield.infinite_width.moments import second_moment
 
 SYMMETRIC = mf.activation("clipped-soft-threshold", tau=1.0, m=1.0)
 ASYMMETRIC = mf.activation("clip(x - 0.5, 0, 1) - clip(-x - 1.1, 0, 0.9)")

@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from meanfield import plot as plot
     from meanfield import symbolic as symbolic
+    from meanfield.activations.family import Family as Family
     from meanfield.activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
     from meanfield.activations.spec import activation as activation
-    from meanfield.design import Design as Design
-    from meanfield.design import designs as designs
-    from meanfield.design import safe_designs as safe_designs
-    from meanfield.edge import EdgeOfChaos as EdgeOfChaos
-    from meanfield.edge import edge_of_chaos as edge_of_chaos
-    from meanfield.edge import edges_of_chaos as edges_of_chaos
-    from meanfield.edge_points import EdgeCurve as EdgeCurve
-    from meanfield.edge_points import edge_curve as edge_curve
+    from meanfield.design.design import Design as Design
+    from meanfield.design.design import designs as designs
+    from meanfield.design.design import safe_designs as safe_designs
+    from meanfield.design.sparse_layers import ActiveUnits as ActiveUnits
+    from meanfield.design.sparse_layers import active_units as active_units
+    from meanfield.design.sweeps import DesignMap as DesignMap
+    from meanfield.design.sweeps import SlopeCurve as SlopeCurve
+    from meanfield.design.sweeps import design_map as design_map
+    from meanfield.design.sweeps import slope_curve as slope_curve
     from meanfield.errors import ActivationError as ActivationError
     from meanfield.errors import ClusterError as ClusterError
     from meanfield.errors import DerivationError as DerivationError
@@ -39,56 +41,54 @@ if TYPE_CHECKING:
     from meanfield.errors import NoSignal as NoSignal
     from meanfield.errors import UndecidedOrder as UndecidedOrder
     from meanfield.errors import UndefinedCorrelation as UndefinedCorrelation
-    from meanfield.escape import Escapes as Escapes
-    from meanfield.escape import Requirement as Requirement
-    from meanfield.escape import escapes as escapes
-    from meanfield.escape_law import escape_probability as escape_probability
-    from meanfield.family import Family as Family
-    from meanfield.finite_width import FiniteWidth as FiniteWidth
-    from meanfield.finite_width import at_width as at_width
-    from meanfield.fixed_points import CorrelationFixedPoint as CorrelationFixedPoint
-    from meanfield.fixed_points import FixedPoint as FixedPoint
-    from meanfield.fixed_points import basin as basin
-    from meanfield.mean_field import MeanField as MeanField
-    from meanfield.paths import SignalPaths as SignalPaths
-    from meanfield.paths import signal_paths as signal_paths
-    from meanfield.phases import PhaseDiagram as PhaseDiagram
-    from meanfield.phases import phase_diagram as phase_diagram
+    from meanfield.finite_width.escape import Escapes as Escapes
+    from meanfield.finite_width.escape import Requirement as Requirement
+    from meanfield.finite_width.escape import escapes as escapes
+    from meanfield.finite_width.experiment import Experiment as Experiment
+    from meanfield.finite_width.prediction import predict as predict
+    from meanfield.finite_width.signal_paths import SignalPaths as SignalPaths
+    from meanfield.finite_width.signal_paths import signal_paths as signal_paths
+    from meanfield.finite_width.variance_law import escape_probability as escape_probability
+    from meanfield.finite_width.verdict import FiniteWidth as FiniteWidth
+    from meanfield.finite_width.verdict import at_width as at_width
+    from meanfield.infinite_width.edge import EdgeOfChaos as EdgeOfChaos
+    from meanfield.infinite_width.edge import edge_of_chaos as edge_of_chaos
+    from meanfield.infinite_width.edge import edges_of_chaos as edges_of_chaos
+    from meanfield.infinite_width.edge_points import EdgeCurve as EdgeCurve
+    from meanfield.infinite_width.edge_points import edge_curve as edge_curve
+    from meanfield.infinite_width.fixed_points import CorrelationFixedPoint as CorrelationFixedPoint
+    from meanfield.infinite_width.fixed_points import FixedPoint as FixedPoint
+    from meanfield.infinite_width.fixed_points import basin as basin
+    from meanfield.infinite_width.mean_field import MeanField as MeanField
+    from meanfield.infinite_width.phase_diagram import PhaseDiagram as PhaseDiagram
+    from meanfield.infinite_width.phase_diagram import phase_diagram as phase_diagram
+    from meanfield.infinite_width.stability import Diagnosis as Diagnosis
+    from meanfield.infinite_width.stability import Verdict as Verdict
+    from meanfield.infinite_width.stability import diagnose as diagnose
+    from meanfield.infinite_width.stability import diagnose_edge as diagnose_edge
+    from meanfield.infinite_width.stability import verdict as verdict
     from meanfield.simulation.comparison import Comparison as Comparison
     from meanfield.simulation.comparison import compare as compare
     from meanfield.simulation.comparison import departures as departures
     from meanfield.simulation.ensemble import Ensemble as Ensemble
     from meanfield.simulation.ensemble import simulate as simulate
-    from meanfield.simulation.experiment import Experiment as Experiment
-    from meanfield.simulation.prediction import predict as predict
     from meanfield.simulation.reading import read_ensemble as read_ensemble
-    from meanfield.sparse_layers import ActiveUnits as ActiveUnits
-    from meanfield.sparse_layers import active_units as active_units
-    from meanfield.stability import Diagnosis as Diagnosis
-    from meanfield.stability import Verdict as Verdict
-    from meanfield.stability import diagnose as diagnose
-    from meanfield.stability import diagnose_edge as diagnose_edge
-    from meanfield.stability import verdict as verdict
-    from meanfield.sweeps import DesignMap as DesignMap
-    from meanfield.sweeps import SlopeCurve as SlopeCurve
-    from meanfield.sweeps import design_map as design_map
-    from meanfield.sweeps import slope_curve as slope_curve
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "activation": "activations.spec",
     "PiecewiseLinear": "activations.piecewise_linear",
-    "ActiveUnits": "sparse_layers",
-    "active_units": "sparse_layers",
-    "Design": "design",
-    "designs": "design",
-    "safe_designs": "design",
-    "EdgeOfChaos": "edge",
-    "edge_of_chaos": "edge",
-    "edges_of_chaos": "edge",
-    "EdgeCurve": "edge_points",
-    "edge_curve": "edge_points",
+    "ActiveUnits": "design.sparse_layers",
+    "active_units": "design.sparse_layers",
+    "Design": "design.design",
+    "designs": "design.design",
+    "safe_designs": "design.design",
+    "EdgeOfChaos": "infinite_width.edge",
+    "edge_of_chaos": "infinite_width.edge",
+    "edges_of_chaos": "infinite_width.edge",
+    "EdgeCurve": "infinite_width.edge_points",
+    "edge_curve": "infinite_width.edge_points",
     "ActivationError": "errors",
     "ClusterError": "errors",
     "DerivationError": "errors",
@@ -101,38 +101,38 @@ _HOMES = {
     "NoSignal": "errors",
     "UndecidedOrder": "errors",
     "UndefinedCorrelation": "errors",
-    "Escapes": "escape",
-    "Requirement": "escape",
-    "escapes": "escape",
-    "escape_probability": "escape_law",
-    "Family": "family",
-    "FiniteWidth": "finite_width",
-    "at_width": "finite_width",
-    "CorrelationFixedPoint": "fixed_points",
-    "FixedPoint": "fixed_points",
-    "basin": "fixed_points",
-    "MeanField": "mean_field",
-    "SignalPaths": "paths",
-    "signal_paths": "paths",
-    "PhaseDiagram": "phases",
-    "phase_diagram": "phases",
+    "Escapes": "finite_width.escape",
+    "Requirement": "finite_width.escape",
+    "escapes": "finite_width.escape",
+    "escape_probability": "finite_width.variance_law",
+    "Family": "activations.family",
+    "FiniteWidth": "finite_width.verdict",
+    "at_width": "finite_width.verdict",
+    "CorrelationFixedPoint": "infinite_width.fixed_points",
+    "FixedPoint": "infinite_width.fixed_points",
+    "basin": "infinite_width.fixed_points",
+    "MeanField": "infinite_width.mean_field",
+    "SignalPaths": "finite_width.signal_paths",
+    "signal_paths": "finite_width.signal_paths",
+    "PhaseDiagram": "infinite_width.phase_diagram",
+    "phase_diagram": "infinite_width.phase_diagram",
     "Comparison": "simulation.comparison",
     "compare": "simulation.comparison",
     "departures": "simulation.comparison",
     "Ensemble": "simulation.ensemble",
     "read_ensemble": "simulation.reading",
     "simulate": "simulation.ensemble",
-    "Experiment": "simulation.experiment",
-    "predict": "simulation.prediction",
-    "Diagnosis": "stability",
-    "Verdict": "stability",
-    "diagnose": "stability",
-    "diagnose_edge": "stability",
-    "verdict": "stability",
-    "DesignMap": "sweeps",
-    "SlopeCurve": "sweeps",
-    "design_map": "sweeps",
-    "slope_curve": "sweeps",
+    "Experiment": "finite_width.experiment",
+    "predict": "finite_width.prediction",
+    "Diagnosis": "infinite_width.stability",
+    "Verdict": "infinite_width.stability",
+    "diagnose": "infinite_width.stability",
+    "diagnose_edge": "infinite_width.stability",
+    "verdict": "infinite_width.stability",
+    "DesignMap": "design.sweeps",
+    "SlopeCurve": "design.sweeps",
+    "design_map": "design.sweeps",
+    "slope_curve": "design.sweeps",
 }
 
 __all__ = [*_HOMES, "__version__", "plot", "symbolic"]

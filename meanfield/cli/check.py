@@ -12,7 +12,7 @@ from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, r
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.stability import Diagnosis
+    from meanfield.infinite_width.stability import Diagnosis
 
 __all__ = ["check"]
 
@@ -49,8 +49,8 @@ def check(
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --strict
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 300 --depth 30
     """
-    from meanfield.mean_field import MeanField
-    from meanfield.stability import diagnose
+    from meanfield.infinite_width.mean_field import MeanField
+    from meanfield.infinite_width.stability import diagnose
 
     required = requirement(width, depth)
     results = []

@@ -13,7 +13,7 @@ import typer
 from meanfield.cli.options import Act, Output, Params, read_parameters
 from meanfield.cli.output import FILE_WIDTH, as_json, deliver, heading, show
 from meanfield.errors import DomainError, OutputError
-from meanfield.symbolic.quantities import QUANTITIES
+from meanfield.quantities import FORMULAS
 
 if TYPE_CHECKING:
     from meanfield.symbolic.derivation import Derivation
@@ -151,7 +151,7 @@ def _show(derivation: Derivation, output: Path | None) -> None:
     for lines in equations(derivation, width - 2):
         rows += [Text(""), *(Text(f"  {line}") for line in lines)]
     notes = [legend(derivation.formulas.values())]
-    if any(formula.quantity.continuous for formula in derivation.formulas.values()):
+    if any(formula.quantity.on_edge for formula in derivation.formulas.values()):
         notes.append("The edge of chaos exists where σ_b² ≥ 0.")
     if derivation.missing:
         reasons = "; ".join(dict.fromkeys(derivation.missing.values()))
@@ -161,7 +161,7 @@ def _show(derivation: Derivation, output: Path | None) -> None:
 
 
 def _help() -> str:
-    names = "\n".join(f"  {q.name:<9} {q.symbol}, {q.meaning}" for q in QUANTITIES.values())
+    names = "\n".join(f"  {q.name:<9} {q.called.symbol}, {q.meaning}" for q in FORMULAS.values())
     return f"{inspect.cleandoc(derive.__doc__ or '')}\n\n\b\nQuantities:\n{names}"
 
 

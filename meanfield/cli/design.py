@@ -28,12 +28,12 @@ from meanfield.cli.options import (
 )
 from meanfield.cli.output import Record, emit, grid, heading, paragraph, progress, show
 from meanfield.errors import ActivationError, DomainError, NoDesign
-from meanfield.fields import field
+from meanfield.quantities import quantity
 
 if TYPE_CHECKING:
-    from meanfield.design import Design
-    from meanfield.escape import Requirement
-    from meanfield.family import Family
+    from meanfield.activations.family import Family
+    from meanfield.design.design import Design
+    from meanfield.finite_width.escape import Requirement
 
 __all__ = ["design"]
 
@@ -100,7 +100,7 @@ def design(
       meanfield design --safe-for width=100,depth=20 --sparsity 0.9 --escapes 1024
       meanfield design --act "clip(x - a, 0, b)" --solve a,b
     """
-    from meanfield.design import designs, safe_designs
+    from meanfield.design.design import designs, safe_designs
 
     family = _family(act, solve, read_parameters({"tau": tau, "m": m}, param, number))
     requirement = _requirement(safe_for, within, risk, escapes, seed)
@@ -146,8 +146,8 @@ def design(
 
 
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
+    from meanfield.activations.family import Family
     from meanfield.activations.spec import parameters_of, read_activation
-    from meanfield.family import Family
 
     if solve is not None:
         names = tuple(name.strip() for name in solve.split(","))
@@ -161,7 +161,7 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
 
 
 def _requirement(safe_for: str | None, within: float, risk: float, chains: int, seed: int) -> Requirement | None:
-    from meanfield.escape import Requirement
+    from meanfield.finite_width.escape import Requirement
 
     # What is wrong with the other options is wrong without a size as well.
     unsized = Requirement(1, 1, within, risk, chains, seed)
@@ -217,7 +217,7 @@ def _relative(found: Design) -> Record:
     return {
         "q_star": found.edge.q_star,
         "V_prime": found.edge.V_prime,
-        **{f"{field(name).symbol}/√q*": value for name, value in found.relative_values.items()},
+        **{f"{quantity(name).symbol}/√q*": value for name, value in found.relative_values.items()},
         "sigma_w": found.edge.sigma_w,
         "relative_sigma_b": found.relative_sigma_b,
         "q_V_double_prime": found.q_V_double_prime,

@@ -13,7 +13,7 @@ from meanfield.errors import DomainError, NoEdgeOfChaos
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.stability import Diagnosis
+    from meanfield.infinite_width.stability import Diagnosis
 
 __all__ = ["eoc"]
 
@@ -49,8 +49,8 @@ def eoc(
       meanfield eoc --act "clipped-relu(tau=1, m=2)" --width 300 --depth 30
       meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
     """
-    from meanfield.edge import edge_of_chaos, edges_of_chaos
-    from meanfield.stability import diagnose_edge
+    from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
+    from meanfield.infinite_width.stability import diagnose_edge
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")

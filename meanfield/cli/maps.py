@@ -58,9 +58,9 @@ def maps(
       meanfield maps --act relu --rho=-1:1:9
       meanfield maps --act sign --sigma-w 1 --q 0.5,1,2
     """
-    from meanfield.edge import edge_of_chaos, require_signal
     from meanfield.errors import DomainError
-    from meanfield.mean_field import MeanField
+    from meanfield.infinite_width.edge import edge_of_chaos, require_signal
+    from meanfield.infinite_width.mean_field import MeanField
 
     require_signal(q_star)
     if q is not None and rho is not None:

@@ -1,6 +1,6 @@
 """Every rendering of a result: table, JSON, CSV, LaTeX, Markdown.
 
-A result arrives as records, one dict a row, whose keys are those of `meanfield.fields`. The table is for people, with
+A result arrives as records, one dict a row, whose keys are those of `quantities`. The table is for people, with
 `digits` significant digits; the other formats hold every digit unless told otherwise, and nothing but data.
 """
 
@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from meanfield.atomic_files import write_whole
 from meanfield.cli.options import Format
-from meanfield.fields import field, latex_text
-from meanfield.whole_files import write_whole
+from meanfield.quantities import latex_text, quantity
 
 __all__ = [
     "FILE_WIDTH",
@@ -145,7 +145,8 @@ def listing(record: Record, keys: Sequence[str], digits: int | None) -> Any:
     table.add_column(style="dim")
     for key in keys:
         if record[key] is not None:
-            table.add_row(field(key).symbol, Text(shown(record[key], digits), _style(key, record)), field(key).meaning)
+            called, value = quantity(key), Text(shown(record[key], digits), _style(key, record))
+            table.add_row(called.symbol, value, called.meaning)
     return table
 
 
@@ -160,7 +161,7 @@ def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> 
         number = all(isinstance(record[key], float) or record[key] is None for record in records)
         # In a narrow terminal a cell goes on in the next line: a number cut short would be another number.
         table.add_column(
-            field(key).symbol, justify="right" if number else "left", no_wrap=key == "name", overflow="fold"
+            quantity(key).symbol, justify="right" if number else "left", no_wrap=key == "name", overflow="fold"
         )
     for record in records:
         table.add_row(*(Text(shown(record[key], digits), _style(key, record)) for key in keys))
@@ -248,7 +249,7 @@ def _latex(records: Sequence[Record]) -> str:
         "% needs \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{{columns}}}",
         "\\toprule",
-        " & ".join(field(key).latex for key in keys) + r" \\",
+        " & ".join(quantity(key).latex for key in keys) + r" \\",
         "\\midrule",
     ]
     for record in records:
@@ -259,6 +260,6 @@ def _latex(records: Sequence[Record]) -> str:
 
 def _markdown(records: Sequence[Record]) -> str:
     keys = list(records[0]) if records else []
-    rows = [[field(key).symbol for key in keys], ["---"] * len(keys)]
+    rows = [[quantity(key).symbol for key in keys], ["---"] * len(keys)]
     rows += [[_prose(value).replace("|", "\\|") for value in record.values()] for record in records]
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)

@@ -98,7 +98,7 @@ def phase(
 
 
 def _curve(phi: PiecewiseLinear, q_star: list[float]) -> list[Record]:
-    from meanfield.edge_points import edge_curve
+    from meanfield.infinite_width.edge_points import edge_curve
 
     curve = edge_curve(phi, q_star)
     keys = ("q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime")
@@ -107,7 +107,7 @@ def _curve(phi: PiecewiseLinear, q_star: list[float]) -> list[Record]:
 
 
 def _grid(phi: PiecewiseLinear, sigma_w: list[float], sigma_b: list[float], q0: float) -> list[Record]:
-    from meanfield.phases import phase_diagram
+    from meanfield.infinite_width.phase_diagram import phase_diagram
 
     found = phase_diagram(phi, sigma_w, sigma_b, q0)
     keys = ("phase", "fixed_points", "q_star", "chi_1", "rho_star", "xi_c")

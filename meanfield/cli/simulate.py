@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.drawn import (
+from meanfield.atomic_files import require_places, write_whole
+from meanfield.cli.ensembles import (
     Conv,
     Dask,
     Jobs,
@@ -46,7 +47,7 @@ from meanfield.cli.output import Record, emit, few_layers, grid, heading, paragr
 from meanfield.cli.stability import Q0, Depth, QStar, Width
 from meanfield.cli.verdicts import formula
 from meanfield.errors import OutputError
-from meanfield.whole_files import require_places, write_whole
+from meanfield.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -88,12 +89,6 @@ _LEGEND = (
     "at this one to order 1/N; z is the distance of the means in standard errors; - is where theory says nothing."
 )
 _LOST = ("layer", "escaped", "overflowed")
-_TITLES = {
-    "q": "q, the variance of a pre-activation",
-    "rho": "ρ, the correlation of two inputs",
-    "sparsity": "sparsity, the fraction of activations exactly 0",
-    "log_gradient": "ln |g|²/|g^L|², the gradient carried back from the last layer",
-}
 
 
 @app.command("simulate")
@@ -253,7 +248,10 @@ def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], 
         if name == "sparsity" and not any(row["ensemble_mean"] or row["infinite_width"] for row in some):
             continue
         # Correlations crowd at 1.
-        shown += [heading(_TITLES[name]), grid(some, _COLUMNS, digits or (4 if name == "rho" else 3))]
+        shown += [
+            heading(f"{QUANTITIES[name].symbol}, the {QUANTITIES[name].meaning}"),
+            grid(some, _COLUMNS, digits or (4 if name == "rho" else 3)),
+        ]
     if comparison.ensemble.escaped.any() or comparison.ensemble.overflowed.any():
         lost = [_known(row, digits) for row in rows if row["quantity"] == "q"]
         shown += [heading("share of the networks that have lost q*"), grid(lost, _LOST, digits or 3)]

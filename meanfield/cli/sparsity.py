@@ -13,7 +13,7 @@ from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.sparse_layers import ActiveUnits
+    from meanfield.design.sparse_layers import ActiveUnits
 
 __all__ = ["sparsity"]
 
@@ -73,7 +73,7 @@ def sparsity(
       meanfield sparsity --act soft-threshold --tau 1.44 --width 1024 --inputs 784 --samples 60000
       meanfield sparsity --act relu --act shifted-relu --tau 1 --width 512 --format csv
     """
-    from meanfield.sparse_layers import active_units
+    from meanfield.design.sparse_layers import active_units
 
     if inputs is not None and samples is None:
         raise DomainError("--inputs counts in the bounds, which need --samples: give both, or neither")
@@ -88,7 +88,7 @@ def sparsity(
 
 
 def _record(label: str, found: ActiveUnits, q_star: float, inputs: int | None, samples: int | None) -> Record:
-    from meanfield.sparse_layers import capacity_bounds
+    from meanfield.design.sparse_layers import capacity_bounds
 
     record = {
         "activation": label,

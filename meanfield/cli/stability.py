@@ -31,7 +31,7 @@ from meanfield.errors import NO_ANSWER, DomainError, NoSignal
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.finite_width import FiniteWidth
+    from meanfield.finite_width.verdict import FiniteWidth
 
 __all__ = ["stability"]
 
@@ -92,11 +92,11 @@ def stability(
       meanfield stability --act relu --act shifted-relu --tau 0.5 --width 100 --depth 20 --escapes 1024
       meanfield stability --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 100 --depth 30 --q0 4
     """
-    from meanfield.edge import edge_of_chaos
-    from meanfield.escape import Requirement
-    from meanfield.finite_width import at_width
-    from meanfield.mean_field import MeanField
-    from meanfield.stability import diagnose, diagnose_edge
+    from meanfield.finite_width.escape import Requirement
+    from meanfield.finite_width.verdict import at_width
+    from meanfield.infinite_width.edge import edge_of_chaos
+    from meanfield.infinite_width.mean_field import MeanField
+    from meanfield.infinite_width.stability import diagnose, diagnose_edge
 
     if sigma_w is None and sigma_b:
         raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")

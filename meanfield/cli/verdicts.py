@@ -12,11 +12,11 @@ from meanfield.errors import DomainError, NoSignal
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.edge import EdgeOfChaos
-    from meanfield.escape import Requirement
-    from meanfield.finite_width import FiniteWidth
-    from meanfield.mean_field import MeanField
-    from meanfield.stability import Diagnosis
+    from meanfield.finite_width.escape import Requirement
+    from meanfield.finite_width.verdict import FiniteWidth
+    from meanfield.infinite_width.edge import EdgeOfChaos
+    from meanfield.infinite_width.mean_field import MeanField
+    from meanfield.infinite_width.stability import Diagnosis
 
 __all__ = ["Depth", "Width", "explanation", "formula", "judged", "network_of", "prose", "requirement"]
 
@@ -35,7 +35,7 @@ def requirement(width: int | None, depth: int | None) -> Requirement | None:
     if width is None or depth is None:
         given, missing = ("--depth", "--width") if width is None else ("--width", "--depth")
         raise DomainError(f"{given} is given without {missing}: give both, or neither for a verdict at any width")
-    from meanfield.escape import Requirement
+    from meanfield.finite_width.escape import Requirement
 
     return Requirement(width, depth)
 
@@ -44,7 +44,7 @@ def judged(diagnosis: Diagnosis, required: Requirement | None) -> Diagnosis:
     """The diagnosis with the verdict at the required width and depth, or as it is without them."""
     if required is None:
         return diagnosis
-    from meanfield.finite_width import at_width
+    from meanfield.finite_width.verdict import at_width
 
     with progress("random networks, then what is safe", required.chains) as advance:
         try:
@@ -60,8 +60,8 @@ def network_of(named: NamedActivation, q_star: float, sigma_w: float | None, sig
     Raises:
         DomainError: biases without weights.
     """
-    from meanfield.edge import edge_of_chaos
-    from meanfield.mean_field import MeanField
+    from meanfield.infinite_width.edge import edge_of_chaos
+    from meanfield.infinite_width.mean_field import MeanField
 
     if sigma_w is None and sigma_b:
         raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")

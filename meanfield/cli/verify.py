@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.drawn import (
+from meanfield.cli.ensembles import (
     Conv,
     Dask,
     Jobs,
@@ -42,7 +42,7 @@ from meanfield.cli.options import (
 from meanfield.cli.output import Record, emit, grid, heading, paragraph
 from meanfield.cli.stability import Q0, QStar
 from meanfield.cli.verdicts import formula
-from meanfield.fields import field
+from meanfield.quantities import quantity
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -158,14 +158,14 @@ def _tables(
         if found
         else f"within sampling error the networks do what theory says ({held})."
     )
-    unchecked = [field(row["quantity"]).symbol for row in rows if row["follows"] == "not checked"]
+    unchecked = [quantity(row["quantity"]).symbol for row in rows if row["follows"] == "not checked"]
     if unchecked:
         said += f" Not checked, for theory has no correction to it here: {', '.join(unchecked)}."
     return [
         heading(named.label),
         formula(named),
         paragraph("drawn:", described(comparison.ensemble.experiment)),
-        grid([{**row, "quantity": field(row["quantity"]).symbol} for row in rows], list(rows[0]), digits or 3),
+        grid([{**row, "quantity": quantity(row["quantity"]).symbol} for row in rows], list(rows[0]), digits or 3),
         paragraph(f"{answer}:", said, "unstable" if found else "stable"),
     ]
 
@@ -179,7 +179,7 @@ def _where(found: list[Departure]) -> str:
 
 
 def _told(d: Departure) -> str:
-    where = f"{field(d.quantity).symbol} from layer {d.layer} on"
+    where = f"{quantity(d.quantity).symbol} from layer {d.layer} on"
     if math.isinf(d.z):
         return f"{where} ({d.seen:.4g}, N → ∞ {d.predicted:.4g}, no small correction of order 1/N)"
     return f"{d.moment} of {where} ({d.seen:.4g}, theory {d.predicted:.4g}, {abs(d.z):.2g} standard errors)"

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.edge import require_signal
-from meanfield.moments import sparsity
+from meanfield.infinite_width.edge import require_signal
+from meanfield.infinite_width.moments import sparsity
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves
 from meanfield.plot.page import Page

@@ -14,10 +14,10 @@ from matplotlib.contour import ContourSet
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
+from meanfield.design.sweeps import DesignMap
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, parameter_text, symbol
 from meanfield.plot.page import Page, figure_of
-from meanfield.sweeps import DesignMap
 
 __all__ = ["DesignPlane", "design"]
 

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from meanfield.edge import EdgeOfChaos
 from meanfield.errors import DomainError, OutputError
-from meanfield.mean_field import MeanField
+from meanfield.infinite_width.edge import EdgeOfChaos
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.stability import diagnose
 from meanfield.plot.page import Page, figure_of, latex_fault
-from meanfield.stability import diagnose
 
 __all__ = ["Drawing", "Network", "Networks", "draw", "mean_field", "named", "new_figure", "star"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from meanfield.design.sweeps import SlopeCurve
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves, parameter_text, symbol
 from meanfield.plot.page import Page
-from meanfield.sweeps import SlopeCurve
 
 __all__ = ["EdgeSlopes", "slope"]
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from meanfield.plot.drawing import Drawing, Record
 from meanfield.plot.labels import curve_styles, in_box, symbol
 from meanfield.plot.signal_trajectories import BAND, FURTHEST, SAMPLE
+from meanfield.quantities import QUANTITIES
 from meanfield.simulation.comparison import LEVELS, Comparison, compare
 from meanfield.simulation.ensemble import Ensemble
 
@@ -27,7 +28,8 @@ Array = NDArray[np.float64]
 #: Layers that the mean and spread of the networks are marked at, about.
 _MARKS = 12
 _ENSEMBLE = "#b2182b"
-_LABELS = {"q": "$q^l$", "rho": r"$\rho^l$", "sparsity": "sparsity", "log_gradient": r"$\ln|g^l|^2/|g^L|^2$"}
+#: Quantities whose layer stands beside their letter.
+_BY_LAYER = ("q", "rho")
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class EnsembleTrajectories(Drawing):
             at, middle, yerr=ends, fmt="o", color=_ENSEMBLE, markersize=2.5, elinewidth=0.8, zorder=4, label="_networks"
         )
         ax.plot(layers, np.where(np.isfinite(p.value), p.value, np.nan), **theory)
-        ax.set_ylabel(_LABELS[name])
+        ax.set_ylabel(f"${QUANTITIES[name].mathematics}^l$" if name in _BY_LAYER else symbol(name))
 
     def _top(self) -> float:
         """The largest variance shown."""

@@ -21,8 +21,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from meanfield.fields import FIELDS
 from meanfield.plot.page import figure_of, plain, text_size
+from meanfield.quantities import QUANTITIES, parameter_latex
 
 __all__ = [
     "GREY",
@@ -58,12 +58,12 @@ _KINDS = {
 
 def symbol(key: str) -> str:
     """A quantity as mathematics, for an axis."""
-    return FIELDS[key].latex
+    return QUANTITIES[key].latex
 
 
 def parameter_text(name: str) -> str:
     """A parameter, or q_star, as mathematics, for an axis or a label."""
-    return f"${_mathematics(name)}$"
+    return f"${parameter_latex(name)}$"
 
 
 def label_text(label: str) -> str:
@@ -72,14 +72,7 @@ def label_text(label: str) -> str:
     if not match:
         return plain(label)
     number = match[2].replace("inf", r"\infty")
-    return f"${_mathematics(match[1])} = {number}$"
-
-
-def _mathematics(name: str) -> str:
-    """The symbol of a quantity; the name of a parameter that has none is one letter, or a word."""
-    known = {"q_star": "q^*", "tau": r"\tau", "sparsity": "s", "slope": "a"}
-    word = name.replace("_", r"\_")
-    return known.get(name) or (name if len(name) == 1 else rf"\mathrm{{{word}}}")
+    return f"${parameter_latex(match[1])} = {number}$"
 
 
 def curve_styles(count: int) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 
 import meanfield
+from meanfield.atomic_files import write_whole
 from meanfield.errors import DomainError, OutputError
-from meanfield.whole_files import write_whole
 
 __all__ = [
     "FORMATS",
@@ -218,7 +218,7 @@ def text_size(text: str) -> float:
 def plain(text: str) -> str:
     """A user's text as text, without the signs that mathematics and LaTeX are made of."""
     if rcParams["text.usetex"]:
-        from meanfield.fields import latex_text
+        from meanfield.quantities import latex_text
 
         return latex_text(text)
     return text.replace("$", r"\$")

@@ -15,14 +15,14 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.edge import edge_of_chaos
-from meanfield.edge_points import EdgeCurve, edge_curve
 from meanfield.errors import DomainError, NoEdgeOfChaos
-from meanfield.phases import PhaseDiagram, phase_diagram
+from meanfield.infinite_width.edge import edge_of_chaos
+from meanfield.infinite_width.edge_points import EdgeCurve, edge_curve
+from meanfield.infinite_width.phase_diagram import PhaseDiagram, phase_diagram
+from meanfield.infinite_width.stability import MARGIN, words
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, symbol
 from meanfield.plot.page import Page
-from meanfield.stability import MARGIN, words
 
 __all__ = ["PhasePlane", "phase"]
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from meanfield.paths import SignalPaths
+from meanfield.finite_width.signal_paths import SignalPaths
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import curve_styles, in_box, symbol
 from meanfield.plot.page import Page

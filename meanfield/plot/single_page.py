@@ -11,17 +11,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from meanfield.edge import EdgeOfChaos
 from meanfield.errors import NoSignal
-from meanfield.fields import FIELDS
-from meanfield.paths import SignalPaths
+from meanfield.finite_width.signal_paths import SignalPaths
+from meanfield.infinite_width.edge import EdgeOfChaos
+from meanfield.infinite_width.stability import diagnose, diagnose_edge
 from meanfield.plot.activation_function import ActivationFunction
 from meanfield.plot.correlation_maps import CorrelationMaps
 from meanfield.plot.drawing import Drawing, Network, Record, draw, mean_field, star
 from meanfield.plot.page import Page, plain, text_size
 from meanfield.plot.signal_trajectories import SignalTrajectories
 from meanfield.plot.variance_maps import VarianceMaps
-from meanfield.stability import diagnose, diagnose_edge
+from meanfield.quantities import QUANTITIES
 
 __all__ = ["SinglePage", "summary"]
 
@@ -100,7 +100,7 @@ class SinglePage(Drawing):
             "phase": diagnosis.phase,
             "verdict": diagnosis.verdict.word,
         }
-        return [(key, FIELDS[key].latex, values[key]) for key in _NUMBERS]
+        return [(key, QUANTITIES[key].latex, values[key]) for key in _NUMBERS]
 
     def records(self) -> list[Record]:
         """The rows of each panel, whose name stands under `panel`, with the columns of all."""

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.errors import DomainError
-from meanfield.fixed_points import FixedPoint
-from meanfield.moments import variances
+from meanfield.infinite_width.fixed_points import FixedPoint
+from meanfield.infinite_width.moments import variances
 from meanfield.plot.drawing import Drawing, Network, Networks, Record, draw, mean_field, named, star
 from meanfield.plot.labels import GREY, curve_styles, fixed_point_keys, label_text, name_curves, point_style, symbol
 from meanfield.plot.page import Page

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from meanfield.errors import OutputError
+from meanfield.finite_width.experiment import Experiment
 from meanfield.simulation.comparison import Comparison
 from meanfield.simulation.ensemble import Ensemble
-from meanfield.simulation.experiment import Experiment
 from meanfield.simulation.run_file import DAMAGED
 
 __all__ = ["as_arrays", "read_arrays"]

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.errors import DomainError
-from meanfield.escape import Requirement
-from meanfield.escape_law import escape_probability
-from meanfield.moments import active_share
+from meanfield.finite_width.escape import Requirement
+from meanfield.finite_width.experiment import Experiment
+from meanfield.finite_width.prediction import Predicted, predict
+from meanfield.finite_width.variance_law import escape_probability
+from meanfield.infinite_width.moments import active_share
 from meanfield.simulation.ensemble import Ensemble
-from meanfield.simulation.experiment import Experiment
-from meanfield.simulation.prediction import Predicted, predict
 
 __all__ = ["LEVELS", "Comparison", "Departure", "Statistics", "compare", "departures", "require_level"]
 

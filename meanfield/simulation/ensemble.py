@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.counts import require_count
+from meanfield.domain import require_count
 from meanfield.errors import ClusterError, DomainError
-from meanfield.simulation.experiment import Experiment
+from meanfield.finite_width.experiment import Experiment
 from meanfield.simulation.gaussian_chain import chain_bytes, chains
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.run_file import RunFile

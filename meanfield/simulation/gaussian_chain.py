@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.chain import RUNAWAY, outputs
-from meanfield.simulation.experiment import Experiment
+from meanfield.finite_width.experiment import Experiment
+from meanfield.finite_width.variance_chain import RUNAWAY, outputs
 from meanfield.simulation.random_network import correlated, mean_correlation
 
 __all__ = ["chain_bytes", "chains"]

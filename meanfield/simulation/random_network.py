@@ -12,9 +12,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.chain import RUNAWAY
-from meanfield.simulation.experiment import Experiment
-from meanfield.simulation.positions import coverage, fold, neighbours, patches
+from meanfield.finite_width.experiment import Experiment
+from meanfield.finite_width.positions import coverage, fold, neighbours, patches
+from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.simulation.weights import weight_matrix
 
 __all__ = ["RandomNetworks", "correlated", "mean_correlation"]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.errors import OutputError
-from meanfield.simulation.experiment import Experiment
+from meanfield.finite_width.experiment import Experiment
 
 __all__ = ["DAMAGED", "RunFile", "read_run"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from meanfield.simulation.experiment import Weights
+from meanfield.finite_width.experiment import Weights
 
 __all__ = ["WeightMatrix", "weight_matrix"]
 

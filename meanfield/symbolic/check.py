@@ -20,11 +20,11 @@ from mpmath import mp
 from numpy.typing import NDArray
 from sympy import Expr, Symbol, lambdify
 
-from meanfield import moments
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.edge import slope_on_edge
 from meanfield.errors import ActivationError, DerivationError
-from meanfield.mean_field import MeanField
+from meanfield.infinite_width import moments
+from meanfield.infinite_width.edge import slope_on_edge
+from meanfield.infinite_width.mean_field import MeanField
 from meanfield.symbolic.functions import bivariate_cdf
 from meanfield.symbolic.reading import SymbolicActivation
 

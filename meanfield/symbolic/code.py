@@ -90,7 +90,7 @@ def _function(derivation: Derivation, formula: Formula) -> str:
         result = f"{result} + 0*{quantity.arguments[0]}"
     body = [*statements, f"return {result}"]
     indent = "    "
-    lines = [f"def {quantity.name}({', '.join(arguments)}):", f'    """{quantity.symbol}: {meaning}."""']
+    lines = [f"def {quantity.name}({', '.join(arguments)}):", f'    """{quantity.called.symbol}: {meaning}."""']
     if "rho" in arguments:
         # At ρ = ±1 arrays divide by 0 as they should, plain floats would raise.
         lines += ["    rho = np.asarray(rho, float)", '    with np.errstate(divide="ignore", invalid="ignore"):']

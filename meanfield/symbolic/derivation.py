@@ -11,10 +11,10 @@ from sympy import Expr, Function, Mul, Rational, Symbol, erf, erfc, exp, oo, pi,
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DerivationError, DomainError, NoEdgeOfChaos, NoFormula
+from meanfield.quantities import FORMULAS, FormulaQuantity
 from meanfield.symbolic.combination import ONE, Combination
 from meanfield.symbolic.functions import Phi, phi
 from meanfield.symbolic.one_variable import OneVariable
-from meanfield.symbolic.quantities import Quantity, chosen
 from meanfield.symbolic.reading import SymbolicActivation, read_symbolic
 from meanfield.symbolic.two_variables import TwoVariables
 
@@ -50,7 +50,7 @@ class Formula:
         edge: on the edge of chaos, σ_w² as a function of q*, where σ_w occurs.
     """
 
-    quantity: Quantity
+    quantity: FormulaQuantity
     short: Expr
     definitions: Mapping[Expr, Expr]
     edge: Expr | None = None
@@ -128,7 +128,7 @@ def derive(
 
     Args:
         activation: as for `meanfield.activation`; "clipped-relu(tau, m)", "clip(x - tau, 0, 1/2)".
-        quantities: names out of `meanfield.symbolic.quantities.QUANTITIES`, or "all" that exist.
+        quantities: names out of `meanfield.quantities.FORMULAS`, or "all" that exist.
         assume: inequalities such as "tau > m", where the order of knots depends on them. Names are positive (but for
             the slope of leaky-relu, which is any number).
         notation: "Phi" for Φ and ϕ, "erf" for erf, erfc and exp.
@@ -161,7 +161,7 @@ def derivation_of(
     if notation not in NOTATIONS:
         raise DomainError(f"notation {notation!a} is unknown: give one of {', '.join(NOTATIONS)}")
     names = [quantities] if isinstance(quantities, str) else list(quantities)
-    wanted = chosen(names)
+    wanted = _chosen(names)
     subject = read_symbolic(activation, [assume] if isinstance(assume, str) else assume, parameters)
     deriver = _Deriver(subject)
     formulas: dict[str, Formula] = {}
@@ -180,16 +180,26 @@ def derivation_of(
     return Derivation(subject, notation, formulas, missing)
 
 
+def _chosen(names: Sequence[str]) -> list[FormulaQuantity]:
+    """The quantities of those names, each once; "all" is every one."""
+    for name in names:
+        if name != "all" and name not in FORMULAS:
+            raise DomainError(f"{name!a} has no formula: give one of {', '.join(FORMULAS)}, or all")
+    if "all" in names:
+        return list(FORMULAS.values())
+    return [FORMULAS[name] for name in dict.fromkeys(names)]
+
+
 class _Deriver:
-    """The formulas of one activation, by the names of `QUANTITIES`, and what they are made of, each worked out once."""
+    """The formulas of one activation, by the names of `FORMULAS`, and what they are made of, each worked out once."""
 
     def __init__(self, activation: SymbolicActivation) -> None:
         self.activation = activation
         self.on = {symbol: OneVariable(activation.parameters, activation.pieces, symbol) for symbol in (_q, _q_star)}
 
-    def formula(self, quantity: Quantity) -> Formula:
+    def formula(self, quantity: FormulaQuantity) -> Formula:
         """The formula of a quantity, unchecked."""
-        if quantity.continuous:
+        if quantity.on_edge:
             self._require_edge()
         short: Expr = getattr(self, quantity.name)
         candidates = {_V: self.V} | (dict(self._scaled()) if short.has(_rho) else {})

@@ -77,7 +77,7 @@ def _display_over_pages(formula: Formula, known: Collection[Expr]) -> str:
 
 def _rows(formula: Formula, known: Collection[Expr]) -> str:
     """Equations one below the other, aligned; one that fits on a line as it is."""
-    rows = [(formula.quantity.latex, formula.short)]
+    rows = [(formula.quantity.called.mathematics, formula.short)]
     rows += [(write(name).latex, value) for name, value in formula.where.items() if name not in known]
     broken = [(head, [line.latex for line in lines(value, _WIDTH)]) for head, value in rows]
     if len(broken) == 1 and len(broken[0][1]) == 1:

@@ -1,4 +1,4 @@
-"""Gaussian expectations of φ(x), x ~ N(0, q), with symbols in φ: the twin of `meanfield.moments`.
+"""Gaussian expectations of φ(x), x ~ N(0, q), with symbols in φ: the twin of `meanfield.infinite_width.moments`.
 
 Seen from one of its pieces, the base, a piecewise polynomial is the base's polynomial and, from each knot outwards, the
 difference to the next one. Each difference is a polynomial on a half-line, whose moments are known:

@@ -21,7 +21,7 @@ def record(derivation: Derivation) -> dict[str, Any]:
     quantities = [
         {
             "quantity": name,
-            "symbol": formula.quantity.symbol,
+            "symbol": formula.quantity.called.symbol,
             "meaning": formula.quantity.meaning,
             "arguments": [*formula.quantity.arguments, *parameters.symbols],
             "text": write(formula.short).text,

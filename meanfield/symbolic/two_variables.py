@@ -1,4 +1,4 @@
-"""The covariance C(ρ) = E φ(u)φ(v) in closed form, with symbols in φ: the twin of `meanfield.covariance`.
+"""The covariance C(ρ) = E φ(u)φ(v) in closed form, with symbols in φ: the twin of `covariance`.
 
 Seen from a base line, φ(x) = ax + c + N(x), where N is a sum of ramps dᵢ(±(x − tᵢ))₊ and steps ±Jᵢ 1(±(x − tᵢ) > 0),
 one of each a knot, pointing away from the base. The covariances of ramps and steps are known in Φ₂, and the line's

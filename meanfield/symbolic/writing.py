@@ -22,6 +22,7 @@ from sympy import (
     pi,
 )
 
+from meanfield.quantities import QUANTITIES
 from meanfield.symbolic.derivation import Derivation, Formula
 from meanfield.symbolic.functions import Phi, Phi2, phi
 from meanfield.symbolic.names import latex_name, text_name
@@ -42,11 +43,8 @@ _CALLED = {
     "V": ("V", "V"),
 }
 
-_SYMBOLS = {
-    "q_star": ("q*", "q^*"),
-    "sigma_w": ("σ_w", r"\sigma_w"),
-    "sigma_b": ("σ_b", r"\sigma_b"),
-}
+#: Symbols whose names are those of quantities.
+_CALLED_SO = ("q_star", "sigma_w", "sigma_b")
 
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -139,7 +137,7 @@ _LEGEND = {
 def equations(derivation: Derivation, width: int) -> Iterator[list[str]]:
     """Each formula as lines of text, its definitions below it, each definition with the first that needs it."""
     for _, formula, known in derivation.in_order():
-        result = _equation(f"{formula.quantity.symbol} = ", formula.short, width)
+        result = _equation(f"{formula.quantity.called.symbol} = ", formula.short, width)
         definitions = [(write(name).text, value) for name, value in formula.where.items() if name not in known]
         for i, (name, value) in enumerate(definitions):
             start = f"{'     ' if i else 'with '}{name} = "
@@ -269,8 +267,9 @@ def _joined(factors: list[Expr], held: bool = False) -> Written:
 
 def _atom(factor: Expr) -> Written:
     if isinstance(factor, Symbol):
-        text, latex = _SYMBOLS.get(factor.name) or (text_name(factor.name), latex_name(factor.name))
-        return Written(text, latex)
+        if factor.name in _CALLED_SO:
+            return Written(QUANTITIES[factor.name].symbol, QUANTITIES[factor.name].mathematics)
+        return Written(text_name(factor.name), latex_name(factor.name))
     if factor == pi:
         return Written("π", r"\pi")
     if factor == oo:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli.options import Acts
-from meanfield.cli.plot.networks import MRange, Ranges, SlopeRange, TauRange, family
+from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family
 
 if TYPE_CHECKING:
     from meanfield.plot.drawing import Drawing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli.options import Acts, SigmaB, SigmaW, numbers
-from meanfield.cli.plot.networks import MRange, Ranges, SlopeRange, TauRange, family, networks
+from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family, networks
 from meanfield.cli.plot.variance import QStar
 
 if TYPE_CHECKING:

@@ -43,10 +43,10 @@ def design(
       meanfield plot design --sparsity 0.6:0.95:8 --levels 0.4:3:8 --units 300 --depth 30
       meanfield plot design --act clipped-soft-threshold --sparsity 0.6:0.9:13 --levels 0.4:2:9 -o design.pdf
     """
-    from meanfield.escape import Requirement
-    from meanfield.family import Family
+    from meanfield.activations.family import Family
+    from meanfield.design.sweeps import design_map
+    from meanfield.finite_width.escape import Requirement
     from meanfield.plot.design_plane import DesignPlane
-    from meanfield.sweeps import design_map
 
     family = Family(
         act, tuple(name.strip() for name in solve.split(",")), tuple(read_parameters({}, param, number).items())

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from meanfield.atomic_files import require_places, write_whole
 from meanfield.cli.output import as_csv
 from meanfield.errors import OutputError
-from meanfield.whole_files import require_places, write_whole
 
 if TYPE_CHECKING:
     from meanfield.plot.drawing import Drawing

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli.options import numbers, read_parameters
-from meanfield.cli.plot.networks import MRange, Ranges, TauRange
+from meanfield.cli.plot.curves import MRange, Ranges, TauRange
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError, MeanFieldError
 
 if TYPE_CHECKING:
+    from meanfield.design.sweeps import SlopeCurve
     from meanfield.plot.drawing import Drawing
-    from meanfield.sweeps import SlopeCurve
 
 __all__ = ["slope"]
 
@@ -56,8 +56,8 @@ def slope(
       meanfield plot slope --against tau --m 0.5,1,2 --values 0:2:80
     """
     from meanfield.activations.spec import parameters_of
+    from meanfield.design.sweeps import slope_curve
     from meanfield.plot.edge_slopes import EdgeSlopes
-    from meanfield.sweeps import slope_curve
 
     against = against.replace("-", "_")
     texts = read_parameters({"tau": tau, "m": m}, param, lambda _, value: value)

@@ -15,7 +15,7 @@ from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.paths import SignalPaths
+    from meanfield.finite_width.signal_paths import SignalPaths
     from meanfield.plot.drawing import Drawing, Network
 
 __all__ = ["Q0", "Networks", "Rho0", "Samples", "followed", "trajectory"]
@@ -91,7 +91,7 @@ def followed(
     seed: int,
 ) -> tuple[Network, SignalPaths]:
     """The network that the options describe, and its signals from q0, by default from q* or the one nearest to it."""
-    from meanfield.paths import signal_paths
+    from meanfield.finite_width.signal_paths import signal_paths
     from meanfield.plot.drawing import mean_field, star
 
     network = network_of(named, q_star, sigma_w, sigma_b)

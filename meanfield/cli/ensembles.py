@@ -1,0 +1,161 @@
+"""What the commands that draw random networks share: their options, and the experiment that these describe."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meanfield.cli.options import Format, number_of_bytes
+from meanfield.cli.output import progress
+from meanfield.cli.verdicts import network_of
+from meanfield.errors import DomainError, OutputError
+
+if TYPE_CHECKING:
+    from meanfield.activations.spec import NamedActivation
+    from meanfield.finite_width.experiment import Experiment
+    from meanfield.simulation.ensemble import Ensemble
+
+__all__ = [
+    "Conv",
+    "Dask",
+    "Jobs",
+    "Memory",
+    "Networks",
+    "PaddedBy",
+    "Padding",
+    "Rho0",
+    "Size",
+    "WeightLaw",
+    "Weights",
+    "described",
+    "ensemble",
+    "experiment",
+    "format_of",
+]
+
+
+class WeightLaw(StrEnum):
+    """How weights are drawn."""
+
+    gaussian = "gaussian"
+    orthogonal = "orthogonal"
+
+
+class PaddedBy(StrEnum):
+    """What stands around the positions of a layer."""
+
+    circular = "circular"
+    zero = "zero"
+
+
+Networks = Annotated[int, typer.Option("--networks", help="Random networks drawn.")]
+Rho0 = Annotated[float, typer.Option("--rho0", help="Correlation of any two inputs at layer 0.")]
+Conv = Annotated[
+    int | None, typer.Option("--conv", metavar="K", help="Convolutions of K×K weights, K odd.", show_default=False)
+]
+Size = Annotated[
+    int | None,
+    typer.Option("--size", help="Positions along either side, with --conv; default 16.", show_default=False),
+]
+Padding = Annotated[PaddedBy, typer.Option("--padding", help="Around the positions, with --conv.")]
+Weights = Annotated[WeightLaw, typer.Option("--weights", help="How weights are drawn.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", help="Processes; default: one for every processor.", show_default=False)
+]
+Dask = Annotated[
+    str | None,
+    typer.Option("--dask", help="A Dask scheduler, tcp://host:8786, or local.", show_default=False),
+]
+Memory = Annotated[str, typer.Option("--memory", help="Bound on all arrays in use at once.")]
+
+_ENDINGS = {
+    ".json": Format.json,
+    ".csv": Format.csv,
+    ".tex": Format.latex,
+    ".md": Format.markdown,
+    ".txt": Format.table,
+}
+#: Of convolutional layers, where none is given.
+_SIZE = 16
+
+
+def experiment(
+    named: NamedActivation,
+    q_star: float,
+    sigma_w: float | None,
+    sigma_b: float,
+    q0: float | None,
+    conv: int | None,
+    size: int | None,
+    padding: PaddedBy,
+    weights: WeightLaw,
+    **asked: Any,
+) -> Experiment:
+    """What the options describe: the network, at its fixed point q* > 0 nearest to `q_star` if it has one.
+
+    Raises:
+        DomainError: positions without a convolution over them, and what `Experiment` refuses.
+    """
+    from meanfield.finite_width.experiment import Experiment
+    from meanfield.infinite_width.edge import EdgeOfChaos
+    from meanfield.infinite_width.stability import diagnose
+
+    if conv is None and (size is not None or padding is not PaddedBy.circular):
+        given = f"--size {size}" if size is not None else f"--padding {padding}"
+        raise DomainError(f"{given} is of convolutional layers: give --conv 3 too, or leave it out")
+    network = network_of(named, q_star, sigma_w, sigma_b)
+    if isinstance(network, EdgeOfChaos):
+        mean_field, star = network.mean_field, float(network.q_star)
+    else:
+        point = diagnose(network, q_star).fixed_point
+        mean_field, star = network, point.q if point else 0.0
+    return Experiment(
+        mean_field,
+        start=q0 if q0 is not None else star or q_star,
+        kernel=1 if conv is None else conv,
+        size=1 if conv is None else _SIZE if size is None else size,
+        padding=padding.value,
+        weights=weights.value,
+        q_star=star or None,
+        **asked,
+    )
+
+
+def format_of(path: Path) -> Format:
+    """The format that the ending of a file asks for.
+
+    Raises:
+        OutputError: it asks for none.
+    """
+    if path.suffix not in _ENDINGS:
+        raise OutputError(f"{path} has no ending that says what to write: give one of {' '.join(_ENDINGS)}")
+    return _ENDINGS[path.suffix]
+
+
+def ensemble(asked: Experiment, label: str, jobs: int | None, dask: str | None, memory: str, **record: Any) -> Ensemble:
+    """The networks asked for, with a bar while they are drawn."""
+    from meanfield.simulation.ensemble import simulate
+
+    allowed = number_of_bytes("--memory", memory)
+    workers = -1 if jobs is None else jobs
+    with progress("random networks", asked.networks) as advance:
+        return simulate(asked, label=label, jobs=workers, dask=dask, memory=allowed, advance=advance, **record)
+
+
+def described(asked: Experiment) -> str:
+    """The networks of an experiment in words."""
+    e, network = asked, asked.network
+    shape = "dense" if e.is_dense else f"{e.kernel}x{e.kernel} convolutional"
+    over = "" if e.is_dense else f" on {e.size}x{e.size} positions ({e.padding} padding)"
+    count = f"{e.networks} {shape} network{'s' if e.networks > 1 else ''}"
+    kind = {"gaussian": "Gaussian", "orthogonal": "orthogonal"}[e.weights]
+    how = ", drawn as chains" if e.method == "chain" else ""
+    where = "no fixed point q* > 0" if e.q_star is None else f"q* = {e.q_star:.6g}"
+    return (
+        f"{count} of width {e.width}, depth {e.depth}{over}, {kind} weights{how}; "
+        f"σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}, {where}, q = {e.start:.6g} at layer 0, "
+        f"seed {e.seed}."
+    )

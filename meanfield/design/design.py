@@ -1,0 +1,266 @@
+"""From what an activation should do to its parameters: sparsity gives τ, stability gives m.
+
+In a family such as clipped-relu(tau, m) the first open parameter is found from the sparsity P(φ = 0) at q*, the second
+from the slope V'(q*) on the edge of chaos, or from the escape probability at a given width and depth; σ_w and σ_b
+follow. All solutions are found, and where there is none the reachable range. docs/theory.md, section 9.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from meanfield.activations.family import Family
+from meanfield.activations.spec import NamedActivation
+from meanfield.design.crossings import Crossings, crossings
+from meanfield.errors import ActivationError, DomainError, MeanFieldError, NoDesign, NoEdgeOfChaos
+from meanfield.finite_width.escape import Escapes, Requirement, escapes, is_safe
+from meanfield.infinite_width.bisection import decimals, first_index
+from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos, require_signal, slope_on_edge
+from meanfield.infinite_width.fixed_points import basin
+from meanfield.infinite_width.moments import sparsity as share_of_zeros
+from meanfield.infinite_width.stability import edge_fixed_point
+
+__all__ = ["Design", "designs", "safe_designs", "sparse_values"]
+
+Values = dict[str, float]
+
+#: The largest clip level tried, in standard deviations of a pre-activation: nothing ever reaches it.
+_HIGHEST_CLIP = 10.0
+#: Levels tried from there downwards are this ratio apart; the largest safe one is then found to three digits.
+_RATIO, _TRIES = 1.15, 60
+#: A sparsity that changes by less than this does not depend on the parameter.
+_MET = 1e-12
+
+
+@dataclass(frozen=True)
+class Design:
+    """An activation as asked for, with its initialisation.
+
+    Attributes: `values` of the parameters that were open; `activation`, the member of the family; `edge`, its edge of
+    chaos at q*; `networks`, the random networks that it was designed for, if it was for a width and depth.
+    """
+
+    values: Mapping[str, float]
+    activation: NamedActivation
+    edge: EdgeOfChaos
+    networks: Escapes | None = None
+
+    @property
+    def q_V_double_prime(self) -> float:
+        """q*V''(q*), which a change of units leaves as it is, unlike V''(q*)."""
+        return self.edge.q_star * self.edge.V_double_prime
+
+    @property
+    def q_chi_1_prime(self) -> float:
+        """q*χ₁'(q*), likewise."""
+        return self.edge.q_star * float(self.edge.mean_field.dchi1(self.edge.q_star))
+
+    @cached_property
+    def basin(self) -> tuple[float, float]:
+        """The interval of variances that tend to q*."""
+        return basin(self.edge.mean_field.fixed_points(), edge_fixed_point(self.edge))
+
+    @property
+    def relative_values(self) -> dict[str, float]:
+        """The parameters that were open over √q*, their values in units in which q* = 1."""
+        return {name: value / math.sqrt(self.edge.q_star) for name, value in self.values.items()}
+
+    @property
+    def relative_sigma_b(self) -> float:
+        """σ_b/√q*, likewise."""
+        return self.edge.sigma_b / math.sqrt(self.edge.q_star)
+
+    @property
+    def relative_basin(self) -> tuple[float, float]:
+        """The basin over q*, likewise."""
+        low, high = self.basin
+        return low / self.edge.q_star, high / self.edge.q_star
+
+
+def designs(
+    family: Family, *, sparsity: float | None = None, slope: float | None = None, q_star: float = 1.0
+) -> list[Design]:
+    """Every member of the family with this sparsity and this V'(q*) on the edge of chaos at q*.
+
+    With two open parameters both are given, with one either.
+
+    Raises:
+        NoDesign: there is none; the message gives the range that the family reaches.
+        DomainError: q_star, sparsity or slope is out of range, or the conditions are not as many as open parameters.
+    """
+    _require_conditions(family, sparsity, slope is not None, q_star)
+    if slope is not None and not math.isfinite(slope):
+        raise DomainError(f"slope = {slope:g} is no value of V'(q*): give a finite number, below 1 for a stable q*")
+    last = family.open[-1]
+    solutions: list[Values] = []
+    if slope is None:
+        assert sparsity is not None
+        solutions = [{last: root} for root in sparse_values(family, last, (), sparsity, q_star)]
+    else:
+        for chosen in _branches(family, sparsity, q_star):
+
+            def slope_at(value: float, chosen: Values = chosen) -> float:
+                return _sparsity_and_slope(family, (*chosen.items(), (last, value)), q_star)[1]
+
+            found = crossings(slope_at, slope, math.sqrt(q_star))
+            solutions += [{**chosen, last: root} for root in found.roots]
+        if not solutions:
+            raise _no_roots(family, found, "V'(q*)", slope, last, chosen, q_star)
+    results, refusals = [], []
+    for values in solutions:
+        member = family.member(values)
+        try:
+            results.append(Design(values, member, edge_of_chaos(member.phi, q_star)))
+        except NoEdgeOfChaos as refusal:
+            refusals.append(f"{member.label}: {refusal}")
+    if not results:
+        raise NoDesign("\n".join(refusals))
+    return results
+
+
+def safe_designs(
+    family: Family, requirement: Requirement, *, sparsity: float | None = None, q_star: float = 1.0
+) -> list[Design]:
+    """With this sparsity, the members with the largest clip level that meets the requirement with half the risk.
+
+    Half, so that the design is safe with other random networks too. The last open parameter is the clip level, found to
+    three digits; one before it is found from `sparsity`.
+
+    Raises:
+        NoDesign: no level is safe, or every one is; or the sparsity is out of reach.
+        DomainError: q_star or sparsity is out of range, or the conditions are not as many as open parameters.
+    """
+    _require_conditions(family, sparsity, True, q_star)
+    results = []
+    clip = family.open[-1]
+    for chosen in _branches(family, sparsity, q_star):
+
+        def edge_at(m: float, chosen: Values = chosen) -> EdgeOfChaos | None:
+            try:
+                return edge_of_chaos(family.member({**chosen, clip: m}).phi, q_star)
+            except MeanFieldError:
+                return None
+
+        for m in _safe_levels(edge_at, requirement, q_star):
+            if edge := edge_at(m):
+                networks = escapes(edge.mean_field, q_star, requirement)
+                # What was found from fewer networks may just fail with all of them.
+                if networks.probability <= requirement.careful.risk:
+                    values = {**chosen, clip: m}
+                    results.append(Design(values, family.member(values), edge, networks))
+                    break
+    if not results:
+        r = requirement
+        raise NoDesign(
+            f"no {family.open[-1]} keeps the signal of {family.spec} at width {r.width}, depth {r.depth} with a risk "
+            f"of {r.risk:g}: give more width, less depth or a higher risk"
+        )
+    return results
+
+
+def _require_conditions(family: Family, sparsity: float | None, second: bool, q_star: float) -> None:
+    require_signal(q_star)
+    if sparsity is not None and not (0 < sparsity < 1):
+        raise DomainError(f"sparsity = {sparsity:g} is not a share of zeros: give 0 < sparsity < 1")
+    if (sparsity is not None) + second == len(family.open):
+        return
+    if len(family.open) == 2:
+        first, last = family.open
+        raise DomainError(
+            f"{first} and {last} are open: give a sparsity, which sets {first}, and a slope or a width and depth, "
+            f"which sets {last}"
+        )
+    raise DomainError(
+        f"{family.open[0]} alone is open: it can meet a sparsity, or a slope, or a width and depth; give one of them"
+    )
+
+
+def _branches(family: Family, sparsity: float | None, q_star: float) -> list[Values]:
+    """The values of the first open parameter that meet the sparsity; one empty choice where there is none to make."""
+    if len(family.open) == 1:
+        return [{}]
+    assert sparsity is not None
+    first, last = family.open
+    scale = math.sqrt(q_star)
+    roots = sparse_values(family, first, ((last, scale),), sparsity, q_star)
+    for factor in (0.1, 0.5, 2.0, 10.0):
+        share, _ = _sparsity_and_slope(family, ((first, roots[0]), (last, factor * scale)), q_star)
+        if abs(share - sparsity) > _MET:
+            raise ActivationError(
+                f"the sparsity of {family.spec} changes with {last} as well as {first}: give one of them a value and "
+                "solve for the other"
+            )
+    return [{first: root} for root in roots]
+
+
+@lru_cache(maxsize=1024)
+def sparse_values(
+    family: Family, name: str, others: tuple[tuple[str, float], ...], sparsity: float, q_star: float
+) -> tuple[float, ...]:
+    """Every value ≥ 0 of one parameter at which P(φ = 0) at q* is `sparsity`; `others` are values of other open ones.
+
+    Raises:
+        NoDesign: there is none.
+    """
+    found = crossings(
+        lambda value: _sparsity_and_slope(family, ((name, value), *others), q_star)[0], sparsity, math.sqrt(q_star)
+    )
+    if not found.roots:
+        raise _no_roots(family, found, "the sparsity", sparsity, name, dict(others), q_star)
+    return found.roots
+
+
+def _no_roots(
+    family: Family, found: Crossings, quantity: str, value: float, name: str, others: Values, q_star: float
+) -> NoDesign:
+    """What to say of a condition without solutions: what is in reach."""
+    if math.isnan(found.low):
+        # Where the activation itself is at fault, that is what there is to say.
+        family.member({name: math.sqrt(q_star), **others})
+        return NoDesign(f"no {name} gives {quantity} a value: the activation has jumps, or no slope in reach of q*")
+    if found.flat:
+        low, high = found.flat[0]
+        return NoDesign(f"{quantity} is {value:g} for every {name} from {low:g} to {high:g}: none is singled out")
+    if found.high - found.low <= _MET:
+        return NoDesign(f"{quantity} is {found.low:g} whatever {name}: ask for another condition")
+    return NoDesign(
+        f"no {name} makes {quantity} {value:g}: over {name} >= 0 it reaches from {found.low:.6g} to {found.high:.6g}"
+    )
+
+
+@lru_cache(maxsize=4096)
+def _sparsity_and_slope(family: Family, values: tuple[tuple[str, float], ...], q_star: float) -> tuple[float, float]:
+    """P(φ = 0) and V'(q*) on the edge of chaos; NaN where there is no such member, or it has no such edge."""
+    try:
+        phi = family.member(dict(values)).phi
+    except ActivationError:
+        return math.nan, math.nan
+    share = float(share_of_zeros(phi, q_star))
+    try:
+        return share, slope_on_edge(phi, q_star) if phi.is_continuous else math.nan
+    except ZeroDivisionError:
+        return share, math.nan
+
+
+def _safe_levels(
+    edge_at: Callable[[float], EdgeOfChaos | None], requirement: Requirement, q_star: float
+) -> Iterator[float]:
+    """The largest clip level of three digits that seems safe, then lower ones."""
+
+    def safe(m: float) -> bool:
+        edge = edge_at(m)
+        return edge is not None and is_safe(edge.mean_field, q_star, requirement.careful)
+
+    tried = [_HIGHEST_CLIP * math.sqrt(q_star) / _RATIO**n for n in range(_TRIES)]
+    low = next((n for n, m in enumerate(tried) if safe(m)), None)
+    if low is None:
+        return
+    if low == 0:
+        raise NoDesign(
+            f"at width {requirement.width}, depth {requirement.depth} it is safe without a clip: none is needed"
+        )
+    levels = decimals(3, tried[low] / 10, math.nextafter(tried[low - 1], 0))
+    yield from levels[first_index(len(levels), lambda n: safe(levels[n])) :]

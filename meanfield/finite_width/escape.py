@@ -1,0 +1,191 @@
+"""How likely a network of given width and depth is to lose its signal: the escape probability.
+
+A network has lost it when the variance of its last layer lies outside [q*/f, f q*]. That covers every mechanism at
+once: another basin, a runaway, a random walk. docs/theory.md, section 8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.domain import require_count
+from meanfield.errors import DomainError
+from meanfield.finite_width.variance_chain import takes_normal_steps, trajectories
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import second_moment
+
+__all__ = ["Escapes", "Requirement", "escapes", "is_safe", "wilson_interval"]
+
+Array = NDArray[np.float64]
+
+#: Trajectories are kept whole; this many numbers fill 0.4 GB, and what is made of them as much again, twice.
+_MOST_NUMBERS = 50_000_000
+#: Variances up to this, and down to its inverse, have sixth moments that are doubles with room to spare.
+_FURTHEST = 1e40
+#: Chains that often tell enough: if none of them escapes, the interval ends at 0.4 %.
+_FEW = 1024
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What is asked of a network: at this width and depth, at most a share `risk` of random networks may escape.
+
+    Attributes:
+        width: N ≥ 1, units in each layer.
+        depth: L ≥ 1, layers.
+        within: f > 1; a variance outside [q*/f, f q*] at layer L has escaped.
+        risk: the share allowed, between 0 and 1.
+        chains: random networks drawn, ≥ 1.
+        seed: of the random numbers, ≥ 0.
+
+    Raises:
+        DomainError: a number out of range.
+    """
+
+    width: int
+    depth: int
+    within: float = 2.0
+    risk: float = 0.01
+    chains: int = 4096
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("width", 1), ("depth", 1), ("chains", 1), ("seed", 0)):
+            label = "chains (--escapes)" if name == "chains" else name
+            require_count(label, getattr(self, name), lowest)
+        if not (1 < self.within < math.inf):
+            raise DomainError(f"within = {self.within:g} is out of range: give a factor > 1")
+        if not (0 < self.risk < 1):
+            raise DomainError(f"risk = {self.risk:g} is not a probability to allow: give 0 < risk < 1")
+        if self.chains * (self.depth + 1) > _MOST_NUMBERS:
+            raise DomainError(
+                f"{self.chains} chains of {self.depth} layers do not fit in memory: give chains times depth <= "
+                f"{_MOST_NUMBERS:g}"
+            )
+
+    @property
+    def careful(self) -> Requirement:
+        """The same with half the risk: what is recommended is to hold for other random networks too."""
+        return replace(self, risk=self.risk / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Escapes:
+    """What became of the chains.
+
+    Attributes:
+        requirement: what was asked.
+        variances: K by layer and chain, shape (depth + 1, chains).
+        outside: how many have escaped at each layer, shape (depth + 1,).
+        normal: whether a layer was drawn as one normal number, which is proven close, rather than N.
+    """
+
+    requirement: Requirement
+    variances: Array
+    outside: NDArray[np.int_]
+    normal: bool
+
+    @property
+    def shares(self) -> Array:
+        """The share of chains that have escaped at each layer, shape (depth + 1,)."""
+        shares: Array = self.outside / self.variances.shape[1]
+        return shares
+
+    @property
+    def probability(self) -> float:
+        """The share of chains that have escaped at the last layer."""
+        return float(self.shares[-1])
+
+    @cached_property
+    def mean(self) -> Array:
+        """The mean of K over the chains at each layer, shape (depth + 1,)."""
+        return np.asarray(self.variances.mean(axis=1))
+
+    @cached_property
+    def sd(self) -> Array:
+        """The standard deviation of K over the chains at each layer, shape (depth + 1,)."""
+        return np.asarray(self.variances.std(axis=1))
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the escape probability."""
+        return wilson_interval(int(self.outside[-1]), self.variances.shape[1])
+
+    @property
+    def safe_depth(self) -> int:
+        """The deepest layer up to which the share escaped is at most half the risk at every layer."""
+        allowed = self.shares <= self.requirement.careful.risk
+        return len(allowed) - 1 if allowed.all() else int(np.argmin(allowed)) - 1
+
+
+def escapes(
+    network: MeanField,
+    q_star: float,
+    requirement: Requirement,
+    start: float | None = None,
+    *,
+    first: int = 0,
+    normal: bool | None = None,
+    advance: Callable[[int], object] | None = None,
+) -> Escapes:
+    """Random networks of the required width and depth, and how many have left q*.
+
+    `start` is their variance at layer 0, by default q*; `first`, `normal` and `advance` are those of
+    `trajectories`; by default normal steps are taken where they are proven close at q* and at `start`.
+
+    Raises:
+        DomainError: variances so small or large that their sixth moments are no doubles.
+    """
+    r = requirement
+    begin = q_star if start is None else start
+    for name, value in (
+        ("q*", q_star),
+        ("the variance at layer 0", begin),
+        ("E φ² at q*", float(second_moment(network.activation, q_star))),
+    ):
+        if not (1 / _FURTHEST <= value <= _FURTHEST):
+            raise DomainError(
+                f"{name} = {value:g} is beyond what random networks are drawn for: measure x and φ in other units, so "
+                f"that it lies between {1 / _FURTHEST:g} and {_FURTHEST:g}"
+            )
+    if normal is None:
+        normal = all(takes_normal_steps(network, q, r.width) for q in (q_star, begin))
+    variances = trajectories(
+        network,
+        begin,
+        r.width,
+        r.depth,
+        r.chains,
+        r.seed,
+        first=first,
+        normal=normal,
+        advance=advance,
+    )
+    outside = (variances < q_star / r.within) | (variances > q_star * r.within)
+    return Escapes(r, variances, np.count_nonzero(outside, axis=1), normal)
+
+
+def is_safe(network: MeanField, q_star: float, requirement: Requirement, start: float | None = None) -> bool:
+    """Whether at most the share `risk` escapes, from no more chains than it takes to tell with 95 % confidence."""
+    outside = chains = 0
+    while True:
+        more = min(max(chains, _FEW), requirement.chains - chains)
+        found = escapes(network, q_star, replace(requirement, chains=more), start, first=chains)
+        outside, chains = outside + int(found.outside[-1]), chains + more
+        low, high = wilson_interval(outside, chains)
+        if chains == requirement.chains or not (low <= requirement.risk <= high):
+            return outside <= requirement.risk * chains
+
+
+def wilson_interval(count: int, total: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a probability, from `count` successes in `total` trials."""
+    from scipy.stats import binomtest
+
+    low, high = binomtest(count, total).proportion_ci(0.95, method="wilson")
+    return float(low), float(high)

@@ -1,0 +1,203 @@
+"""The variance of a signal in networks of finite width, layer by layer: an exact Markov chain in one dimension.
+
+Given the activations of one layer, the pre-activations of the next are independent N(0, K): the weights are Gaussian,
+so only K is handed on,
+
+    K' = σ_b² + σ_w²/N · Σⱼ φ(√K zⱼ)²,   z standard normal, j = 1…N.
+
+A layer costs N normal numbers instead of the N² weights of a network, and nothing is approximated. For very wide
+networks the sum is normal to within a proven bound, and one number stands for N. docs/theory.md, section 8.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import fourth_moment, second_moment, sixth_moment
+
+__all__ = [
+    "RUNAWAY",
+    "in_blocks",
+    "normal_step_error",
+    "outputs",
+    "parts",
+    "step_variance",
+    "takes_normal_steps",
+    "trajectories",
+]
+
+Array = NDArray[np.float64]
+
+#: Chains that share one stream of random numbers, of exact and of normal steps.
+_BLOCK, _NORMAL_BLOCK = 256, 1024
+#: Normal numbers drawn at once: they and what φ makes of them stay in cache.
+_PART = 8192
+#: Up to this many knots φ is worked out piece by piece, a few passes over x each.
+_FEW_KNOTS = 8
+#: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
+RUNAWAY = 1e200
+#: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
+#: bound is worst-case: what separates the two in truth, the skewness, is about a seventh of it.
+_NORMAL = 0.02
+#: Rounding of a moment relative to its size.
+_ROUNDING = 1e-13
+#: I. G. Shevtsova's constant in the theorem of Berry and Esseen, for equal laws (2011).
+_BERRY_ESSEEN = 0.4748
+
+
+def trajectories(
+    network: MeanField,
+    start: float,
+    width: int,
+    depth: int,
+    chains: int,
+    seed: int = 0,
+    *,
+    first: int = 0,
+    normal: bool = False,
+    advance: Callable[[int], object] | None = None,
+) -> Array:
+    """K in layers 0…depth of `chains` random networks that start at the variance `start`, shape (depth + 1, chains).
+
+    The same numbers for the same seed, however many processors there are. `first` chains of a seed, a multiple of
+    1024, may be left out. `normal` steps cost nothing however wide the network, and are close where
+    `takes_normal_steps` says so. `advance` is called with the number of chains done since the last call.
+    """
+    step = _normal_step if normal else _exact_step
+
+    def block(random: np.random.Generator, size: int) -> Array:
+        variances = np.empty((depth + 1, size))
+        variances[0] = start
+        for layer in range(depth):
+            variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), RUNAWAY)
+        return variances
+
+    return in_blocks(block, chains, seed, _NORMAL_BLOCK if normal else _BLOCK, first=first, advance=advance)
+
+
+def in_blocks(
+    block: Callable[[np.random.Generator, int], Array],
+    chains: int,
+    seed: int,
+    most: int = _BLOCK,
+    *,
+    first: int = 0,
+    advance: Callable[[int], object] | None = None,
+) -> Array:
+    """What `block` draws for `chains` chains, `most` at a time, in threads; the chains are its last axis.
+
+    `block` is called with random numbers and a number of chains, where floating-point errors are ignored. Every block
+    has a stream of its own, so that the result does not depend on how many threads there are. `first`, a multiple of
+    `most`, and `advance` are those of `trajectories`.
+    """
+    sizes = [min(most, chains - done) for done in range(0, chains, most)]
+
+    def drawn(index: int, size: int) -> Array:
+        random = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return block(random, size)
+
+    from concurrent.futures import ThreadPoolExecutor
+
+    blocks = []
+    with ThreadPoolExecutor(min(_processors(), len(sizes))) as workers:
+        try:
+            for some in workers.map(drawn, count(first // most), sizes):
+                blocks.append(some)
+                if advance:
+                    advance(some.shape[-1])
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)
+    return np.concatenate(blocks, axis=-1)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _exact_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
+    root, total = np.sqrt(variance), np.zeros_like(variance)
+    for some, units in parts(len(variance), width):
+        inputs = random.standard_normal((len(root[some]), units))
+        inputs *= root[some, None]
+        activations = outputs(network.activation, inputs)
+        total[some] += np.einsum("ij,ij->i", activations, activations)
+    return network.sigma_b**2 + network.sigma_w**2 * (total / width)
+
+
+def parts(chains: int, width: int) -> Iterator[tuple[slice, int]]:
+    """Which chains to work on at once, and on how many units of each, until all of `width` are done."""
+    for first in range(0, width, _PART):
+        units = min(_PART, width - first)
+        rows = _PART // units
+        for chain in range(0, chains, rows):
+            yield slice(chain, chain + rows), units
+
+
+def outputs(phi: PiecewiseLinear, x: Array) -> Array:
+    """φ(x), piece by sloping piece: with few knots twice as fast as looking for the piece of every x."""
+    knots, jumps = phi.knots, phi.jumps
+    if not knots or len(knots) > _FEW_KNOTS:
+        return phi(x)
+    total = np.full_like(x, phi.left_values[0])
+    for a, left, right in zip(phi.slopes, (None, *knots), (*knots, None), strict=True):
+        if a:
+            # How far x goes into the piece: counted from the first knot, and so negative, on the piece before it.
+            part = np.clip(x, left, right)
+            part -= knots[0] if left is None else left
+            total += part if a == 1 else np.multiply(part, a, out=part)
+    for t, jump in zip(knots, jumps, strict=True):
+        if jump:
+            total += jump * (x >= t)
+    return total
+
+
+def _normal_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
+    mean, spread = np.asarray(network.V(variance)), np.sqrt(step_variance(network, variance) / width)
+    step = np.maximum(mean + spread * random.standard_normal(len(variance)), network.sigma_b**2)
+    # Where the moments overflow the variance has run away, and stays so.
+    return np.where(np.isfinite(spread), step, RUNAWAY)
+
+
+def step_variance(network: MeanField, q: Array | float) -> Array:
+    """S(q) = σ_w⁴ Var φ(√q z)²: a layer of N units kicks the variance by √(S/N)."""
+    phi = network.activation
+    square, fourth = np.asarray(second_moment(phi, q)), np.asarray(fourth_moment(phi, q))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        # As a share of the square of E φ², which alone may be too small or large to square.
+        share = np.maximum(fourth / square / square - 1, 0.0)
+        spread: Array = np.where(square > 0, np.square(network.sigma_w**2 * square) * share, 0.0)
+    return spread
+
+
+def normal_step_error(network: MeanField, q: float, width: int) -> float:
+    """A bound on the distance between the distribution functions of K' given K = q and of the normal law.
+
+    Berry and Esseen: at most 0.4748 E|Y − EY|³/(√N (Var Y)^(3/2)) with Y = φ². As Y ≥ 0, E|Y − EY|³ is at most the
+    third central moment and twice (EY)³. 0 where Y is constant, for then nothing is random; ∞ where the moments are
+    beyond the doubles.
+    """
+    phi = network.activation
+    mean = float(second_moment(phi, q))
+    if not mean:
+        return 0.0
+    second, third = float(fourth_moment(phi, q)) / mean / mean, float(sixth_moment(phi, q)) / mean / mean / mean
+    if not (1 - _ROUNDING <= second <= third < math.inf):
+        return math.inf
+    variance = second - 1
+    if variance <= _ROUNDING:
+        return 0.0
+    return _BERRY_ESSEEN * (third - 3 * second + 4) / (variance * math.sqrt(variance * width))
+
+
+def takes_normal_steps(network: MeanField, start: float, width: int) -> bool:
+    """Whether a layer at the variance `start` is proven normal to two per cent, so that one number may stand for N."""
+    return normal_step_error(network, start, width) <= _NORMAL

@@ -1,0 +1,172 @@
+"""Fixed points of the variance map and of the correlation map, all of them, and what each does to a signal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.roots import Root, find_roots
+
+__all__ = [
+    "CorrelationFixedPoint",
+    "FixedPoint",
+    "Kind",
+    "basin",
+    "correlation_fixed_points",
+    "variance_fixed_points",
+    "variance_grid",
+]
+
+Array = NDArray[np.float64]
+
+#: What a fixed point does: attracts, repels, attracts from one side only, or leaves everything where it is.
+Kind = Literal["stable", "unstable", "half-stable (from below)", "half-stable (from above)", "neutral"]
+
+#: Points per unit of ln q where knots matter: exp(−t²/2q) changes over one unit, and two such terms of opposite
+#: sign cross once in it.
+_DENSITY = 32
+#: Points per unit of ln q elsewhere, where V is a power of q; they keep the brackets short.
+_SPARSE = 0.5
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A q with V(q) = q.
+
+    `slope` V'(q), `curvature` V''(q), `kind` what a nearby q does over layers. Where V is the identity on a whole
+    interval, that interval is [q, until] and the kind is neutral; elsewhere `until` equals `q`.
+    """
+
+    q: float
+    slope: float
+    curvature: float
+    kind: Kind
+    until: float
+
+    @property
+    def depth_scale(self) -> float:
+        """ξ_q = −1/ln|V'(q)|, the layers over which a deviation falls by a factor e; ∞ where it does not."""
+        if abs(self.slope) >= 1:
+            return math.inf
+        return -1 / math.log(abs(self.slope)) if self.slope else 0.0
+
+
+@dataclass(frozen=True)
+class CorrelationFixedPoint:
+    """A ρ with R(ρ) = ρ; the fields are those of `FixedPoint`."""
+
+    rho: float
+    slope: float
+    curvature: float
+    kind: Kind
+    until: float
+
+
+def variance_grid(phi: PiecewiseLinear) -> Array:
+    """Variances at which to look for roots of what φ's knots make: 0, then to 1e300, fine where any knot matters."""
+    scales = [2 * math.log(abs(t)) for t in phi.knots if t] or [0.0]
+    first, last = math.log(1e-306), math.log(1e306)
+    low, high = max(min(scales) - math.log(2000), first), max(scales) + math.log(1e4)
+    fine = np.linspace(low, high, math.ceil((high - low) * _DENSITY))
+    below = np.linspace(first, low, math.ceil((low - first) * _SPARSE), endpoint=False)
+    above = np.linspace(high, last, math.ceil((last - high) * _SPARSE))[1:]
+    return np.concatenate([[0.0], np.exp(below), np.exp(fine), np.exp(above)])
+
+
+@lru_cache(maxsize=256)
+def variance_fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
+    """Every fixed point of V on [0, ∞), ascending; none if V(q) > q throughout. docs/theory.md, section 5.
+
+    A fixed point whose V(q) − q stays below rounding on both sides is reported once, as a tangency.
+    """
+
+    def growth(q: Array) -> Array:
+        return np.asarray(network.V(q)) - q
+
+    def growth_d1(q: Array) -> Array:
+        return np.asarray(network.dV(q)) - 1
+
+    def growth_d2(q: Array) -> Array:
+        return np.asarray(network.d2V(q))
+
+    def scale(q: Array) -> Array:
+        size: Array = np.maximum(q, np.asarray(network.V(q)))
+        return size
+
+    roots = find_roots([growth, growth_d1, growth_d2], variance_grid(network.activation), scale)
+    points = []
+    for root in roots:
+        if root.before and not root.after:
+            continue  # at the end of the grid, which stands for infinity, V(q)/q has only come close to 1
+        until = math.inf if root.until > root.x else root.x
+        slope = float(network.dV(root.x))
+        points.append(FixedPoint(root.x, slope, float(network.d2V(root.x)), _kind(root, slope), until))
+    return tuple(points)
+
+
+def basin(points: Sequence[FixedPoint], point: FixedPoint) -> tuple[float, float]:
+    """The ends of the interval of variances that tend to `point`, one of all fixed points `points` of a network.
+
+    The nearest fixed points on either side, 0 and ∞ where there is none; the point itself on a side that it repels.
+    Where V falls between them the ends are those of the region that V moves towards `point`, which a single step may
+    still overshoot.
+    """
+    if point.kind in ("unstable", "neutral"):
+        return point.q, point.q
+    others = sorted(p.q for p in points)
+    if others:
+        others.remove(min(others, key=lambda q: abs(q - point.q)))
+    below = max((q for q in others if q < point.q), default=0.0)
+    above = min((q for q in others if q > point.q), default=math.inf)
+    return (
+        point.q if point.kind == "half-stable (from above)" else below,
+        point.q if point.kind == "half-stable (from below)" else above,
+    )
+
+
+def correlation_fixed_points(network: MeanField, q: float) -> tuple[CorrelationFixedPoint, ...]:
+    """Every fixed point of R(·; q) on [−1, 1], ascending. ρ = 1 is always one.
+
+    Solved in ε = 1 − ρ, so that a fixed point close to 1 keeps its digits.
+
+    Raises:
+        UndefinedCorrelation: V(q) = 0.
+    """
+
+    def mapped(level: Callable[[Array, float], object], sign: float, constant: float) -> Callable[[Array], Array]:
+        return lambda eps: sign * np.asarray(level(1 - eps, q), dtype=float) + constant
+
+    def growth(eps: Array) -> Array:
+        return np.asarray(network.one_minus_R(eps, q)) - eps
+
+    near_one = np.exp(np.linspace(math.log(1e-16), 0, 37 * 8))
+    near_minus_one = 2 - near_one[near_one > 1e-10]
+    grid = np.concatenate([[0.0], near_one, near_minus_one[::-1], [2.0]])
+    roots = find_roots([growth, mapped(network.dR, 1.0, -1.0), mapped(network.d2R, -1.0, 0.0)], grid, lambda eps: eps)
+    points = []
+    for root in roots:
+        rho, until = 1 - root.until, 1 - root.x
+        slope = float(network.dR(until, q))
+        # ε runs against ρ: its "above" is ρ's "below".
+        turned = Root(rho, -root.after, -root.before, until)
+        points.append(CorrelationFixedPoint(rho, slope, float(network.d2R(until, q)), _kind(turned, slope), until))
+    return tuple(points[::-1])
+
+
+def _kind(root: Root, slope: float) -> Kind:
+    if not root.before and not root.after:
+        return "neutral"
+    attracts_below, attracts_above = root.before > 0 or not root.before, root.after < 0 or not root.after
+    if attracts_below and attracts_above:
+        return "stable" if slope > -1 else "unstable"
+    if not root.before or not root.after or root.before != root.after:
+        return "unstable"
+    return "half-stable (from below)" if attracts_below else "half-stable (from above)"

@@ -1,0 +1,228 @@
+"""Whether a deep network keeps its signal at a fixed point: one word, the mechanism, and the remedy.
+
+Around a fixed point the variance obeys q → q* + V'(q*)(q − q*) + ½V''(q*)(q − q*)², and a finite network kicks q at
+every layer. |V'| < 1 contracts the kicks; V' = 1 does not, and V'' ≠ 0 then drives q away on one side. That is the
+instability of shifted ReLU and soft threshold, whose kinks lie where φ = 0 and so leave V'(q*) = 1 on the edge of
+chaos; clipping them adds kinks where φ = m > 0, and V' < 1 (Price et al. 2024; docs/theory.md, section 6).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.infinite_width.edge import EdgeOfChaos, require_signal
+from meanfield.infinite_width.fixed_points import FixedPoint
+from meanfield.infinite_width.mean_field import MeanField
+
+__all__ = [
+    "FAR",
+    "Diagnosis",
+    "Phase",
+    "Verdict",
+    "diagnose",
+    "diagnose_edge",
+    "edge_fixed_point",
+    "off_the_edge",
+    "phase",
+    "phases",
+    "verdict",
+    "words",
+]
+
+Phase = Literal["ordered", "edge of chaos", "chaotic"]
+
+#: V' this close to 1 counts as 1, and χ₁ likewise: the pull back (or push away) would take over 100 layers to show,
+#: so the curvature decides. It also makes an edge of chaos typed with five digits, whose tangency they split into
+#: two fixed points or none, what it is meant to be.
+MARGIN = 1e-2
+#: Stands for q → ∞, where no fixed point keeps q.
+FAR = 1e280
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word`, `explanation`: the mechanism in a sentence; `remedy`: what to do, or None.
+
+    For any width and depth the word is stable, neutral or unstable; for a given one safe, fragile, neutral or
+    unstable. The explanation and the remedy are sentences for a person.
+    """
+
+    word: Literal["stable", "neutral", "unstable", "safe", "fragile"]
+    explanation: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything `meanfield check` says of a network.
+
+    `fixed_points`: all of V's; `fixed_point`: the one judged, or None if there is none; `phase`: where gradients and
+    correlations stand there (at q → ∞ with None); `verdict`: what becomes of the variance.
+    """
+
+    network: MeanField
+    fixed_points: tuple[FixedPoint, ...]
+    fixed_point: FixedPoint | None
+    phase: Phase
+    verdict: Verdict
+
+
+def diagnose(network: MeanField, near: float = 1.0) -> Diagnosis:
+    """Fixed points, phase and verdict of a network, judged at the fixed point nearest to the variance `near` > 0.
+
+    Where every q is fixed (ReLU with σ_w² = 2), it is judged at `near` itself.
+
+    Raises:
+        DomainError: `near` is not a finite number > 0.
+    """
+    require_signal(near)
+    points = network.fixed_points()
+    if not points:
+        return Diagnosis(network, (), None, phase(network, FAR), verdict(network, None))
+    nearest = _nearest(points, near)
+    judged = replace(nearest, q=near, kind="neutral") if _keeps_every_q(network, nearest) else nearest
+    judgement = verdict(network, judged)
+    explanation = " ".join([judgement.explanation, *off_the_edge(network, judged.q)])
+    return Diagnosis(network, points, judged, phase(network, judged.q), replace(judgement, explanation=explanation))
+
+
+def off_the_edge(network: MeanField, q: float) -> list[str]:
+    """What the phase does to gradients and correlations, in a sentence; nothing on the edge of chaos."""
+    chi = float(network.chi1(q))
+    if chi == math.inf:
+        return ["χ₁ = ∞, for φ jumps: nearly equal inputs part at once, and no gradient passes a jump."]
+    if phase(network, q) == "edge of chaos":
+        return []
+    fate = "gradients and differences between inputs die out" if chi < 1 else "gradients explode, near inputs part"
+    depth = f" over {1 / abs(math.log(chi)):.3g} layers" if chi else " at once"
+    return [f"χ₁(q*) = {chi:.4g}: {fate}{depth}."]
+
+
+def _nearest(points: tuple[FixedPoint, ...], q: float) -> FixedPoint:
+    """The one nearest in ratio; one at 0 is infinitely far, and so the choice only if it is alone."""
+    return min(points, key=lambda p: abs(math.log(p.q / q)) if p.q else math.inf)
+
+
+def _keeps_every_q(network: MeanField, fixed_point: FixedPoint) -> bool:
+    """Whether V(q) = q for every q, or V(q) = cq with c within the margin of 1."""
+    proportional = network.activation.is_homogeneous and network.sigma_b == 0
+    return fixed_point.kind == "neutral" or (proportional and abs(fixed_point.slope - 1) <= MARGIN)
+
+
+def diagnose_edge(edge: EdgeOfChaos) -> Diagnosis:
+    """The diagnosis of an edge of chaos at its q*, with the slope and curvature that it knows exactly."""
+    network, exact = edge.mean_field, edge_fixed_point(edge)
+    return Diagnosis(network, network.fixed_points(), exact, "edge of chaos", verdict(network, exact))
+
+
+def edge_fixed_point(edge: EdgeOfChaos) -> FixedPoint:
+    """The fixed point q* of an edge of chaos, with the slope and curvature that it knows exactly."""
+    exact = FixedPoint(edge.q_star, edge.V_prime, edge.V_double_prime, "stable", edge.q_star)
+    points = edge.mean_field.fixed_points()
+    return replace(exact, kind=_nearest(points, edge.q_star).kind) if points else exact
+
+
+def phase(network: MeanField, q: float) -> Phase:
+    """Ordered (χ₁ < 1: correlations and gradients die out), chaotic (χ₁ > 1: they part, explode) or the edge."""
+    name: Phase = phases(network.chi1(q)).item()  # type: ignore[assignment]
+    return name
+
+
+def phases(gain: ArrayLike) -> NDArray[np.str_]:
+    """The phases of networks with these χ₁, elementwise."""
+    gain = np.asarray(gain)
+    return np.where(np.abs(gain - 1) <= MARGIN, "edge of chaos", np.where(gain < 1, "ordered", "chaotic"))
+
+
+def words(slope: ArrayLike, relative_curvature: ArrayLike) -> NDArray[np.str_]:
+    """Stable, neutral or unstable by V'(q*) and q*V''(q*) alone, elementwise; empty where they are NaN."""
+    slope, bend = np.asarray(slope, dtype=float), np.abs(np.asarray(relative_curvature, dtype=float))
+    marginal = np.abs(slope - 1) <= MARGIN
+    word = np.where(np.abs(slope) < 1, "stable", "unstable")
+    word = np.where(marginal, np.where(bend <= MARGIN, "neutral", "unstable"), word)
+    return np.where(np.isnan(slope), "", word)
+
+
+def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
+    """What becomes of the variance of a signal at `fixed_point`, one of `network.fixed_points()`.
+
+    With None, the verdict of a network that has no fixed point. Local, for any width: V', V'' and the other fixed
+    points of V around it.
+    """
+    if fixed_point is None:
+        return Verdict("unstable", "V(q) > q for every q: no fixed point, q grows without bound from layer to layer.")
+    if fixed_point.kind == "neutral":
+        factor = "" if _is_one(fixed_point.slope) else f"{fixed_point.slope:.6g} q ≈ "
+        return Verdict(
+            "neutral",
+            f"V(q) = {factor}q for every q: nothing pulls q back, so at finite width it drifts in a random walk, "
+            "but χ₁ does not depend on q and gradients keep their size.",
+        )
+    slope, curvature, q = fixed_point.slope, fixed_point.curvature, fixed_point.q
+    marginal = abs(slope - 1) <= MARGIN and q > 0
+    if marginal and abs(q * curvature) <= MARGIN:
+        return Verdict(
+            "neutral",
+            f"V'(q*) = {slope:.4g} and q*V''(q*) = {q * curvature:.2g}: around q* the variance map is the identity to "
+            "within one per cent, so at finite width q drifts in a random walk.",
+        )
+    if marginal:
+        return Verdict("unstable", _marginal(slope, curvature), _remedy(network.activation, q))
+    if slope > 1:
+        explanation = f"V'(q*) = {slope:.4g} > 1: any deviation from q* grows by this factor each layer."
+        return Verdict("unstable", explanation, _remedy(network.activation, q))
+    if slope <= -1:
+        explanation = f"V'(q*) = {slope:.4g} <= -1: q overshoots q* and swings ever further from layer to layer."
+        return Verdict("unstable", explanation)
+    return Verdict("stable", _contracting(network, fixed_point))
+
+
+def _is_one(slope: float) -> bool:
+    """Whether a slope is 1 up to the rounding of σ_w and q*."""
+    return abs(slope - 1) < 1e-6
+
+
+def _marginal(slope: float, curvature: float) -> str:
+    one = "1" if _is_one(slope) else f"{slope:.4g} ≈ 1"
+    if curvature > 0:
+        return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} > 0: q returns from below but runs away above q*."
+    return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} < 0: q runs away below q* and returns from above."
+
+
+def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
+    slope, q = fixed_point.slope, fixed_point.q
+    if q == 0:
+        return f"V'(0) = {slope:.4g}: small signals die out, q → 0."
+    depth = fixed_point.depth_scale
+    text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"
+    # A repelling fixed point at 0 only says that no signal dies out.
+    others = [p for p in network.fixed_points() if p.q > 0 and p.kind != "neutral"]
+    below = [p for p in others if p.q < q and p.kind != "stable"]
+    above = [p for p in others if p.q > q and p.kind != "stable"]
+    limits = []
+    if below:
+        lower = [p.q for p in others if p.q < below[-1].q]
+        limits.append(f"below q = {below[-1].q:.4g} it falls to {f'q = {lower[-1]:.4g}' if lower else '0'}")
+    if above:
+        higher = [p.q for p in others if p.q > above[0].q]
+        limits.append(f"past q = {above[0].q:.4g} it {f'moves to q = {higher[0]:.4g}' if higher else 'runs away'}")
+    return f"{text}; but {', and '.join(limits)}." if limits else f"{text}."
+
+
+def _remedy(activation: PiecewiseLinear, q: float) -> str | None:
+    from meanfield.finite_width.remedies import stabilising_clip
+
+    clip = stabilising_clip(activation, q)
+    if clip is None:
+        return None
+    m, edge = clip
+    return (
+        f"clip at m = {m:g}: sign(φ)·min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
+        f"has V'(q*) = {edge.V_prime:.3f} and no other fixed point."
+    )

@@ -1,0 +1,297 @@
+"""The edge of chaos from q*, from σ_b and from σ_w, and the reasons why there is none."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+import definitions
+import numpy as np
+import pytest
+from examples import (
+    ABS,
+    CONSTANT,
+    HARD_TANH,
+    IDENTITY,
+    LEAKY_RELU,
+    REFERENCE,
+    RELU,
+    SIGN,
+    STEP,
+    activation_of,
+    activations,
+    clipped_relu,
+    clipped_soft_threshold,
+    hard_threshold,
+    label,
+    shifted_relu,
+    soft_threshold,
+    variances,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from mpmath import mp, mpf
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
+
+ON_AN_EDGE = [entry for entry in REFERENCE if "eoc_sigma_w2" in entry and mpf(entry["eoc_sigma_b2"]) > -1e-30]
+
+
+@pytest.mark.parametrize("entry", ON_AN_EDGE, ids=label)
+def test_weights_and_biases_agree_with_quadrature_of_the_definition(entry: dict) -> None:
+    edge = edge_of_chaos(activation_of(entry), entry["q"])
+    assert edge.sigma_w_squared == pytest.approx(float(entry["eoc_sigma_w2"]), rel=1e-13)
+    assert edge.sigma_b_squared == pytest.approx(float(entry["eoc_sigma_b2"]), rel=1e-12, abs=1e-14 * entry["q"])
+    assert edge.sigma_w == pytest.approx(math.sqrt(edge.sigma_w_squared), rel=1e-15)
+    assert edge.sigma_b == pytest.approx(math.sqrt(edge.sigma_b_squared), rel=1e-15)
+
+
+@given(activations(jumps=False), variances())
+def test_on_the_edge_variance_and_gradient_keep_their_size(phi: PiecewiseLinear, q_star: float) -> None:
+    with mp.workdps(40):
+        slopes = definitions.slope_moment(phi, q_star, 2)
+        bias = mpf(q_star) - definitions.power_moment(phi, q_star, 2) / slopes if slopes else mpf(-1)
+    try:
+        edge = edge_of_chaos(phi, q_star)
+    except NoEdgeOfChaos:
+        assert bias < 0
+        return
+    assert bias >= -1e-14 * q_star
+    network = edge.mean_field
+    assert network.V(q_star) == pytest.approx(q_star, rel=1e-12)
+    assert network.chi1(q_star) == pytest.approx(1.0, rel=1e-12)
+    assert edge.chi_1 == pytest.approx(1.0, rel=1e-12)
+    assert edge.V_prime == pytest.approx(network.dV(q_star), abs=1e-12)
+    assert edge.V_double_prime == pytest.approx(network.d2V(q_star), rel=1e-12)
+    assert edge.sparsity == network.sparsity(q_star)
+
+
+@pytest.mark.parametrize("q_star", [1e-3, 0.3, 1.0, 17.0, 1e6])
+@pytest.mark.parametrize("tau", [1e-6, 0.1, 1 / 3, 0.5, 1.0, math.pi, 7.7])
+@pytest.mark.parametrize("family", [shifted_relu, soft_threshold])
+def test_unclipped_thresholds_have_a_slope_of_exactly_one_at_any_threshold(
+    family: Callable, tau: float, q_star: float
+) -> None:
+    if tau <= 30 * math.sqrt(q_star):
+        assert edge_of_chaos(family(tau), q_star).V_prime == 1.0
+
+
+@pytest.mark.parametrize(("tau", "m"), [(0.5, 0.3), (1.0, 1.0), (1.0, 2.0), (2.5, 0.1), (4.0, 2.0)])
+@pytest.mark.parametrize(("family", "sides"), [(clipped_relu, 1), (clipped_soft_threshold, 2)])
+@pytest.mark.parametrize("q_star", [0.5, 1.0, 3.0])
+def test_a_clip_lowers_the_slope_by_its_height_times_the_density_there(
+    family: Callable, sides: int, tau: float, m: float, q_star: float
+) -> None:
+    phi = family(tau, m)
+    edge = edge_of_chaos(phi, q_star)
+    with mp.workdps(30):
+        top, height = mpf(phi.knots[-1]), mpf(phi.intercepts[-1])
+        density = mp.npdf(top / mp.sqrt(q_star)) / mp.sqrt(q_star)
+        weights = 1 / definitions.slope_moment(phi, q_star, 2)
+        assert abs(mpf(edge.V_prime) - (1 - weights * sides * height * density)) <= 1e-13
+    assert edge.V_prime < 1
+
+
+CONTINUOUS = [
+    shifted_relu(0.5),
+    soft_threshold(1.0),
+    clipped_relu(1.0, 1.0),
+    clipped_soft_threshold(0.5, 2.0),
+    HARD_TANH,
+]
+
+
+@pytest.mark.parametrize("phi", CONTINUOUS)
+@pytest.mark.parametrize("q_star", [0.2, 1.0, 2.3, 9.0])
+def test_an_edge_is_found_again_from_its_biases_and_from_its_weights(phi: PiecewiseLinear, q_star: float) -> None:
+    edge = edge_of_chaos(phi, q_star)
+    for found in (edges_of_chaos(phi, sigma_b=edge.sigma_b), edges_of_chaos(phi, sigma_w=edge.sigma_w)):
+        nearest = min(found, key=lambda e: abs(e.q_star - q_star))
+        # Where d σ/d q* is small, q* is as uncertain as the σ asked for.
+        assert nearest.sigma_w == pytest.approx(edge.sigma_w, rel=1e-9)
+        assert nearest.q_star == pytest.approx(q_star, rel=1e-9)
+
+
+@given(activations(jumps=False), variances(0.25, 16))
+def test_every_edge_with_a_given_sigma_b_has_it_and_none_is_missed(phi: PiecewiseLinear, q_star: float) -> None:
+    try:
+        edge = edge_of_chaos(phi, q_star)
+    except NoEdgeOfChaos:
+        return
+    if edge.sigma_b_squared < 1e-6 * q_star or edge.sigma_w > 1e6:
+        return
+    found = edges_of_chaos(phi, sigma_b=edge.sigma_b)
+    for other in found:
+        assert other.sigma_b == pytest.approx(edge.sigma_b, rel=1e-11, abs=1e-11 * math.sqrt(other.q_star))
+        assert other.mean_field.V(other.q_star) == pytest.approx(other.q_star, rel=1e-12)
+    assert [e.q_star for e in found] == sorted(e.q_star for e in found)
+    # The same q* comes back, unless σ_b² is flat in q* there.
+    beside = edge_of_chaos_bias(phi, q_star * (1 + 1e-5)) - edge_of_chaos_bias(phi, q_star * (1 - 1e-5))
+    if abs(beside) > 1e-7 * q_star:
+        assert min(abs(e.q_star / q_star - 1) for e in found) < 1e-6
+
+
+def edge_of_chaos_bias(phi: PiecewiseLinear, q_star: float) -> float:
+    """σ_b² of the edge, negative where there is none."""
+    with mp.workdps(30):
+        return float(q_star - definitions.power_moment(phi, q_star, 2) / definitions.slope_moment(phi, q_star, 2))
+
+
+@given(activations(jumps=False), variances(0.25, 16))
+def test_every_edge_with_a_given_sigma_w_has_it_and_none_is_missed(phi: PiecewiseLinear, q_star: float) -> None:
+    try:
+        edge = edge_of_chaos(phi, q_star)
+    except NoEdgeOfChaos:
+        return
+    with mp.workdps(30):
+        steepness = mp.diff(lambda x: mp.log(definitions.slope_moment(phi, x, 2)), mpf(q_star)) * q_star
+    if abs(steepness) < 1e-4 or edge.sigma_w > 1e6:
+        return
+    found = edges_of_chaos(phi, sigma_w=edge.sigma_w)
+    for other in found:
+        assert other.sigma_w == pytest.approx(edge.sigma_w, rel=1e-12)
+    assert min(abs(e.q_star / q_star - 1) for e in found) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("phi", "sigma_w"), [(RELU, math.sqrt(2)), (LEAKY_RELU, math.sqrt(32 / 17)), (ABS, 1.0), (IDENTITY, 1.0)]
+)
+def test_homogeneous_activations_have_one_edge_at_every_variance(phi: PiecewiseLinear, sigma_w: float) -> None:
+    for q_star in (1e-5, 1.0, 300.0):
+        edge = edge_of_chaos(phi, q_star)
+        assert (edge.sigma_w, edge.sigma_b, edge.V_prime) == (pytest.approx(sigma_w, rel=1e-15), 0.0, 1.0)
+    assert edges_of_chaos(phi, sigma_b=0.0)[0].q_star == 1.0
+    assert edges_of_chaos(phi, sigma_w=sigma_w)[0].sigma_w == pytest.approx(sigma_w, rel=1e-15)
+    with pytest.raises(NoEdgeOfChaos, match="one point"):
+        edges_of_chaos(phi, sigma_b=0.1)
+    with pytest.raises(NoEdgeOfChaos, match="one point"):
+        edges_of_chaos(phi, sigma_w=1.7)
+
+
+@pytest.mark.parametrize(("phi", "where"), [(SIGN, "x = 0"), (STEP, "x = 0"), (hard_threshold(0.5), "x = -0.5, 0.5")])
+def test_a_jump_has_no_edge_and_the_message_says_where_it_is(phi: PiecewiseLinear, where: str) -> None:
+    for ask in (
+        lambda: edge_of_chaos(phi),
+        lambda: edges_of_chaos(phi, sigma_b=0.1),
+        lambda: edges_of_chaos(phi, sigma_w=1),
+    ):
+        with pytest.raises(NoEdgeOfChaos, match=re.escape(where)):
+            ask()
+
+
+def test_a_constant_has_no_edge() -> None:
+    for ask in (lambda: edge_of_chaos(CONSTANT), lambda: edges_of_chaos(CONSTANT, sigma_b=0.1)):
+        with pytest.raises(NoEdgeOfChaos, match="constant"):
+            ask()
+
+
+def test_a_sloping_part_out_of_reach_of_the_signal_has_no_edge() -> None:
+    with pytest.raises(NoEdgeOfChaos, match="out of reach"):
+        edge_of_chaos(shifted_relu(50.0), 1.0)
+    assert edge_of_chaos(shifted_relu(50.0), 2500.0).V_prime == 1.0
+
+
+RAISED = {
+    "raised ReLU": (PiecewiseLinear([0], [0, 1], [0.5, 0.5]), 1.0),
+    "shifted to the left": (PiecewiseLinear([-1], [0, 1], [0, 1]), 0.1),
+    "raised identity": (PiecewiseLinear([], [1], [0.5]), 1.0),
+    "raised hat": (PiecewiseLinear([-1, 0, 1], [0, 1, -1, 0], [0, 1, 1, 0]), 0.01),
+    "raised hard tanh": (PiecewiseLinear([-1, 1], [0, 1, 0], [-0.5, 0.5, 1.5]), 0.05),
+}
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_where_biases_would_be_imaginary_the_message_names_variances_that_do(name: str) -> None:
+    phi, q_star = RAISED[name]
+    assert edge_of_chaos_bias(phi, q_star) < 0
+    with pytest.raises(NoEdgeOfChaos, match=r"σ_b² = -\S+ < 0") as refusal:
+        edge_of_chaos(phi, q_star)
+    message = str(refusal.value)
+    somewhere = [q for q in np.exp(np.linspace(-12, 12, 200)) if edge_of_chaos_bias(phi, q) > 1e-12 * q]
+    ranges = re.findall(r"(?:(\S+) <= )?q\* (<=|>=) (\S+)", message)
+    if not somewhere:
+        assert "no q* has an edge" in message
+        return
+    assert ranges
+    for below, sign, bound in ranges:
+        low = float(below) if below else float(bound) if sign == ">=" else float(bound) * 0.5
+        high = float(bound) if sign == "<=" else float(bound) * 2
+        for q in (low * 1.0001, (low + high) / 2, high * 0.9999):
+            assert edge_of_chaos(phi, q).q_star == q
+    for q in somewhere:
+        assert any(
+            float(low or 0) * 0.9999 <= q <= (float(bound) * 1.0001 if sign == "<=" else math.inf)
+            if low or sign == "<="
+            else q >= float(bound) * 0.9999
+            for low, sign, bound in ranges
+        ), q
+
+
+#: Slopes 1/4 and 1, each of them alone at one end of q*: σ_w lies between 1 and 4.
+LEAKY_SOFT_THRESHOLD = PiecewiseLinear([-1, 1], [1, 0.25, 1], [0.75, 0, -0.75])
+LEAKY_HARD_TANH = PiecewiseLinear([-1, 1], [0.25, 1, 0.25], [-0.75, 0, 0.75])
+
+
+@pytest.mark.parametrize(
+    ("phi", "sigma_w", "lowest", "highest"),
+    [
+        (shifted_relu(0.5), 1.2, math.sqrt(2), math.inf),
+        (HARD_TANH, 0.9, 1.0, math.inf),
+        (LEAKY_SOFT_THRESHOLD, 5.0, 1.0, 4.0),
+        (LEAKY_SOFT_THRESHOLD, 0.9, 1.0, 4.0),
+        (LEAKY_HARD_TANH, 5.0, 1.0, 4.0),
+    ],
+)
+def test_weights_that_no_edge_has_are_refused_with_the_range_that_edges_have(
+    phi: PiecewiseLinear, sigma_w: float, lowest: float, highest: float
+) -> None:
+    with pytest.raises(NoEdgeOfChaos) as refusal:
+        edges_of_chaos(phi, sigma_w=sigma_w)
+    low, high = re.search(r"the edge has sigma_w (?:> |from )([\d.]+)(?: to ([\d.]+))?$", str(refusal.value)).groups()
+    assert float(low) == pytest.approx(lowest, rel=1e-2)
+    assert float(high or math.inf) == pytest.approx(highest, rel=1e-2)
+
+
+def test_biases_that_no_edge_has_are_refused() -> None:
+    with pytest.raises(NoEdgeOfChaos, match="no q\\* has an edge"):
+        edges_of_chaos(PiecewiseLinear([-1], [0, 1], [0, 1]), sigma_b=1.0)
+
+
+@pytest.mark.parametrize("q_star", [0.0, -1.0, math.nan, math.inf])
+def test_a_number_that_is_no_variance_of_a_signal_is_refused(q_star: float) -> None:
+    with pytest.raises(DomainError, match="is not the variance of a signal"):
+        edge_of_chaos(RELU, q_star)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"sigma_w": 1.0, "sigma_b": 0.1},
+        {"sigma_w": 0.0},
+        {"sigma_w": math.nan},
+        {"sigma_b": -1.0},
+        {"sigma_b": math.inf},
+    ],
+)
+def test_anything_but_one_scale_in_range_is_refused(given: dict) -> None:
+    with pytest.raises(DomainError):
+        edges_of_chaos(shifted_relu(0.5), **given)
+
+
+@given(st.floats(-30, 30).map(lambda e: 10.0**e))
+def test_the_edge_scales_with_the_unit_of_the_activation(c: float) -> None:
+    unit = edge_of_chaos(soft_threshold(0.5), 1.0)
+    scaled = edge_of_chaos(soft_threshold(0.5 * c), c * c)
+    assert scaled.sigma_w == pytest.approx(unit.sigma_w, rel=1e-13)
+    assert scaled.sigma_b / c == pytest.approx(unit.sigma_b, rel=1e-12)
+
+
+def test_a_sigma_w_that_does_not_depend_on_the_variance_is_found() -> None:
+    # |φ'| = 1 everywhere: χ₁ = σ_w² at every q.
+    phi = PiecewiseLinear([1.0], [-1, 1], [0, -2])
+    (edge,) = edges_of_chaos(phi, sigma_w=1.0)
+    assert edge.mean_field.V(edge.q_star) == pytest.approx(edge.q_star, rel=1e-12)
