@@ -23,7 +23,7 @@ WIDTH, DEPTH = 300, 100
 def spread_errors(family: mf.Family, sparsity: float, slope: float, width: int) -> tuple[float, float, float]:
     """Predicted and observed standard deviation of q, and the share of networks escaped, at layer 60."""
     (design,) = mf.designs(family, sparsity=sparsity, slope=slope)
-    point = mf.diagnose_edge(design.edge).fixed_point
+    point = mf.operating_point_of(design.edge).fixed_point
     assert point is not None
     variances = trajectories(design.edge.mean_field, 1.0, width, 60, 8192)
     observed = float(np.mean(variances[30:].std(axis=1)))

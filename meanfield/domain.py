@@ -1,27 +1,47 @@
-"""Whole numbers of units, layers, samples: what is none is refused."""
+"""Which numbers are allowed: what lies outside is refused in one line, before any work begins."""
 
 from __future__ import annotations
 
+import math
+import sys
 from operator import index
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from meanfield.errors import DomainError
 
-__all__ = ["require_count"]
+__all__ = [
+    "LARGEST_SCALE",
+    "complements",
+    "correlations",
+    "require_count",
+    "require_scales",
+    "require_share",
+    "require_signal",
+    "require_within",
+    "variances",
+]
 
+Array = NDArray[np.float64]
+
+#: Above this a scale's square is no double.
+LARGEST_SCALE = 1e150
+_LARGEST_DOUBLE = sys.float_info.max
 #: No network has more of anything.
-_LARGEST = 10**15
+_LARGEST_COUNT = 10**15
 
 
 def require_count(name: str, value: object, lowest: int = 1) -> None:
     """Refuse what is not a whole number from `lowest` to 1e15, with a `DomainError`."""
     try:
         # True is 1 to Python, yet width=True is a slip.
-        fits = not isinstance(value, bool) and lowest <= index(value) <= _LARGEST  # type: ignore[arg-type]
+        fits = not isinstance(value, bool) and lowest <= index(value) <= _LARGEST_COUNT  # type: ignore[arg-type]
     except TypeError:
         fits = False
     if not fits:
         raise DomainError(
-            f"{name} = {_shown(value)} is out of range: give a whole number from {lowest} to {_LARGEST:g}"
+            f"{name} = {_shown(value)} is out of range: give a whole number from {lowest} to {_LARGEST_COUNT:g}"
         )
 
 
@@ -32,3 +52,66 @@ def _shown(value: object) -> str:
         # Python refuses to write out whole numbers of thousands of digits.
         return "a number of thousands of digits"
     return text if len(text) <= 30 else f"{text[:27]}..."
+
+
+def require_signal(q: float, name: str = "q_star") -> None:
+    """Refuse what is not the variance of a signal, with a `DomainError` that calls it `name`."""
+    if not (0 < q < math.inf):
+        raise DomainError(f"{name} = {q:g} is not the variance of a signal: give a finite number > 0")
+
+
+def require_scales(sigma_w: float, sigma_b: float) -> None:
+    """Refuse what are no scales of weights and biases, with a `DomainError`."""
+    if not (0 < sigma_w <= LARGEST_SCALE):
+        raise DomainError(f"sigma_w = {sigma_w:g} is not a scale of weights: give 0 < sigma_w <= {LARGEST_SCALE:g}")
+    if not (0 <= sigma_b <= LARGEST_SCALE):
+        raise DomainError(f"sigma_b = {sigma_b:g} is not a scale of biases: give 0 <= sigma_b <= {LARGEST_SCALE:g}")
+
+
+def require_share(name: str, share: float, meaning: str) -> None:
+    """Refuse what is no `meaning`, such as a share of zeros, between 0 and 1, with a `DomainError`."""
+    if not (0 < share < 1):
+        raise DomainError(f"{name} = {share:g} is not {meaning}: give 0 < {name} < 1")
+
+
+def require_within(within: float) -> None:
+    """Refuse what is no factor f by which q may stray from q*, with a `DomainError`."""
+    if not (1 < within < math.inf):
+        raise DomainError(f"within = {within:g} is out of range: give a factor > 1")
+
+
+def variances(q: ArrayLike) -> Array:
+    """`q` as an array of finite, non-negative floats.
+
+    Raises:
+        DomainError: any q negative, NaN or infinite.
+    """
+    return _checked(q, 0.0, _LARGEST_DOUBLE, "q = {:g} is not a variance: give finite numbers q ≥ 0")
+
+
+def correlations(rho: ArrayLike) -> Array:
+    """`rho` as an array of floats in [−1, 1].
+
+    Raises:
+        DomainError: any of them outside, or NaN.
+    """
+    return _checked(rho, -1.0, 1.0, "rho = {:g} is not a correlation: give numbers in [-1, 1]")
+
+
+def complements(eps: ArrayLike) -> Array:
+    """`eps` as an array of floats ε = 1 − ρ in [0, 2].
+
+    Raises:
+        DomainError: any of them outside, or NaN.
+    """
+    return _checked(eps, 0.0, 2.0, "eps = {:g} is not 1 − ρ: give numbers in [0, 2]")
+
+
+def _checked(numbers: ArrayLike, low: float, high: float, refusal: str) -> Array:
+    # A scalar comes back as numpy's own, which is much quicker to work with than an array of no dimension.
+    array = np.asarray(numbers, dtype=float)[()]
+    within = (array >= low) & (array <= high)
+    if not (within.all() if within.ndim else within):
+        raise DomainError(refusal.format(array[~within].flat[0]))
+    found: Array = array
+    return found

@@ -2,7 +2,8 @@
 
     φ(x) = slopes[j]·x + intercepts[j]   on the j-th of k + 1 pieces, knots[j−1] ≤ x < knots[j].
 
-Nothing downstream knows a name such as "soft threshold": all theory is written for this.
+Nothing downstream knows a name such as "soft threshold": all theory is written for this. Only the closed forms of
+`infinite_width` read knots, slopes and intercepts; everything else asks φ.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import mul
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +31,10 @@ _ROUNDING = 8 * np.finfo(float).eps
 
 #: The largest number taken: the fourth power of a slope times a knot is still a double.
 _LARGEST = 1e35
+
+#: Up to this many knots φ is summed piece by piece, a few passes over x each: two or three times as fast as looking for
+#: the piece of every x.
+_FEW_KNOTS = 8
 
 
 @dataclass(frozen=True)
@@ -80,16 +87,77 @@ class PiecewiseLinear:
         object.__setattr__(self, "slopes", slopes)
         object.__setattr__(self, "intercepts", intercepts)
 
-    def __call__(self, x: ArrayLike) -> Array:
+    @overload
+    def __call__(self, x: float) -> float: ...
+    @overload
+    def __call__(self, x: ArrayLike) -> Array: ...
+    def __call__(self, x: ArrayLike) -> Any:
         """φ(x), elementwise, as an array shaped like x (a float for a scalar)."""
-        x = np.asarray(x, dtype=float)
+        values = self.values(np.asarray(x, dtype=float))
+        return values if values.ndim else values.item()
+
+    def values(self, x: Array) -> Array:
+        """φ(x), elementwise, to rounding; exactly 0 where φ is 0."""
+        if len(self.knots) > _FEW_KNOTS or self._zero_pieces > 1:
+            return self._looked_up(x)
+        base, knots = self._base, self.knots
+        total = np.full_like(x, self.intercepts[base])
+        for j, a in enumerate(self.slopes):
+            if a:
+                part = np.clip(x, knots[j - 1] if j else None, knots[j] if j < len(knots) else None)
+                # How far x goes into the piece, counted from its end towards the base; on the base from 0.
+                if j != base:
+                    part -= knots[j - 1] if j > base else knots[j]
+                if a != 1:
+                    part *= a
+                total += part
+        for i, (t, jump) in enumerate(zip(knots, self.jumps, strict=True)):
+            if jump:
+                total += jump * (x >= t) if i >= base else -jump * (x < t)
+        return total
+
+    def _looked_up(self, x: Array) -> Array:
         piece = np.searchsorted(self.knots, x, side="right")
         slope = np.take(self.slopes, piece)
-        if np.isinf(x).any():
-            # 0·∞ would be NaN on a flat piece.
-            x = np.where((slope == 0) & np.isinf(x), 0.0, x)
-        value: Array = slope * x + np.take(self.intercepts, piece)
-        return value if value.ndim else np.float64(value)  # type: ignore[return-value]
+        # 0·∞ would be NaN on a flat piece.
+        value: Array = slope * np.where(slope == 0, 0.0, x) + np.take(self.intercepts, piece)
+        return value
+
+    @cached_property
+    def _zero_pieces(self) -> int:
+        return sum(a == 0 == c for a, c in zip(self.slopes, self.intercepts, strict=True))
+
+    @cached_property
+    def _base(self) -> int:
+        """The piece that values are summed from: one that is zero, else the one at x = 0."""
+        lines = list(zip(self.slopes, self.intercepts, strict=True))
+        return lines.index((0.0, 0.0)) if (0.0, 0.0) in lines else int(np.searchsorted(self.knots, 0.0, side="right"))
+
+    def locate(self, x: Array) -> NDArray[np.integer]:
+        """The piece that every x lies on, in as few bytes as there are pieces."""
+        return np.searchsorted(self.knots, x, side="right").astype(np.min_scalar_type(len(self.knots)))
+
+    def slope_on(self, piece: NDArray[np.integer]) -> Array:
+        """φ' on pieces found by `locate`: at a knot that on its right, and at a jump that of the line beside it."""
+        return np.take(self.slopes, piece)
+
+    def times_derivative(self) -> PiecewiseLinear:
+        """φφ', of the sloping pieces.
+
+        Raises:
+            ActivationError: φ has no slope.
+        """
+        slopes = tuple(a * a for a in self.slopes)
+        return PiecewiseLinear(self.knots, slopes, tuple(map(mul, self.slopes, self.intercepts)))
+
+    def graph(self, low: float, high: float) -> list[tuple[Array, Array]]:
+        """φ over [low, high] as lines to draw, (x, y) each: jumps stay open."""
+        ends = np.array([low, *(t for t in self.knots if low < t < high), high])
+        pieces = self.locate((ends[:-1] + ends[1:]) / 2)
+        return [
+            (x, self.slopes[j] * x + self.intercepts[j])
+            for x, j in zip(map(np.array, pairwise(ends)), pieces, strict=True)
+        ]
 
     def limits(self, x: float) -> tuple[float, float]:
         """(φ(x−), φ(x+)), free of the rounding in slope·x + intercept: an exact 0 or an exact meeting stays one."""
@@ -114,15 +182,35 @@ class PiecewiseLinear:
         """φ(t+) at each knot t, shape (k,)."""
         return self._limits_at_knots[:, 1]
 
-    @property
+    @cached_property
     def jumps(self) -> Array:
         """Change of value at each knot, φ(t+) − φ(t−), shape (k,); 0 where φ is continuous."""
         return self.right_values - self.left_values
 
-    @property
+    @cached_property
     def kinks(self) -> Array:
         """Change of slope at each knot, shape (k,); 0 at a pure jump."""
         return np.diff(self.slopes)
+
+    @property
+    def discontinuities(self) -> tuple[float, ...]:
+        """Where φ jumps, ascending."""
+        return tuple(t for t, jump in zip(self.knots, self.jumps, strict=True) if jump)
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Where φ is not straight: its knots."""
+        return self.knots
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The lengths on which φ varies: how far each knot is from 0, those at 0 left out."""
+        return tuple(abs(t) for t in self.knots if t)
+
+    @property
+    def has_slope(self) -> bool:
+        """Whether φ' ≠ 0 anywhere."""
+        return any(self.slopes)
 
     @cached_property
     def is_continuous(self) -> bool:
@@ -149,15 +237,9 @@ class PiecewiseLinear:
         """Whether |φ| stays below a constant: both outer pieces are flat."""
         return self.slopes[0] == 0 == self.slopes[-1]
 
-    @property
-    def zero_intervals(self) -> tuple[tuple[float, float], ...]:
-        """The intervals (a, b) on which φ is exactly zero, ±∞ included; isolated zeros do not count."""
-        ends = (-math.inf, *self.knots, math.inf)
-        return tuple(
-            (ends[j], ends[j + 1])
-            for j, (slope, intercept) in enumerate(zip(self.slopes, self.intercepts, strict=True))
-            if slope == 0 == intercept
-        )
+    def as_record(self) -> dict[str, list[float]]:
+        """Knots, slopes and intercepts, as JSON knows them; the arguments of this class."""
+        return {"knots": list(self.knots), "slopes": list(self.slopes), "intercepts": list(self.intercepts)}
 
     def _reflected(self, sign: float) -> tuple[tuple[float, ...], ...]:
         return (

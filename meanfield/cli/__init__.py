@@ -18,7 +18,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from meanfield import __version__
 from meanfield.cli import activations, check, cite, derive, design, eoc, maps, phase, sparsity, stability
 from meanfield.errors import NO_ANSWER, MeanFieldError
 
@@ -104,6 +103,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from meanfield.version import __version__
+
         print(f"meanfield {__version__}")
         raise typer.Exit
 

@@ -49,13 +49,13 @@ def check(
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --strict
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 300 --depth 30
     """
-    from meanfield.infinite_width.mean_field import MeanField
+    from meanfield.infinite_width.operating_point import operating_point
     from meanfield.infinite_width.stability import diagnose
 
     required = requirement(width, depth)
     results = []
     for named in read_activations(act, tau, m, slope, param):
-        diagnosis = judged(diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star), required)
+        diagnosis = judged(diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b)), required)
         results.append((named, diagnosis, _record(named, diagnosis)))
     rows = [record for _, _, record in results]
     tables = [table for result in results for table in _tables(*result, digits)]
@@ -65,21 +65,21 @@ def check(
 
 
 def _record(named: NamedActivation, diagnosis: Diagnosis) -> Record:
-    network, point = diagnosis.network, diagnosis.fixed_point
+    network, point = diagnosis.point.network, diagnosis.point.fixed_point
     return {
         "activation": named.label,
         "q_star": point.q if point else None,
         "sigma_w": network.sigma_w,
         "sigma_b": network.sigma_b,
-        "sigma_w_squared": network.sigma_w**2,
-        "sigma_b_squared": network.sigma_b**2,
-        "sparsity": float(network.sparsity(point.q)) if point else None,
-        "chi_1": float(network.chi1(point.q)) if point else None,
+        "sigma_w_squared": network.sigma_w_squared,
+        "sigma_b_squared": network.sigma_b_squared,
+        "sparsity": network.sparsity(point.q) if point else None,
+        "chi_1": network.chi1(point.q) if point else None,
         "V_prime": point.slope if point else None,
         "V_double_prime": point.curvature if point else None,
         "phase": diagnosis.phase,
         "fixed_points": [
-            {"q": p.q, "slope": p.slope, "curvature": p.curvature, "kind": p.kind} for p in diagnosis.fixed_points
+            {"q": p.q, "slope": p.slope, "curvature": p.curvature, "kind": p.kind} for p in diagnosis.point.fixed_points
         ],
         "verdict": diagnosis.verdict.word,
         "explanation": explanation(diagnosis),

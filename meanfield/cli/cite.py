@@ -57,6 +57,6 @@ def cite() -> None:
       meanfield cite
       meanfield cite > meanfield.bib
     """
-    from meanfield import __version__
+    from meanfield.version import __version__
 
     print(_BIBTEX.format(version=__version__), end="")

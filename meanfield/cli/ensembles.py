@@ -10,7 +10,6 @@ import typer
 
 from meanfield.cli.options import Format, number_of_bytes
 from meanfield.cli.output import progress
-from meanfield.cli.verdicts import network_of
 from meanfield.errors import DomainError, OutputError
 
 if TYPE_CHECKING:
@@ -88,10 +87,10 @@ def experiment(
     sigma_w: float | None,
     sigma_b: float,
     q0: float | None,
-    conv: int | None,
-    size: int | None,
-    padding: PaddedBy,
-    weights: WeightLaw,
+    conv: int | None = None,
+    size: int | None = None,
+    padding: PaddedBy = PaddedBy.circular,
+    weights: WeightLaw = WeightLaw.gaussian,
     **asked: Any,
 ) -> Experiment:
     """What the options describe: the network, at its fixed point q* > 0 nearest to `q_star` if it has one.
@@ -100,26 +99,20 @@ def experiment(
         DomainError: positions without a convolution over them, and what `Experiment` refuses.
     """
     from meanfield.finite_width.experiment import Experiment
-    from meanfield.infinite_width.edge import EdgeOfChaos
-    from meanfield.infinite_width.stability import diagnose
+    from meanfield.infinite_width.operating_point import operating_point
 
     if conv is None and (size is not None or padding is not PaddedBy.circular):
         given = f"--size {size}" if size is not None else f"--padding {padding}"
         raise DomainError(f"{given} is of convolutional layers: give --conv 3 too, or leave it out")
-    network = network_of(named, q_star, sigma_w, sigma_b)
-    if isinstance(network, EdgeOfChaos):
-        mean_field, star = network.mean_field, float(network.q_star)
-    else:
-        point = diagnose(network, q_star).fixed_point
-        mean_field, star = network, point.q if point else 0.0
+    point = operating_point(named.phi, q_star, sigma_w, sigma_b)
     return Experiment(
-        mean_field,
-        start=q0 if q0 is not None else star or q_star,
+        point.network,
+        start=q0 if q0 is not None else point.q_star or q_star,
         kernel=1 if conv is None else conv,
         size=1 if conv is None else _SIZE if size is None else size,
         padding=padding.value,
         weights=weights.value,
-        q_star=star or None,
+        q_star=point.q_star,
         **asked,
     )
 
@@ -135,7 +128,9 @@ def format_of(path: Path) -> Format:
     return _ENDINGS[path.suffix]
 
 
-def ensemble(asked: Experiment, label: str, jobs: int | None, dask: str | None, memory: str, **record: Any) -> Ensemble:
+def ensemble(
+    asked: Experiment, label: str, jobs: int | None, dask: str | None = None, memory: str = "1GB", **record: Any
+) -> Ensemble:
     """The networks asked for, with a bar while they are drawn."""
     from meanfield.simulation.ensemble import simulate
 

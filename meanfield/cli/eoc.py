@@ -50,7 +50,7 @@ def eoc(
       meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
     """
     from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
-    from meanfield.infinite_width.stability import diagnose_edge
+    from meanfield.infinite_width.stability import diagnose
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
@@ -70,7 +70,7 @@ def eoc(
                 "activation": named.label,
                 **{key: getattr(edge, key) for key in _FROM_EDGE},
             }
-            diagnosis = judged(diagnose_edge(edge), required)
+            diagnosis = judged(diagnose(edge), required)
             record["verdict"] = diagnosis.verdict.word
             record["explanation"] = explanation(diagnosis)
             records.append((named, diagnosis, record))

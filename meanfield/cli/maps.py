@@ -58,21 +58,17 @@ def maps(
       meanfield maps --act relu --rho=-1:1:9
       meanfield maps --act sign --sigma-w 1 --q 0.5,1,2
     """
+    from meanfield.domain import require_signal
     from meanfield.errors import DomainError
-    from meanfield.infinite_width.edge import edge_of_chaos, require_signal
-    from meanfield.infinite_width.mean_field import MeanField
+    from meanfield.infinite_width.operating_point import operating_point
 
     require_signal(q_star)
     if q is not None and rho is not None:
         raise DomainError("--q and --rho ask for different maps: give one of them")
-    if sigma_w is None and sigma_b:
-        raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
     rows: list[Record] = []
     tables = []
     for named in read_activations(act, tau, m, slope, param):
-        network = (
-            edge_of_chaos(named.phi, q_star).mean_field if sigma_w is None else MeanField(named.phi, sigma_w, sigma_b)
-        )
+        network = operating_point(named.phi, q_star, sigma_w, sigma_b).network
         if rho is None:
             x = numbers("--q", q) if q is not None else [q_star * k / 4 for k in range(17)]
             columns = {"q": x, "V": network.V(x), "dV": network.dV(x), "d2V": network.d2V(x), "chi1": network.chi1(x)}

@@ -98,7 +98,7 @@ def phase(
 
 
 def _curve(phi: PiecewiseLinear, q_star: list[float]) -> list[Record]:
-    from meanfield.infinite_width.edge_points import edge_curve
+    from meanfield.infinite_width.edge import edge_curve
 
     curve = edge_curve(phi, q_star)
     keys = ("q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime")

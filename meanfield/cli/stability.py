@@ -27,7 +27,7 @@ from meanfield.cli.options import (
 )
 from meanfield.cli.output import Record, emit, few_layers, grid, heading, listing, paragraph, progress
 from meanfield.cli.verdicts import explanation, formula, prose
-from meanfield.errors import NO_ANSWER, DomainError, NoSignal
+from meanfield.errors import NO_ANSWER, NoSignal
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -94,20 +94,14 @@ def stability(
     """
     from meanfield.finite_width.escape import Requirement
     from meanfield.finite_width.verdict import at_width
-    from meanfield.infinite_width.edge import edge_of_chaos
-    from meanfield.infinite_width.mean_field import MeanField
-    from meanfield.infinite_width.stability import diagnose, diagnose_edge
+    from meanfield.infinite_width.operating_point import operating_point
+    from meanfield.infinite_width.stability import diagnose
 
-    if sigma_w is None and sigma_b:
-        raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
     requirement = Requirement(width, depth, within, risk, escapes, seed)
     results, refusals = [], []
     for named in read_activations(act, tau, m, slope, param):
         try:
-            if sigma_w is None:
-                diagnosis = diagnose_edge(edge_of_chaos(named.phi, q_star))
-            else:
-                diagnosis = diagnose(MeanField(named.phi, sigma_w, sigma_b), q_star)
+            diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b))
             with progress("random networks, then what is safe", escapes) as advance:
                 found = at_width(diagnosis, requirement, q0, advance)
         except NO_ANSWER as refusal:
@@ -123,7 +117,7 @@ def stability(
 
 
 def _record(named: NamedActivation, found: FiniteWidth) -> Record:
-    network, point, required = found.diagnosis.network, found.diagnosis.fixed_point, found.requirement
+    network, point, required = found.diagnosis.point.network, found.diagnosis.point.fixed_point, found.requirement
     assert point is not None
     return {
         "activation": named.label,

@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.finite_width.escape import Requirement
     from meanfield.finite_width.verdict import FiniteWidth
-    from meanfield.infinite_width.edge import EdgeOfChaos
-    from meanfield.infinite_width.mean_field import MeanField
     from meanfield.infinite_width.stability import Diagnosis
 
-__all__ = ["Depth", "Width", "explanation", "formula", "judged", "network_of", "prose", "requirement"]
+__all__ = ["Depth", "Width", "explanation", "formula", "judged", "prose", "requirement"]
 
 Width = Annotated[
     int | None, typer.Option("--width", help="Judge networks of N units a layer, with --depth.", show_default=False)
@@ -52,20 +50,6 @@ def judged(diagnosis: Diagnosis, required: Requirement | None) -> Diagnosis:
         except NoSignal:
             # Without a fixed point there is nothing to stay at, whatever the width.
             return diagnosis
-
-
-def network_of(named: NamedActivation, q_star: float, sigma_w: float | None, sigma_b: float) -> MeanField | EdgeOfChaos:
-    """The network with the weights given, by default the edge of chaos at q*.
-
-    Raises:
-        DomainError: biases without weights.
-    """
-    from meanfield.infinite_width.edge import edge_of_chaos
-    from meanfield.infinite_width.mean_field import MeanField
-
-    if sigma_w is None and sigma_b:
-        raise DomainError(f"--sigma-b {sigma_b:g} needs --sigma-w: give both, or neither for the edge of chaos")
-    return edge_of_chaos(named.phi, q_star) if sigma_w is None else MeanField(named.phi, sigma_w, sigma_b)
 
 
 def formula(named: NamedActivation) -> object:

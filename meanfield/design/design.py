@@ -15,13 +15,14 @@ from functools import cached_property, lru_cache
 from meanfield.activations.family import Family
 from meanfield.activations.spec import NamedActivation
 from meanfield.design.crossings import Crossings, crossings
+from meanfield.domain import require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, MeanFieldError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Escapes, Requirement, escapes, is_safe
-from meanfield.infinite_width.bisection import decimals, first_index
-from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos, require_signal, slope_on_edge
+from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos, slope_on_edge
 from meanfield.infinite_width.fixed_points import basin
 from meanfield.infinite_width.moments import sparsity as share_of_zeros
-from meanfield.infinite_width.stability import edge_fixed_point
+from meanfield.infinite_width.operating_point import operating_point_of
+from meanfield.infinite_width.roots import decimals, first_index
 
 __all__ = ["Design", "designs", "safe_designs", "sparse_values"]
 
@@ -56,12 +57,14 @@ class Design:
     @property
     def q_chi_1_prime(self) -> float:
         """q*χ₁'(q*), likewise."""
-        return self.edge.q_star * float(self.edge.mean_field.dchi1(self.edge.q_star))
+        return self.edge.q_star * self.edge.mean_field.dchi1(self.edge.q_star)
 
     @cached_property
     def basin(self) -> tuple[float, float]:
         """The interval of variances that tend to q*."""
-        return basin(self.edge.mean_field.fixed_points(), edge_fixed_point(self.edge))
+        point = operating_point_of(self.edge)
+        assert point.fixed_point is not None
+        return basin(point.fixed_points, point.fixed_point)
 
     @property
     def relative_values(self) -> dict[str, float]:
@@ -163,8 +166,8 @@ def safe_designs(
 
 def _require_conditions(family: Family, sparsity: float | None, second: bool, q_star: float) -> None:
     require_signal(q_star)
-    if sparsity is not None and not (0 < sparsity < 1):
-        raise DomainError(f"sparsity = {sparsity:g} is not a share of zeros: give 0 < sparsity < 1")
+    if sparsity is not None:
+        require_share("sparsity", sparsity, "a share of zeros")
     if (sparsity is not None) + second == len(family.open):
         return
     if len(family.open) == 2:
@@ -238,7 +241,7 @@ def _sparsity_and_slope(family: Family, values: tuple[tuple[str, float], ...], q
         phi = family.member(dict(values)).phi
     except ActivationError:
         return math.nan, math.nan
-    share = float(share_of_zeros(phi, q_star))
+    share = share_of_zeros(phi, q_star)
     try:
         return share, slope_on_edge(phi, q_star) if phi.is_continuous else math.nan
     except ZeroDivisionError:

@@ -12,8 +12,7 @@ import math
 from dataclasses import dataclass
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
-from meanfield.domain import require_count
-from meanfield.infinite_width.edge import require_signal
+from meanfield.domain import require_count, require_signal
 from meanfield.infinite_width.moments import active_share, sloping_share, sparsity
 
 __all__ = ["ActiveUnits", "active_units", "capacity_bounds"]
@@ -71,16 +70,16 @@ def active_units(activation: PiecewiseLinear, width: int, q: float = 1.0) -> Act
     require_piecewise_linear(activation)
     require_signal(q)
     require_count("width", width)
-    share, sloping = float(active_share(activation, q)), float(sloping_share(activation, q))
+    share, sloping, zero = (f(activation, q) for f in (active_share, sloping_share, sparsity))
     mean, dense = width * share, float(width) ** 2
     bound = int(binom.ppf(_CONFIDENCE, width, share))
     return ActiveUnits(
-        sparsity=float(sparsity(activation, q)),
+        sparsity=zero,
         share=share,
         sloping=sloping,
         width=width,
         mean=mean,
-        sd=math.sqrt(mean * float(sparsity(activation, q))),
+        sd=math.sqrt(mean * zero),
         bound=bound,
         forward=mean * width,
         forward_dense=dense,

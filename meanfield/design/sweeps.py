@@ -18,11 +18,11 @@ from meanfield.activations.family import Family
 from meanfield.activations.spec import parameters_of, read_activation
 from meanfield.design.crossings import crossings
 from meanfield.design.design import sparse_values
+from meanfield.domain import require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.variance_law import escape_probability
-from meanfield.infinite_width.edge import require_signal
-from meanfield.infinite_width.edge_points import edge_curve
+from meanfield.infinite_width.edge import edge_curve
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import sparsity as share_of_zeros
 
@@ -104,8 +104,8 @@ def slope_curve(
     given = dict(given or {})
     if against != "q_star" and (against in given or against not in parameters_of(spec)):
         raise ActivationError(f"{spec} has no open parameter {against} to go along: name one, or q_star")
-    if sparsity is not None and not (0 < sparsity < 1):
-        raise DomainError(f"sparsity = {sparsity:g} is not a share of zeros: give 0 < sparsity < 1")
+    if sparsity is not None:
+        require_share("sparsity", sparsity, "a share of zeros")
     for value in values if against == "q_star" else [q_star]:
         require_signal(value)
     if sparsity is not None and solve is None:
@@ -182,9 +182,9 @@ class _Follower:
 
     def _share(self, guess: float, parameters: Mapping[str, float], q: float) -> float:
         if self.solve == "q_star":
-            return float(share_of_zeros(read_activation(self.spec, **parameters).phi, guess))
+            return share_of_zeros(read_activation(self.spec, **parameters).phi, guess)
         assert self.solve is not None
-        return float(share_of_zeros(read_activation(self.spec, **parameters, **{self.solve: guess}).phi, q))
+        return share_of_zeros(read_activation(self.spec, **parameters, **{self.solve: guess}).phi, q)
 
 
 def design_map(
@@ -208,8 +208,7 @@ def design_map(
     if len(family.open) != 2:
         raise DomainError(f"a map has two axes: leave two parameters of {family.spec} open, not {len(family.open)}")
     for share in sparsity:
-        if not (0 < share < 1):
-            raise DomainError(f"sparsity = {share:g} is not a share of zeros: give 0 < sparsity < 1")
+        require_share("sparsity", share, "a share of zeros")
     first, second = family.open
     slope, escape = (np.full((len(sparsity), len(values)), math.nan) for _ in range(2))
     refusals = []

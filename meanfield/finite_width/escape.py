@@ -6,7 +6,6 @@ once: another basin, a runaway, a random walk. docs/theory.md, section 8.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.domain import require_count
+from meanfield.domain import require_count, require_share, require_within
 from meanfield.errors import DomainError
 from meanfield.finite_width.variance_chain import takes_normal_steps, trajectories
 from meanfield.infinite_width.mean_field import MeanField
@@ -59,10 +58,8 @@ class Requirement:
         for name, lowest in (("width", 1), ("depth", 1), ("chains", 1), ("seed", 0)):
             label = "chains (--escapes)" if name == "chains" else name
             require_count(label, getattr(self, name), lowest)
-        if not (1 < self.within < math.inf):
-            raise DomainError(f"within = {self.within:g} is out of range: give a factor > 1")
-        if not (0 < self.risk < 1):
-            raise DomainError(f"risk = {self.risk:g} is not a probability to allow: give 0 < risk < 1")
+        require_within(self.within)
+        require_share("risk", self.risk, "a probability to allow")
         if self.chains * (self.depth + 1) > _MOST_NUMBERS:
             raise DomainError(
                 f"{self.chains} chains of {self.depth} layers do not fit in memory: give chains times depth <= "
@@ -147,7 +144,7 @@ def escapes(
     for name, value in (
         ("q*", q_star),
         ("the variance at layer 0", begin),
-        ("E φ² at q*", float(second_moment(network.activation, q_star))),
+        ("E φ² at q*", second_moment(network.activation, q_star)),
     ):
         if not (1 / _FURTHEST <= value <= _FURTHEST):
             raise DomainError(
@@ -171,12 +168,19 @@ def escapes(
     return Escapes(r, variances, np.count_nonzero(outside, axis=1), normal)
 
 
-def is_safe(network: MeanField, q_star: float, requirement: Requirement, start: float | None = None) -> bool:
+def is_safe(
+    network: MeanField,
+    q_star: float,
+    requirement: Requirement,
+    start: float | None = None,
+    *,
+    normal: bool | None = None,
+) -> bool:
     """Whether at most the share `risk` escapes, from no more chains than it takes to tell with 95 % confidence."""
     outside = chains = 0
     while True:
         more = min(max(chains, _FEW), requirement.chains - chains)
-        found = escapes(network, q_star, replace(requirement, chains=more), start, first=chains)
+        found = escapes(network, q_star, replace(requirement, chains=more), start, first=chains, normal=normal)
         outside, chains = outside + int(found.outside[-1]), chains + more
         low, high = wilson_interval(outside, chains)
         if chains == requirement.chains or not (low <= requirement.risk <= high):

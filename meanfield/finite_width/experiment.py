@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.domain import require_count
+from meanfield.domain import require_count, require_signal, require_within
 from meanfield.errors import DomainError
-from meanfield.infinite_width.edge import require_signal
 from meanfield.infinite_width.mean_field import MeanField
 
 __all__ = ["QUANTITIES", "Experiment", "Method", "Padding", "Weights"]
@@ -79,8 +77,7 @@ class Experiment:
         require_signal(self.start, "q0")
         if self.q_star is not None:
             require_signal(self.q_star, "q_star")
-        if not (1 < self.within < math.inf):
-            raise DomainError(f"within = {self.within:g} is out of range: give a factor > 1")
+        require_within(self.within)
         for name, given, known in (
             ("padding", self.padding, Padding),
             ("weights", self.weights, Weights),
@@ -129,15 +126,8 @@ class Experiment:
         """Everything, as JSON knows it."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         network = record.pop("network")
-        phi = network.activation
-        return {
-            "knots": list(phi.knots),
-            "slopes": list(phi.slopes),
-            "intercepts": list(phi.intercepts),
-            "sigma_w": network.sigma_w,
-            "sigma_b": network.sigma_b,
-            **record,
-        }
+        scales = {"sigma_w": network.sigma_w, "sigma_b": network.sigma_b}
+        return {**network.activation.as_record(), **scales, **record}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Experiment:

@@ -23,7 +23,7 @@ from meanfield.finite_width.positions import neighbours
 from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.infinite_width.covariance import covariance
 from meanfield.infinite_width.hermite import PiecewisePolynomial, power, vanishing
-from meanfield.infinite_width.moments import fourth_moment, mean, second_moment, slope_moment, sparsity
+from meanfield.infinite_width.moments import fourth_moment, mean, second_moment, sparsity
 
 __all__ = ["FieldTheory", "field_theory"]
 
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 _TERMS = 40
 #: The second derivative of the sparsity is a difference over this share of q.
 _STEP = 1e-3
-#: Of χ₁.
+#: χ₁ within this of 1 is 1, to the rounding of σ_w.
 _ROUNDING = 1e-12
 
 
@@ -159,19 +159,18 @@ def _start(e: Experiment) -> _Field:
 
 def _after(e: Experiment, means: _Means, field: _Field, *, orthogonal: bool) -> _Field:
     network, phi, q = e.network, e.network.activation, field.q
-    weight, offset = np.float64(network.sigma_w) ** 2, network.sigma_b**2
-    slope, bend = np.asarray(network.dV(q)), np.asarray(network.d2V(q))
+    slope, bend = network.dV(q), network.d2V(q)
     spread = _effective_spread(e, field) if orthogonal else field.spread
-    squares = _pairwise(power(phi, 2), field, fourth_moment(phi, q) - np.square(second_moment(phi, q)))
-    carried = slope[:, None] * spread * slope + weight**2 * squares / e.width
+    square, middle = second_moment(phi, q), mean(phi, q)
+    squares = _pairwise(power(phi, 2), field, fourth_moment(phi, q) - np.square(square))
+    carried = slope[:, None] * spread * slope + np.square(network.sigma_w_squared) * squares / e.width
     shift = slope * field.shift + 0.5 * bend * np.diagonal(spread)
-    middle = np.asarray(mean(phi, q))
-    products = middle[:, None] * middle + _pairwise(power(phi, 1), field, second_moment(phi, q) - middle**2)
-    after = offset + means.single(weight * np.asarray(second_moment(phi, q)))
+    products = middle[:, None] * middle + _pairwise(power(phi, 1), field, square - middle**2)
+    after = network.layer(means.single(square))
     return _Field(
         q=after,
-        rho=(offset + means.single(weight * _products_of_inputs(e, field))) / after,
-        covariances=offset + means.together(weight * products),
+        rho=network.layer(means.single(_products_of_inputs(e, field))) / after,
+        covariances=network.layer(means.together(products)),
         spread=means.apart(carried),
         shift=means.single(shift),
     )
@@ -187,7 +186,7 @@ def _products_of_inputs(e: Experiment, field: _Field) -> Array:
 
 def _effective_spread(e: Experiment, field: _Field) -> Array:
     """Γ less what an orthogonal matrix does not let fluctuate."""
-    kept = field.covariances - e.network.sigma_b**2
+    kept = field.covariances - e.network.sigma_b_squared
     return np.asarray(field.spread - 2 * kept**2 / e.fan_in)
 
 
@@ -209,7 +208,7 @@ def _pairwise(f: PiecewisePolynomial, field: _Field, variance: Array) -> Array:
 def _sparsity(e: Experiment, field: _Field, layer: int) -> tuple[float, float, float]:
     """At infinite width; mean and variance at width N."""
     phi, q, h = e.network.activation, field.q, _STEP * field.q
-    below, here, above = (np.asarray(sparsity(phi, at)) for at in (q - h, q, q + h))
+    below, here, above = (sparsity(phi, at) for at in (q - h, q, q + h))
     slope, bend = (above - below) / (2 * h), (above - 2 * here + below) / h**2
     spread = _effective_spread(e, field) if e.weights == "orthogonal" and layer else field.spread
     expected = here + slope * field.shift + 0.5 * bend * np.diagonal(spread)
@@ -225,7 +224,7 @@ def _log_gradient(e: Experiment, means: _Means, variances: list[Array]) -> Array
         return logs
     logs[-1], square = 0.0, np.ones_like(variances[-1])
     for layer in reversed(range(e.depth)):
-        gain = e.network.sigma_w**2 * np.asarray(slope_moment(e.network.activation, variances[layer], 2))
+        gain = e.network.gain(variances[layer])
         # On the edge of chaos a layer multiplies by 1, to the rounding of σ_w.
         square = np.where(np.abs(gain - 1) <= _ROUNDING, 1.0, gain) * means.single(square)
         if not square.any():

@@ -19,12 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.finite_width.variance_chain import RUNAWAY, step_variance
+from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import fourth_moment, second_moment, sixth_moment
 
-__all__ = ["Fluctuations", "fluctuations", "kick_skewness", "variance_path"]
+__all__ = ["Fluctuations", "fluctuations", "variance_path"]
 
 Array = NDArray[np.float64]
 
@@ -126,41 +125,27 @@ def _spread(variance: float, correction: float, order: int) -> float:
 
 def _layers(network: MeanField, q: Array, width: int) -> list[_Layer]:
     def kick(q: Array) -> Array:
-        return step_variance(network, q) / width
-
-    def curvature(q: Array) -> Array:
-        return np.asarray(network.d2V(q))
+        return network.kick_variance(q) / width
 
     h = _STEP * q
     # A path may end at 0, where differences are NaN and only the first order is left, or run away.
     with np.errstate(all="ignore"):
         before, here, after = kick(q - h), kick(q), kick(q + h)
         columns = (
-            np.asarray(network.dV(q)),
-            curvature(q),
-            (curvature(q + h) - curvature(q - h)) / (2 * h),
+            network.dV(q),
+            network.d2V(q),
+            (network.d2V(q + h) - network.d2V(q - h)) / (2 * h),
             here,
             (after - before) / (2 * h),
             (after - 2 * here + before) / h**2,
-            kick_skewness(network, q) / width**2,
+            network.kick_skewness(q) / width**2,
         )
     return [_Layer(*row) for row in np.transpose(columns).tolist()]
-
-
-def kick_skewness(network: MeanField, q: Array) -> Array:
-    """Third cumulant of σ_w² φ(√q z)²."""
-    phi = network.activation
-    mean, second, third = (np.asarray(moment(phi, q)) for moment in (second_moment, fourth_moment, sixth_moment))
-    with np.errstate(all="ignore"):
-        share = third / mean / mean / mean - 3 * second / mean / mean + 2
-        cumulant = (network.sigma_w**2 * mean) ** 3 * share
-    # Where next to nothing is active a share is beyond the doubles; what it is a share of is nothing.
-    return np.where(np.isfinite(cumulant), cumulant, 0.0)
 
 
 def variance_path(network: MeanField, start: float, depth: int) -> Array:
     """q_{l+1} = V(q_l) in layers 0…depth from q_0 = `start`, at most RUNAWAY; shape (depth + 1,)."""
     path = [start]
     for _ in range(depth):
-        path.append(min(float(network.V(path[-1])), RUNAWAY))
+        path.append(min(network.V(path[-1]), RUNAWAY))
     return np.array(path)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.field_theory import FieldTheory
-from meanfield.finite_width.variance_chain import step_variance
 from meanfield.infinite_width.hermite import power
 from meanfield.infinite_width.moments import second_moment, slope_moment, slope_square_d1
 
@@ -39,12 +38,10 @@ def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, 
         return nothing, nothing
     phi, q, N = network.activation, field.q[:-1], e.width
     orthogonal = e.weights == "orthogonal"
-    weight, offset = np.float64(network.sigma_w) ** 2, network.sigma_b**2
-    h = _STEP * q
-    square = np.asarray(slope_moment(phi, q, 2))
-    d1 = np.asarray(slope_square_d1(phi, q))
-    d2 = (np.asarray(slope_square_d1(phi, q + h)) - np.asarray(slope_square_d1(phi, q - h))) / (2 * h)
-    size, V1 = np.asarray(second_moment(phi, q)), np.asarray(network.dV(q))
+    weight, offset, h = network.sigma_w_squared, network.sigma_b_squared, _STEP * q
+    square, d1 = slope_moment(phi, q, 2), slope_square_d1(phi, q)
+    d2 = (slope_square_d1(phi, q + h) - slope_square_d1(phi, q - h)) / (2 * h)
+    size, V1 = second_moment(phi, q), network.dV(q)
     through, along = _with_slopes(phi, q)
     # What an orthogonal W keeps from straying, of the way there; layer 0 is Gaussian.
     kept = np.where(orthogonal & (np.arange(e.depth) > 0), 2 * (q - offset) ** 2 / N, 0.0)
@@ -52,12 +49,12 @@ def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, 
     sensitivity = d1 / square
     noise = gradient_noise(e, field)
     with_kick = weight * (through / square - size) / N
-    kick = step_variance(network, q) / N
+    kick = network.kick_variance(q) / N
     overlaps = _overlaps(q, offset, size, square, d1, along)
     # An orthogonal W passes the whole length, and so has less of it left for other directions.
     reuse = (through / (size * square) - orthogonal) * (overlaps - 1) / N
     steps = (
-        np.log(weight * square)
+        np.log(network.gain(q))
         + sensitivity * field.q_shift[:-1]
         + 0.5 * (d2 / square - sensitivity**2) * spread
         - 0.5 * noise
@@ -79,18 +76,14 @@ def gradient_noise(experiment: Experiment, field: FieldTheory) -> Array:
     e, q = experiment, field.q[:-1]
     phi = e.network.activation
     with np.errstate(all="ignore"):
-        ratio = np.asarray(slope_moment(phi, q, 4)) / np.square(slope_moment(phi, q, 2))
+        ratio = slope_moment(phi, q, 4) / np.square(slope_moment(phi, q, 2))
     return np.asarray((3 * ratio - (3 if e.weights == "orthogonal" else 1)) / e.width)
 
 
 def _with_slopes(phi: PiecewiseLinear, q: Array) -> tuple[Array, Array]:
-    """E φ²φ'² and E hφφ', of the sloping pieces: φφ' is piecewise linear too."""
-    product = PiecewiseLinear(
-        phi.knots,
-        tuple(a * a for a in phi.slopes),
-        tuple(a * c for a, c in zip(phi.slopes, phi.intercepts, strict=True)),
-    )
-    return np.asarray(second_moment(product, q)), np.sqrt(q) * power(product, 1).coefficients(q, 4)[1]
+    """E φ²φ'² and E hφφ', of the sloping pieces."""
+    product = phi.times_derivative()
+    return second_moment(product, q), np.sqrt(q) * power(product, 1).coefficients(q, 4)[1]
 
 
 def _overlaps(q: Array, offset: float, size: Array, square: Array, d1: Array, along: Array) -> Array:

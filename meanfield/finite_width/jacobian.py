@@ -27,13 +27,13 @@ class SquaredSingularValues:
 
 def squared_singular_values(network: MeanField, q: float, depth: int) -> SquaredSingularValues:
     """Mean and variance over the spectrum at depth L = `depth`, each layer at variance q; ∞ where φ jumps."""
-    gain = float(network.chi1(q))
+    gain = network.chi1(q)
     if gain == math.inf:
         return SquaredSingularValues(math.inf, math.inf, math.inf)
-    square = float(slope_moment(network.activation, q, 2))
+    square = slope_moment(network.activation, q, 2)
     if not square:
         return SquaredSingularValues(0.0, 0.0, 0.0)
-    units = max(float(slope_moment(network.activation, q, 4)) / square**2 - 1, 0.0)
+    units = max(slope_moment(network.activation, q, 4) / square**2 - 1, 0.0)
     try:
         mean = gain**depth
         return SquaredSingularValues(mean, mean**2 * depth * (units + 1), mean**2 * depth * units)

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 #: Terms of a series in ρ; the rest is put in one more.
 _TERMS = 100
-#: Of a correlation.
+#: |ρ| within this of 1 is 1.
 _ROUNDING = 1e-12
 #: Derivatives in q are differences over this share of it.
 _STEP = 1e-3
@@ -106,20 +106,20 @@ def _derivatives(e: Experiment, q: Array, rho: Array) -> list[_Derivatives]:
     """For every layer of a path; NaN where it is undefined."""
     known = np.isfinite(q) & np.isfinite(rho) & (q > 0)
     q, rho = np.where(known, q, 1.0), np.where(known, rho, 0.0)
-    phi, weight, h = e.network.activation, np.float64(e.network.sigma_w) ** 2, _STEP * q
+    phi, weight, h = e.network.activation, e.network.sigma_w_squared, _STEP * q
     # At ρ = ±1 the curvature in ρ diverges, and inputs that are one have nothing to tell apart.
     inside = np.where(np.abs(rho) < 1, rho, 0.0)
-    before, here, after = (np.asarray(covariance(phi, rho, at)) for at in (q - h, q, q + h))
+    before, here, after = (covariance(phi, rho, at) for at in (q - h, q, q + h))
     C_q, C_qq = (after - before) / (2 * h), (after - 2 * here + before) / h**2
-    C_r, C_rr = np.asarray(covariance_d1(phi, rho, q)), np.asarray(covariance_d2(phi, inside, q))
-    C_rq = (np.asarray(covariance_d1(phi, rho, q + h)) - np.asarray(covariance_d1(phi, rho, q - h))) / (2 * h)
+    C_r, C_rr = covariance_d1(phi, rho, q), covariance_d2(phi, inside, q)
+    C_rq = (covariance_d1(phi, rho, q + h) - covariance_d1(phi, rho, q - h)) / (2 * h)
     # From variance and correlation to variance and covariance k = ρq.
     slant = rho / q
     c_kk = C_rr / q**2
     c_qk = (C_rq - slant * C_rr) / q - C_r / q**2
     c_qq = C_qq - 2 * slant * C_rq + 2 * slant * C_r / q + slant**2 * C_rr
     of_c = (C_q - slant * C_r, C_r / q, 0.5 * c_qq - 0.25 * c_kk, 0.25 * c_kk, 0.5 * c_qk, c_kk)
-    columns = np.array([np.asarray(e.network.dV(q)), np.asarray(e.network.d2V(q)), *(weight * c for c in of_c)])
+    columns = np.array([e.network.dV(q), e.network.d2V(q), *(weight * c for c in of_c)])
     columns[:, ~known] = np.nan
     noise, orthogonal = np.transpose(_noise(e, q, rho)), np.transpose(_wick(e, q, rho))
     return [
@@ -132,10 +132,10 @@ def _noise(e: Experiment, q: Array, rho: Array) -> _Spread:
     """Of the mean of N units' products, σ_w⁴/N times the covariances of φ_a φ_b."""
     phi = e.network.activation
     first, second, third = (power(phi, n).coefficients(q, _TERMS) for n in (1, 2, 3))
-    mean, fourth = np.asarray(second_moment(phi, q)), np.asarray(fourth_moment(phi, q))
+    mean, fourth = second_moment(phi, q), fourth_moment(phi, q)
     squares, cubes = _series(second * second, fourth, rho), _series(third * first, fourth, rho)
-    product = np.asarray(covariance(phi, rho, q))
-    scale = np.float64(e.network.sigma_w) ** 4 / e.width
+    product = covariance(phi, rho, q)
+    scale = np.square(e.network.sigma_w_squared) / e.width
     parts = (fourth - mean**2, squares - mean**2, cubes - mean * product, squares - product**2)
     return _Spread(*(scale * part for part in parts))
 
@@ -150,7 +150,7 @@ def _series(coefficients: Array, total: Array, rho: Array) -> Array:
 
 def _wick(e: Experiment, q: Array, rho: Array) -> _Spread:
     """Covariances of products t_a t_b over N, t Gaussian of variance q − σ_b² and covariance ρq − σ_b²."""
-    a, b = q - e.network.sigma_b**2, rho * q - e.network.sigma_b**2
+    a, b = q - e.network.sigma_b_squared, rho * q - e.network.sigma_b_squared
     return _Spread(*(part / e.fan_in for part in (2 * a * a, 2 * b * b, 2 * a * b, a * a + b * b)))
 
 

@@ -19,7 +19,7 @@ from meanfield.finite_width.field_theory import FieldTheory, field_theory
 from meanfield.finite_width.fluctuations import fluctuations
 from meanfield.finite_width.gradient_theory import gradient_noise, gradient_theory
 from meanfield.finite_width.pair_theory import pair_theory
-from meanfield.infinite_width.stability import diagnose
+from meanfield.infinite_width.operating_point import operating_point_of
 
 __all__ = ["Predicted", "predict"]
 
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 _LARGEST_SHIFT = 0.2
 #: Variance of the noise of a gradient in one layer, relative to its square: beyond it a logarithm is no straight line.
 _LARGEST_NOISE = 0.15
-#: Of a correlation or a share.
+#: A correlation or a share within this of the end of its range is there.
 _ROUNDING = 1e-12
 
 
@@ -89,7 +89,7 @@ def _unknown(e: Experiment) -> tuple[Array, Array]:
 
 def _q_sd(e: Experiment, field: FieldTheory) -> Array:
     """Of dense Gaussian networks that of `meanfield stability`, where the variance has a fixed point to stray from."""
-    point = diagnose(e.network, e.start).fixed_point
+    point = operating_point_of(e.network, e.q_star or e.start).fixed_point
     if not e.is_dense or e.weights != "gaussian" or point is None or point.q == 0:
         return field.q_sd
     sd = fluctuations(e.network, point, e.width, e.depth, e.start).sd

@@ -19,7 +19,6 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import fourth_moment, second_moment, sixth_moment
 
@@ -27,9 +26,6 @@ __all__ = [
     "RUNAWAY",
     "in_blocks",
     "normal_step_error",
-    "outputs",
-    "parts",
-    "step_variance",
     "takes_normal_steps",
     "trajectories",
 ]
@@ -40,8 +36,6 @@ Array = NDArray[np.float64]
 _BLOCK, _NORMAL_BLOCK = 256, 1024
 #: Normal numbers drawn at once: they and what φ makes of them stay in cache.
 _PART = 8192
-#: Up to this many knots φ is worked out piece by piece, a few passes over x each.
-_FEW_KNOTS = 8
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
 RUNAWAY = 1e200
 #: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
@@ -125,15 +119,15 @@ def _processors() -> int:
 
 def _exact_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
     root, total = np.sqrt(variance), np.zeros_like(variance)
-    for some, units in parts(len(variance), width):
+    for some, units in _parts(len(variance), width):
         inputs = random.standard_normal((len(root[some]), units))
         inputs *= root[some, None]
-        activations = outputs(network.activation, inputs)
+        activations = network.activation.values(inputs)
         total[some] += np.einsum("ij,ij->i", activations, activations)
-    return network.sigma_b**2 + network.sigma_w**2 * (total / width)
+    return network.layer(total / width)
 
 
-def parts(chains: int, width: int) -> Iterator[tuple[slice, int]]:
+def _parts(chains: int, width: int) -> Iterator[tuple[slice, int]]:
     """Which chains to work on at once, and on how many units of each, until all of `width` are done."""
     for first in range(0, width, _PART):
         units = min(_PART, width - first)
@@ -142,40 +136,11 @@ def parts(chains: int, width: int) -> Iterator[tuple[slice, int]]:
             yield slice(chain, chain + rows), units
 
 
-def outputs(phi: PiecewiseLinear, x: Array) -> Array:
-    """φ(x), piece by sloping piece: with few knots twice as fast as looking for the piece of every x."""
-    knots, jumps = phi.knots, phi.jumps
-    if not knots or len(knots) > _FEW_KNOTS:
-        return phi(x)
-    total = np.full_like(x, phi.left_values[0])
-    for a, left, right in zip(phi.slopes, (None, *knots), (*knots, None), strict=True):
-        if a:
-            # How far x goes into the piece: counted from the first knot, and so negative, on the piece before it.
-            part = np.clip(x, left, right)
-            part -= knots[0] if left is None else left
-            total += part if a == 1 else np.multiply(part, a, out=part)
-    for t, jump in zip(knots, jumps, strict=True):
-        if jump:
-            total += jump * (x >= t)
-    return total
-
-
 def _normal_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
-    mean, spread = np.asarray(network.V(variance)), np.sqrt(step_variance(network, variance) / width)
-    step = np.maximum(mean + spread * random.standard_normal(len(variance)), network.sigma_b**2)
+    mean, spread = network.V(variance), np.sqrt(network.kick_variance(variance) / width)
+    step = np.maximum(mean + spread * random.standard_normal(len(variance)), network.sigma_b_squared)
     # Where the moments overflow the variance has run away, and stays so.
     return np.where(np.isfinite(spread), step, RUNAWAY)
-
-
-def step_variance(network: MeanField, q: Array | float) -> Array:
-    """S(q) = σ_w⁴ Var φ(√q z)²: a layer of N units kicks the variance by √(S/N)."""
-    phi = network.activation
-    square, fourth = np.asarray(second_moment(phi, q)), np.asarray(fourth_moment(phi, q))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        # As a share of the square of E φ², which alone may be too small or large to square.
-        share = np.maximum(fourth / square / square - 1, 0.0)
-        spread: Array = np.where(square > 0, np.square(network.sigma_w**2 * square) * share, 0.0)
-    return spread
 
 
 def normal_step_error(network: MeanField, q: float, width: int) -> float:
@@ -186,10 +151,10 @@ def normal_step_error(network: MeanField, q: float, width: int) -> float:
     beyond the doubles.
     """
     phi = network.activation
-    mean = float(second_moment(phi, q))
+    mean = second_moment(phi, q)
     if not mean:
         return 0.0
-    second, third = float(fourth_moment(phi, q)) / mean / mean, float(sixth_moment(phi, q)) / mean / mean / mean
+    second, third = fourth_moment(phi, q) / mean / mean, sixth_moment(phi, q) / mean / mean / mean
     if not (1 - _ROUNDING <= second <= third < math.inf):
         return math.inf
     variance = second - 1

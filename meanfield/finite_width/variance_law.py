@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Requirement
-from meanfield.finite_width.fluctuations import kick_skewness
-from meanfield.finite_width.variance_chain import step_variance
 from meanfield.infinite_width.mean_field import MeanField
 
 __all__ = ["escape_probability"]
@@ -83,7 +81,7 @@ def escape_probability(
     layer = _layer(network, q_star, np.append(begin, centres * q_star), requirement.width)
     law = _rows(layer, slice(1)).probabilities(edges)[0]
     if requirement.depth > 1:
-        values = np.asarray(network.V(edges * q_star)) / q_star
+        values = network.V(edges * q_star) / q_star
         step = _without_rounding(_rows(layer, slice(1, None)), values).probabilities(edges)
         for _ in range(requirement.depth - 1):
             law = law @ step
@@ -100,7 +98,7 @@ def _cells(
             f"x in other units, so that they lie between {1 / _LARGEST:g} and {_LARGEST:g}"
         )
     half = math.log(requirement.within)
-    sd = math.sqrt(float(step_variance(network, q_star)) / requirement.width) / q_star
+    sd = math.sqrt(network.kick_variance(q_star) / requirement.width) / q_star
     walk = 4 * sd * math.sqrt(requirement.depth)
     beyond = min(max(walk, math.log(_NEAREST)), math.log(_FURTHEST))
     beyond = max(beyond, abs(math.log(start / q_star)) + math.log(_NEAREST) - half)
@@ -122,10 +120,10 @@ def _cells(
 
 
 def _layer(network: MeanField, q_star: float, q: Array, width: int) -> _Layer:
-    mean = np.asarray(network.V(q)) / q_star
-    variance = step_variance(network, q) / q_star**2 / width
-    third = kick_skewness(network, q) / q_star**3 / width**2
-    return _Layer(mean, variance, third, network.sigma_b**2 / q_star)
+    mean = network.V(q) / q_star
+    variance = network.kick_variance(q) / q_star**2 / width
+    third = network.kick_skewness(q) / q_star**3 / width**2
+    return _Layer(mean, variance, third, network.sigma_b_squared / q_star)
 
 
 def _rows(layer: _Layer, rows: slice) -> _Layer:

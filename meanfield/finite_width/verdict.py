@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.domain import require_signal
 from meanfield.errors import NoSignal
 from meanfield.finite_width.escape import Escapes, Requirement, escapes
 from meanfield.finite_width.fluctuations import Fluctuations, fluctuations
 from meanfield.finite_width.jacobian import SquaredSingularValues, squared_singular_values
 from meanfield.finite_width.remedies import safe_clip, sufficient_width
-from meanfield.finite_width.variance_chain import step_variance
 from meanfield.infinite_width.depth_scales import correlation_depth
-from meanfield.infinite_width.edge import edge_of_chaos, require_signal
+from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.fixed_points import FixedPoint, basin
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import sloping_share
@@ -40,7 +40,7 @@ class FiniteWidth:
     """Everything `meanfield stability` says of a network.
 
     Attributes:
-        diagnosis: what holds at any width; its `fixed_point` is q*.
+        diagnosis: what holds at any width; its operating point is q*.
         requirement: width, depth, and which share of networks may escape.
         start: variance at layer 0.
         verdict: safe, fragile, neutral or unstable, with the mechanism and what would be safe.
@@ -79,7 +79,7 @@ def at_width(
     """What becomes of a signal in random networks of the required width and depth.
 
     Args:
-        diagnosis: of the network at any width, by `diagnose` or `diagnose_edge`.
+        diagnosis: of the network at any width, by `diagnose`.
         requirement: width, depth, risk; chains and seed of the random numbers.
         start: the variance at layer 0, by default q*.
         advance: called with the number of random networks just done.
@@ -88,19 +88,19 @@ def at_width(
         NoSignal: the network has no fixed point q* > 0.
         DomainError: `start` is not a finite number > 0.
     """
-    network, point = diagnosis.network, diagnosis.fixed_point
+    network, point = diagnosis.point.network, diagnosis.point.fixed_point
     if point is None or point.q == 0:
         fate = "dies out" if point and point.slope <= 1 else "grows without bound"
         raise NoSignal(f"the network has no fixed point q* > 0 to stay at: q {fate}; give other sigma_w and sigma_b")
     begin = point.q if start is None else start
     require_signal(begin, "q0")
     found = escapes(network, point.q, requirement, begin, advance=advance)
-    ends = basin(diagnosis.fixed_points, point)
+    ends = basin(diagnosis.point.fixed_points, point)
     strays = fluctuations(network, point, requirement.width, requirement.depth, begin)
     sd = float(strays.sd[-1])
     distance = min(point.q - ends[0], ends[1] - point.q)
     mean_gain, sd_gain = _log_gain(network, found.variances)
-    gain = float(network.chi1(point.q))
+    gain = network.chi1(point.q)
     return FiniteWidth(
         diagnosis=diagnosis,
         requirement=requirement,
@@ -109,10 +109,10 @@ def at_width(
         basin=ends,
         margin=distance / sd if sd else math.inf,
         xi_q=point.depth_scale,
-        xi_c=float(correlation_depth(network.activation, network.sigma_w**2, point.q)[1]),
+        xi_c=float(correlation_depth(network.activation, network.sigma_w_squared, point.q)[1]),
         fluctuations=strays,
         escapes=found,
-        sensitivity=point.q * float(network.dchi1(point.q)) if gain < math.inf else math.nan,
+        sensitivity=point.q * network.dchi1(point.q) if gain < math.inf else math.nan,
         log_gain_mean=mean_gain,
         log_gain_sd=sd_gain,
         jacobian=squared_singular_values(network, point.q, requirement.depth),
@@ -122,7 +122,7 @@ def at_width(
 def _log_gain(network: MeanField, variances: Array) -> tuple[float, float]:
     """Mean and standard deviation over the chains of ln Π χ₁(q^l), l = 0…L − 1; NaN where φ jumps."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(np.asarray(network.chi1(variances[:-1]))).sum(axis=0)
+        logs = np.log(network.chi1(variances[:-1])).sum(axis=0)
         return float(logs.mean()), float(logs.std())
 
 
@@ -135,7 +135,7 @@ def _judge(
     sd: float,
     log_gain: tuple[float, float],
 ) -> Verdict:
-    local, network, r = diagnosis.verdict, diagnosis.network, found.requirement
+    local, network, r = diagnosis.verdict, diagnosis.point.network, found.requirement
     fate = _fate(found, point.q, start)
     drift = r.depth * math.log(point.slope) if point.kind == "neutral" else 0.0
     if abs(drift) > 0.5 * math.log(r.within):
@@ -164,7 +164,7 @@ def _cut(network: MeanField, q: float, r: Requirement) -> list[str]:
     """A sentence on networks in which a whole layer rests, so that no signal and no gradient passes; if there are."""
     if not network.activation.is_continuous:
         return []
-    resting = (1 - float(sloping_share(network.activation, q))) ** r.width
+    resting = (1 - sloping_share(network.activation, q)) ** r.width
     share = 1 - (1 - resting) ** r.depth
     if share <= r.risk:
         return []
@@ -179,7 +179,7 @@ def _drift(network: MeanField, q: float, found: Escapes) -> str:
     alive = last[last > 0]
     if not alive.size:
         return f"At width {r.width} every network has lost its signal, q = 0, by layer {r.depth}"
-    leading = math.sqrt(r.depth * float(step_variance(network, q)) / r.width) / q
+    leading = math.sqrt(r.depth * network.kick_variance(q) / r.width) / q
     died = f" and {1 - alive.size / last.size:.2%} have lost it, q = 0" if alive.size < last.size else ""
     return (
         f"At width {r.width}, ln q has standard deviation {np.log(alive).std():.3g} by layer {r.depth} "

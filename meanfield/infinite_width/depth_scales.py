@@ -33,7 +33,7 @@ def correlation_depth(phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: 
     ξ_c is the number of layers over which the distance from ρ* falls by a factor e; ∞ on the edge of chaos.
     """
     weights, q = np.broadcast_arrays(np.asarray(sigma_w_squared, dtype=float), np.asarray(q_star, dtype=float))
-    gain = np.asarray(weights * slope_moment(phi, q, 2)) if phi.is_continuous else np.full(q.shape, np.inf)
+    gain = weights * slope_moment(phi, q, 2) if phi.is_continuous else np.full(q.shape, np.inf)
     rho, slope = np.ones(q.shape), np.where(np.abs(gain - 1) <= _ROUNDING, 1.0, gain)
     parting = slope > 1
     if parting.any():
@@ -42,7 +42,7 @@ def correlation_depth(phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: 
         def growth(root: Array, share: Array, variance: Array) -> Array:
             # In √(1 − ρ) the curve is nearly a line where R'(1) is near 1, and keeps its digits.
             eps = root**2
-            ratio: Array = share * np.asarray(covariance_loss(phi, eps, variance)) / eps - 1
+            ratio: Array = share * covariance_loss(phi, eps, variance) / eps - 1
             return ratio
 
         nearest = np.full(share.shape, _NEAREST)
@@ -52,7 +52,7 @@ def correlation_depth(phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: 
         root[told] = bracketed(growth, nearest[told], np.ones(told.sum()), share[told], variance[told])
         # Below the rounding of 1 it is 0, as for an odd φ without biases.
         rho[parting] = np.where(root < 1 - ZERO, 1 - root**2, 0.0)
-        away = share * np.asarray(covariance_d1(phi, 1 - np.maximum(root, _NEAR) ** 2, variance))
+        away = share * covariance_d1(phi, 1 - np.maximum(root, _NEAR) ** 2, variance)
         excess = (slope - 1)[parting]
         # 1 − R' is half of R'(1) − 1 near ρ* = 1, where ρ* itself has no digits left to tell it.
         near = (root < _NEAR) & np.isfinite(excess)

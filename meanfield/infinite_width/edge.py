@@ -1,7 +1,8 @@
 """The edge of chaos: the weights and biases at which a signal's variance and a gradient's both stay as they are.
 
-At a chosen q*, χ₁ = 1 gives σ_w² = 1/E φ'² and V(q*) = q* gives σ_b² = q* − E φ²/E φ'². Both are closed forms in q*;
-the other way round, from σ_b or σ_w to q*, they are equations with any number of solutions. docs/theory.md, section 6.
+At a chosen q*, χ₁ = 1 gives σ_w² = 1/E φ'² and V(q*) = q* gives σ_b² = q* − E φ²/E φ'². Both are closed forms in q*,
+a curve in the plane (σ_w, σ_b); the other way round, from σ_b or σ_w to q*, they are equations with any number of
+solutions. docs/theory.md, section 6.
 """
 
 from __future__ import annotations
@@ -12,24 +13,25 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
+from meanfield.domain import LARGEST_SCALE, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.fixed_points import variance_grid
-from meanfield.infinite_width.mean_field import LARGEST_SCALE, MeanField
-from meanfield.infinite_width.moments import kink_term, second_moment, second_moment_d1, slope_moment, slope_square_d1
-from meanfield.infinite_width.roots import find_roots
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import (
+    kink_term,
+    second_moment,
+    second_moment_d1,
+    second_moment_d2,
+    slope_moment,
+    slope_square_d1,
+    sparsity,
+)
+from meanfield.infinite_width.roots import Function, find_roots
 
-__all__ = [
-    "EdgeOfChaos",
-    "edge_of_chaos",
-    "edges_of_chaos",
-    "require_an_edge",
-    "require_signal",
-    "slope_on_edge",
-    "squared_bias",
-]
+__all__ = ["EdgeCurve", "EdgeOfChaos", "edge_curve", "edge_of_chaos", "edges_of_chaos", "slope_on_edge"]
 
 Array = NDArray[np.float64]
 
@@ -69,6 +71,21 @@ class EdgeOfChaos:
         return MeanField(self.activation, self.sigma_w, self.sigma_b)
 
 
+@dataclass(frozen=True, eq=False)
+class EdgeCurve:
+    """Points of the edge of chaos, each field an array of the shape of `q_star`.
+
+    `sigma_w`, `sigma_b`, `V_prime` and `V_double_prime` are NaN at a q* that has no edge.
+    """
+
+    q_star: Array
+    sigma_w: Array
+    sigma_b: Array
+    sparsity: Array
+    V_prime: Array
+    V_double_prime: Array
+
+
 def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfChaos:
     """The (σ_w, σ_b) that puts `activation` on the edge of chaos at the fixed point `q_star` > 0.
 
@@ -79,15 +96,15 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
     Source: Schoenholz et al. (2017); Price et al. (2024), section 3; docs/theory.md, section 6.
     """
     require_signal(q_star)
-    require_an_edge(activation)
-    slopes = float(slope_moment(activation, q_star, 2))
+    _require_an_edge(activation)
+    slopes = slope_moment(activation, q_star, 2)
     if slopes < np.finfo(float).tiny:
         raise NoEdgeOfChaos(
             f"at q* = {q_star:g} the sloping part of the activation is out of reach (E φ'² is below the smallest "
             "double): χ₁ = 1 needs a larger q*, of the order of its knots squared, or a steeper activation"
         )
     weights = 1 / slopes
-    bias = float(squared_bias(activation, np.array([q_star]))[0])
+    bias = _squared_bias(activation, np.asarray(q_star)).item()
     if bias < 0:
         raise NoEdgeOfChaos(
             f"at q* = {q_star:g}, χ₁ = 1 needs σ_w² = {weights:.6g}, and V(q*) = q* then σ_b² = {bias:.6g} < 0; "
@@ -101,23 +118,41 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
         sigma_b=network.sigma_b,
         sigma_w_squared=weights,
         sigma_b_squared=bias,
-        sparsity=float(network.sparsity(q_star)),
-        chi_1=float(network.chi1(q_star)),
+        sparsity=network.sparsity(q_star),
+        chi_1=network.chi1(q_star),
         V_prime=slope_on_edge(activation, q_star),
-        V_double_prime=float(network.d2V(q_star)),
+        V_double_prime=network.d2V(q_star),
     )
-
-
-def require_signal(q: float, name: str = "q_star") -> None:
-    """Refuse what is not the variance of a signal, with a `DomainError` that calls it `name`."""
-    if not (0 < q < math.inf):
-        raise DomainError(f"{name} = {q:g} is not the variance of a signal: give a finite number > 0")
 
 
 def slope_on_edge(activation: PiecewiseLinear, q_star: float) -> float:
     """V'(q*) on the edge of chaos of a continuous φ, 1 + Σ dᵢ φ(tᵢ) p(tᵢ)/E φ'²; docs/theory.md, section 6."""
-    kinks = float(kink_term(activation, q_star))
-    return 1 + kinks / float(slope_moment(activation, q_star, 2)) if kinks else 1.0
+    kinks = kink_term(activation, q_star)
+    return 1 + kinks / slope_moment(activation, q_star, 2) if kinks else 1.0
+
+
+def edge_curve(activation: PiecewiseLinear, q_star: ArrayLike) -> EdgeCurve:
+    """The point of the edge of chaos at each q* > 0.
+
+    Raises:
+        NoEdgeOfChaos: φ jumps or is constant.
+        DomainError: a q* that is not a finite number > 0.
+    """
+    _require_an_edge(activation)
+    q = np.asarray(q_star, dtype=float)
+    for value in q.flat:
+        require_signal(value)
+    slopes, bias = slope_moment(activation, q, 2), _squared_bias(activation, q)
+    exists = (slopes >= LARGEST_SCALE**-2) & (bias >= 0)
+    weights = 1 / np.where(exists, slopes, np.nan)
+    return EdgeCurve(
+        q_star=q,
+        sigma_w=np.sqrt(weights),
+        sigma_b=np.sqrt(np.where(exists, bias, np.nan)),
+        sparsity=sparsity(activation, q),
+        V_prime=1 + weights * kink_term(activation, q),
+        V_double_prime=weights * second_moment_d2(activation, q),
+    )
 
 
 def edges_of_chaos(
@@ -134,7 +169,7 @@ def edges_of_chaos(
     """
     if (sigma_w is None) == (sigma_b is None):
         raise DomainError("the edge of chaos is found from one of sigma_w and sigma_b: give one of them")
-    require_an_edge(activation)
+    _require_an_edge(activation)
     if sigma_w is not None:
         given, value, lowest = "sigma_w", sigma_w, sys.float_info.min
     else:
@@ -155,15 +190,15 @@ def edges_of_chaos(
         )
     if sigma_w is not None:
         weight = sigma_w**2
-        levels = [
-            lambda q: weight * np.asarray(slope_moment(activation, q, 2)) - 1,
-            lambda q: np.asarray(slope_square_d1(activation, q)),
+        levels: list[Function] = [
+            lambda q: weight * slope_moment(activation, q, 2) - 1,
+            lambda q: slope_square_d1(activation, q),
         ]
         roots = find_roots(levels, grid, np.ones_like)
     else:
         bias = value**2
         levels = [
-            lambda q: squared_bias(activation, q) - bias,
+            lambda q: _squared_bias(activation, q) - bias,
             lambda q: _squared_bias_d1(activation, q),
         ]
         roots = find_roots(levels, grid, lambda q: q)
@@ -178,54 +213,53 @@ def edges_of_chaos(
     return [edge_of_chaos(activation, q) for q in possible]
 
 
-def require_an_edge(activation: PiecewiseLinear) -> None:
+def _require_an_edge(activation: PiecewiseLinear) -> None:
     """Refuse what has no edge of chaos at any q*, with a `NoEdgeOfChaos`."""
     require_piecewise_linear(activation)
     if not activation.is_continuous:
-        at = ", ".join(f"{t:g}" for t, jump in zip(activation.knots, activation.jumps, strict=True) if jump)
+        at = ", ".join(f"{t:g}" for t in activation.discontinuities)
         raise NoEdgeOfChaos(
             f"the activation jumps at x = {at}, so χ₁ = ∞ and nearly equal inputs part at once whatever σ_w: "
             "the edge of chaos needs a continuous activation (replace the jump by a steep slope)"
         )
-    if not any(activation.slopes):
+    if not activation.has_slope:
         raise NoEdgeOfChaos(
             "the activation is constant, so χ₁ = 0 whatever σ_w: the edge of chaos needs a slope somewhere"
         )
 
 
-def squared_bias(activation: PiecewiseLinear, q: Array) -> Array:
+def _squared_bias(activation: PiecewiseLinear, q: Array) -> Array:
     """σ_b² = q − E φ²/E φ'² of the edge at q."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        bias = q - np.asarray(second_moment(activation, q)) / np.asarray(slope_moment(activation, q, 2))
+        bias = q - np.divide(second_moment(activation, q), slope_moment(activation, q, 2))
     return np.where(np.abs(bias) <= _ROUNDING * q, 0.0, bias)
 
 
 def _squared_bias_d1(activation: PiecewiseLinear, q: Array) -> Array:
-    slopes = np.asarray(slope_moment(activation, q, 2))
-    square, square_d1 = np.asarray(second_moment(activation, q)), np.asarray(second_moment_d1(activation, q))
+    slopes, square = slope_moment(activation, q, 2), second_moment(activation, q)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        d1: Array = 1 - (square_d1 - square * np.asarray(slope_square_d1(activation, q)) / slopes) / slopes
-    return d1
+        carried = square * slope_square_d1(activation, q) / slopes
+        return 1 - (second_moment_d1(activation, q) - carried) / slopes
 
 
 def _active_grid(activation: PiecewiseLinear) -> Array:
     """The variances at which some slope is active with a probability that a double holds."""
     grid = variance_grid(activation)
     grid = grid[(grid > 0) & (grid < LARGEST_SCALE)]
-    return grid[np.asarray(slope_moment(activation, grid, 2)) > 1e-290]
+    return grid[slope_moment(activation, grid, 2) > 1e-290]
 
 
 def _has_bias(activation: PiecewiseLinear, q: float) -> bool:
-    return float(squared_bias(activation, np.array([q]))[0]) >= 0
+    return bool(_squared_bias(activation, np.asarray(q)) >= 0)
 
 
 def _where_possible(activation: PiecewiseLinear) -> str:
     """Which q* have an edge, in words."""
     grid = _active_grid(activation)
     roots = find_roots(
-        [lambda q: squared_bias(activation, q), lambda q: _squared_bias_d1(activation, q)], grid, lambda q: q
+        [lambda q: _squared_bias(activation, q), lambda q: _squared_bias_d1(activation, q)], grid, lambda q: q
     )
-    possible = squared_bias(activation, grid) >= 0
+    possible = _squared_bias(activation, grid) >= 0
     ranges = []
     ends = [0.0, *(root.x for root in roots if root.before and root.after), math.inf]
     for low, high in pairwise(ends):
@@ -243,12 +277,12 @@ def _where_possible(activation: PiecewiseLinear) -> str:
 
 
 def _reached(activation: PiecewiseLinear, grid: Array, given: str) -> str:
-    bias = squared_bias(activation, grid)
+    bias = _squared_bias(activation, grid)
     # Where σ_b² is less than 1e-9 of q* its rounding shows, and the edge is that of a homogeneous activation.
     solid = bias > 1e-9 * grid
     if not solid.any():
         return "no q* has an edge: the activation is too far from 0 at 0 (subtract φ(0) from it)"
-    reached = 1 / np.asarray(slope_moment(activation, grid, 2)) if given == "sigma_w" else bias
+    reached = 1 / slope_moment(activation, grid, 2) if given == "sigma_w" else bias
     values = np.sqrt(reached[solid])
     low, last = values.min(), int(np.argmax(values))
     # At an end of the grid, a value that still moves from one point to the next has no bound.

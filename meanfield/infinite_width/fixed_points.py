@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.roots import Root, find_roots
+from meanfield.infinite_width.roots import Function, Root, find_roots
 
 __all__ = [
     "CorrelationFixedPoint",
@@ -21,7 +21,7 @@ __all__ = [
     "Kind",
     "basin",
     "correlation_fixed_points",
-    "variance_fixed_points",
+    "fixed_points",
     "variance_grid",
 ]
 
@@ -72,7 +72,7 @@ class CorrelationFixedPoint:
 
 def variance_grid(phi: PiecewiseLinear) -> Array:
     """Variances at which to look for roots of what φ's knots make: 0, then to 1e300, fine where any knot matters."""
-    scales = [2 * math.log(abs(t)) for t in phi.knots if t] or [0.0]
+    scales = [2 * math.log(length) for length in phi.scales] or [0.0]
     first, last = math.log(1e-306), math.log(1e306)
     low, high = max(min(scales) - math.log(2000), first), max(scales) + math.log(1e4)
     fine = np.linspace(low, high, math.ceil((high - low) * _DENSITY))
@@ -82,33 +82,29 @@ def variance_grid(phi: PiecewiseLinear) -> Array:
 
 
 @lru_cache(maxsize=256)
-def variance_fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
+def fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
     """Every fixed point of V on [0, ∞), ascending; none if V(q) > q throughout. docs/theory.md, section 5.
 
     A fixed point whose V(q) − q stays below rounding on both sides is reported once, as a tangency.
     """
 
     def growth(q: Array) -> Array:
-        return np.asarray(network.V(q)) - q
+        return network.V(q) - q
 
     def growth_d1(q: Array) -> Array:
-        return np.asarray(network.dV(q)) - 1
-
-    def growth_d2(q: Array) -> Array:
-        return np.asarray(network.d2V(q))
+        return network.dV(q) - 1
 
     def scale(q: Array) -> Array:
-        size: Array = np.maximum(q, np.asarray(network.V(q)))
-        return size
+        return np.maximum(q, network.V(q))
 
-    roots = find_roots([growth, growth_d1, growth_d2], variance_grid(network.activation), scale)
+    roots = find_roots([growth, growth_d1, network.d2V], variance_grid(network.activation), scale)
     points = []
     for root in roots:
         if root.before and not root.after:
             continue  # at the end of the grid, which stands for infinity, V(q)/q has only come close to 1
         until = math.inf if root.until > root.x else root.x
-        slope = float(network.dV(root.x))
-        points.append(FixedPoint(root.x, slope, float(network.d2V(root.x)), _kind(root, slope), until))
+        slope = network.dV(root.x)
+        points.append(FixedPoint(root.x, slope, network.d2V(root.x), _kind(root, slope), until))
     return tuple(points)
 
 
@@ -141,23 +137,23 @@ def correlation_fixed_points(network: MeanField, q: float) -> tuple[CorrelationF
         UndefinedCorrelation: V(q) = 0.
     """
 
-    def mapped(level: Callable[[Array, float], object], sign: float, constant: float) -> Callable[[Array], Array]:
-        return lambda eps: sign * np.asarray(level(1 - eps, q), dtype=float) + constant
-
-    def growth(eps: Array) -> Array:
-        return np.asarray(network.one_minus_R(eps, q)) - eps
+    levels: list[Function] = [
+        lambda eps: network.one_minus_R(eps, q) - eps,
+        lambda eps: network.dR(1 - eps, q) - 1,
+        lambda eps: -network.d2R(1 - eps, q),
+    ]
 
     near_one = np.exp(np.linspace(math.log(1e-16), 0, 37 * 8))
     near_minus_one = 2 - near_one[near_one > 1e-10]
     grid = np.concatenate([[0.0], near_one, near_minus_one[::-1], [2.0]])
-    roots = find_roots([growth, mapped(network.dR, 1.0, -1.0), mapped(network.d2R, -1.0, 0.0)], grid, lambda eps: eps)
+    roots = find_roots(levels, grid, lambda eps: eps)
     points = []
     for root in roots:
         rho, until = 1 - root.until, 1 - root.x
-        slope = float(network.dR(until, q))
+        slope = network.dR(until, q)
         # ε runs against ρ: its "above" is ρ's "below".
         turned = Root(rho, -root.after, -root.before, until)
-        points.append(CorrelationFixedPoint(rho, slope, float(network.d2R(until, q)), _kind(turned, slope), until))
+        points.append(CorrelationFixedPoint(rho, slope, network.d2R(until, q), _kind(turned, slope), until))
     return tuple(points[::-1])
 
 

@@ -1,28 +1,32 @@
-"""The two maps of a deep network at given weights and biases."""
+"""The two maps of a deep network at given weights and biases, and the law of one of its layers.
+
+What a layer makes of its activations, σ_w² E φφ + σ_b², is written here alone; everything else asks the network.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
-from meanfield.errors import DomainError, UndefinedCorrelation
+from meanfield.domain import require_scales, variances
+from meanfield.errors import UndefinedCorrelation
 from meanfield.infinite_width import moments
 from meanfield.infinite_width.covariance import covariance, covariance_d1, covariance_d2, covariance_loss
 
-if TYPE_CHECKING:
-    from meanfield.infinite_width.fixed_points import CorrelationFixedPoint, FixedPoint
+__all__ = ["MeanField", "layer_map"]
 
-__all__ = ["LARGEST_SCALE", "MeanField"]
+Array = NDArray[np.float64]
 
-Values = NDArray[np.float64] | float
 
-#: Above this a scale's square is no double.
-LARGEST_SCALE = 1e150
+def layer_map(products: Any, sigma_w_squared: Any, sigma_b_squared: Any) -> Any:
+    """σ_w² m + σ_b²: the covariances of pre-activations, from the mean products m of the activations before them."""
+    return sigma_w_squared * products + sigma_b_squared
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class MeanField:
     from above. Variances are in squared units of the pre-activation. A value beyond 1.8e308 is ∞, as in numpy.
 
     Raises:
-        DomainError: σ_w or σ_b out of range; in the maps, q negative or not finite, ρ outside [−1, 1].
+        ActivationError: the activation is not a `PiecewiseLinear`.
+        DomainError: a scale or a variance out of range.
 
     Source: Poole et al. (2016), Schoenholz et al. (2017); docs/theory.md, sections 1, 2 and 4.
     """
@@ -49,97 +54,177 @@ class MeanField:
 
     def __post_init__(self) -> None:
         require_piecewise_linear(self.activation)
-        if not (0 < self.sigma_w <= LARGEST_SCALE):
-            raise DomainError(
-                f"sigma_w = {self.sigma_w:g} is not a scale of weights: give 0 < sigma_w <= {LARGEST_SCALE:g}"
-            )
-        if not (0 <= self.sigma_b <= LARGEST_SCALE):
-            raise DomainError(
-                f"sigma_b = {self.sigma_b:g} is not a scale of biases: give 0 <= sigma_b <= {LARGEST_SCALE:g}"
-            )
+        require_scales(self.sigma_w, self.sigma_b)
 
-    def V(self, q: ArrayLike) -> Values:
+    @property
+    def sigma_w_squared(self) -> float:
+        """σ_w²."""
+        return self.sigma_w**2
+
+    @property
+    def sigma_b_squared(self) -> float:
+        """σ_b²."""
+        return self.sigma_b**2
+
+    def layer(self, products: Array) -> Array:
+        """σ_w² m + σ_b², elementwise: covariances one layer on, from mean products m of activations."""
+        with np.errstate(over="ignore"):
+            carried: Array = layer_map(products, self.sigma_w**2, self.sigma_b**2)
+        return carried
+
+    @overload
+    def V(self, q: float) -> float: ...
+    @overload
+    def V(self, q: ArrayLike) -> Array: ...
+    def V(self, q: ArrayLike) -> Any:
         """Variance map V(q) = σ_w² E φ(√q z)² + σ_b², the variance one layer on."""
-        with np.errstate(over="ignore"):
-            return self.sigma_w**2 * moments.second_moment(self.activation, q) + self.sigma_b**2
+        return self.layer(moments.second_moment(self.activation, q))
 
-    def dV(self, q: ArrayLike) -> Values:
+    @overload
+    def dV(self, q: float) -> float: ...
+    @overload
+    def dV(self, q: ArrayLike) -> Array: ...
+    def dV(self, q: ArrayLike) -> Any:
         """V'(q), the slope of the variance map; ±∞ at q = 0 where φ has a kink or jump at 0 with φ(0) ≠ 0."""
-        with np.errstate(over="ignore"):
-            return self.sigma_w**2 * moments.second_moment_d1(self.activation, q)
+        return self._weighted(moments.second_moment_d1(self.activation, q))
 
-    def d2V(self, q: ArrayLike) -> Values:
+    @overload
+    def d2V(self, q: float) -> float: ...
+    @overload
+    def d2V(self, q: ArrayLike) -> Array: ...
+    def d2V(self, q: ArrayLike) -> Any:
         """V''(q), the curvature of the variance map."""
-        with np.errstate(over="ignore"):
-            return self.sigma_w**2 * moments.second_moment_d2(self.activation, q)
+        return self._weighted(moments.second_moment_d2(self.activation, q))
 
-    def chi1(self, q: ArrayLike) -> Values:
+    @overload
+    def chi1(self, q: float) -> float: ...
+    @overload
+    def chi1(self, q: ArrayLike) -> Array: ...
+    def chi1(self, q: ArrayLike) -> Any:
         """χ₁(q) = σ_w² E φ'(√q z)², the gain of a gradient through one layer; ∞ where φ jumps."""
-        if not self.activation.is_continuous:
-            infinite = np.full(moments.variances(q).shape, np.inf)
-            return infinite if infinite.ndim else math.inf
-        return self.sigma_w**2 * moments.slope_moment(self.activation, q, 2)
+        if self.activation.is_continuous:
+            return self.gain(q)
+        q = variances(q)
+        return np.full(q.shape, np.inf) if q.ndim else math.inf
 
-    def dchi1(self, q: ArrayLike) -> Values:
+    @overload
+    def gain(self, q: float) -> float: ...
+    @overload
+    def gain(self, q: ArrayLike) -> Array: ...
+    def gain(self, q: ArrayLike) -> Any:
+        """σ_w² E φ'², of the sloping pieces alone: what a layer makes of a gradient, which passes no jump."""
+        return self._weighted(moments.slope_moment(self.activation, q, 2))
+
+    @overload
+    def dchi1(self, q: float) -> float: ...
+    @overload
+    def dchi1(self, q: ArrayLike) -> Array: ...
+    def dchi1(self, q: ArrayLike) -> Any:
         """χ₁'(q), of the sloping pieces alone."""
-        return self.sigma_w**2 * moments.slope_square_d1(self.activation, q)
+        return self._weighted(moments.slope_square_d1(self.activation, q))
 
-    def sparsity(self, q: ArrayLike) -> Values:
+    @overload
+    def sparsity(self, q: float) -> float: ...
+    @overload
+    def sparsity(self, q: ArrayLike) -> Array: ...
+    def sparsity(self, q: ArrayLike) -> Any:
         """P(φ(√q z) = 0), the fraction of activations that are exactly zero."""
         return moments.sparsity(self.activation, q)
 
-    def R(self, rho: ArrayLike, q: ArrayLike) -> Values:
+    @overload
+    def R(self, rho: float, q: float) -> float: ...
+    @overload
+    def R(self, rho: ArrayLike, q: ArrayLike) -> Array: ...
+    def R(self, rho: ArrayLike, q: ArrayLike) -> Any:
         """Correlation map R(ρ; q) = (σ_w² E φ(u)φ(v) + σ_b²)/V(q), the correlation one layer on.
 
         Raises:
             UndefinedCorrelation: V(q) is 0, or overflows.
         """
-        q = self._with_signal(q)
-        return (self.sigma_w**2 * covariance(self.activation, rho, q) + self.sigma_b**2) / self.V(q)
+        q, variance = self._signal(q)
+        return self.layer(covariance(self.activation, rho, q)) / variance
 
-    def dR(self, rho: ArrayLike, q: ArrayLike) -> Values:
+    @overload
+    def dR(self, rho: float, q: float) -> float: ...
+    @overload
+    def dR(self, rho: ArrayLike, q: ArrayLike) -> Array: ...
+    def dR(self, rho: ArrayLike, q: ArrayLike) -> Any:
         """R'(ρ; q); R'(1) = χ₁(q)·q/V(q), ∞ where φ jumps."""
-        q = self._with_signal(q)
-        return self.sigma_w**2 * covariance_d1(self.activation, rho, q) / self.V(q)
+        q, variance = self._signal(q)
+        return self.sigma_w**2 * covariance_d1(self.activation, rho, q) / variance
 
-    def d2R(self, rho: ArrayLike, q: ArrayLike) -> Values:
+    @overload
+    def d2R(self, rho: float, q: float) -> float: ...
+    @overload
+    def d2R(self, rho: ArrayLike, q: ArrayLike) -> Array: ...
+    def d2R(self, rho: ArrayLike, q: ArrayLike) -> Any:
         """R''(ρ; q), a sum of bivariate densities; ±∞ at ρ = ±1 where it diverges."""
-        q = self._with_signal(q)
-        return self.sigma_w**2 * covariance_d2(self.activation, rho, q) / self.V(q)
+        q, variance = self._signal(q)
+        return self.sigma_w**2 * covariance_d2(self.activation, rho, q) / variance
 
-    def one_minus_R(self, eps: ArrayLike, q: ArrayLike) -> Values:
+    @overload
+    def one_minus_R(self, eps: float, q: float) -> float: ...
+    @overload
+    def one_minus_R(self, eps: ArrayLike, q: ArrayLike) -> Array: ...
+    def one_minus_R(self, eps: ArrayLike, q: ArrayLike) -> Any:
         """1 − R(1 − ε; q) for inputs nearly alike, ε in [0, 2], without cancellation however small ε."""
-        q = self._with_signal(q)
-        return self.sigma_w**2 * covariance_loss(self.activation, eps, q) / self.V(q)
+        q, variance = self._signal(q)
+        return self.sigma_w**2 * covariance_loss(self.activation, eps, q) / variance
 
-    def kappa(self, q: ArrayLike) -> Values:
+    @overload
+    def kappa(self, q: float) -> float: ...
+    @overload
+    def kappa(self, q: ArrayLike) -> Array: ...
+    def kappa(self, q: ArrayLike) -> Any:
         """κ in 1 − R(1 − ε) = R'(1) ε − κ ε^(3/2) + …; on the edge of chaos 1 − ρ falls as 4/(κl)² over layers l."""
-        q = self._with_signal(q)
-        return self.sigma_w**2 * moments.bend(self.activation, q) * np.asarray(q)[()] / self.V(q)
+        at, variance = self._signal(q)
+        return self.sigma_w**2 * moments.bend(self.activation, at) * at / variance
 
-    def fixed_points(self) -> tuple[FixedPoint, ...]:
-        """Every fixed point of V on [0, ∞), ascending, tangencies included; see `FixedPoint`."""
-        from meanfield.infinite_width.fixed_points import variance_fixed_points
+    @overload
+    def kick_variance(self, q: float) -> float: ...
+    @overload
+    def kick_variance(self, q: ArrayLike) -> Array: ...
+    def kick_variance(self, q: ArrayLike) -> Any:
+        """S(q) = σ_w⁴ Var φ(√q z)²: a layer of N units kicks the variance by √(S/N)."""
+        square, fourth = self._moments(q, moments.second_moment, moments.fourth_moment)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            # As a share of the square of E φ², which alone may be too small or large to square.
+            share = np.maximum(fourth / square / square - 1, 0.0)
+            spread = np.where(square > 0, np.square(self.sigma_w**2 * square) * share, 0.0)
+        return spread if spread.ndim else spread.item()
 
-        return variance_fixed_points(self)
+    @overload
+    def kick_skewness(self, q: float) -> float: ...
+    @overload
+    def kick_skewness(self, q: ArrayLike) -> Array: ...
+    def kick_skewness(self, q: ArrayLike) -> Any:
+        """T(q), the third cumulant of σ_w² φ(√q z)²; a kick has that of T/N²."""
+        mean, second, third = self._moments(q, moments.second_moment, moments.fourth_moment, moments.sixth_moment)
+        with np.errstate(all="ignore"):
+            share = third / mean / mean / mean - 3 * second / mean / mean + 2
+            cumulant = (self.sigma_w**2 * mean) ** 3 * share
+        # Where next to nothing is active a share is beyond the doubles; what it is a share of is nothing.
+        found = np.where(np.isfinite(cumulant), cumulant, 0.0)
+        return found if found.ndim else found.item()
 
-    def correlation_fixed_points(self, q: float) -> tuple[CorrelationFixedPoint, ...]:
-        """Every fixed point of R(·; q) on [−1, 1], ascending; see `CorrelationFixedPoint`."""
-        from meanfield.infinite_width.fixed_points import correlation_fixed_points
+    def _moments(self, q: ArrayLike, *expectations: moments.Expectation) -> Iterator[Array]:
+        return (np.asarray(expectation(self.activation, q)) for expectation in expectations)
 
-        return correlation_fixed_points(self, q)
+    def _weighted(self, values: Any) -> Any:
+        with np.errstate(over="ignore"):
+            return self.sigma_w**2 * values
 
-    def _with_signal(self, q: ArrayLike) -> Values:
-        """q with 0 replaced, where V(0) = 0, by a variance so small that φ is homogeneous to all digits."""
-        q = moments.variances(q)
+    def _signal(self, q: ArrayLike) -> tuple[Any, Any]:
+        """q and V(q); q = 0 replaced, where V(0) = 0, by a variance so small that φ is homogeneous to all digits."""
+        q = variances(q)
         if self.sigma_b == 0 and not q.all():
-            nearest = min((abs(t) for t in self.activation.knots if t), default=40.0)
+            nearest = min(self.activation.scales, default=40.0)
             q = np.where(q == 0, (nearest / 40) ** 2, q)
         variance = np.asarray(self.V(q))
-        for wrong, says in (
-            (variance == 0, "= 0 at q = {:g}: no signal is left to correlate; give a larger q or sigma_b > 0"),
-            (np.isinf(variance), "overflows at q = {:g}: give a smaller q or sigma_w"),
+        for value, says in (
+            (0.0, "= 0 at q = {:g}: no signal is left to correlate; give a larger q or sigma_b > 0"),
+            (np.inf, "overflows at q = {:g}: give a smaller q or sigma_w"),
         ):
-            if wrong.any():
-                raise UndefinedCorrelation(f"V(q) {says.format(q[wrong].flat[0])}")
-        return q[()]
+            if value in variance:
+                raise UndefinedCorrelation(f"V(q) {says.format(q[variance == value].flat[0])}")
+        return (q, variance) if q.ndim else (q.item(), variance.item())

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.domain import require_signal
 from meanfield.errors import DomainError
 from meanfield.infinite_width.depth_scales import correlation_depth
-from meanfield.infinite_width.edge import require_signal
-from meanfield.infinite_width.fixed_points import variance_grid
-from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.fixed_points import fixed_points, variance_grid
+from meanfield.infinite_width.mean_field import MeanField, layer_map
 from meanfield.infinite_width.moments import second_moment, second_moment_d1, second_moment_d2
 from meanfield.infinite_width.roots import ZERO, bracketed, find_roots
 from meanfield.infinite_width.stability import FAR, phases
@@ -72,19 +72,19 @@ def phase_diagram(
     rows, columns, roots, marginal = _fixed_points(activation, weights, biases)
     shape = (biases.size, weights.size)
     # Without biases, and with φ(0) = 0, there is one at 0, where the scan does not look.
-    count = np.where(float(second_moment(activation, 0.0)) * weights + biases[:, None] == 0, 1, 0)
+    count = np.where(layer_map(second_moment(activation, 0.0), weights, biases[:, None]) == 0, 1, 0)
     below, above = np.where(count > 0, 0.0, np.nan), np.full(shape, np.inf)
     np.add.at(count, (rows, columns), 1)
     lower = roots <= start
     np.fmax.at(below, (rows[lower], columns[lower]), roots[lower])
     np.fmin.at(above, (rows[~lower], columns[~lower]), roots[~lower])
     with np.errstate(over="ignore"):
-        growth = weights * float(second_moment(activation, start)) + biases[:, None] - start
+        growth = layer_map(second_moment(activation, start), weights, biases[:, None]) - start
     q_star = np.where(growth > 0, above, below)
     q_star[np.abs(growth) <= ZERO * start] = start
     # Below the scan, too, is too little to be told from 0 without looking closely.
     for i, j in {*marginal, *((int(i), int(j)) for i, j in np.argwhere(np.isnan(q_star)))}:
-        points = networks[i][j].fixed_points()
+        points = fixed_points(networks[i][j])
         count[i, j] = len(points)
         q_star[i, j] = _reached([(p.q, p.until) for p in points], float(growth[i, j]), start)
     return _judged(activation, weights, biases, count, q_star)
@@ -99,10 +99,10 @@ def _fixed_points(
     marginal: list[tuple[int, int]] = []
     for j, weight in enumerate(weights):
         x = np.unique([*grid, *_turning_points(phi, float(weight), grid)])
-        with np.errstate(over="ignore"):
-            carried = weight * np.asarray(second_moment(phi, x))
+        square = second_moment(phi, x)
         for first in range(0, biases.size, _BLOCK):
-            after = carried + biases[first : first + _BLOCK, None]
+            with np.errstate(over="ignore"):
+                after = layer_map(square, weight, biases[first : first + _BLOCK, None])
             growth = after - x
             signs = np.where(np.abs(growth) <= ZERO * np.maximum(after, x), 0, np.sign(growth))
             i, k = np.nonzero(signs[:, :-1] * signs[:, 1:] < 0)
@@ -115,7 +115,7 @@ def _fixed_points(
             highs.append(x[k[known] + 1])
     row, column = np.concatenate(rows), np.concatenate(columns)
     roots = bracketed(
-        lambda q, weight, bias: weight * np.asarray(second_moment(phi, q)) + bias - q,
+        lambda q, weight, bias: layer_map(second_moment(phi, q), weight, bias) - q,
         np.concatenate(lows),
         np.concatenate(highs),
         weights[column],
@@ -129,17 +129,17 @@ def _turning_points(phi: PiecewiseLinear, weight: float, grid: Array) -> list[fl
 
     def slope(q: Array) -> Array:
         with np.errstate(over="ignore"):
-            return weight * np.asarray(second_moment_d1(phi, q)) - 1
+            return weight * second_moment_d1(phi, q) - 1
 
     def curvature(q: Array) -> Array:
         with np.errstate(over="ignore"):
-            return weight * np.asarray(second_moment_d2(phi, q))
+            return weight * second_moment_d2(phi, q)
 
     return [turn.x for turn in find_roots([slope, curvature], grid, np.ones_like)]
 
 
 def _reached(points: Sequence[tuple[float, float]], growth: float, start: float) -> float:
-    """Towards which of the fixed points, each an interval as a rule of no length, V moves `start`."""
+    """Towards which of the fixed points, intervals (low, high) with low = high for a point, V moves `start`."""
     if any(low <= start <= high for low, high in points) or abs(growth) <= ZERO * start:
         return start
     if growth > 0:
@@ -153,7 +153,7 @@ def _judged(
     shape = q_star.shape
     by_cell = np.broadcast_to(weights, shape)
     unit = MeanField(phi, 1.0)
-    gain = by_cell * np.asarray(unit.chi1(np.minimum(q_star, FAR)))
+    gain = by_cell * unit.chi1(np.minimum(q_star, FAR))
     rho, depth = np.full(shape, np.nan), np.full(shape, np.nan)
     signal = (q_star > 0) & (q_star < np.inf)
     rho[signal], depth[signal] = correlation_depth(phi, by_cell[signal], q_star[signal])

@@ -4,17 +4,20 @@ A tangency shows no sign change, so sampling f alone misses it; and unclipped ac
 tangencies. `find_roots` therefore takes f with its derivatives and climbs: sign changes of the highest derivative,
 found on a grid fine enough for it, split the line into intervals on which the next lower one is monotone, and so on
 up to f. A sign change found by mistake only splits an interval once more. docs/theory.md, section 5.
+
+Where a condition begins to hold among numbers that a person would write, `decimals` and `first_index` tell.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ZERO", "Root", "bracketed", "find_roots"]
+__all__ = ["ZERO", "Function", "Root", "bracketed", "decimals", "find_roots", "first_index"]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -142,3 +145,23 @@ def bracketed(f: Callable[..., Array], a: Array, b: Array, *parameters: Array, s
             index, a, b, c, fa, fb, fc, t = (array[going] for array in (index, a, b, c, fa, fb, fc, t))
             parameters = tuple(array[going] for array in parameters)
     return roots
+
+
+def decimals(digits: int, low: float, high: float) -> list[float]:
+    """The numbers of so many significant digits above `low` > 0 and up to `high`, descending."""
+    exponents = range(math.floor(math.log10(high)), math.floor(math.log10(low)) - 1, -1)
+    mantissas = range(10**digits - 1, 10 ** (digits - 1) - 1, -1)
+    numbers = (float(f"{mantissa}e{exponent - digits + 1}") for exponent in exponents for mantissa in mantissas)
+    return [number for number in numbers if low < number <= high]
+
+
+def first_index(count: int, holds: Callable[[int], bool]) -> int:
+    """The least n < count for which `holds`, if it then holds for all above; count if there is none."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low

@@ -16,31 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.infinite_width.edge import EdgeOfChaos, require_signal
-from meanfield.infinite_width.fixed_points import FixedPoint
+from meanfield.infinite_width.clips import stabilising_clip
+from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.operating_point import MARGIN, OperatingPoint, Subject, operating_point_of
 
-__all__ = [
-    "FAR",
-    "Diagnosis",
-    "Phase",
-    "Verdict",
-    "diagnose",
-    "diagnose_edge",
-    "edge_fixed_point",
-    "off_the_edge",
-    "phase",
-    "phases",
-    "verdict",
-    "words",
-]
+__all__ = ["FAR", "Diagnosis", "Phase", "Verdict", "diagnose", "off_the_edge", "phase", "phases", "verdict", "words"]
 
 Phase = Literal["ordered", "edge of chaos", "chaotic"]
 
-#: V' this close to 1 counts as 1, and χ₁ likewise: the pull back (or push away) would take over 100 layers to show,
-#: so the curvature decides. It also makes an edge of chaos typed with five digits, whose tangency they split into
-#: two fixed points or none, what it is meant to be.
-MARGIN = 1e-2
 #: Stands for q → ∞, where no fixed point keeps q.
 FAR = 1e280
 
@@ -62,39 +46,33 @@ class Verdict:
 class Diagnosis:
     """Everything `meanfield check` says of a network.
 
-    `fixed_points`: all of V's; `fixed_point`: the one judged, or None if there is none; `phase`: where gradients and
-    correlations stand there (at q → ∞ with None); `verdict`: what becomes of the variance.
+    `point`: the network and the fixed point judged; `phase`: where gradients and correlations stand there (at q → ∞ if
+    there is none); `verdict`: what becomes of the variance.
     """
 
-    network: MeanField
-    fixed_points: tuple[FixedPoint, ...]
-    fixed_point: FixedPoint | None
+    point: OperatingPoint
     phase: Phase
     verdict: Verdict
 
 
-def diagnose(network: MeanField, near: float = 1.0) -> Diagnosis:
-    """Fixed points, phase and verdict of a network, judged at the fixed point nearest to the variance `near` > 0.
-
-    Where every q is fixed (ReLU with σ_w² = 2), it is judged at `near` itself.
+def diagnose(subject: Subject, near: float = 1.0) -> Diagnosis:
+    """Phase and verdict of a network, judged at its operating point: by default the fixed point nearest to `near` > 0.
 
     Raises:
         DomainError: `near` is not a finite number > 0.
     """
-    require_signal(near)
-    points = network.fixed_points()
-    if not points:
-        return Diagnosis(network, (), None, phase(network, FAR), verdict(network, None))
-    nearest = _nearest(points, near)
-    judged = replace(nearest, q=near, kind="neutral") if _keeps_every_q(network, nearest) else nearest
+    point = operating_point_of(subject, near)
+    network, judged = point.network, point.fixed_point
+    if judged is None:
+        return Diagnosis(point, phase(network, FAR), verdict(network, None))
     judgement = verdict(network, judged)
     explanation = " ".join([judgement.explanation, *off_the_edge(network, judged.q)])
-    return Diagnosis(network, points, judged, phase(network, judged.q), replace(judgement, explanation=explanation))
+    return Diagnosis(point, phase(network, judged.q), replace(judgement, explanation=explanation))
 
 
 def off_the_edge(network: MeanField, q: float) -> list[str]:
     """What the phase does to gradients and correlations, in a sentence; nothing on the edge of chaos."""
-    chi = float(network.chi1(q))
+    chi = network.chi1(q)
     if chi == math.inf:
         return ["χ₁ = ∞, for φ jumps: nearly equal inputs part at once, and no gradient passes a jump."]
     if phase(network, q) == "edge of chaos":
@@ -102,30 +80,6 @@ def off_the_edge(network: MeanField, q: float) -> list[str]:
     fate = "gradients and differences between inputs die out" if chi < 1 else "gradients explode, near inputs part"
     depth = f" over {1 / abs(math.log(chi)):.3g} layers" if chi else " at once"
     return [f"χ₁(q*) = {chi:.4g}: {fate}{depth}."]
-
-
-def _nearest(points: tuple[FixedPoint, ...], q: float) -> FixedPoint:
-    """The one nearest in ratio; one at 0 is infinitely far, and so the choice only if it is alone."""
-    return min(points, key=lambda p: abs(math.log(p.q / q)) if p.q else math.inf)
-
-
-def _keeps_every_q(network: MeanField, fixed_point: FixedPoint) -> bool:
-    """Whether V(q) = q for every q, or V(q) = cq with c within the margin of 1."""
-    proportional = network.activation.is_homogeneous and network.sigma_b == 0
-    return fixed_point.kind == "neutral" or (proportional and abs(fixed_point.slope - 1) <= MARGIN)
-
-
-def diagnose_edge(edge: EdgeOfChaos) -> Diagnosis:
-    """The diagnosis of an edge of chaos at its q*, with the slope and curvature that it knows exactly."""
-    network, exact = edge.mean_field, edge_fixed_point(edge)
-    return Diagnosis(network, network.fixed_points(), exact, "edge of chaos", verdict(network, exact))
-
-
-def edge_fixed_point(edge: EdgeOfChaos) -> FixedPoint:
-    """The fixed point q* of an edge of chaos, with the slope and curvature that it knows exactly."""
-    exact = FixedPoint(edge.q_star, edge.V_prime, edge.V_double_prime, "stable", edge.q_star)
-    points = edge.mean_field.fixed_points()
-    return replace(exact, kind=_nearest(points, edge.q_star).kind) if points else exact
 
 
 def phase(network: MeanField, q: float) -> Phase:
@@ -150,7 +104,7 @@ def words(slope: ArrayLike, relative_curvature: ArrayLike) -> NDArray[np.str_]:
 
 
 def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
-    """What becomes of the variance of a signal at `fixed_point`, one of `network.fixed_points()`.
+    """What becomes of the variance of a signal at `fixed_point`, one of `fixed_points(network)`.
 
     With None, the verdict of a network that has no fixed point. Local, for any width: V', V'' and the other fixed
     points of V around it.
@@ -202,7 +156,7 @@ def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
     depth = fixed_point.depth_scale
     text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"
     # A repelling fixed point at 0 only says that no signal dies out.
-    others = [p for p in network.fixed_points() if p.q > 0 and p.kind != "neutral"]
+    others = [p for p in fixed_points(network) if p.q > 0 and p.kind != "neutral"]
     below = [p for p in others if p.q < q and p.kind != "stable"]
     above = [p for p in others if p.q > q and p.kind != "stable"]
     limits = []
@@ -216,8 +170,6 @@ def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
 
 
 def _remedy(activation: PiecewiseLinear, q: float) -> str | None:
-    from meanfield.finite_width.remedies import stabilising_clip
-
     clip = stabilising_clip(activation, q)
     if clip is None:
         return None

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.infinite_width.edge import require_signal
+from meanfield.domain import require_signal
 from meanfield.infinite_width.moments import sparsity
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves
@@ -72,25 +72,17 @@ class ActivationFunction(Drawing):
     @cached_property
     def _ends(self) -> tuple[float, float]:
         reach = _REACH * math.sqrt(self.q)
-        near = [t for phi in self.activations.values() for t in phi.knots if abs(t) < 3 * reach]
+        near = [t for t in self._breaks if abs(t) < 3 * reach]
         return min([-reach, *(1.15 * t for t in near)]), max([reach, *(1.15 * t for t in near)])
 
-    def _pieces(self, phi: PiecewiseLinear) -> list[tuple[Array, Array]]:
-        """Each piece by its two ends, so that kinks are sharp and jumps stay open."""
-        low, high = self._ends
-        inner = [t for t in phi.knots if low < t < high]
-        starts, ends = [low, *inner], [*inner, high]
-        pieces = []
-        for a, b in zip(starts, ends, strict=True):
-            j = int(np.searchsorted(phi.knots, (a + b) / 2))
-            x = np.array([a, b])
-            pieces.append((x, phi.slopes[j] * x + phi.intercepts[j]))
-        return pieces
+    @property
+    def _breaks(self) -> list[float]:
+        return [t for phi in self.activations.values() for t in phi.breaks]
 
     @cached_property
     def _density(self) -> tuple[Array, Array]:
         x = np.linspace(*self._ends, _POINTS)
-        inside = [t for phi in self.activations.values() for t in phi.knots if self._ends[0] < t < self._ends[1]]
+        inside = [t for t in self._breaks if self._ends[0] < t < self._ends[1]]
         x = np.unique(np.concatenate([x, inside]))
         return x, np.exp(-(x**2) / (2 * self.q)) / math.sqrt(2 * math.pi * self.q)
 
@@ -99,7 +91,7 @@ class ActivationFunction(Drawing):
         rows: list[Record] = [
             {"series": label or "phi", "x": float(a), "y": float(b)}
             for label, phi in self.activations.items()
-            for x, y in self._pieces(phi)
+            for x, y in phi.graph(*self._ends)
             for a, b in zip(x, y, strict=True)
         ]
         return rows + [{"series": "density", "x": float(a), "y": float(b)} for a, b in zip(*self._density, strict=True)]
@@ -110,7 +102,7 @@ class ActivationFunction(Drawing):
         upper.axhline(0, color=GREY, linewidth=0.8, zorder=1, label="_zero")
         lines = []
         for style, (label, phi) in zip(curve_styles(len(self.activations)), self.activations.items(), strict=True):
-            pieces = self._pieces(phi)
+            pieces = phi.graph(*self._ends)
             x = np.concatenate([part for piece, _ in pieces for part in (piece, [np.nan])])
             y = np.concatenate([part for _, piece in pieces for part in (piece, [np.nan])])
             if phi.is_continuous:
@@ -131,12 +123,12 @@ class ActivationFunction(Drawing):
         x, density = self._density
         phi = next(iter(self.activations.values()))
         middle = (x[1:] + x[:-1]) / 2
-        zero = np.asarray(phi(middle)) == 0
+        zero = phi(middle) == 0
         for part, colour in ((zero, _ZERO), (~zero, _ACTIVE)):
             inside = np.append(part, False) | np.insert(part, 0, False)
             ax.fill_between(x, density, where=inside.tolist(), color=colour, linewidth=0, zorder=0)
         ax.plot(x, density, color="black", linestyle="-", linewidth=0.8, label="_density")
         ax.set_ylim(0, 1.15 * float(density.max()))
-        share = float(sparsity(phi, self.q))
+        share = sparsity(phi, self.q)
         if legend is not False and share:
             ax.text(0.01, 0.96, rf"$P(\phi = 0) = {share:.3g}$", transform=ax.transAxes, ha="left", va="top")

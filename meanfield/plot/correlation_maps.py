@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.errors import DomainError, NoSignal
-from meanfield.infinite_width.fixed_points import CorrelationFixedPoint
-from meanfield.plot.drawing import Drawing, Network, Networks, Record, draw, mean_field, named, star
+from meanfield.infinite_width.fixed_points import CorrelationFixedPoint, correlation_fixed_points
+from meanfield.infinite_width.operating_point import OperatingPoint
+from meanfield.plot.drawing import Drawing, Networks, Record, draw, named
 from meanfield.plot.labels import GREY, curve_styles, fixed_point_keys, label_text, name_curves, point_style, symbol
 from meanfield.plot.page import Page
 
@@ -41,7 +42,7 @@ def correlation(
     """R(ρ) against ρ with the identity line and its fixed points, at q*.
 
     Args:
-        networks: a `MeanField` or `EdgeOfChaos`, or several by the labels of their curves.
+        networks: a `MeanField`, `EdgeOfChaos` or `OperatingPoint`, or several by the labels of their curves.
         ax: where to draw; by default a new figure.
         rho: correlations; by default from −1 to 1.
         q: the variance of the inputs; by default each network's q*.
@@ -61,7 +62,7 @@ def correlation(
 class CorrelationMaps(Drawing):
     """See `correlation`."""
 
-    networks: dict[str, Network]
+    networks: dict[str, OperatingPoint]
     rho: tuple[float, ...] | None = None
     q: float | None = None
     near_one: bool = False
@@ -69,12 +70,12 @@ class CorrelationMaps(Drawing):
     def __post_init__(self) -> None:
         if self.near_one and self.rho is not None:
             raise DomainError("near one the distances 1 − ρ are chosen already: leave the correlations out")
-        for label, network in self.networks.items():
-            if self.q is None and star(network) is None:
+        for label, point in self.networks.items():
+            if self.q is None and point.q_star is None:
                 raise NoSignal(f"{label or 'the network'} has no fixed point q* > 0 for R: give other sigma_w, sigma_b")
 
-    def _at(self, network: Network) -> float:
-        q = star(network) if self.q is None else self.q
+    def _at(self, point: OperatingPoint) -> float:
+        q = point.q_star if self.q is None else self.q
         assert q is not None
         return q
 
@@ -87,16 +88,16 @@ class CorrelationMaps(Drawing):
     @cached_property
     def _curves(self) -> dict[str, Array]:
         curves = {}
-        for label, network in self.networks.items():
-            field, q = mean_field(network), self._at(network)
-            curves[label] = np.asarray(field.one_minus_R(self._range, q) if self.near_one else field.R(self._range, q))
+        for label, point in self.networks.items():
+            field, q = point.network, self._at(point)
+            curves[label] = field.one_minus_R(self._range, q) if self.near_one else field.R(self._range, q)
         return curves
 
     @cached_property
     def _points(self) -> dict[str, list[CorrelationFixedPoint]]:
         return {
-            label: [p for p in mean_field(network).correlation_fixed_points(self._at(network)) if p.until == p.rho]
-            for label, network in self.networks.items()
+            label: [p for p in correlation_fixed_points(point.network, self._at(point)) if p.until == p.rho]
+            for label, point in self.networks.items()
         }
 
     def records(self) -> list[Record]:

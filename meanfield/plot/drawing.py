@@ -15,18 +15,14 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from meanfield.errors import DomainError, OutputError
-from meanfield.infinite_width.edge import EdgeOfChaos
-from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.stability import diagnose
+from meanfield.infinite_width.operating_point import OperatingPoint, Subject, operating_point_of
 from meanfield.plot.page import Page, figure_of, latex_fault
 
-__all__ = ["Drawing", "Network", "Networks", "draw", "mean_field", "named", "new_figure", "star"]
+__all__ = ["Drawing", "Networks", "Record", "draw", "named", "new_figure"]
 
 Record = dict[str, Any]
-#: A network, or an edge of chaos, which is one with its q*.
-Network = MeanField | EdgeOfChaos
 #: One network, or several by the label of their curves.
-Networks = Network | Mapping[str, Network]
+Networks = Subject | Mapping[str, Subject]
 
 
 #: A panel lower or narrower than this, in inches, shows nothing.
@@ -143,26 +139,13 @@ def draw(drawing: Drawing, ax: Any, page: Page | None, **line: Any) -> Any:
     return axes[0] if drawing.panels == 1 else tuple(axes)
 
 
-def named(networks: Networks) -> dict[str, Network]:
-    """Networks by label; one alone needs none.
+def named(networks: Networks) -> dict[str, OperatingPoint]:
+    """Networks at their operating points, by label; one alone needs none.
 
     Raises:
         DomainError: what is given is not networks.
     """
     several = dict(networks) if isinstance(networks, Mapping) else {"": networks}
-    if not several or not all(isinstance(network, (MeanField, EdgeOfChaos)) for network in several.values()):
+    if not several or not all(isinstance(network, Subject) for network in several.values()):
         raise DomainError("a figure of maps needs networks: give a MeanField or EdgeOfChaos, or several by label")
-    return several
-
-
-def mean_field(network: Network) -> MeanField:
-    """The network, of an edge of chaos too."""
-    return network.mean_field if isinstance(network, EdgeOfChaos) else network
-
-
-def star(network: Network) -> float | None:
-    """The fixed point q* > 0 that a network is judged at, None if there is none."""
-    if isinstance(network, EdgeOfChaos):
-        return network.q_star
-    point = diagnose(network).fixed_point
-    return point.q if point and point.q > 0 else None
+    return {label: operating_point_of(network) for label, network in several.items()}

@@ -17,16 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context, rcParams
-from matplotlib import style as matplotlib_style
+from matplotlib import rc_context, rcParams, style as matplotlib_style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 
-import meanfield
 from meanfield.atomic_files import write_whole
 from meanfield.errors import DomainError, OutputError
+from meanfield.version import __version__
 
 __all__ = [
     "FORMATS",
@@ -264,7 +263,7 @@ def render(figure: Figure, format: str, page: Page, command: str = "mf.plot", dp
     Raises:
         OutputError: LaTeX is needed and missing, or fails.
     """
-    maker = f"meanfield {meanfield.__version__}"
+    maker = f"meanfield {__version__}"
     metadata: dict[str, dict[str, Any]] = {
         "pdf": {"Creator": maker, "Subject": command, "CreationDate": None},
         "svg": {"Creator": maker, "Description": command, "Date": None},

@@ -12,25 +12,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from meanfield.errors import NoSignal
-from meanfield.finite_width.signal_paths import SignalPaths
-from meanfield.infinite_width.edge import EdgeOfChaos
-from meanfield.infinite_width.stability import diagnose, diagnose_edge
+from meanfield.infinite_width.fixed_points import FixedPoint
+from meanfield.infinite_width.operating_point import OperatingPoint, Subject, operating_point_of
+from meanfield.infinite_width.stability import diagnose
 from meanfield.plot.activation_function import ActivationFunction
 from meanfield.plot.correlation_maps import CorrelationMaps
-from meanfield.plot.drawing import Drawing, Network, Record, draw, mean_field, star
+from meanfield.plot.drawing import Drawing, Record, draw
+from meanfield.plot.labels import symbol
 from meanfield.plot.page import Page, plain, text_size
-from meanfield.plot.signal_trajectories import SignalTrajectories
+from meanfield.plot.trajectories import Trajectories
 from meanfield.plot.variance_maps import VarianceMaps
-from meanfield.quantities import QUANTITIES
+from meanfield.simulation.ensemble import Ensemble
 
 __all__ = ["SinglePage", "summary"]
 
-_NUMBERS = ("q_star", "sigma_w", "sigma_b", "sparsity", "chi_1", "V_prime", "V_double_prime", "phase", "verdict")
-
 
 def summary(
-    network: Network,
-    paths: SignalPaths,
+    network: Subject,
+    ensemble: Ensemble,
     ax: Sequence[Axes] | None = None,
     *,
     label: str = "",
@@ -41,8 +40,8 @@ def summary(
     """One page: φ and its density, V, R, the trajectories of q and ρ, and a table of numbers.
 
     Args:
-        network: a `MeanField` or `EdgeOfChaos`.
-        paths: its signals, by `meanfield.signal_paths`.
+        network: a `MeanField`, `EdgeOfChaos` or `OperatingPoint`.
+        ensemble: random networks of its kind, by `meanfield.simulate`, of two inputs or more.
         ax: seven Axes: φ, density, V, R, q over depth, ρ over depth, table; by default those of a new figure.
         label: what the activation is called.
         samples: how many networks are drawn.
@@ -51,16 +50,17 @@ def summary(
 
     Raises:
         NoSignal: the network has no fixed point q* > 0.
+        DomainError: an ensemble of one input, which has no correlation.
     """
-    return draw(SinglePage(network, paths, label, samples), ax, page, **line)
+    return draw(SinglePage(operating_point_of(network), ensemble, label, samples), ax, page, **line)
 
 
 @dataclass(frozen=True)
 class SinglePage(Drawing):
     """See `summary`."""
 
-    network: Network
-    paths: SignalPaths
+    point: OperatingPoint
+    ensemble: Ensemble
     label: str = ""
     samples: int = 12
     panels = 7
@@ -68,44 +68,44 @@ class SinglePage(Drawing):
     usual_width = 6.75
 
     def __post_init__(self) -> None:
-        if star(self.network) is None:
+        _ = self._judged
+
+    @property
+    def _judged(self) -> FixedPoint:
+        if self.point.q_star is None or self.point.fixed_point is None:
             raise NoSignal("the network has no fixed point q* > 0 to make a page of: give other sigma_w and sigma_b")
+        return self.point.fixed_point
 
     @cached_property
     def _parts(self) -> dict[str, Drawing]:
-        field, q = mean_field(self.network), star(self.network)
-        assert q is not None
-        alone = {"": self.network}
+        alone = {"": self.point}
         return {
-            "activation": ActivationFunction({"": field.activation}, q),
+            "activation": ActivationFunction({"": self.point.network.activation}, self._judged.q),
             "variance": VarianceMaps(alone),
             "correlation": CorrelationMaps(alone),
-            "trajectory": SignalTrajectories(self.paths, self.samples),
+            "trajectory": Trajectories(self.ensemble, self.samples, ("q", "rho")),
         }
 
     @cached_property
-    def _numbers(self) -> list[tuple[str, str, float | str]]:
-        """Key, symbol and value of every line of the table."""
-        field, q = mean_field(self.network), star(self.network)
-        diagnosis = diagnose_edge(self.network) if isinstance(self.network, EdgeOfChaos) else diagnose(field)
-        assert q is not None and diagnosis.fixed_point is not None
-        values = {
-            "q_star": q,
-            "sigma_w": field.sigma_w,
-            "sigma_b": field.sigma_b,
-            "sparsity": float(field.sparsity(q)),
-            "chi_1": float(field.chi1(q)),
-            "V_prime": diagnosis.fixed_point.slope,
-            "V_double_prime": diagnosis.fixed_point.curvature,
+    def _numbers(self) -> dict[str, float | str]:
+        """The lines of the table."""
+        network, judged, diagnosis = self.point.network, self._judged, diagnose(self.point)
+        return {
+            "q_star": judged.q,
+            "sigma_w": network.sigma_w,
+            "sigma_b": network.sigma_b,
+            "sparsity": network.sparsity(judged.q),
+            "chi_1": network.chi1(judged.q),
+            "V_prime": judged.slope,
+            "V_double_prime": judged.curvature,
             "phase": diagnosis.phase,
             "verdict": diagnosis.verdict.word,
         }
-        return [(key, QUANTITIES[key].latex, values[key]) for key in _NUMBERS]
 
     def records(self) -> list[Record]:
         """The rows of each panel, whose name stands under `panel`, with the columns of all."""
         rows = [{"panel": name, **row} for name, part in self._parts.items() for row in part.records()]
-        rows += [{"panel": "numbers", "name": key, "value": value} for key, _, value in self._numbers]
+        rows += [{"panel": "numbers", "name": key, "value": value} for key, value in self._numbers.items()]
         columns = list(dict.fromkeys(key for row in rows for key in row))
         return [{key: row.get(key) for key in columns} for row in rows]
 
@@ -133,8 +133,8 @@ class SinglePage(Drawing):
     def _paint_numbers(self, ax: Axes) -> None:
         ax.set_axis_off()
         height = 1 / len(self._numbers)
-        for i, (_, symbol, value) in enumerate(self._numbers):
+        for i, (key, value) in enumerate(self._numbers.items()):
             y = 1 - (i + 0.5) * height
             shown = value if isinstance(value, str) else f"{value:.6g}".replace("-", "−").replace("inf", "∞")
-            ax.text(0.12, y, symbol, transform=ax.transAxes, va="center", fontsize=text_size("$^$"))
+            ax.text(0.12, y, symbol(key), transform=ax.transAxes, va="center", fontsize=text_size("$^$"))
             ax.text(0.52, y, shown, transform=ax.transAxes, va="center", fontsize=text_size("$^$"))

@@ -14,10 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from meanfield.domain import variances
 from meanfield.errors import DomainError
 from meanfield.infinite_width.fixed_points import FixedPoint
-from meanfield.infinite_width.moments import variances
-from meanfield.plot.drawing import Drawing, Network, Networks, Record, draw, mean_field, named, star
+from meanfield.infinite_width.operating_point import OperatingPoint
+from meanfield.plot.drawing import Drawing, Networks, Record, draw, named
 from meanfield.plot.labels import GREY, curve_styles, fixed_point_keys, label_text, name_curves, point_style, symbol
 from meanfield.plot.page import Page
 
@@ -47,7 +48,7 @@ def variance(
     """V(q) against q, fixed points filled (stable), open (unstable) or half-filled (half-stable).
 
     Args:
-        networks: a `MeanField` or `EdgeOfChaos`, or several by the labels of their curves.
+        networks: a `MeanField`, `EdgeOfChaos` or `OperatingPoint`, or several by the labels of their curves.
         ax: where to draw; by default a new figure.
         q: variances at which V is drawn; by default from 0 to past the last fixed point.
         inset: add V(q) − q around q*.
@@ -65,17 +66,13 @@ def variance(
 class VarianceMaps(Drawing):
     """See `variance`."""
 
-    networks: dict[str, Network]
+    networks: dict[str, OperatingPoint]
     q: tuple[float, ...] | None = None
     inset: bool = False
 
     @cached_property
     def _points(self) -> dict[str, list[FixedPoint]]:
-        found = {}
-        for label, network in self.networks.items():
-            points = mean_field(network).fixed_points()
-            found[label] = [p for p in points if p.until == p.q]
-        return found
+        return {label: [p for p in point.fixed_points if p.until == p.q] for label, point in self.networks.items()}
 
     @cached_property
     def _range(self) -> Array:
@@ -85,13 +82,17 @@ class VarianceMaps(Drawing):
                 raise DomainError(f"q = {self.q[0]:g} alone is no range to draw over: give two or more variances")
             return q
         last = max((p.q for points in self._points.values() for p in points), default=0.0)
-        stars = [at for network in self.networks.values() if (at := star(network))]
-        knots = [t * t for network in self.networks.values() for t in mean_field(network).activation.knots]
-        return np.linspace(0, _BEYOND * max(last, *stars, 0.0) or max([*knots, 1.0]), _POINTS)
+        lengths = [length for point in self.networks.values() for length in point.network.activation.scales]
+        return np.linspace(0, _BEYOND * max(last, *self._stars, 0.0) or max(*(t * t for t in lengths), 1.0), _POINTS)
+
+    @property
+    def _stars(self) -> list[float]:
+        """The q* > 0 that there are."""
+        return [q for point in self.networks.values() if (q := point.q_star)]
 
     @cached_property
     def _curves(self) -> dict[str, Array]:
-        return {label: np.asarray(mean_field(network).V(self._range)) for label, network in self.networks.items()}
+        return {label: point.network.V(self._range) for label, point in self.networks.items()}
 
     def records(self) -> list[Record]:
         """A row for every point of a curve, and one for every fixed point, whose `kind` is not empty."""
@@ -108,8 +109,8 @@ class VarianceMaps(Drawing):
         """Networks whose fixed points are no points."""
         return [
             f"{label + ': ' if label else ''}V(q) = q for every q from {p.q:g}, fixed points that no marker shows"
-            for label, network in self.networks.items()
-            for p in mean_field(network).fixed_points()
+            for label, point in self.networks.items()
+            for p in point.fixed_points
             if p.until > p.q
         ]
 
@@ -152,14 +153,13 @@ class VarianceMaps(Drawing):
         )
 
     def _inset(self, ax: Axes, styles: Sequence[dict[str, Any]]) -> None:
-        stars = [q for network in self.networks.values() if (q := star(network))]
-        if not stars:
+        if not self._stars:
             return
-        x = np.linspace(min(stars) / _INSET, max(stars) * _INSET, _POINTS)
+        x = np.linspace(min(self._stars) / _INSET, max(self._stars) * _INSET, _POINTS)
         panel = ax.inset_axes(self._corner(ax))
         panel.axhline(0, color=GREY, linewidth=0.8)
-        for style, network in zip(styles, self.networks.values(), strict=True):
-            growth = np.asarray(mean_field(network).V(x)) - x
+        for style, point in zip(styles, self.networks.values(), strict=True):
+            growth = point.network.V(x) - x
             panel.plot(x, np.where(np.abs(growth) < _ROUNDING * x, 0.0, growth), **style)
         panel.set_xlim(x[0], x[-1])
         panel.locator_params(nbins=3)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.finite_width.experiment import Experiment
-from meanfield.finite_width.variance_chain import RUNAWAY, outputs
+from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.simulation.random_network import correlated, mean_correlation
 
 __all__ = ["chain_bytes", "chains"]
@@ -77,18 +77,15 @@ def _forward(e: Experiment, streams: list[np.random.Generator], rows: dict[str, 
     kept: list[_Layer] = []
     z = _normals(streams, np.empty((count, e.inputs, e.width)))
     h = np.moveaxis(correlated(np.moveaxis(z, 1, 0), e.rho), 0, 1) * math.sqrt(e.start)
-    slopes, zeros = np.array(phi.slopes), phi.zero_intervals
     rows["q"][0] = e.start
     if e.inputs > 1:
         rows["rho"][0] = e.rho
     for layer in range(e.depth + 1):
-        inside = sum(_within(h[:, 0], *interval) for interval in zeros) / e.width
-        # A signal that has died stands on a knot, as none else does.
-        rows["sparsity"][layer] = np.where(rows["q"][layer] == 0, phi(0.0) == 0, inside)
+        x = phi.values(h)
+        rows["sparsity"][layer] = np.count_nonzero(x[:, 0] == 0, axis=-1) / e.width
         if layer == e.depth:
             break
-        x = outputs(phi, h)
-        covariances = e.network.sigma_b**2 + e.network.sigma_w**2 / e.width * (x @ np.swapaxes(x, 1, 2))
+        covariances = e.network.layer(x @ np.swapaxes(x, 1, 2) / e.width)
         variance = covariances[:, 0, 0]
         rows["q"][layer + 1] = np.where(variance <= RUNAWAY, variance, np.inf)
         if e.inputs > 1:
@@ -96,7 +93,7 @@ def _forward(e: Experiment, streams: list[np.random.Generator], rows: dict[str, 
         root = _cholesky(covariances)
         if e.backward:
             z = np.empty_like(z)
-            kept.append(_Layer(slopes[np.searchsorted(phi.knots, h[:, 0], side="right")], x, z, root))
+            kept.append(_Layer(phi.slope_on(phi.locate(h[:, 0])), x, z, root))
         h = root @ _normals(streams, z)
     over = np.isinf(rows["q"])
     # What has run away stays so, and has nothing else to measure.
@@ -104,10 +101,6 @@ def _forward(e: Experiment, streams: list[np.random.Generator], rows: dict[str, 
     for name, values in rows.items():
         values[over] = np.inf if name == "q" else np.nan
     return kept
-
-
-def _within(x: Array, low: float, high: float) -> Array:
-    return np.asarray(np.count_nonzero((x >= low) & (x < high), axis=-1))
 
 
 def _cholesky(matrices: Array) -> Array:

@@ -81,11 +81,10 @@ class RandomNetworks:
         if e.inputs > 1:
             rows["rho"][0] = e.rho
         for layer in range(e.depth + 1):
-            x = phi(h)
+            x = phi.values(h)
             rows["sparsity"][layer] = np.count_nonzero(x[..., 0] == 0) / x[..., 0].size
             if e.backward:
-                piece = np.searchsorted(phi.knots, h[..., 0], side="right")
-                pieces.append(piece.astype(np.min_scalar_type(len(phi.knots))))
+                pieces.append(phi.locate(h[..., 0]))
             if layer == e.depth:
                 break
             gram = self._covariances(x)
@@ -104,25 +103,23 @@ class RandomNetworks:
         return pieces
 
     def _covariances(self, x: Array) -> Array:
-        """σ_b² + σ_w² times the mean products of what the units of the next layer see, shape (inputs, inputs)."""
+        """What the next layer makes of the mean products that its units see, shape (inputs, inputs)."""
         e = self._experiment
         seen = x if e.padding == "circular" else x * self._coverage[:, None]
-        mean = np.tensordot(seen, x, ((0, 1), (0, 1))) / (e.width * e.positions)
-        return np.asarray(e.network.sigma_b**2 + e.network.sigma_w**2 * mean)
+        return e.network.layer(np.tensordot(seen, x, ((0, 1), (0, 1))) / (e.width * e.positions))
 
     def _backward(
         self, index: int, source: np.random.Generator, pieces: list[NDArray[np.integer]], logs: Array
     ) -> None:
         """ln |g^l|²/|g^L|², g^l the gradient by the pre-activations of layer l, from a Gaussian g^L."""
         e = self._experiment
-        slopes = np.array(e.network.activation.slopes)
         gradient = source.standard_normal((e.width, e.positions))
         norm, logs[-1] = math.sqrt(np.vdot(gradient, gradient)), 0.0
         for layer in reversed(range(e.depth)):
             weights = weight_matrix(e.weights, self._stream(index, layer + 1), self._room)
             # Of length 1, so that only the logarithm grows.
             carried = fold(weights.transposed_times(gradient / norm), self._seen)
-            gradient = e.network.sigma_w * slopes[pieces[layer]] * carried
+            gradient = e.network.sigma_w * e.network.activation.slope_on(pieces[layer]) * carried
             norm = math.sqrt(np.vdot(gradient, gradient))
             if norm == 0:
                 return

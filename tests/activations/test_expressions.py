@@ -6,8 +6,7 @@ from bisect import bisect
 from fractions import Fraction as F
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from meanfield.activations.algebra import Pieces, clipped
 from meanfield.activations.expression import parse_expression

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError
@@ -33,18 +32,83 @@ def reflected(phi: PiecewiseLinear, sign: float) -> PiecewiseLinear:
 
 
 @given(
-    st.lists(tenths, min_size=1, max_size=5, unique=True).map(sorted),
-    st.lists(tenths, min_size=6, max_size=6),
-    st.lists(tenths, min_size=6, max_size=6),
+    st.lists(tenths, min_size=1, max_size=12, unique=True).map(sorted),
+    st.lists(tenths, min_size=13, max_size=13),
+    st.lists(tenths, min_size=13, max_size=13),
     st.lists(st.floats(-8, 8), min_size=1),
 )
-def test_value_is_the_line_of_the_piece_that_x_lies_in(knots, slopes, intercepts, points):
+def test_value_and_slope_are_those_of_the_line_that_x_lies_on(knots, slopes, intercepts, points):
     slopes, intercepts = slopes[: len(knots) + 1], [*intercepts[: len(knots)], 1.0]
     phi = PiecewiseLinear(knots, slopes, intercepts)
+    # Values are sums over pieces, each as large as slope times knot.
+    rounding = 1e-14 * (1 + sum(abs(a) for a in slopes) + max(map(abs, intercepts)))
     for x in points:
         piece = sum(x >= t for t in knots)
-        assert phi(x) == pytest.approx(slopes[piece] * x + intercepts[piece], abs=1e-14)
+        assert phi(x) == pytest.approx(slopes[piece] * x + intercepts[piece], abs=rounding)
+        assert phi.slope_on(phi.locate(np.array(x))) == slopes[piece]
     np.testing.assert_array_equal(phi(points), [phi(x) for x in points])
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e8, 1e16, 1e30])
+@pytest.mark.parametrize(
+    "phi",
+    [
+        PiecewiseLinear([1, 2], [0, 1, 0], [0, -1, 1]),
+        PiecewiseLinear([-1, 1], [0, 1, 0], [-1, 0, 1]),
+        PiecewiseLinear([-0.5, 0.5], [1, 0, 1], [0.5, 0, -0.5]),
+        PiecewiseLinear([-0.5, 0.5], [1, 0, 1], [0, 0, 0]),
+        PiecewiseLinear([-1e-15, 1e-15], [0, 1e15, 0], [-1, 0, 1]),
+        PiecewiseLinear([-1, 0.5, 3], [-0.5, 2, 0.25, 0], [0, 1, 1.875, 5]),
+        PiecewiseLinear([], [2], [1]),
+    ],
+)
+def test_values_are_right_to_rounding_however_far_out(phi, scale):
+    x = scale * np.random.default_rng(0).standard_normal(500)
+    piece = phi.locate(x)
+    line = np.take(phi.slopes, piece) * x + np.take(phi.intercepts, piece)
+    size = np.abs(phi.intercepts).max() + np.abs(line)
+    assert (np.abs(phi.values(x) - line) <= 1e-14 * size).all()
+
+
+@pytest.mark.parametrize(
+    "phi",
+    [
+        PiecewiseLinear([-1, 0, 1, 2], [1, 0, 1, 0, -1], [2, 0, 0, 0, 3]),
+        # 0.1·3 − 0.3 is not 0 in doubles.
+        PiecewiseLinear([-3, 0, 1], [0, 0.1, 0, 1], [-0.3, 0, 0, -1]),
+        PiecewiseLinear([-0.5, 0.5], [1, 0, 1], [0.5, 0, -0.5]),
+        PiecewiseLinear([1, 1.1, 1.2], [0, 0.7, -0.7, 0], [0, -0.7, 0.84, 0]),
+    ],
+)
+def test_values_are_exactly_zero_where_phi_is(phi):
+    x = np.linspace(-5, 5, 4001)
+    piece = phi.locate(x)
+    zero = (np.take(phi.slopes, piece) == 0) & (np.take(phi.intercepts, piece) == 0)
+    assert zero.any()
+    assert (phi.values(x)[zero] == 0).all()
+
+
+def test_small_values_keep_their_digits():
+    assert PiecewiseLinear([-1, 1], [0, 1, 0], [-1, 0, 1])(1e-30) == 1e-30
+
+
+def test_times_derivative_is_the_product_with_the_slope():
+    phi = PiecewiseLinear([-1, 0.5], [-0.5, 2, 0.25], [0, 1, 1.875])
+    x = np.linspace(-3, 3, 601)
+    np.testing.assert_allclose(phi.times_derivative()(x), phi(x) * phi.slope_on(phi.locate(x)), rtol=1e-13, atol=1e-13)
+
+
+def test_a_graph_joins_its_lines_where_phi_is_continuous_and_leaves_jumps_open():
+    phi = PiecewiseLinear([-1, 1], [0, 1, 0], [-1, 0, 3])
+    lines = phi.graph(-2, 4)
+    assert [x.tolist() for x, _ in lines] == [[-2, -1], [-1, 1], [1, 4]]
+    assert [y.tolist() for _, y in lines] == [[-1, -1], [-1, 1], [3, 3]]
+    assert [x.tolist() for x, _ in phi.graph(0, 0.5)] == [[0, 0.5]]
+
+
+@given(activations())
+def test_a_record_is_the_activation(phi):
+    assert PiecewiseLinear(**phi.as_record()) == phi
 
 
 def test_value_has_the_shape_of_x():
@@ -112,10 +176,12 @@ def test_symmetry_homogeneity_and_boundedness_of_known_activations(phi, odd, eve
     assert (phi.is_odd, phi.is_even, phi.is_homogeneous, phi.is_bounded) == (odd, even, homogeneous, bounded)
 
 
-def test_zero_intervals_are_where_it_vanishes_and_not_where_it_crosses():
-    phi = PiecewiseLinear([-1, 0, 1, 2], [1, 0, 1, 0, -1], [2, 0, 0, 0, 3])
-    assert phi.zero_intervals == ((-1, 0), (1, 2))
-    assert PiecewiseLinear([0], [0, 1], [0, 0]).zero_intervals == ((-math.inf, 0),)
+def test_what_is_asked_of_phi_is_answered_from_its_pieces():
+    phi = PiecewiseLinear([-2, 0, 1], [0, 0, 1, 0], [0, 3, 3, 9])
+    assert phi.discontinuities == (-2, 1)
+    assert phi.scales == (2, 1)
+    assert phi.has_slope
+    assert not PiecewiseLinear([0], [0, 0], [-1, 1]).has_slope
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.special import erf, expit
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -61,7 +60,7 @@ def test_kinks_at_any_double_are_found_to_a_trillionth_and_never_taken_for_jumps
     phi = sample(lambda x: sum(d * relu(x - t) for t, d in zip(knots, kinks, strict=False)), "f")
     np.testing.assert_allclose(phi.knots, knots, rtol=1e-12, atol=1e-12)
     assert phi.is_continuous
-    assert phi.zero_intervals == ((-math.inf, phi.knots[0]),)
+    assert (phi.slopes[0], phi.intercepts[0]) == (0, 0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -104,7 +103,7 @@ def test_short_decimals_and_fractions_come_back_as_they_were_typed(function, exp
 def test_flat_pieces_are_exactly_flat_whatever_the_other_numbers_are():
     phi = sample(lambda x: relu(math.pi - math.e * np.abs(x)), "hat")
     assert phi.is_continuous
-    assert phi.zero_intervals == ((-math.inf, phi.knots[0]), (phi.knots[2], math.inf))
+    assert (phi.slopes[0], phi.intercepts[0], phi.slopes[3], phi.intercepts[3]) == (0, 0, 0, 0)
     assert phi.knots == pytest.approx([-math.pi / math.e, 0, math.pi / math.e], rel=1e-14, abs=1e-15)
 
 

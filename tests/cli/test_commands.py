@@ -358,7 +358,7 @@ def test_import_and_help_load_nothing_heavy() -> None:
 def test_the_edge_of_chaos_loads_neither_sympy_nor_matplotlib_nor_scipy() -> None:
     code = (
         "import sys, meanfield as mf\n"
-        "mf.edge_of_chaos(mf.activation('relu')).mean_field.fixed_points()\n"
+        "mf.fixed_points(edge_of_chaos(mf.activation('relu')).mean_field)\n"
         "mf.symbolic\n"
         "print({'scipy', 'sympy', 'matplotlib'} & set(sys.modules))"
     )

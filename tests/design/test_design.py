@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.special import ndtri
 
 import meanfield as mf
@@ -18,7 +17,7 @@ from meanfield.errors import ActivationError, DomainError, NoDesign
 from meanfield.finite_width.escape import Requirement, escapes
 from meanfield.finite_width.verdict import at_width
 from meanfield.infinite_width.edge import edge_of_chaos
-from meanfield.infinite_width.stability import diagnose_edge
+from meanfield.infinite_width.stability import diagnose
 
 ONE_SIDED, TWO_SIDED = Family("clipped-relu", ("tau", "m")), Family("clipped-soft-threshold", ("tau", "m"))
 SPARSITIES, SLOPES = (0.6, 0.7, 0.8, 0.85, 0.9), (0.5, 0.7, 0.9)
@@ -185,7 +184,7 @@ def test_a_design_for_a_width_and_depth_is_safe_there_and_the_next_clip_is_not()
     assert f"{m:.3g}" == f"{m:.12g}"
     assert design.networks.probability <= 0.005
     assert design.edge.sparsity == pytest.approx(0.85, abs=1e-10)
-    verdict = at_width(diagnose_edge(edge_of_chaos(mf.activation(design.activation.label))), required)
+    verdict = at_width(diagnose(edge_of_chaos(mf.activation(design.activation.label))), required)
     assert verdict.verdict.word == "safe"
     assert verdict.escapes.probability == design.networks.probability
     looser = edge_of_chaos(ONE_SIDED.member({**design.values, "m": m * 1.1}).phi)

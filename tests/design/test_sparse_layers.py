@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 from examples import RELU, activations, clipped_relu, shifted_relu, soft_threshold, variances
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.design.sparse_layers import active_units, capacity_bounds

@@ -53,7 +53,7 @@ def test_the_series_of_the_zeros_is_the_chance_that_both_are_zero() -> None:
 
 def test_dense_gaussian_theory_of_q_is_that_of_stability() -> None:
     for network in (EDGE, SKEW):
-        point = mf.diagnose(network).fixed_point
+        point = mf.operating_point_of(network).fixed_point
         assert point is not None
         e = Experiment(network, 200, 12, 1, start=1.1, backward=True)
         ours, theirs = predict(e)["q"], fluctuations(network, point, 200, 12, 1.1)

@@ -18,7 +18,7 @@ from examples import (
     soft_threshold,
     variances,
 )
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from real_networks import networks_by_hand
 from scipy.special import ndtr
 
@@ -26,8 +26,6 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.finite_width import variance_chain as chain
 from meanfield.finite_width.variance_chain import (
     normal_step_error,
-    outputs,
-    step_variance,
     takes_normal_steps,
     trajectories,
 )
@@ -47,7 +45,7 @@ NETWORKS = [
 def test_one_exact_step_has_the_mean_and_variance_of_the_theory(network: MeanField, q: float) -> None:
     width, chains = 40, 40_000
     _, after = trajectories(network, q, width, 1, chains, seed=1)
-    spread = math.sqrt(float(step_variance(network, q)) / width)
+    spread = math.sqrt(float(network.kick_variance(q)) / width)
     assert abs(after.mean() - network.V(q)) < 4 * spread / math.sqrt(chains)
     assert after.std() == pytest.approx(spread, rel=0.03)
 
@@ -94,36 +92,8 @@ def test_chains_are_independent() -> None:
 def test_a_wide_layer_is_drawn_in_parts_that_fit_together() -> None:
     network, width = NETWORKS[0], 20_000
     _, after = trajectories(network, 1.0, width, 1, 300, seed=4, normal=False)
-    assert after.std() == pytest.approx(math.sqrt(float(step_variance(network, 1.0)) / width), rel=0.2)
+    assert after.std() == pytest.approx(math.sqrt(float(network.kick_variance(1.0)) / width), rel=0.2)
     assert after.mean() == pytest.approx(1.0, abs=4 * after.std() / math.sqrt(300))
-
-
-def test_more_knots_than_are_summed_give_the_same_chain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for phi in (clipped_relu(0.3, 1.1), hard_threshold(0.7), PiecewiseLinear([-1, 0.5], [-0.5, 2, 0.25], [3, 1, 0])):
-        network = MeanField(phi, 1.3, 0.2)
-        summed = trajectories(network, 1.0, 50, 5, 300)
-        monkeypatch.setattr(chain, "_FEW_KNOTS", 0)
-        assert trajectories(network, 1.0, 50, 5, 300) == pytest.approx(summed, rel=1e-12)
-        monkeypatch.undo()
-
-
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e8, 1e16, 1e30])
-@pytest.mark.parametrize(
-    "phi",
-    [
-        clipped_relu(1.0, 1.0),
-        HARD_TANH,
-        soft_threshold(0.5),
-        hard_threshold(0.5),
-        PiecewiseLinear([-1e-15, 1e-15], [0, 1e15, 0], [-1, 0, 1]),
-        PiecewiseLinear([-1, 0.5, 3], [-0.5, 2, 0.25, 0], [0, 1, 1.875, 5]),
-        PiecewiseLinear([], [2], [1]),
-    ],
-)
-def test_the_chain_sees_the_activation_to_rounding_however_far_out(phi: PiecewiseLinear, scale: float) -> None:
-    x = scale * np.random.default_rng(0).standard_normal(500)
-    size = np.abs(phi.intercepts).max() + np.abs(phi(x))
-    assert (np.abs(outputs(phi, x) - phi(x)) <= 1e-14 * size).all()
 
 
 def test_a_runaway_stays_a_number() -> None:
@@ -145,7 +115,7 @@ def test_a_constant_square_makes_no_noise() -> None:
 def test_a_layer_is_as_close_to_normal_as_proven(phi: PiecewiseLinear, width: int) -> None:
     network, chains = MeanField(phi, 1.0), 40_000
     after = np.sort(trajectories(network, 1.0, width, 1, chains, seed=5, normal=False)[-1])
-    z = (after - float(network.V(1.0))) / math.sqrt(float(step_variance(network, 1.0)) / width)
+    z = (after - float(network.V(1.0))) / math.sqrt(float(network.kick_variance(1.0)) / width)
     distance = np.abs(ndtr(z) - (np.arange(chains) + 0.5) / chains).max()
     # 1.95/√n is exceeded by chance once in a thousand.
     assert distance <= normal_step_error(network, 1.0, width) + 1.95 / math.sqrt(chains)
@@ -161,10 +131,7 @@ def test_the_bound_on_the_third_moment_is_one(phi: PiecewiseLinear, q: float) ->
     squares = np.square(phi(math.sqrt(q) * z))
     mean = weight @ squares
     variance = weight @ (squares - mean) ** 2
-    if variance < 1e-6 * mean**2:
-        return
-    if not mean:
-        return
+    assume(variance > 1e-6 * mean**2)
     exact = 0.4748 * (weight @ np.abs(squares - mean) ** 3) / (variance**1.5 * 10)
     assert normal_step_error(MeanField(phi, 1.0), q, 100) >= exact * (1 - 1e-3)
 

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 from examples import CONSTANT, HARD_TANH, RELU, SIGN, STEP, clipped_relu, clipped_soft_threshold, shifted_relu
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DomainError

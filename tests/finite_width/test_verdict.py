@@ -21,8 +21,7 @@ from examples import (
     soft_threshold,
     variances,
 )
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from real_networks import networks_by_hand
 
 from meanfield.activations.algebra import clipped
@@ -31,14 +30,15 @@ from meanfield.errors import DomainError, NoEdgeOfChaos, NoSignal
 from meanfield.finite_width.escape import Requirement, escapes, is_safe
 from meanfield.finite_width.fluctuations import fluctuations
 from meanfield.finite_width.jacobian import squared_singular_values
-from meanfield.finite_width.remedies import safe_clip, stabilising_clip
-from meanfield.finite_width.variance_chain import step_variance, trajectories
+from meanfield.finite_width.remedies import safe_clip
+from meanfield.finite_width.variance_chain import trajectories
 from meanfield.finite_width.verdict import FiniteWidth, at_width
+from meanfield.infinite_width.clips import stabilising_clip
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.edge import edge_of_chaos
-from meanfield.infinite_width.fixed_points import basin
+from meanfield.infinite_width.fixed_points import basin, correlation_fixed_points, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.stability import diagnose, diagnose_edge
+from meanfield.infinite_width.stability import diagnose
 
 CASES = {
     "safe": clipped_relu(1.0364, 1.0),
@@ -49,7 +49,7 @@ CASES = {
 
 
 def judged(phi: PiecewiseLinear, width: int, depth: int, q_star: float = 1.0, **options: float) -> FiniteWidth:
-    return at_width(diagnose_edge(edge_of_chaos(phi, q_star)), Requirement(width, depth, **options))
+    return at_width(diagnose(edge_of_chaos(phi, q_star)), Requirement(width, depth, **options))
 
 
 @pytest.mark.parametrize("word", CASES)
@@ -114,7 +114,7 @@ def test_every_remedy_works_when_it_is_followed(word: str) -> None:
     tight = clipped(CASES[word], -m, m)
     again = judged(tight, width, depth)
     assert again.verdict.word == "safe"
-    assert again.diagnosis.fixed_point.slope == pytest.approx(slope, abs=1e-3)
+    assert again.diagnosis.point.fixed_point.slope == pytest.approx(slope, abs=1e-3)
     typed = at_width(diagnose(MeanField(tight, sigma_w, sigma_b)), Requirement(width, depth))
     assert typed.verdict.word == "safe"
     assert judged(CASES[word], int(wider), depth).verdict.word == "safe"
@@ -146,14 +146,14 @@ def test_homogeneous_activations_drift_as_told(phi: PiecewiseLinear) -> None:
     told = float(re.search(r"ln q has standard deviation (\S+) by layer 20", found.verdict.explanation)[1])
     last = np.log(found.escapes.variances[-1])
     assert told == pytest.approx(last.std(), rel=0.01)
-    step = float(step_variance(edge_of_chaos(phi).mean_field, 1.0))
+    step = edge_of_chaos(phi).mean_field.kick_variance(1.0)
     assert told == pytest.approx(math.sqrt(depth * step / width), rel=0.05)
     assert found.log_gain_sd == pytest.approx(0, abs=1e-9)
     assert found.sensitivity == 0
 
 
 def test_relu_has_five_units_of_variance_a_layer() -> None:
-    assert float(step_variance(MeanField(RELU, math.sqrt(2)), 1.0)) == pytest.approx(5, rel=1e-14)
+    assert MeanField(RELU, math.sqrt(2)).kick_variance(1.0) == pytest.approx(5, rel=1e-14)
 
 
 def test_risk_and_reach_are_the_users() -> None:
@@ -167,7 +167,7 @@ def test_a_start_elsewhere_is_where_the_chain_and_the_theory_begin() -> None:
     found = at_width(diagnosis, Requirement(200, 10), start=4.0)
     assert (found.escapes.variances[0] == 4.0).all()
     assert found.fluctuations.mean[0] == 4.0
-    assert found.fluctuations.mean[1] == pytest.approx(diagnosis.network.V(4.0))
+    assert found.fluctuations.mean[1] == pytest.approx(diagnosis.point.network.V(4.0))
     assert found.fluctuations.mean == pytest.approx(found.escapes.variances.mean(axis=1), rel=0.01)
     assert found.fluctuations.sd[1:] == pytest.approx(found.escapes.variances.std(axis=1)[1:], rel=0.06)
 
@@ -186,9 +186,9 @@ def test_a_start_elsewhere_is_where_the_chain_and_the_theory_begin() -> None:
 def test_the_predicted_spread_is_the_chains_to_three_per_cent(phi: PiecewiseLinear, q_star: float) -> None:
     edge = edge_of_chaos(phi, q_star)
     assert edge.V_prime <= 0.81
-    diagnosis = diagnose_edge(edge)
+    diagnosis = diagnose(edge)
     variances_ = trajectories(edge.mean_field, q_star, 300, 40, 8192, seed=12)
-    predicted = fluctuations(edge.mean_field, diagnosis.fixed_point, 300, 40)
+    predicted = fluctuations(edge.mean_field, diagnosis.point.fixed_point, 300, 40)
     # Layers 20 to 40 all have the stationary spread; together they pin it down.
     assert np.mean(variances_[20:].std(axis=1)) == pytest.approx(predicted.stationary_sd, rel=0.03)
     assert predicted.sd[40] == pytest.approx(predicted.stationary_sd, rel=1e-3)
@@ -199,7 +199,7 @@ def test_the_predicted_spread_is_the_chains_to_three_per_cent(phi: PiecewiseLine
 def test_the_predicted_mean_is_the_chains(phi: PiecewiseLinear) -> None:
     edge = edge_of_chaos(phi)
     variances_ = trajectories(edge.mean_field, 1.0, 300, 40, 8192, seed=12)
-    predicted = fluctuations(edge.mean_field, diagnose_edge(edge).fixed_point, 300, 40)
+    predicted = fluctuations(edge.mean_field, diagnose(edge).point.fixed_point, 300, 40)
     noise = 4 * predicted.stationary_sd / math.sqrt(8192 * 10)
     assert abs(predicted.stationary_mean - 1) > noise
     assert variances_[20:].mean() == pytest.approx(predicted.stationary_mean, abs=noise)
@@ -208,8 +208,8 @@ def test_the_predicted_mean_is_the_chains(phi: PiecewiseLinear) -> None:
 
 def test_without_a_pull_the_spread_grows_as_the_root_of_depth() -> None:
     edge = edge_of_chaos(shifted_relu(1.0))
-    predicted = fluctuations(edge.mean_field, diagnose_edge(edge).fixed_point, 10**6, 100)
-    step = math.sqrt(float(step_variance(edge.mean_field, 1.0)) / 10**6)
+    predicted = fluctuations(edge.mean_field, diagnose(edge).point.fixed_point, 10**6, 100)
+    step = math.sqrt(edge.mean_field.kick_variance(1.0) / 10**6)
     assert predicted.sd[:11] == pytest.approx(step * np.sqrt(np.arange(11)), rel=0.01)
     assert predicted.stationary_sd == math.inf
 
@@ -226,7 +226,7 @@ def test_basins_contain_their_fixed_point_and_are_kept_by_an_increasing_map(
     phi: PiecewiseLinear, sigma_w: float, sigma_b: float
 ) -> None:
     network = MeanField(phi, sigma_w, sigma_b)
-    points = network.fixed_points()
+    points = fixed_points(network)
     for point in points:
         low, high = basin(points, point)
         assert low <= point.q <= high
@@ -244,9 +244,9 @@ def test_basins_contain_their_fixed_point_and_are_kept_by_an_increasing_map(
 
 def test_basins_of_tangencies_are_one_sided_and_of_repelling_points_empty() -> None:
     network = edge_of_chaos(soft_threshold(0.5)).mean_field
-    (point,) = network.fixed_points()
+    (point,) = fixed_points(network)
     assert basin((point,), point) == (0.0, point.q)
-    points = edge_of_chaos(CASES["fragile"]).mean_field.fixed_points()
+    points = fixed_points(edge_of_chaos(CASES["fragile"]).mean_field)
     assert basin(points, points[1]) == (points[1].q, points[1].q)
     assert basin(points, points[2]) == (points[1].q, math.inf)
 
@@ -302,10 +302,10 @@ def test_on_the_edge_correlations_take_for_ever_and_gradients_keep_their_size(ph
 @pytest.mark.parametrize("phi", [HARD_TANH, SIGN, clipped_relu(0.5, 1.0), soft_threshold(0.3)])
 def test_correlations_settle_at_the_stable_fixed_point_of_r(phi: PiecewiseLinear, sigmas: tuple[float, float]) -> None:
     network = MeanField(phi, *sigmas)
-    for point in network.fixed_points():
+    for point in fixed_points(network):
         if not point.q:
             continue
-        (stable,) = (p for p in network.correlation_fixed_points(point.q) if p.kind.startswith("stable"))
+        (stable,) = (p for p in correlation_fixed_points(network, point.q) if p.kind.startswith("stable"))
         rho, depth = correlation_depth(phi, sigmas[0] ** 2, point.q)
         assert rho == pytest.approx(stable.rho, abs=1e-10)
         assert depth == pytest.approx(-1 / math.log(stable.slope), rel=1e-8)
@@ -323,14 +323,14 @@ def test_just_above_the_edge_correlations_settle_just_below_one(phi: PiecewiseLi
 
 
 def test_remedies_hold_for_the_start_that_was_asked_for() -> None:
-    network = diagnose_edge(edge_of_chaos(CASES["fragile"]))
+    network = diagnose(edge_of_chaos(CASES["fragile"]))
     required = Requirement(300, 20)
     found = at_width(network, required, start=1.5)
     assert found.verdict.word == "fragile"
     # Outside the basin no width brings it back.
     assert "width" not in found.verdict.remedy
     m = float(re.search(r"clip at m = (\S+):", found.verdict.remedy)[1])
-    tight = diagnose_edge(edge_of_chaos(clipped(CASES["fragile"], -m, m)))
+    tight = diagnose(edge_of_chaos(clipped(CASES["fragile"], -m, m)))
     assert at_width(tight, required, start=1.5).verdict.word == "safe"
 
 
@@ -373,11 +373,11 @@ def test_networks_of_few_units_may_die() -> None:
 
 @pytest.mark.parametrize("start", [1e-3, 1e-10, 1e10, 1e35])
 def test_a_start_far_away_is_followed_as_exactly(start: float) -> None:
-    diagnosis = diagnose_edge(edge_of_chaos(clipped_relu(1.0, 1.0)))
+    diagnosis = diagnose(edge_of_chaos(clipped_relu(1.0, 1.0)))
     found = at_width(diagnosis, Requirement(100, 3, chains=512), start=start)
     first = found.escapes.variances[1]
-    spread = math.sqrt(float(step_variance(diagnosis.network, start)) / 100)
-    assert abs(first.mean() - diagnosis.network.V(start)) <= 4 * spread / math.sqrt(512) + 1e-12
+    spread = math.sqrt(diagnosis.point.network.kick_variance(start) / 100)
+    assert abs(first.mean() - diagnosis.point.network.V(start)) <= 4 * spread / math.sqrt(512) + 1e-12
     assert found.fluctuations.sd[1] == pytest.approx(spread, rel=1e-9)
 
 
@@ -387,7 +387,7 @@ def test_variances_without_a_sixth_moment_are_refused() -> None:
             judged(RELU, 10, 2, q)
     tiny = PiecewiseLinear([-1, 1], [0, 1e-100, 0], [-1e-100, 0, 1e-100])
     with pytest.raises(DomainError, match="other units"):
-        at_width(diagnose_edge(edge_of_chaos(tiny)), Requirement(10, 2))
+        at_width(diagnose(edge_of_chaos(tiny)), Requirement(10, 2))
 
 
 def test_counts_may_be_numpys() -> None:
@@ -403,7 +403,7 @@ def test_the_verdict_rests_on_the_fixed_point_and_the_network_it_is_given() -> N
     with pytest.raises(NoSignal, match="without bound"):
         at_width(diagnose(MeanField(RELU, 2.0, 1.0)), Requirement(100, 10))
     with pytest.raises(DomainError):
-        at_width(diagnose_edge(edge_of_chaos(RELU)), Requirement(100, 10), start=-1.0)
+        at_width(diagnose(edge_of_chaos(RELU)), Requirement(100, 10), start=-1.0)
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,7 @@ from examples import (
     soft_threshold,
     variances,
 )
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from mpmath import mp, mpf
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear

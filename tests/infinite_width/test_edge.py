@@ -29,8 +29,7 @@ from examples import (
     soft_threshold,
     variances,
 )
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mpmath import mp, mpf
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear

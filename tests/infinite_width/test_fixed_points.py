@@ -21,14 +21,13 @@ from examples import (
     soft_threshold,
     variances,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.polynomial import Polynomial
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import UndefinedCorrelation
 from meanfield.infinite_width.edge import edge_of_chaos
-from meanfield.infinite_width.fixed_points import FixedPoint
+from meanfield.infinite_width.fixed_points import FixedPoint, correlation_fixed_points, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.roots import find_roots
 
@@ -37,7 +36,7 @@ sigmas = st.integers(1, 400).map(lambda n: n / 127)
 
 
 def test_clipped_relu_with_a_wide_clip_has_three_fixed_points() -> None:
-    points = MeanField(clipped_relu(1.0364, 2.0), 2.592286, 0.737097).fixed_points()
+    points = fixed_points(MeanField(clipped_relu(1.0364, 2.0), 2.592286, 0.737097))
     assert [p.q for p in points] == pytest.approx([1.0, 1.235, 3.476], rel=1e-3)
     assert [p.kind for p in points] == ["stable", "unstable", "stable"]
 
@@ -47,7 +46,7 @@ def test_clipped_relu_with_a_wide_clip_has_three_fixed_points() -> None:
 @pytest.mark.parametrize("family", [shifted_relu, soft_threshold])
 def test_unclipped_edges_of_chaos_are_tangencies_that_attract_from_below(family, tau: float, q_star: float) -> None:
     phi = family(tau)
-    (point,) = edge_of_chaos(phi, q_star).mean_field.fixed_points()
+    (point,) = fixed_points(edge_of_chaos(phi, q_star).mean_field)
     # A double root is found to half the digits, and V(q) − q is zero to all of them there.
     assert point.q == pytest.approx(q_star, rel=1e-6)
     assert point.kind == "half-stable (from below)"
@@ -57,53 +56,53 @@ def test_unclipped_edges_of_chaos_are_tangencies_that_attract_from_below(family,
 
 def test_a_little_more_bias_than_on_the_edge_leaves_no_fixed_point() -> None:
     edge = edge_of_chaos(soft_threshold(0.5))
-    assert len(MeanField(edge.activation, edge.sigma_w, edge.sigma_b * (1 + 1e-9)).fixed_points()) == 0
+    assert len(fixed_points(MeanField(edge.activation, edge.sigma_w, edge.sigma_b * (1 + 1e-9)))) == 0
 
 
 def test_a_little_less_bias_than_on_the_edge_leaves_one_that_attracts_and_one_that_repels() -> None:
     edge = edge_of_chaos(soft_threshold(0.5))
-    below, above = MeanField(edge.activation, edge.sigma_w, edge.sigma_b * (1 - 1e-9)).fixed_points()
+    below, above = fixed_points(MeanField(edge.activation, edge.sigma_w, edge.sigma_b * (1 - 1e-9)))
     assert below.q < 1 < above.q
     assert (below.kind, above.kind) == ("stable", "unstable")
 
 
 @pytest.mark.parametrize(("phi", "sigma_w"), [(RELU, math.sqrt(2)), (LEAKY_RELU, math.sqrt(32 / 17)), (IDENTITY, 1.0)])
 def test_homogeneous_activations_on_the_edge_fix_every_variance(phi: PiecewiseLinear, sigma_w: float) -> None:
-    (point,) = MeanField(phi, sigma_w).fixed_points()
+    (point,) = fixed_points(MeanField(phi, sigma_w))
     assert (point.q, point.until, point.kind) == (0.0, math.inf, "neutral")
 
 
 def test_homogeneous_activations_off_the_edge_fix_zero_alone() -> None:
-    (dying,) = MeanField(RELU, 1.4).fixed_points()
-    (growing,) = MeanField(RELU, 1.5).fixed_points()
+    (dying,) = fixed_points(MeanField(RELU, 1.4))
+    (growing,) = fixed_points(MeanField(RELU, 1.5))
     assert (dying.q, dying.kind) == (0.0, "stable")
     assert (growing.q, growing.kind) == (0.0, "unstable")
 
 
 def test_relu_with_biases_settles_at_sigma_b_squared_over_one_minus_half_sigma_w_squared() -> None:
-    (point,) = MeanField(RELU, 1.25, 0.5).fixed_points()
+    (point,) = fixed_points(MeanField(RELU, 1.25, 0.5))
     assert point.q == pytest.approx(0.25 / (1 - 1.25**2 / 2), rel=1e-14)
     assert point.kind == "stable"
 
 
 def test_relu_with_biases_and_too_large_weights_has_no_fixed_point() -> None:
-    assert len(MeanField(RELU, 1.5, 0.5).fixed_points()) == 0
-    assert len(MeanField(IDENTITY, 1.0, 0.5).fixed_points()) == 0
+    assert len(fixed_points(MeanField(RELU, 1.5, 0.5))) == 0
+    assert len(fixed_points(MeanField(IDENTITY, 1.0, 0.5))) == 0
 
 
 def test_hard_tanh_with_unit_weights_dies_out_slowly() -> None:
-    (point,) = MeanField(HARD_TANH, 1.0).fixed_points()
+    (point,) = fixed_points(MeanField(HARD_TANH, 1.0))
     assert (point.q, point.slope, point.kind) == (0.0, 1.0, "stable")
 
 
 def test_hard_tanh_with_larger_weights_leaves_zero_for_one_fixed_point() -> None:
-    zero, saturated = MeanField(HARD_TANH, 1.5).fixed_points()
+    zero, saturated = fixed_points(MeanField(HARD_TANH, 1.5))
     assert (zero.q, zero.kind, saturated.kind) == (0.0, "unstable", "stable")
 
 
 @pytest.mark.parametrize(("phi", "q"), [(STEP, 2.0), (CONSTANT, 1.0)])
 def test_a_constant_variance_map_has_the_one_fixed_point_of_its_value(phi: PiecewiseLinear, q: float) -> None:
-    (point,) = MeanField(phi, 2.0).fixed_points()
+    (point,) = fixed_points(MeanField(phi, 2.0))
     assert (point.q, point.slope, point.kind) == (pytest.approx(q, rel=1e-15), 0.0, "stable")
 
 
@@ -113,7 +112,7 @@ def test_fixed_points_scale_with_the_square_of_the_activations_unit() -> None:
         clipped_relu(0.5, 0.125),
         PiecewiseLinear([0.5e-70, 0.625e-70], [0, 1, 0], [0, -0.5e-70, 0.125e-70]),
     )
-    unit, tiny = MeanField(narrow, 6.0, 0.1).fixed_points(), MeanField(wide, 6.0, 0.1 * c).fixed_points()
+    unit, tiny = fixed_points(MeanField(narrow, 6.0, 0.1)), fixed_points(MeanField(wide, 6.0, 0.1 * c))
     assert [p.q / c**2 for p in tiny] == pytest.approx([p.q for p in unit], rel=1e-10)
     assert [p.kind for p in tiny] == [p.kind for p in unit]
 
@@ -121,7 +120,7 @@ def test_fixed_points_scale_with_the_square_of_the_activations_unit() -> None:
 @given(activations(), sigmas, st.just(0.0) | sigmas)
 def test_each_fixed_point_is_one_to_the_last_digits(phi: PiecewiseLinear, sigma_w: float, sigma_b: float) -> None:
     network = MeanField(phi, sigma_w, sigma_b)
-    for point in network.fixed_points():
+    for point in fixed_points(network):
         assert abs(network.V(point.q) - point.q) <= 1e-12 * point.q
         assert point.slope == network.dV(point.q)
         assert point.curvature == network.d2V(point.q)
@@ -138,7 +137,7 @@ def test_between_two_neighbours_of_a_dense_scan_a_sign_change_means_a_fixed_poin
     growth = network.V(SCAN) - SCAN
     clear = np.abs(growth) > 1e-13 * SCAN
     q, sign = SCAN[clear], np.sign(growth[clear])
-    crossings = [p.q for p in network.fixed_points() if not p.kind.startswith(("half", "neutral")) and p.q > 0]
+    crossings = [p.q for p in fixed_points(network) if not p.kind.startswith(("half", "neutral")) and p.q > 0]
     found = np.histogram(crossings, bins=q)[0] if len(q) > 1 else np.zeros(0)
     assert (found % 2 == (sign[:-1] != sign[1:])).all()
 
@@ -153,7 +152,7 @@ def distance_after(network: MeanField, point: FixedPoint, start: float, layers: 
 @given(activations(), sigmas, st.just(0.0) | sigmas)
 def test_kinds_say_what_iterating_the_map_does(phi: PiecewiseLinear, sigma_w: float, sigma_b: float) -> None:
     network = MeanField(phi, sigma_w, sigma_b)
-    points = network.fixed_points()
+    points = fixed_points(network)
     for point in points:
         if point.kind == "neutral" or abs(abs(point.slope) - 1) < 1e-3 or not math.isfinite(point.curvature):
             continue
@@ -172,7 +171,7 @@ def test_kinds_say_what_iterating_the_map_does(phi: PiecewiseLinear, sigma_w: fl
 @settings(max_examples=25)
 @given(odd_activations(jumps=False), variances(), st.integers(1, 3))
 def test_odd_activations_without_biases_fix_zero_and_both_ends(phi: PiecewiseLinear, q: float, sigma_w: int) -> None:
-    points = MeanField(phi, float(sigma_w)).correlation_fixed_points(q)
+    points = correlation_fixed_points(MeanField(phi, float(sigma_w)), q)
     assert (points[0].rho, points[-1].until) == (-1.0, 1.0)
     # A signal that next to never meets a knot sees a linear φ, which keeps every ρ but for rounding.
     if abs(points[-1].slope - 1) > 1e-11:
@@ -183,7 +182,7 @@ def test_minus_one_stays_a_fixed_point_of_a_nearly_linear_odd_activation() -> No
     # Four standard deviations fit between the kinks: R(ρ) − ρ is small everywhere, but −1, 0 and 1 alone are fixed.
     network = MeanField(HARD_TANH, 1.0)
     for q in (1 / 4, 1 / 9, 1 / 16):
-        points = network.correlation_fixed_points(q)
+        points = correlation_fixed_points(network, q)
         assert [p.rho for p in points] == pytest.approx([-1.0, 0.0, 1.0], abs=1e-9)
         assert [p.kind for p in points] == ["unstable", "stable", "unstable"]
 
@@ -191,9 +190,9 @@ def test_minus_one_stays_a_fixed_point_of_a_nearly_linear_odd_activation() -> No
 def test_chaos_repels_at_the_ends_and_attracts_at_zero() -> None:
     # Hard tanh with large weights: χ₁q/V > 1 at its fixed point.
     network = MeanField(HARD_TANH, 3.0)
-    q = network.fixed_points()[-1].q
+    q = fixed_points(network)[-1].q
     assert network.chi1(q) > 1
-    points = network.correlation_fixed_points(q)
+    points = correlation_fixed_points(network, q)
     assert [p.rho for p in points] == pytest.approx([-1.0, 0.0, 1.0], abs=1e-13)
     assert [p.kind for p in points] == ["unstable", "stable", "unstable"]
 
@@ -206,7 +205,7 @@ def test_just_inside_the_chaotic_phase_a_stable_correlation_lies_close_to_one(ex
     sigma_w = edge.sigma_w * math.sqrt(1 + excess)
     sigma_b = math.sqrt(q - MeanField(phi, sigma_w).V(q))
     network = MeanField(phi, sigma_w, sigma_b)
-    *_, near, one = network.correlation_fixed_points(q)
+    *_, near, one = correlation_fixed_points(network, q)
     assert (near.kind, one.kind, one.rho) == ("stable", "unstable", 1.0)
     assert 1 - near.rho == pytest.approx((excess / network.kappa(q)) ** 2, rel=10 * order + 2e-16 / excess**2)
     assert network.one_minus_R(1 - near.rho, q) == pytest.approx(1 - near.rho, rel=1e-8 + 2e-16 / excess**2)
@@ -214,7 +213,7 @@ def test_just_inside_the_chaotic_phase_a_stable_correlation_lies_close_to_one(ex
 
 def test_the_ordered_phase_attracts_at_one() -> None:
     network = MeanField(RELU, 1.0, 0.5)
-    (point,) = network.correlation_fixed_points(network.fixed_points()[0].q)
+    (point,) = correlation_fixed_points(network, fixed_points(network)[0].q)
     assert (point.rho, point.kind) == (1.0, "stable")
 
 
@@ -225,7 +224,7 @@ def test_one_is_always_a_fixed_correlation_and_the_others_are_fixed_too(
 ) -> None:
     network = MeanField(phi, sigma_w, sigma_b)
     try:
-        points = network.correlation_fixed_points(q)
+        points = correlation_fixed_points(network, q)
     except UndefinedCorrelation:
         assert network.V(q) == 0
         return
@@ -242,7 +241,7 @@ def test_no_sign_change_of_R_less_rho_is_missed(phi: PiecewiseLinear, q: float, 
     growth = network.R(rho, q) - rho
     clear = np.abs(growth) > 1e-12
     rho, sign = rho[clear], np.sign(growth[clear])
-    points = network.correlation_fixed_points(q)
+    points = correlation_fixed_points(network, q)
     crossings = [p.rho for p in points if not p.kind.startswith(("half", "neutral")) and abs(p.rho) < 1]
     found = np.histogram(crossings, bins=rho)[0] if len(rho) > 1 else np.zeros(0)
     assert (found % 2 == (sign[:-1] != sign[1:])).all()
@@ -297,6 +296,6 @@ def test_a_function_that_vanishes_everywhere_is_one_root_with_an_extent() -> Non
 
 def test_fixed_points_of_two_sided_clips_come_in_odd_number_where_biases_push_from_zero() -> None:
     for sigma_b in (0.05, 0.2, 0.5, 1.0):
-        kinds = [p.kind for p in MeanField(clipped_soft_threshold(1.0, 1.5), 2.4, sigma_b).fixed_points()]
+        kinds = [p.kind for p in fixed_points(MeanField(clipped_soft_threshold(1.0, 1.5), 2.4, sigma_b))]
         assert kinds[::2] == ["stable"] * (len(kinds) // 2 + 1)
         assert kinds[1::2] == ["unstable"] * (len(kinds) // 2)

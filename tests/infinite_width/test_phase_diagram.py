@@ -18,13 +18,12 @@ from examples import (
     shifted_relu,
     soft_threshold,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DomainError, NoEdgeOfChaos
-from meanfield.infinite_width.edge import edge_of_chaos
-from meanfield.infinite_width.edge_points import edge_curve
+from meanfield.infinite_width.edge import edge_curve, edge_of_chaos
+from meanfield.infinite_width.fixed_points import correlation_fixed_points, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.phase_diagram import PhaseDiagram, phase_diagram
 from meanfield.infinite_width.stability import phase
@@ -82,7 +81,7 @@ def settles(network: MeanField, start: float) -> float:
 
 def agrees(found: PhaseDiagram, phi: PiecewiseLinear, i: int, j: int) -> None:
     network = MeanField(phi, float(found.sigma_w[j]), float(found.sigma_b[i]))
-    points, q = network.fixed_points(), float(found.q_star[i, j])
+    points, q = fixed_points(network), float(found.q_star[i, j])
     assert found.fixed_points[i, j] == len(points)
     if q == math.inf:
         assert not any(p.q > 1.0 for p in points)
@@ -94,7 +93,8 @@ def agrees(found: PhaseDiagram, phi: PiecewiseLinear, i: int, j: int) -> None:
         assert found.chi_1[i, j] == pytest.approx(float(network.chi1(q)), rel=1e-9)
     if q:
         assert network.V(q) == pytest.approx(q, rel=1e-12)
-        (stable,) = (p for p in network.correlation_fixed_points(q) if p.kind.startswith(("stable", "half", "neutral")))
+        attracting = ("stable", "half", "neutral")
+        (stable,) = (p for p in correlation_fixed_points(network, q) if p.kind.startswith(attracting))
         assert found.rho_star[i, j] == pytest.approx(stable.rho, abs=1e-7)
 
 
@@ -120,7 +120,7 @@ def test_a_network_is_judged_where_its_signal_settles(phi: PiecewiseLinear, star
 @given(activations(), st.integers(20, 400).map(lambda n: n / 127), st.integers(0, 300).map(lambda n: n / 127))
 def test_any_network_is_found_in_its_cell(phi: PiecewiseLinear, sigma_w: float, sigma_b: float) -> None:
     found = phase_diagram(phi, [sigma_w], [sigma_b])
-    assert found.fixed_points[0, 0] == len(MeanField(phi, sigma_w, sigma_b).fixed_points())
+    assert found.fixed_points[0, 0] == len(fixed_points(MeanField(phi, sigma_w, sigma_b)))
 
 
 def test_networks_on_the_edge_and_with_every_q_fixed_are_told_from_their_neighbours() -> None:
@@ -154,7 +154,7 @@ def test_signals_too_faint_and_too_strong_for_the_scan_are_judged_all_the_same()
     assert 0 < phase_diagram(HARD_TANH, [0.5], [1e-155]).q_star[0, 0] < 1e-300
     assert phase_diagram(RELU, [100.0], [0.1], start=1e308).q_star[0, 0] == math.inf
     bend = PiecewiseLinear([0, 2], [-1.5, 1.5, 1], [-1.3, -1.3, -0.3])
-    assert phase_diagram(bend, [3.1], [0.1]).fixed_points[0, 0] == len(MeanField(bend, 3.1, 0.1).fixed_points())
+    assert phase_diagram(bend, [3.1], [0.1]).fixed_points[0, 0] == len(fixed_points(MeanField(bend, 3.1, 0.1)))
 
 
 def test_diagrams_of_nothing_or_of_too_much_are_refused() -> None:

@@ -25,20 +25,21 @@ from hypothesis import given
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos
-from meanfield.finite_width.remedies import stabilising_clip
+from meanfield.infinite_width.clips import stabilising_clip
 from meanfield.infinite_width.edge import edge_of_chaos
+from meanfield.infinite_width.fixed_points import fixed_points
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.stability import diagnose, diagnose_edge, phase, verdict
+from meanfield.infinite_width.stability import diagnose, phase, verdict
 
 
 @pytest.mark.parametrize("phi", [RELU, LEAKY_RELU, IDENTITY])
 def test_homogeneous_activations_on_the_edge_are_neutral(phi: PiecewiseLinear) -> None:
     edge = edge_of_chaos(phi)
-    for found in (diagnose_edge(edge), diagnose(edge.mean_field, 3.0)):
+    for found in (diagnose(edge), diagnose(edge.mean_field, 3.0)):
         assert found.verdict.word == "neutral"
         assert found.phase == "edge of chaos"
         assert found.verdict.remedy is None
-    assert diagnose(edge.mean_field, 3.0).fixed_point.q == 3.0
+    assert diagnose(edge.mean_field, 3.0).point.fixed_point.q == 3.0
 
 
 UNCLIPPED = [shifted_relu(0.5), shifted_relu(1.0364), soft_threshold(0.5), soft_threshold(1.5)]
@@ -47,7 +48,7 @@ UNCLIPPED = [shifted_relu(0.5), shifted_relu(1.0364), soft_threshold(0.5), soft_
 @pytest.mark.parametrize("q_star", [0.5, 1.0, 4.0])
 @pytest.mark.parametrize("phi", UNCLIPPED)
 def test_unclipped_thresholds_on_the_edge_are_unstable_and_run_away_above(phi: PiecewiseLinear, q_star: float) -> None:
-    found = diagnose_edge(edge_of_chaos(phi, q_star))
+    found = diagnose(edge_of_chaos(phi, q_star))
     assert found.verdict.word == "unstable"
     assert re.search(r"V'\(q\*\) = 1 and V''\(q\*\) = \S+ > 0: .*runs away above", found.verdict.explanation)
 
@@ -61,12 +62,12 @@ def clipped_by_hand(phi: PiecewiseLinear, m: float) -> PiecewiseLinear:
 @pytest.mark.parametrize("q_star", [0.5, 1.0, 4.0])
 @pytest.mark.parametrize("phi", UNCLIPPED)
 def test_the_remedy_for_an_unclipped_threshold_works_as_printed(phi: PiecewiseLinear, q_star: float) -> None:
-    remedy = diagnose_edge(edge_of_chaos(phi, q_star)).verdict.remedy
+    remedy = diagnose(edge_of_chaos(phi, q_star)).verdict.remedy
     m, sigma_w, sigma_b, slope = map(
         float, re.search(r"m = (\S+):.* σ_w = (\S+), σ_b = (\S+) has V'\(q\*\) = (\S+) and", remedy).groups()
     )
     network = MeanField(clipped_by_hand(phi, m), sigma_w, sigma_b)
-    (point,) = network.fixed_points()
+    (point,) = fixed_points(network)
     assert point.q == pytest.approx(q_star, rel=1e-4)
     assert point.slope <= 0.7 + 1e-4
     assert point.slope == pytest.approx(slope, abs=1e-3)
@@ -81,14 +82,14 @@ def test_no_larger_two_digit_clip_would_do(phi: PiecewiseLinear) -> None:
     for steps in (1, 2, 5):
         larger = clipped_by_hand(phi, m + steps * decade)
         edge = edge_of_chaos(larger)
-        assert edge.V_prime > 0.7 or len(edge.mean_field.fixed_points()) > 1
+        assert edge.V_prime > 0.7 or len(fixed_points(edge.mean_field)) > 1
 
 
 def test_clipped_relu_with_a_tight_clip_is_stable_with_nowhere_else_to_go() -> None:
-    found = diagnose_edge(edge_of_chaos(clipped_relu(1.0364, 1.0)))
+    found = diagnose(edge_of_chaos(clipped_relu(1.0364, 1.0)))
     assert found.verdict.word == "stable"
     assert found.verdict.remedy is None
-    assert len(found.fixed_points) == 1
+    assert len(found.point.fixed_points) == 1
     assert "but" not in found.verdict.explanation
 
 
@@ -98,16 +99,16 @@ def test_clipped_relu_with_a_wide_clip_is_stable_up_to_the_next_fixed_point() ->
     assert "1.235" in found.verdict.explanation
     assert "3.47" in found.verdict.explanation
     assert found.phase == "edge of chaos"
-    assert [p.kind for p in found.fixed_points] == ["stable", "unstable", "stable"]
-    assert found.fixed_point == found.fixed_points[0]
+    assert [p.kind for p in found.point.fixed_points] == ["stable", "unstable", "stable"]
+    assert found.point.fixed_point == found.point.fixed_points[0]
 
 
 def test_the_fixed_point_nearest_in_ratio_is_judged() -> None:
     network = MeanField(clipped_relu(1.0364, 2.0), 2.592286, 0.737097)
-    below, middle, above = network.fixed_points()
-    assert diagnose(network, 0.01).fixed_point == below
-    assert diagnose(network, 1.25).fixed_point == middle
-    assert diagnose(network, 1e4).fixed_point == above
+    below, middle, above = fixed_points(network)
+    assert diagnose(network, 0.01).point.fixed_point == below
+    assert diagnose(network, 1.25).point.fixed_point == middle
+    assert diagnose(network, 1e4).point.fixed_point == above
     assert diagnose(network, 1.25).verdict.word == "unstable"
 
 
@@ -125,7 +126,7 @@ def test_an_unclipped_edge_typed_with_six_digits_is_still_unstable(family: Calla
 def test_without_a_fixed_point_the_variance_grows_without_bound() -> None:
     network = MeanField(RELU, 1.5, 0.5)
     found = diagnose(network)
-    assert (found.fixed_points, found.fixed_point) == ((), None)
+    assert (found.point.fixed_points, found.point.fixed_point) == ((), None)
     assert found.verdict == verdict(network, None)
     assert found.verdict.word == "unstable"
     assert "no fixed point" in found.verdict.explanation
@@ -133,14 +134,14 @@ def test_without_a_fixed_point_the_variance_grows_without_bound() -> None:
 
 
 def test_a_repelling_fixed_point_is_unstable() -> None:
-    (zero,) = MeanField(RELU, 1.5).fixed_points()
+    (zero,) = fixed_points(MeanField(RELU, 1.5))
     assert verdict(MeanField(RELU, 1.5), zero).word == "unstable"
 
 
 def test_a_network_whose_signal_dies_out_says_so() -> None:
     for network in (MeanField(RELU, 1.0), MeanField(shifted_relu(1.0), 1.0)):
         found = diagnose(network)
-        assert (found.fixed_point.q, found.verdict.word) == (0.0, "stable")
+        assert (found.point.fixed_point.q, found.verdict.word) == (0.0, "stable")
         assert "q → 0" in found.verdict.explanation
 
 
@@ -165,31 +166,31 @@ def test_the_word_for_any_edge_is_that_of_its_slope(phi: PiecewiseLinear, q_star
         return
     if phi.is_homogeneous:
         return
-    found = diagnose_edge(edge)
-    assert found.fixed_point.q == q_star
+    found = diagnose(edge)
+    assert found.point.fixed_point.q == q_star
     # A slope within two per cent of 1 may count as 1 or not.
     if not 0.98 < edge.V_prime < 1:
         assert found.verdict.word == ("stable" if -1 < edge.V_prime < 1 else "unstable")
     # Where V stays along q, the rounding of σ_w and σ_b moves the fixed point.
     if abs(edge.V_prime - 1) > 1e-6:
-        assert any(abs(p.q / q_star - 1) < 1e-5 for p in found.fixed_points)
+        assert any(abs(p.q / q_star - 1) < 1e-5 for p in found.point.fixed_points)
 
 
 def test_the_verdict_depends_on_the_fixed_point_it_is_asked_for() -> None:
     network = MeanField(HARD_TANH, 1.5)
-    zero, saturated = network.fixed_points()
+    zero, saturated = fixed_points(network)
     assert (verdict(network, zero).word, verdict(network, saturated).word) == ("unstable", "stable")
     assert verdict(network, replace(saturated, slope=-1.5)).word == "unstable"
 
 
 def test_a_clip_far_out_of_reach_leaves_the_identity() -> None:
-    found = diagnose_edge(edge_of_chaos(PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6])))
+    found = diagnose(edge_of_chaos(PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6])))
     assert found.verdict.word == "neutral"
 
 
 @pytest.mark.parametrize("q_star", [1e-300, 1e300])
 def test_extreme_variances_get_a_verdict(q_star: float) -> None:
-    assert diagnose_edge(edge_of_chaos(HARD_TANH, q_star)).verdict.word in ("stable", "neutral")
+    assert diagnose(edge_of_chaos(HARD_TANH, q_star)).verdict.word in ("stable", "neutral")
 
 
 @pytest.mark.parametrize("what", ["relu", None, 3])

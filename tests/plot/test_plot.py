@@ -21,6 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 import meanfield as mf
+from meanfield.infinite_width.fixed_points import fixed_points
 from meanfield.plot.page import Page, figure_of, render
 
 LOOSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1.0364, m=2)"))
@@ -79,7 +80,7 @@ def texts(figure: Figure) -> list[Text]:
 def test_fixed_points_are_marked_by_kind_where_they_are() -> None:
     (ax,) = (mf.plot.variance(LOOSE),)
     drawn = {float(line.get_xdata()[0]): line for line in markers(ax)}
-    points = LOOSE.mean_field.fixed_points()
+    points = fixed_points(LOOSE.mean_field)
     assert sorted(drawn) == pytest.approx([p.q for p in points])
     for point in points:
         line = drawn[point.q]
@@ -91,7 +92,7 @@ def test_fixed_points_are_marked_by_kind_where_they_are() -> None:
 def test_a_tangency_is_half_filled_on_the_side_that_it_attracts() -> None:
     edge = mf.edge_of_chaos(mf.activation("shifted-relu", tau=0.5))
     (marker,) = markers(mf.plot.variance(edge))
-    assert edge.mean_field.fixed_points()[0].kind == "half-stable (from below)"
+    assert fixed_points(edge.mean_field)[0].kind == "half-stable (from below)"
     assert marker.get_fillstyle() == "left"
 
 
@@ -101,7 +102,7 @@ def test_the_curve_is_the_map_and_the_range_holds_every_fixed_point() -> None:
     assert curve.get_color() == "red"
     q = np.asarray(curve.get_xdata())
     np.testing.assert_array_equal(curve.get_ydata(), LOOSE.mean_field.V(q))
-    last = LOOSE.mean_field.fixed_points()[-1].q
+    last = fixed_points(LOOSE.mean_field)[-1].q
     assert ax.get_xlim()[0] == 0 and last < ax.get_xlim()[1] < 3 * last
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("$q$", "$V(q)$")
 

@@ -402,7 +402,7 @@ def test_the_stability_sentence_agrees_with_the_verdict() -> None:
         activation = derive(name, "V").activation
         values = {p: VALUES[p] for p in activation.parameters.symbols}
         try:
-            verdict = mf.diagnose_edge(mf.edge_of_chaos(mf.activation(activation.formula, **values), 60.0)).verdict.word
+            verdict = mf.diagnose(mf.edge_of_chaos(mf.activation(activation.formula, **values), 60.0)).verdict.word
         except mf.NoEdgeOfChaos:
             continue
         sentence = stability_sentence(activation)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli.options import numbers
-from meanfield.cli.verdicts import network_of
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.plot.drawing import Network
+    from meanfield.infinite_width.operating_point import OperatingPoint
 
 __all__ = ["MRange", "Ranges", "SlopeRange", "TauRange", "family", "networks"]
 
@@ -73,17 +72,19 @@ def family(
 
 def networks(
     found: dict[str, NamedActivation], q_star: float, sigma_w: float | None, sigma_b: float
-) -> dict[str, Network]:
+) -> dict[str, OperatingPoint]:
     """Those of the activations that have the edge of chaos asked for; the others are told of on stderr.
 
     Raises:
         MeanFieldError: none has.
     """
-    drawn: dict[str, Network] = {}
+    from meanfield.infinite_width.operating_point import operating_point
+
+    drawn: dict[str, OperatingPoint] = {}
     refusals = []
     for label, named in found.items():
         try:
-            drawn[label] = network_of(named, q_star, sigma_w, sigma_b)
+            drawn[label] = operating_point(named.phi, q_star, sigma_w, sigma_b)
         except NO_ANSWER as refusal:
             refusals.append((label, refusal))
     if not drawn:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from meanfield.cli.options import M, OneAct, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
 from meanfield.cli.plot.design import Depth, Units
-from meanfield.cli.plot.trajectory import Q0, Networks, Rho0, Samples, followed
+from meanfield.cli.plot.trajectory import Q0, Networks, Rho0, Samples, drawn
 from meanfield.cli.plot.variance import QStar
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ def summary(
     Examples:
       meanfield plot summary --act "clipped-relu(tau=1.0364, m=1)" -o summary.pdf
     """
+    from meanfield.infinite_width.operating_point import operating_point
     from meanfield.plot.single_page import SinglePage
 
     (named,) = read_activations([act], tau, m, slope, param)
-    network, paths = followed(named, q_star, sigma_w, sigma_b, units, depth, q0, rho0, networks, seed)
-    return SinglePage(network, paths, named.label, samples)
+    point = operating_point(named.phi, q_star, sigma_w, sigma_b)
+    ensemble = drawn(named, q_star, sigma_w, sigma_b, q0, units, depth, rho0, networks, seed)
+    return SinglePage(point, ensemble, named.label, samples)

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meanfield.cli.ensembles import ensemble, experiment
 from meanfield.cli.options import M, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
 from meanfield.cli.plot.design import Depth, Units
 from meanfield.cli.plot.variance import QStar
-from meanfield.cli.verdicts import network_of
 from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.finite_width.signal_paths import SignalPaths
-    from meanfield.plot.drawing import Drawing, Network
+    from meanfield.plot.drawing import Drawing
+    from meanfield.simulation.ensemble import Ensemble
 
-__all__ = ["Q0", "Networks", "Rho0", "Samples", "followed", "trajectory"]
+__all__ = ["Q0", "Networks", "Rho0", "Samples", "drawn", "trajectory"]
 
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 Rho0 = Annotated[float, typer.Option("--rho0", help="Correlation of the two inputs at layer 0.")]
-Networks = Annotated[int, typer.Option("--networks", help="Random networks behind the band of ρ.")]
+Networks = Annotated[int, typer.Option("--networks", help="Random networks drawn at width N.")]
 Samples = Annotated[int, typer.Option("--samples", min=0, max=100, help="How many of them are drawn.")]
 
 
@@ -62,38 +62,44 @@ def trajectory(
       meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=1)" --units 300 --depth 100
       meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=2)" --depth 50 --networks 64 -o paths.pdf
     """
+    from meanfield.plot.trajectories import Trajectories
+
     if networks_from:
-        from meanfield.plot.ensemble_trajectories import EnsembleTrajectories
         from meanfield.simulation.reading import read_ensemble
 
         if act is not None:
             raise DomainError(f"{networks_from} says which networks: leave --act out, or --data")
-        return EnsembleTrajectories(read_ensemble(networks_from), samples)
+        return Trajectories(read_ensemble(networks_from), samples)
     if act is None:
         raise DomainError("no network is given: give --act, or --data FILE.jsonl of 'meanfield simulate'")
-    from meanfield.plot.signal_trajectories import SignalTrajectories
-
     (named,) = read_activations([act], tau, m, slope, param)
-    _, paths = followed(named, q_star, sigma_w, sigma_b, units, depth, q0, rho0, networks, seed)
-    return SignalTrajectories(paths, samples)
+    return Trajectories(drawn(named, q_star, sigma_w, sigma_b, q0, units, depth, rho0, networks, seed), samples)
 
 
-def followed(
+def drawn(
     named: NamedActivation,
     q_star: float,
     sigma_w: float | None,
     sigma_b: float,
+    q0: float | None,
     units: int,
     depth: int,
-    q0: float | None,
     rho0: float,
     networks: int,
     seed: int,
-) -> tuple[Network, SignalPaths]:
-    """The network that the options describe, and its signals from q0, by default from q* or the one nearest to it."""
-    from meanfield.finite_width.signal_paths import signal_paths
-    from meanfield.plot.drawing import mean_field, star
-
-    network = network_of(named, q_star, sigma_w, sigma_b)
-    start = q0 if q0 is not None else star(network) or q_star
-    return network, signal_paths(mean_field(network), units, depth, start=start, rho=rho0, chains=networks, seed=seed)
+) -> Ensemble:
+    """Random networks of two inputs, as the options describe them."""
+    asked = experiment(
+        named,
+        q_star,
+        sigma_w,
+        sigma_b,
+        q0,
+        width=units,
+        depth=depth,
+        networks=networks,
+        rho=rho0,
+        method="chain",
+        seed=seed,
+    )
+    return ensemble(asked, named.label, jobs=1)

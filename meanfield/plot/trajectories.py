@@ -1,4 +1,4 @@
-"""Random networks that were simulated, over depth: theory with how far it strays, and what the networks do."""
+"""Random networks over depth: theory with how far it strays, and what the networks do."""
 
 from __future__ import annotations
 
@@ -14,35 +14,78 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from meanfield.plot.drawing import Drawing, Record
+from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import curve_styles, in_box, symbol
-from meanfield.plot.signal_trajectories import BAND, FURTHEST, SAMPLE
+from meanfield.plot.page import Page
 from meanfield.quantities import QUANTITIES
 from meanfield.simulation.comparison import LEVELS, Comparison, compare
 from meanfield.simulation.ensemble import Ensemble
 
-__all__ = ["EnsembleTrajectories"]
+__all__ = ["Trajectories", "trajectory"]
 
 Array = NDArray[np.float64]
 
-#: Layers that the mean and spread of the networks are marked at, about.
+#: Variances are drawn up to this many times that at layer 0: what runs away leaves the figure.
+_FURTHEST = 6.0
+#: Layers that the median and spread of the networks are marked at, about.
 _MARKS = 12
-_ENSEMBLE = "#b2182b"
+#: Theory's band, single networks, and all of them together.
+_BAND, _SAMPLE, _ENSEMBLE = "#c9d6e6", "0.45", "#b2182b"
+#: Ends of the range of a quantity; the others have none.
+_RANGES = {"q": (0.0, np.inf), "rho": (-1.0, 1.0), "sparsity": (0.0, 1.0)}
 #: Quantities whose layer stands beside their letter.
 _BY_LAYER = ("q", "rho")
 
 
+def trajectory(
+    ensemble: Ensemble,
+    ax: Sequence[Axes] | None = None,
+    *,
+    samples: int = 12,
+    quantities: Sequence[str] | None = None,
+    page: Page | None = None,
+    **line: Any,
+) -> tuple[Axes, ...]:
+    """Quantities over depth: theory, its ±2 standard deviations, single networks, their median and 5 to 95 % of them.
+
+    Args:
+        ensemble: by `meanfield.simulate` or `meanfield.read_ensemble`.
+        ax: as many Axes as there are quantities; by default those of a new figure.
+        samples: how many of the networks are drawn.
+        quantities: out of those measured; by default all but a sparsity of 0.
+        page: size and style of a new figure.
+        line: passed on to matplotlib's lines of the theory.
+
+    Raises:
+        DomainError: a quantity that was not measured.
+    """
+    return draw(Trajectories(ensemble, samples, None if quantities is None else tuple(quantities)), ax, page, **line)
+
+
 @dataclass(frozen=True)
-class EnsembleTrajectories(Drawing):
-    """A panel for every quantity measured; see `trajectory`."""
+class Trajectories(Drawing):
+    """A panel for every quantity; see `trajectory`."""
 
     ensemble: Ensemble
     samples: int = 12
+    quantities: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.quantities or ():
+            self.ensemble[name]
+
+    @cached_property
+    def _shown(self) -> tuple[str, ...]:
+        """The quantities drawn."""
+        if self.quantities is not None:
+            return self.quantities
+        measured = self.ensemble.experiment.quantities
+        return tuple(name for name in measured if name != "sparsity" or self.ensemble[name].any())
 
     @property
     def panels(self) -> int:  # type: ignore[override]
         """One for every quantity."""
-        return len(self.ensemble.experiment.quantities)
+        return len(self._shown)
 
     @property
     def aspect(self) -> float:  # type: ignore[override]
@@ -59,8 +102,8 @@ class EnsembleTrajectories(Drawing):
     def records(self) -> list[Record]:
         """A row for every quantity and layer, network empty; and for each sample, whose number stands there."""
         rows: list[Record] = []
-        for name, s in self._comparison.statistics.items():
-            p = self._comparison.predicted[name]
+        for name in self._shown:
+            p, s = self._comparison.predicted[name], self._comparison.statistics[name]
             columns = {
                 "ensemble_mean": s.mean,
                 **dict(zip(LEVELS, s.quantiles, strict=True)),
@@ -83,10 +126,11 @@ class EnsembleTrajectories(Drawing):
     def notes(self) -> list[str]:
         """What leaves the figure, and what overflowed."""
         found = []
-        top = self._top()
-        beyond = (self.ensemble["q"] > top).any(axis=1).mean()
-        if beyond:
-            found.append(f"{100 * beyond:.3g} % of the networks leave the figure at q = {top:.4g}")
+        if "q" in self._shown:
+            top = self._top()
+            beyond = (self.ensemble["q"] > top).any(axis=1).mean()
+            if beyond:
+                found.append(f"{100 * beyond:.3g} % of the networks leave the figure at q = {top:.4g}")
         if self.ensemble.overflowed[-1]:
             found.append(f"{100 * self.ensemble.overflowed[-1]:.3g} % of the networks overflow")
         return found
@@ -95,63 +139,51 @@ class EnsembleTrajectories(Drawing):
         """Draw."""
         (style,) = curve_styles(1)
         theory = {**style, "linewidth": 1.6, "zorder": 3, "label": "_theory", **line}
-        for ax, name in zip(axes, self._comparison.statistics, strict=True):
+        for ax, name in zip(axes, self._shown, strict=True):
             self._paint_one(ax, name, theory)
-        last = axes[-1]
+            if name == "q":
+                ax.set_ylim(0, self._top())
+        e, last = self.ensemble.experiment, axes[-1]
         # Room for the marks at either end.
-        last.set_xlim(-0.01 * self.ensemble.experiment.depth, 1.01 * self.ensemble.experiment.depth)
+        last.set_xlim(-0.01 * e.depth, 1.01 * e.depth)
         last.xaxis.set_major_locator(MaxNLocator(integer=True))
         last.set_xlabel("layer " + symbol("layer"))
-        axes[0].set_ylim(0, self._top())
         if legend is not False:
-            e = self.ensemble.experiment
+            marks: dict[str, Any] = {"color": _ENSEMBLE, "marker": "o", "markersize": 2.5, "linewidth": 0.8}
             keys = [
                 Line2D([], [], **{**theory, "label": r"theory, $N \to \infty$"}),
-                Patch(color=BAND, label=rf"$\pm 2$ sd, $N = {e.width}$"),
-                Line2D([], [], color=SAMPLE, linewidth=0.8, label="networks"),
-                Line2D(
-                    [], [], color=_ENSEMBLE, marker="o", markersize=2.5, linewidth=0.8, label="their median, 5–95 %"
-                ),
+                Patch(color=_BAND, label=rf"$\pm 2$ sd, $N = {e.width}$"),
+                *([Line2D([], [], color=_SAMPLE, linewidth=0.8, label="networks")] if self._samples() else []),
+                Line2D([], [], label="their median, 5–95 %", **marks),
             ]
-            in_box(axes[0], keys if self._samples() else [*keys[:2], keys[3]])
+            in_box(axes[0], keys)
 
     def _paint_one(self, ax: Axes, name: str, theory: dict[str, Any]) -> None:
         p, s = self._comparison.predicted[name], self._comparison.statistics[name]
         layers = np.arange(len(p.value))
         with np.errstate(all="ignore"):
             low, high = p.mean - 2 * p.sd, p.mean + 2 * p.sd
-        floor, ceiling = {"q": (0.0, np.inf), "rho": (-1.0, 1.0), "sparsity": (0.0, 1.0)}.get(name, (-np.inf, np.inf))
+        ends = _RANGES.get(name, (-np.inf, np.inf))
         known = np.isfinite(low) & np.isfinite(high)
-        ax.fill_between(
-            layers[known],
-            np.clip(low[known], floor, ceiling),
-            np.clip(high[known], floor, ceiling),
-            color=BAND,
-            linewidth=0,
-            zorder=0,
-        )
+        band = np.clip(low[known], *ends), np.clip(high[known], *ends)
+        ax.fill_between(layers[known], *band, color=_BAND, linewidth=0, zorder=0)
         for values in self.ensemble[name][: self._samples()]:
             shown = np.where(np.isfinite(values), values, np.nan)
-            ax.plot(layers, shown, color=SAMPLE, linewidth=0.8, alpha=0.6, zorder=1, label="_sample")
+            ax.plot(layers, shown, color=_SAMPLE, linewidth=0.8, alpha=0.6, zorder=1, label="_sample")
         at = layers[:: -(-len(layers) // _MARKS)]
+        at = at[np.isfinite(s.quantiles[:, at]).all(axis=0)]
         middle = s.quantiles[list(LEVELS).index("q50"), at]
-        finite = np.isfinite(s.quantiles[:, at]).all(axis=0)
-        at, middle = at[finite], middle[finite]
-        ends = np.abs(s.quantiles[[0, -1]][:, at] - middle)
-        ax.errorbar(
-            at, middle, yerr=ends, fmt="o", color=_ENSEMBLE, markersize=2.5, elinewidth=0.8, zorder=4, label="_networks"
-        )
+        spread = np.abs(s.quantiles[[0, -1]][:, at] - middle)
+        marks: dict[str, Any] = {"fmt": "o", "color": _ENSEMBLE, "markersize": 2.5, "elinewidth": 0.8, "zorder": 4}
+        ax.errorbar(at, middle, yerr=spread, label="_networks", **marks)
         ax.plot(layers, np.where(np.isfinite(p.value), p.value, np.nan), **theory)
         ax.set_ylabel(f"${QUANTITIES[name].mathematics}^l$" if name in _BY_LAYER else symbol(name))
 
     def _top(self) -> float:
         """The largest variance shown."""
         p, start = self._comparison.predicted["q"], self.ensemble.experiment.start
-        reach = start
         with np.errstate(all="ignore"):
             upper = p.mean + 2 * np.nan_to_num(p.sd)
-        for values in (p.value, upper, self._comparison.statistics["q"].quantiles[-1]):
-            known = values[np.isfinite(values)]
-            if known.size:
-                reach = max(reach, min(float(known.max()), FURTHEST * start))
-        return 1.08 * reach
+        shown = np.concatenate([p.value, upper, self._comparison.statistics["q"].quantiles[-1]])
+        reach: float = shown[np.isfinite(shown)].max(initial=start)
+        return 1.08 * min(reach, _FURTHEST * start)

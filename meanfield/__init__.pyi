@@ -1,0 +1,62 @@
+from . import plot as plot, symbolic as symbolic
+from .activations.family import Family as Family
+from .activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
+from .activations.spec import activation as activation
+from .design.design import Design as Design, designs as designs, safe_designs as safe_designs
+from .design.sparse_layers import ActiveUnits as ActiveUnits, active_units as active_units
+from .design.sweeps import (
+    DesignMap as DesignMap,
+    SlopeCurve as SlopeCurve,
+    design_map as design_map,
+    slope_curve as slope_curve,
+)
+from .errors import (
+    ActivationError as ActivationError,
+    ClusterError as ClusterError,
+    DerivationError as DerivationError,
+    DomainError as DomainError,
+    ExpressionError as ExpressionError,
+    MeanFieldError as MeanFieldError,
+    NoDesign as NoDesign,
+    NoEdgeOfChaos as NoEdgeOfChaos,
+    NoFormula as NoFormula,
+    NoSignal as NoSignal,
+    UndecidedOrder as UndecidedOrder,
+    UndefinedCorrelation as UndefinedCorrelation,
+)
+from .finite_width.escape import Escapes as Escapes, Requirement as Requirement, escapes as escapes
+from .finite_width.experiment import Experiment as Experiment
+from .finite_width.prediction import predict as predict
+from .finite_width.variance_law import escape_probability as escape_probability
+from .finite_width.verdict import FiniteWidth as FiniteWidth, at_width as at_width
+from .infinite_width.edge import (
+    EdgeCurve as EdgeCurve,
+    EdgeOfChaos as EdgeOfChaos,
+    edge_curve as edge_curve,
+    edge_of_chaos as edge_of_chaos,
+    edges_of_chaos as edges_of_chaos,
+)
+from .infinite_width.fixed_points import (
+    CorrelationFixedPoint as CorrelationFixedPoint,
+    FixedPoint as FixedPoint,
+    basin as basin,
+    correlation_fixed_points as correlation_fixed_points,
+    fixed_points as fixed_points,
+)
+from .infinite_width.mean_field import MeanField as MeanField
+from .infinite_width.operating_point import (
+    OperatingPoint as OperatingPoint,
+    operating_point as operating_point,
+    operating_point_of as operating_point_of,
+)
+from .infinite_width.phase_diagram import PhaseDiagram as PhaseDiagram, phase_diagram as phase_diagram
+from .infinite_width.stability import (
+    Diagnosis as Diagnosis,
+    Verdict as Verdict,
+    diagnose as diagnose,
+    verdict as verdict,
+)
+from .simulation.comparison import Comparison as Comparison, compare as compare, departures as departures
+from .simulation.ensemble import Ensemble as Ensemble, simulate as simulate
+from .simulation.reading import read_ensemble as read_ensemble
+from .version import __version__ as __version__

@@ -1,0 +1,9 @@
+from .activation_function import activation as activation
+from .correlation_maps import correlation as correlation
+from .design_plane import design as design
+from .edge_slopes import slope as slope
+from .page import Page as Page, save as save
+from .phase_plane import phase as phase
+from .single_page import summary as summary
+from .trajectories import trajectory as trajectory
+from .variance_maps import variance as variance

@@ -1,0 +1,82 @@
+"""One way to say which network is meant, and at which fixed point it is judged."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from examples import HARD_TANH, RELU, SIGN, clipped_relu, shifted_relu
+
+import meanfield as mf
+from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.infinite_width.edge import edge_of_chaos
+from meanfield.infinite_width.fixed_points import fixed_points
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.operating_point import operating_point, operating_point_of
+
+#: Clipped ReLU near its edge of chaos, typed with seven digits: V has three fixed points.
+LOOSE = clipped_relu(1.0364, 2.0)
+SIGMA_W, SIGMA_B = 2.592286, 0.737097
+
+
+@pytest.mark.parametrize("phi", [shifted_relu(0.5), LOOSE, HARD_TANH])
+@pytest.mark.parametrize("q_star", [0.25, 1.0, 9.0])
+def test_without_weights_it_is_the_edge_of_chaos_with_its_exact_slope(phi: mf.PiecewiseLinear, q_star: float) -> None:
+    edge, point = edge_of_chaos(phi, q_star), operating_point(phi, q_star)
+    assert point.network == edge.mean_field
+    assert point.q_star == q_star
+    assert point.fixed_point is not None
+    assert (point.fixed_point.slope, point.fixed_point.curvature) == (edge.V_prime, edge.V_double_prime)
+    assert operating_point_of(edge) == point
+
+
+def iterated(network: MeanField, q: float) -> float:
+    """Where V takes q in many layers."""
+    for _ in range(20_000):
+        q = network.V(q)
+    return q
+
+
+@pytest.mark.parametrize(("asked", "start"), [(3.4, 3.0), (100.0, 3.0), (0.9, 0.7), (0.01, 0.7)])
+def test_with_weights_it_is_the_nearest_fixed_point_in_ratio(asked: float, start: float) -> None:
+    point = operating_point(LOOSE, asked, SIGMA_W, SIGMA_B)
+    assert len(point.fixed_points) == 3
+    # These two attract, so that V itself finds them.
+    assert point.q_star == pytest.approx(iterated(point.network, start), rel=1e-9)
+    assert operating_point_of(point.network, asked) == point
+
+
+def test_the_one_between_two_that_attract_is_found_too() -> None:
+    point = operating_point(LOOSE, 1.24, SIGMA_W, SIGMA_B)
+    assert point.fixed_point == fixed_points(point.network)[1]
+    assert point.fixed_point.kind == "unstable"
+
+
+def test_where_every_variance_is_kept_it_is_the_one_asked_for() -> None:
+    point = operating_point(RELU, 3.0, math.sqrt(2))
+    assert point.q_star == 3.0
+    assert point.fixed_point is not None and point.fixed_point.kind == "neutral"
+
+
+@pytest.mark.parametrize(("sigma_w", "sigma_b"), [(1.5, 0.5), (1.3, 0.0)])
+def test_without_a_signal_left_there_is_no_variance_to_judge(sigma_w: float, sigma_b: float) -> None:
+    # The one grows without bound, the other dies out.
+    point = operating_point(RELU, 1.0, sigma_w, sigma_b)
+    assert point.q_star is None
+    assert (point.fixed_point is None) == bool(sigma_b)
+
+
+def test_biases_without_weights_and_what_has_no_edge_are_refused() -> None:
+    with pytest.raises(DomainError, match=r"sigma_b = 0.3 needs sigma_w"):
+        operating_point(RELU, 1.0, None, 0.3)
+    with pytest.raises(NoEdgeOfChaos):
+        operating_point(SIGN, 1.0)
+    with pytest.raises(DomainError, match="q_star = 0"):
+        operating_point(RELU, 0.0, 1.4)
+
+
+def test_a_diagnosis_of_a_network_an_edge_and_their_point_is_one() -> None:
+    edge = edge_of_chaos(LOOSE)
+    assert mf.diagnose(edge) == mf.diagnose(operating_point(LOOSE)) == mf.diagnose(mf.operating_point_of(edge))
+    network = MeanField(LOOSE, SIGMA_W, SIGMA_B)
+    assert mf.diagnose(network, 3.4) == mf.diagnose(operating_point(LOOSE, 3.4, SIGMA_W, SIGMA_B))
