@@ -127,10 +127,10 @@ class Trajectories(Drawing):
         """What leaves the figure, and what overflowed."""
         found = []
         if "q" in self._shown:
-            top = self._top()
-            beyond = (self.ensemble["q"] > top).any(axis=1).mean()
+            top, drawn = self._top(), self.ensemble["q"][: self._samples()]
+            beyond = np.count_nonzero((drawn > top).any(axis=1))
             if beyond:
-                found.append(f"{100 * beyond:.3g} % of the networks leave the figure at q = {top:.4g}")
+                found.append(f"{beyond} of the {len(drawn)} networks drawn leave the figure at q = {top:.4g}")
         if self.ensemble.overflowed[-1]:
             found.append(f"{100 * self.ensemble.overflowed[-1]:.3g} % of the networks overflow")
         return found
@@ -184,6 +184,7 @@ class Trajectories(Drawing):
         p, start = self._comparison.predicted["q"], self.ensemble.experiment.start
         with np.errstate(all="ignore"):
             upper = p.mean + 2 * np.nan_to_num(p.sd)
-        shown = np.concatenate([p.value, upper, self._comparison.statistics["q"].quantiles[-1]])
+        drawn = self.ensemble["q"][: self._samples()]
+        shown = np.concatenate([p.value, upper, self._comparison.statistics["q"].quantiles[-1], drawn.ravel()])
         reach: float = shown[np.isfinite(shown)].max(initial=start)
         return 1.08 * min(reach, _FURTHEST * start)
