@@ -9,6 +9,7 @@ import typer
 
 from meanfield.cli.options import M, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
 from meanfield.cli.plot.design import Depth, Units
+from meanfield.cli.plot.page import Drawing
 from meanfield.cli.plot.variance import QStar
 from meanfield.cli.verdicts import network_of
 from meanfield.errors import DomainError
@@ -16,7 +17,7 @@ from meanfield.errors import DomainError
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.finite_width.signal_paths import SignalPaths
-    from meanfield.plot.drawing import Drawing, Network
+    from meanfield.plot.drawing import Network
 
 __all__ = ["Q0", "Networks", "Rho0", "Samples", "followed", "trajectory"]
 
@@ -25,11 +26,19 @@ Rho0 = Annotated[float, typer.Option("--rho0", help="Correlation of the two inpu
 Networks = Annotated[int, typer.Option("--networks", help="Random networks behind the band of ρ.")]
 Samples = Annotated[int, typer.Option("--samples", min=0, max=100, help="How many of them are drawn.")]
 
-
 MaybeAct = Annotated[
     str | None,
     typer.Option(
         "--act", help="A name, an expression in x, points, a file or package.module:function.", show_default=False
+    ),
+]
+NetworksFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--networks-from",
+        metavar="FILE",
+        help="Draw the networks in a .jsonl or .npz of 'meanfield simulate', in place of --act.",
+        show_default=False,
     ),
 ]
 
@@ -50,12 +59,12 @@ def trajectory(
     networks: Networks = 512,
     samples: Samples = 12,
     seed: Seed = 0,
-    networks_from: Path | None = None,
+    networks_from: NetworksFrom = None,
 ) -> Drawing:
     """The variance q^l and correlation ρ^l of two inputs over depth: theory, ±2 sd at a width, random networks.
 
-    --data FILE.jsonl or FILE.npz draws the networks that 'meanfield simulate' wrote there, in place of --act and all
-    that describes networks.
+    --networks-from FILE draws the networks that 'meanfield simulate' wrote to a .jsonl or .npz, in place of --act and
+    all that describes networks.
 
     \b
     Examples:
@@ -67,10 +76,10 @@ def trajectory(
         from meanfield.simulation.reading import read_ensemble
 
         if act is not None:
-            raise DomainError(f"{networks_from} says which networks: leave --act out, or --data")
+            raise DomainError(f"{networks_from} says which networks: leave --act out, or --networks-from")
         return EnsembleTrajectories(read_ensemble(networks_from), samples)
     if act is None:
-        raise DomainError("no network is given: give --act, or --data FILE.jsonl of 'meanfield simulate'")
+        raise DomainError("no network is given: give --act, or --networks-from FILE.jsonl of 'meanfield simulate'")
     from meanfield.plot.signal_trajectories import SignalTrajectories
 
     (named,) = read_activations([act], tau, m, slope, param)
