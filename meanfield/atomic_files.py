@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +21,7 @@ def require_places(paths: Sequence[Path]) -> None:
     for path in paths:
         if not path.parent.is_dir():
             raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another")
-    if len(set(map(Path.resolve, paths))) < len(paths):
+    if len(set(map(os.path.realpath, paths))) < len(paths):
         raise OutputError("two results would go to one file: give each a name of its own")
 
 
@@ -34,57 +33,27 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
     Raises:
         OutputError: a place that cannot be written to; then no file is written.
     """
+    moves: dict[Path, tuple[Path, Path]] = {}
     with ExitStack() as unfinished:
-        moves: list[tuple[str, Path]] = []
-        for path, content in contents.items():
-            try:
-                target = path.resolve()
-                if target.is_dir():
-                    raise OutputError(f"{target} is a folder: give the name of a file in it")
-                if target.is_file() or not target.exists():
-                    beside = _written_beside(target, content)
-                    unfinished.callback(_remove, beside)
-                    moves.append((beside, target))
-            except (OSError, RuntimeError) as error:
-                raise _refused(path, error) from None
-        for path, content in contents.items():
-            if path.exists() and not path.is_file():
-                try:
-                    path.write_bytes(content)
-                except OSError as error:
-                    raise _refused(path, error) from None
-        for beside, target in moves:
-            try:
-                os.replace(beside, target)
-            except OSError as error:
-                raise _refused(target, error) from None
-
-
-def _written_beside(target: Path, content: bytes) -> str:
-    """A temporary file with the content, in the folder of the target and with its permissions."""
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-    with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
         try:
-            file.write(content)
-            file.close()
-            os.chmod(file.name, mode)
-        except BaseException:
-            _remove(file.name)
-            raise
-    return file.name
-
-
-def _remove(path: str) -> None:
-    if os.path.exists(path):
-        os.unlink(path)
-
-
-def _refused(path: Path, error: OSError | RuntimeError) -> OutputError:
-    why = getattr(error, "strerror", None) or error
-    return OutputError(f"cannot write {path}: {why}; name a file in a folder that you can write to")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+            for path, content in contents.items():
+                if path.is_dir():
+                    raise OutputError(f"{path.resolve()} is a folder: give the name of a file in it")
+                if path.exists() and not path.is_file():
+                    continue
+                place = Path(os.path.realpath(path))
+                beside = place.with_name(f".{place.name}.{os.urandom(4).hex()}")
+                with beside.open("xb") as file:
+                    unfinished.callback(beside.unlink, missing_ok=True)
+                    if place.exists():
+                        beside.chmod(place.stat().st_mode & 0o777)
+                    file.write(content)
+                moves[path] = beside, place
+            for path in [path for path in contents if path not in moves]:
+                path.write_bytes(contents[path])
+            for path in moves:
+                os.replace(*moves[path])
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {path}: {error.strerror}; name a file in a folder that you can write to"
+            ) from None

@@ -11,14 +11,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
 
-from meanfield.cli import activations, check, cite, derive, design, eoc, maps, phase, sparsity, stability
+from meanfield.cli.lazy_group import LazyGroup
 from meanfield.errors import NO_ANSWER, MeanFieldError
 
 __all__ = ["app", "main"]
@@ -26,28 +24,20 @@ __all__ = ["app", "main"]
 #: Every error in the use of commands and options; typer exports only those derived from it.
 _UsageError: Any = typer.BadParameter.__base__
 
-#: Commands that the start of others need not wait for, with what they are for; each is the `app` of its module.
-_LATER = {
-    "simulate": "Draw random networks and lay what they do over what theory says, layer by layer.",
-    "verify": "Whether random networks follow theory within sampling error: yes or no.",
-    "plot": "Draw a figure for a paper: maps, slopes, phases, designs, trajectories.",
-}
-
 EXIT_NO_ANSWER = 1
 EXIT_BAD_INPUT = 2
 
 
-class _Commands(TyperGroup):
-    """Turns every error into one message on stderr and an exit code; a traceback only with --debug."""
+class _Commands(LazyGroup):
+    """Every command. Every error becomes one message on stderr and an exit code; a traceback only with --debug."""
 
+    package = __name__
+    names = (
+        *("eoc", "check", "maps", "stability", "design", "phase", "sparsity", "derive"),
+        *("simulate", "verify", "plot", "activations", "cite"),
+    )
+    listed: ClassVar = {"verify": "Whether random networks follow theory within sampling error: yes or no."}
     debug = False
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the arguments name; those with many options are made only when asked for."""
-        if args and args[0] in _LATER:
-            later = import_module(f"meanfield.cli.{args[0]}").app
-            return args[0], typer.main.get_command(later), args[1:]
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; Ctrl-C is told like any other end."""
@@ -130,24 +120,6 @@ def meanfield(
         context.command.debug = debug
     if context.invoked_subcommand is None:
         print(context.get_help())
-
-
-app.command("eoc")(eoc.eoc)
-app.command("check")(check.check)
-app.command("maps")(maps.maps)
-app.command("stability")(stability.stability)
-app.command("design")(design.design)
-app.command("phase")(phase.phase)
-app.command("sparsity")(sparsity.sparsity)
-app.command("derive")(derive.derive)
-
-
-for _name, _meaning in _LATER.items():
-    # `_Commands` puts the command itself in its place.
-    app.command(_name, help=_meaning)(lambda: None)
-
-app.command("activations")(activations.activations)
-app.command("cite")(cite.cite)
 
 
 def main() -> None:

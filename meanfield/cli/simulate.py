@@ -53,9 +53,7 @@ if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.simulation.comparison import Comparison
 
-__all__ = ["app", "simulate"]
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+__all__ = ["simulate"]
 
 
 class DrawnBy(StrEnum):
@@ -91,7 +89,6 @@ _LEGEND = (
 _LOST = ("layer", "escaped", "overflowed")
 
 
-@app.command("simulate")
 def simulate(
     act: OneAct,
     width: Width,

@@ -48,16 +48,13 @@ if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.simulation.comparison import Comparison, Departure
 
-__all__ = ["app", "verify"]
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+__all__ = ["verify"]
 
 Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
 Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
 Level = Annotated[float, typer.Option("--level", help="Probability of a no if theory is right.")]
 
 
-@app.command("verify")
 def verify(
     act: OneAct,
     tau: Tau = None,

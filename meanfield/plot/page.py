@@ -7,6 +7,7 @@ text under 7 pt. A script is set at 0.7 of its text; text with scripts is theref
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import shutil
@@ -17,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context, rcParams, style as matplotlib_style
+from matplotlib import rc_context, rc_params_from_file, rcParams, style as matplotlib_style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import get_font_names
+from matplotlib.font_manager import FontProperties, findfont
 
 from meanfield.atomic_files import write_whole
 from meanfield.errors import DomainError, OutputError
@@ -45,8 +46,6 @@ FORMATS = ("pdf", "svg", "png", "pgf", "eps")
 #: Widths with a name, in inches: one column and both of a two-column paper.
 _WIDTHS = {"column": 3.25, "page": 6.75}
 _UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
-#: Names of families rather than fonts.
-_GENERIC = frozenset(["serif", "sans-serif", "monospace", "cursive", "fantasy"])
 #: A bitmap of more pixels a side fits in no memory.
 _MOST_PIXELS = 20_000
 _NARROWEST, _WIDEST = 1.5, 50.0
@@ -127,7 +126,12 @@ class Page:
             if getattr(self, name) is not None:
                 _inches(name, getattr(self, name))
         with self.context():
-            pass
+            # LaTeX has fonts of its own.
+            for family in [] if rcParams["text.usetex"] else rcParams["font.family"]:
+                try:
+                    findfont(FontProperties(family=family), fallback_to_default=False)
+                except ValueError:
+                    raise OutputError(f"{self.style}: no font of the family {family} is installed") from None
 
     def context(self) -> AbstractContextManager[None]:
         """matplotlib with this style, and as it was before afterwards."""
@@ -174,36 +178,28 @@ def _inches(name: str, length: str | float) -> float:
 
 
 def _read_style(path: Path) -> Mapping[str, Any]:
-    from matplotlib import rc_params_from_file
+    """The settings of a style file.
 
-    wrong = OutputError(f"{path} is not a style: give paper, slides, or a file in matplotlib's style format, .mplstyle")
-    if path.suffix != ".mplstyle":
-        raise wrong
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise wrong from None
-    for number, line in enumerate(text.splitlines(), 1):
-        key, colon, _ = line.split("#")[0].partition(":")
-        if key.strip() and (not colon or key.strip() not in rcParams):
-            raise OutputError(f"{path}, line {number}: {key.strip()} is no setting of matplotlib")
-    import logging
-
+    Raises:
+        OutputError: it is none, or a line of it is no setting with a value that fits.
+    """
     log = logging.getLogger("matplotlib")
     level = log.level
+    # matplotlib leaves out what is wrong and logs it; here it is told.
+    log.setLevel(logging.ERROR)
     try:
-        # A value that does not fit its setting is only logged; it is told here.
-        log.setLevel(logging.ERROR)
+        lines = path.read_text(encoding="utf-8").split("\n")
         settings = rc_params_from_file(path, use_default_template=False)
+    except (OSError, UnicodeDecodeError):
+        why = "is not a style: give paper, slides, or a file in matplotlib's style format, .mplstyle"
+        raise OutputError(f"{path} {why}") from None
     finally:
         log.setLevel(level)
-    wanted = [line.split("#")[0].partition(":")[0].strip() for line in text.splitlines()]
-    for key in filter(None, wanted):
-        if key not in settings:
-            raise OutputError(f"{path}: the value of {key} does not fit it")
-    for family in settings.get("font.family", []):
-        if family not in _GENERIC and family not in get_font_names():
-            raise OutputError(f"{path}: the font {family} is not installed")
+    for number, line in enumerate(lines, 1):
+        key = line.split("#")[0].partition(":")[0].strip()
+        if key and key not in settings:
+            fault = f"the value of {key} does not fit it" if key in rcParams else f"{key} is no setting of matplotlib"
+            raise OutputError(f"{path}, line {number}: {fault}")
     return {key: value for key, value in settings.items() if not key.startswith(("backend", "interactive"))}
 
 

@@ -1,4 +1,4 @@
-"""The command as its user meets it: results, formats, errors, examples, start-up."""
+"""The command as its user meets it: results, formats, errors, start-up."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ import csv
 import io
 import json
 import os
-import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from command import ROOT, data, process, run
+from typer.testing import CliRunner
 
 import meanfield as mf
+from meanfield.cli import app
 
 CRELU = "clipped-relu(tau=1.0364, m=2)"
-COMMANDS = [
-    *("eoc", "check", "stability", "design", "maps", "phase", "sparsity", "derive", "simulate", "verify"),
-    *("activations", "cite"),
-]
 
 
 def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
@@ -216,48 +212,6 @@ def test_check_says_what_the_phase_does_to_gradients() -> None:
     assert "die out" in ordered["explanation"]
 
 
-def examples(text: str) -> list[str]:
-    return re.findall(r"^ *(meanfield .*)$", text, flags=re.MULTILINE)
-
-
-KINDS = ["variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary"]
-NAMES = [(), *((command,) for command in COMMANDS), *(("plot", kind) for kind in KINDS)]
-HELPS = {name: run(*name, "--help").stdout for name in NAMES}
-
-
-@pytest.mark.parametrize("name", HELPS, ids=lambda name: "-".join(name) or "meanfield")
-def test_every_example_of_a_help_runs_as_printed(
-    name: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    printed = examples(HELPS[name].split("Options:")[0])
-    printed = [line for line in printed if not line.startswith("meanfield " + " ".join(name) + " [")]
-    assert printed
-    for line in printed:
-        command = shlex.split(line.split(" > ")[0])[1:]
-        result = run(*command)
-        assert result.exit_code in (0, 1 if "--strict" in command else 0), line
-        assert result.stdout or all(Path(file).stat().st_size for file in re.findall(r"-o (\S+)", line))
-        if name == ("stability",) and "  fragile:" in result.stdout and line in (ROOT / "README.md").read_text():
-            # The README shows this verdict as it is printed.
-            verdict = "\n".join(map(str.rstrip, result.stdout[result.stdout.index("  fragile:") :].splitlines()))
-            assert verdict.strip() in (ROOT / "README.md").read_text()
-
-
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/derivations.md", "docs/finite_width.md", "docs/figures.md", "docs/simulation.md"]
-)
-def test_every_command_of_a_page_runs_as_printed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    lines = examples((ROOT / page).read_text())
-    assert len(lines) >= 2
-    shown = {line for text in HELPS.values() for line in examples(text)}
-    # In their order, for some go on with what others wrote; what a help shows too is run above.
-    for line in [line for line in dict.fromkeys(lines) if line not in shown]:
-        assert run(*shlex.split(line)[1:]).exit_code == 0, line
-
-
 def test_the_readme_shows_what_the_demo_prints() -> None:
     printed = run("eoc", "--act", "soft-threshold", "--tau", "0.5").stdout
     readme = (ROOT / "README.md").read_text()
@@ -333,26 +287,40 @@ def test_a_formula_is_not_written_with_question_marks() -> None:
     assert process("derive", "--act", "relu", "-f", "latex", PYTHONIOENCODING="ascii").returncode == 0
 
 
-def test_shell_completion_knows_the_catalogue() -> None:
-    result = process(
-        _MEANFIELD_COMPLETE="complete_zsh",
-        _TYPER_COMPLETE_ARGS="meanfield eoc --act soft-",
-        COMP_WORDS="",
-        COMP_CWORD="3",
-    )
-    assert "soft-threshold" in result.stdout
+@pytest.mark.parametrize(
+    "typed, completed",
+    [
+        ("sta", {"stability"}),
+        ("plot var", {"variance"}),
+        ("eoc --act soft-", {"soft-threshold"}),
+        ("plot activation --act soft-", {"soft-threshold"}),
+        ("eoc --format c", {"csv"}),
+        ("plot trajectory --net", {"--networks", "--networks-from"}),
+        ("plot phase --wi", {"--width"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_values(typed: str, completed: set[str]) -> None:
+    words = f"meanfield {typed}"
+    asked = {"_MEANFIELD_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert set(CliRunner().invoke(app, [], env=asked, prog_name="meanfield").stdout.split()) == completed
 
 
-def test_import_and_help_load_nothing_heavy() -> None:
-    code = (
-        "import sys, meanfield.cli\n"
-        "for command in ('eoc', 'derive'):\n"
-        "    try: meanfield.cli.app([command, '--help'])\n"
-        "    except SystemExit: pass\n"
-        "print({'numpy', 'scipy', 'sympy', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stderr.strip() == "set()"
+def test_help_loads_nothing_heavy_and_a_command_no_other() -> None:
+    code = """
+import sys
+from meanfield.cli import app
+
+def loaded(*arguments):
+    app(list(arguments), standalone_mode=False)
+    return {name.removeprefix("meanfield.cli.") for name in sys.modules} & {"derive", "simulate", "plot", "plot.phase"}
+
+assert loaded("derive", "--help") == {"derive"}
+assert loaded("plot", "variance", "--help") == {"derive", "plot"}
+loaded("plot", "--help")
+loaded("--help")
+assert not {"numpy", "scipy", "sympy", "matplotlib", "joblib"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_the_edge_of_chaos_loads_neither_sympy_nor_matplotlib_nor_scipy() -> None:

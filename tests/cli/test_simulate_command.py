@@ -128,10 +128,12 @@ WRONG = {
     "no folder": (["simulate", *SMALL, "-o", "no/such/a.jsonl"], "no folder"),
     "networks too few to tell": (["verify", "--act", "relu", "--networks", "9", "--width", "9"], "at least 10"),
     "a level": (["verify", "--act", "relu", "--level", "2"], "level = 2"),
-    "a figure of nothing": (["plot", "trajectory"], "--act, or --data"),
-    "a figure of a missing file": (["plot", "trajectory", "--data", "no.jsonl"], "cannot read no.jsonl"),
-    "a figure of two things": (["plot", "trajectory", "--act", "relu", "--data", "x.npz"], "leave --act out"),
-    "numbers into a file of networks": (["plot", "variance", "--act", "relu", "--data", "x.jsonl"], ".csv"),
+    "a figure of nothing": (["plot", "trajectory"], "--act, or --networks-from"),
+    "a figure of a missing file": (["plot", "trajectory", "--networks-from", "no.jsonl"], "cannot read no.jsonl"),
+    "a figure of two things": (["plot", "trajectory", "--act", "relu", "--networks-from", "x.npz"], "leave --act out"),
+    "numbers into a .jsonl": (["plot", "trajectory", "--data", "x.jsonl"], "--networks-from x.jsonl"),
+    "numbers into an .npz": (["plot", "variance", "--act", "relu", "--data", "x.npz"], "--networks-from x.npz"),
+    "numbers into a text": (["plot", "variance", "--act", "relu", "--data", "x.txt"], "to a .csv"),
 }
 
 
@@ -157,7 +159,8 @@ def test_the_figure_of_an_ensemble_shows_it(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     assert run("simulate", *SMALL, "--backward", "-o", "run.jsonl", "-o", "run.npz").exit_code == 0
     for name in ("run.jsonl", "run.npz"):
-        assert run("plot", "trajectory", "--data", name, "--data", "numbers.csv", "-o", "figure.png").exit_code == 0
+        files = ["--networks-from", name, "--data", "numbers.csv", "-o", "figure.png"]
+        assert run("plot", "trajectory", *files).exit_code == 0
     ensemble = mf.read_ensemble(tmp_path / "run.jsonl")
     axes = mf.plot.trajectory(ensemble, samples=3)
     assert len(axes) == 4
@@ -175,6 +178,6 @@ def test_what_leaves_the_figure_is_noted(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     wild = ["--act", "relu", "--sigma-w", "1e6", "--width", "20", "--depth", "60", "--networks", "3", "--jobs", "1"]
     assert run("simulate", *wild, "-o", "run.npz").exit_code == 0
-    result = run("plot", "trajectory", "--data", "run.npz", "-o", "figure.pdf")
+    result = run("plot", "trajectory", "--networks-from", "run.npz", "-o", "figure.pdf")
     assert result.exit_code == 0
     assert "leave the figure" in result.stderr and "overflow" in result.stderr

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import typer
+from meanfield.cli.lazy_group import LazyGroup
+from meanfield.cli.plot.page import FigureCommand
 
-from meanfield.cli.plot import activation, correlation, design, phase, slope, summary, trajectory, variance
-from meanfield.cli.plot.page import pictured
+__all__ = ["plot"]
 
-__all__ = ["app"]
 
-app = typer.Typer(
-    help="Draw a figure for a paper: maps, slopes, phases, designs, trajectories.",
-    add_completion=False,
-    rich_markup_mode=None,
+class _Kinds(LazyGroup):
+    package = __name__
+    names = ("variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary")
+    kind = FigureCommand
+
+
+plot = _Kinds(
+    name="plot", help="Draw a figure for a paper: maps, slopes, phases, designs, trajectories.", rich_markup_mode=None
 )
-
-for _kind in (
-    variance.variance,
-    correlation.correlation,
-    slope.slope,
-    phase.phase,
-    design.design,
-    trajectory.trajectory,
-    activation.activation,
-    summary.summary,
-):
-    app.command(_kind.__name__)(pictured(_kind))

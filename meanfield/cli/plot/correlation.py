@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from meanfield.cli.options import Acts, SigmaB, SigmaW, numbers
 from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family, networks
+from meanfield.cli.plot.page import Drawing
 from meanfield.cli.plot.variance import QStar
-
-if TYPE_CHECKING:
-    from meanfield.plot.drawing import Drawing
 
 __all__ = ["correlation"]
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from meanfield.cli.options import Params, Risk, Within, number, numbers, read_parameters
 from meanfield.cli.output import progress
+from meanfield.cli.plot.page import Drawing
 from meanfield.errors import DomainError
-
-if TYPE_CHECKING:
-    from meanfield.plot.drawing import Drawing
 
 __all__ = ["Depth", "Units", "design"]
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from meanfield.cli.options import M, OneAct, Params, Slope, Tau, numbers, read_activations
+from meanfield.cli.plot.page import Drawing
 from meanfield.errors import DomainError
-
-if TYPE_CHECKING:
-    from meanfield.plot.drawing import Drawing
 
 __all__ = ["phase"]
 

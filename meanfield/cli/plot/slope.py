@@ -11,11 +11,11 @@ import typer
 
 from meanfield.cli.options import numbers, read_parameters
 from meanfield.cli.plot.curves import MRange, Ranges, TauRange
+from meanfield.cli.plot.page import Drawing
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError, MeanFieldError
 
 if TYPE_CHECKING:
     from meanfield.design.sweeps import SlopeCurve
-    from meanfield.plot.drawing import Drawing
 
 __all__ = ["slope"]
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from meanfield.cli.options import M, OneAct, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
 from meanfield.cli.plot.design import Depth, Units
+from meanfield.cli.plot.page import Drawing
 from meanfield.cli.plot.trajectory import Q0, Networks, Rho0, Samples, drawn
 from meanfield.cli.plot.variance import QStar
-
-if TYPE_CHECKING:
-    from meanfield.plot.drawing import Drawing
 
 __all__ = ["summary"]
 

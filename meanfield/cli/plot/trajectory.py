@@ -10,12 +10,12 @@ import typer
 from meanfield.cli.ensembles import ensemble, experiment
 from meanfield.cli.options import M, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
 from meanfield.cli.plot.design import Depth, Units
+from meanfield.cli.plot.page import Drawing
 from meanfield.cli.plot.variance import QStar
 from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
-    from meanfield.plot.drawing import Drawing
     from meanfield.simulation.ensemble import Ensemble
 
 __all__ = ["Q0", "Networks", "Rho0", "Samples", "drawn", "trajectory"]
@@ -25,11 +25,19 @@ Rho0 = Annotated[float, typer.Option("--rho0", help="Correlation of the two inpu
 Networks = Annotated[int, typer.Option("--networks", help="Random networks drawn at width N.")]
 Samples = Annotated[int, typer.Option("--samples", min=0, max=100, help="How many of them are drawn.")]
 
-
 MaybeAct = Annotated[
     str | None,
     typer.Option(
         "--act", help="A name, an expression in x, points, a file or package.module:function.", show_default=False
+    ),
+]
+NetworksFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--networks-from",
+        metavar="FILE",
+        help="Draw the networks in a .jsonl or .npz of 'meanfield simulate', in place of --act.",
+        show_default=False,
     ),
 ]
 
@@ -50,12 +58,12 @@ def trajectory(
     networks: Networks = 512,
     samples: Samples = 12,
     seed: Seed = 0,
-    networks_from: Path | None = None,
+    networks_from: NetworksFrom = None,
 ) -> Drawing:
     """The variance q^l and correlation ρ^l of two inputs over depth: theory, ±2 sd at a width, random networks.
 
-    --data FILE.jsonl or FILE.npz draws the networks that 'meanfield simulate' wrote there, in place of --act and all
-    that describes networks.
+    --networks-from FILE draws the networks that 'meanfield simulate' wrote to a .jsonl or .npz, in place of --act and
+    all that describes networks.
 
     \b
     Examples:
@@ -68,10 +76,10 @@ def trajectory(
         from meanfield.simulation.reading import read_ensemble
 
         if act is not None:
-            raise DomainError(f"{networks_from} says which networks: leave --act out, or --data")
+            raise DomainError(f"{networks_from} says which networks: leave --act out, or --networks-from")
         return Trajectories(read_ensemble(networks_from), samples)
     if act is None:
-        raise DomainError("no network is given: give --act, or --data FILE.jsonl of 'meanfield simulate'")
+        raise DomainError("no network is given: give --act, or --networks-from FILE.jsonl of 'meanfield simulate'")
     (named,) = read_activations([act], tau, m, slope, param)
     return Trajectories(drawn(named, q_star, sigma_w, sigma_b, q0, units, depth, rho0, networks, seed), samples)
 

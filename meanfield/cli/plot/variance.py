@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from meanfield.cli.options import Acts, SigmaB, SigmaW, numbers
 from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family, networks
-
-if TYPE_CHECKING:
-    from meanfield.plot.drawing import Drawing
+from meanfield.cli.plot.page import Drawing
 
 __all__ = ["QStar", "variance"]
 

@@ -1,24 +1,20 @@
-"""Figures: what is drawn, that it can be read, and the files it becomes."""
+"""Figures: what is drawn, and that it can be read."""
 
 from __future__ import annotations
 
-import csv
 import itertools
-import re
-import shutil
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
-from command import process, run
+from command import run
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 import meanfield as mf
 from meanfield.infinite_width.fixed_points import fixed_points
@@ -37,7 +33,7 @@ def axes(kind: str) -> tuple[Axes, ...]:
         drawn = mf.plot.variance(RANGE, inset=True)
     elif kind == "correlation":
         drawn = mf.plot.correlation({"relu": mf.edge_of_chaos(mf.activation("relu")), "clipped": SPARSE})
-    elif kind == "near one":
+    elif kind == "near-one":
         drawn = mf.plot.correlation(SPARSE, near_one=True)
     elif kind == "slope":
         m = np.linspace(0.1, 5, 40)
@@ -59,7 +55,7 @@ def axes(kind: str) -> tuple[Axes, ...]:
     return (drawn,) if isinstance(drawn, Axes) else drawn
 
 
-KINDS = ["variance", "correlation", "near one", "slope", "phase", "design"]
+KINDS = ["variance", "correlation", "near-one", "slope", "phase", "design"]
 KINDS += ["trajectory", "ensemble", "activation", "summary"]
 
 
@@ -71,10 +67,25 @@ def markers(ax: Axes) -> list[Line2D]:
     return [line for line in ax.get_lines() if line.get_label() == "_fixed point"]
 
 
-def texts(figure: Figure) -> list[Text]:
-    found = figure.findobj(lambda a: isinstance(a, Text) and a.get_visible() and a.get_text().strip())
-    frame = figure.bbox
-    return [text for text in found if frame.overlaps(text.get_window_extent()) and text.axes is not None]
+class Reader(RendererAgg):
+    """Draws, and keeps every text drawn with the place where it stands."""
+
+    def __init__(self, figure: Figure) -> None:
+        super().__init__(*figure.bbox.size, figure.dpi)
+        self.texts: list[tuple[Text, Bbox]] = []
+
+    def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None) -> None:
+        self.texts.append((mtext, mtext.get_window_extent()))
+        super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
+
+
+@cache
+def texts(kind: str) -> list[tuple[Text, Bbox]]:
+    """What is written in the figure, ticks and titles too, and where."""
+    reader = Reader(figure(kind))
+    with Page().context():
+        figure(kind).draw(reader)
+    return reader.texts
 
 
 def test_fixed_points_are_marked_by_kind_where_they_are() -> None:
@@ -108,7 +119,7 @@ def test_the_curve_is_the_map_and_the_range_holds_every_fixed_point() -> None:
 
 
 def test_near_one_the_curve_has_slope_one_and_what_it_gains_three_halves() -> None:
-    (ax,) = axes("near one")
+    (ax,) = axes("near-one")
     lines = {line.get_label(): line for line in ax.get_lines()}
     for label, power in (("_left", 1.0), ("_gained", 1.5)):
         x, y = np.log(np.asarray(lines[label].get_xydata(), dtype=float)[:50]).T
@@ -116,15 +127,19 @@ def test_near_one_the_curve_has_slope_one_and_what_it_gains_three_halves() -> No
 
 
 def test_each_curve_is_named_beside_itself() -> None:
-    (ax,) = (mf.plot.variance(RANGE),)
-    names = {text.get_text(): text for text in ax.texts}
+    ax = mf.plot.variance(RANGE)
+    names = {text.get_text(): text.get_window_extent() for text in ax.texts}
     assert set(names) == {"$m = 0.5$", "$m = 1$", "$m = 2$", r"$m = \infty$"}
+    distances: dict[str, dict[str, float]] = {name: {} for name in names}
     for line in ax.get_lines():
         path = ax.transData.transform(np.asarray(line.get_xydata(), dtype=float))
         along = np.concatenate([np.linspace(a, b, 20) for a, b in itertools.pairwise(path)]) if len(path) > 1 else path
-        for text in names.values():
-            box = text.get_window_extent()
-            assert not ((along > box.min) & (along < box.max)).all(axis=1).any(), (text, line)
+        for name, box in names.items():
+            away = np.hypot(*np.maximum(np.maximum(box.min - along, along - box.max), 0).T).min()
+            assert away > 0, (name, line)
+            distances[name][str(line.get_label())] = float(away)
+    for name, away in distances.items():
+        assert min(names, key=lambda curve: away[curve]) == name
 
 
 def test_names_that_do_not_fit_go_to_a_box_above_the_axes() -> None:
@@ -137,20 +152,20 @@ def test_names_that_do_not_fit_go_to_a_box_above_the_axes() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_text_is_below_seven_points_and_no_line_below_point_eight(kind: str) -> None:
-    for text in texts(figure(kind)):
+    assert texts(kind)
+    for text, _ in texts(kind):
         inside = "".join(text.get_text().split("$")[1::2])
         scripted = "^" in inside or "_" in inside
         assert text.get_fontsize() * (0.7 if scripted else 1) >= 7 - 1e-9, text
-    for line in figure(kind).findobj(Line2D):
-        if line.get_linestyle() != "None" and line.get_visible():
-            assert line.get_linewidth() >= 0.8, line
+    drawn = [line for line in figure(kind).findobj(Line2D) if line.get_linestyle() != "None" and line.get_visible()]
+    assert drawn
+    for line in drawn:
+        assert line.get_linewidth() >= 0.8, line
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_two_texts_overlap(kind: str) -> None:
-    figure(kind).draw_without_rendering()
-    boxes = [(text, text.get_window_extent()) for text in texts(figure(kind))]
-    for (one, a), (other, b) in itertools.combinations(boxes, 2):
+    for (one, a), (other, b) in itertools.combinations(texts(kind), 2):
         width = min(a.x1, b.x1) - max(a.x0, b.x0)
         height = min(a.y1, b.y1) - max(a.y0, b.y0)
         # Extents of neighbours may share the empty space of a line.
@@ -160,8 +175,8 @@ def test_no_two_texts_overlap(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_everything_lies_on_the_page(kind: str) -> None:
     page = figure(kind).bbox
-    for text in texts(figure(kind)):
-        box = text.get_window_extent()
+    assert texts(kind)
+    for text, box in texts(kind):
         assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1 and page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, text
 
 
@@ -173,42 +188,10 @@ def test_a_pdf_embeds_its_fonts_and_holds_no_bitmap(kind: str) -> None:
     assert b"CreationDate" not in pdf and b"the command" in pdf and mf.__version__.encode() in pdf
 
 
-@pytest.mark.parametrize("format", ["pdf", "svg", "eps", "png"])
-def test_a_file_is_the_same_byte_for_byte(format: str) -> None:
-    one, two = (render(figure_of(mf.plot.variance(LOOSE)), format, Page(), "command") for _ in range(2))
-    assert one == two
-    assert not re.search(rb"[Dd]ate>|CreationDate", one)
-    assert b"command" in one
-
-
-@pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("dvipng")), reason="needs LaTeX")
-def test_latex_sets_a_figure_where_it_is_installed(tmp_path: Path) -> None:
-    figures = [tmp_path / "a.pgf", tmp_path / "b.pdf"]
-    assert run("plot", "activation", "--act", "relu", "-o", str(figures[0])).exit_code == 0
-    assert run("plot", "activation", "--act", "relu", "--usetex", "-o", str(figures[1])).exit_code == 0
-    assert all(file.stat().st_size for file in figures)
-
-
-def test_nothing_global_is_touched() -> None:
-    before = dict(matplotlib.rcParams)
+def test_axes_of_ones_own_are_drawn_on() -> None:
     own = Figure().subplots()
     assert mf.plot.variance(LOOSE, own) is own
-    mf.plot.phase(mf.activation("hard-tanh"))
-    assert dict(matplotlib.rcParams) == before
-    script = (
-        "import sys, meanfield as mf; assert 'matplotlib' not in sys.modules;"
-        "mf.plot.variance(mf.edge_of_chaos(mf.activation('relu'))); assert 'matplotlib.pyplot' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def test_only_plot_loads_matplotlib() -> None:
-    script = (
-        "import sys; from meanfield.cli import app;"
-        "app(['eoc', '--act', 'relu'], standalone_mode=False); app(['plot', '--help'], standalone_mode=False);"
-        "assert not any(name.startswith('matplotlib') for name in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    assert own.get_lines()
 
 
 def test_panels_of_ones_own_are_drawn_on_and_must_be_as_many() -> None:
@@ -220,12 +203,13 @@ def test_panels_of_ones_own_are_drawn_on_and_must_be_as_many() -> None:
 
 
 def test_the_edge_of_a_clipped_relu_is_stable_and_that_of_a_shifted_one_is_not() -> None:
-    for act, label in (("clipped-relu(1, 1)", "_stable"), ("shifted-relu(1)", "_unstable")):
-        ax = mf.plot.phase(mf.activation(act))
+    (stable,) = axes("phase")
+    unstable = mf.plot.phase(mf.activation("shifted-relu(1)"))
+    for ax, label in ((stable, "_stable"), (unstable, "_unstable")):
         (point,) = [line for line in ax.get_lines() if line.get_label() == "_point"]
         edges = [line for line in ax.get_lines() if line.get_label() == label]
         distance = min(float(np.hypot(*(np.asarray(e.get_xydata()) - point.get_xydata()).T).min()) for e in edges)
-        assert distance < 0.01, act
+        assert distance < 0.01, label
 
 
 def test_a_design_map_holds_what_each_design_has() -> None:
@@ -271,72 +255,10 @@ def test_where_no_edge_is_there_is_a_gap_and_a_note(tmp_path: Path) -> None:
     assert "gap" in result.stderr and result.stderr.count("\n") == 1
 
 
-def test_the_numbers_drawn_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = run("plot", "variance", "--act", "clipped-relu(1, 1)", "--data", "v.csv")
-    assert result.stdout.splitlines() == ["wrote meanfield-variance.pdf", "wrote v.csv"]
-    rows = list(csv.DictReader(Path("v.csv").read_text().splitlines()))
-    assert [float(row["q"]) for row in rows if row["kind"] == "stable"] == [pytest.approx(1)]
-    curve = [row for row in rows if not row["kind"]]
-    q = np.array([float(row["q"]) for row in curve])
-    np.testing.assert_array_equal([float(row["V"]) for row in curve], SPARSE.mean_field.V(q))
-
-
-def test_several_formats_at_once_or_none(tmp_path: Path) -> None:
-    files = [tmp_path / f"a.{format}" for format in ("pdf", "svg", "png", "eps")]
-    options = [part for file in files for part in ("-o", str(file))]
-    assert run("plot", "activation", "--act", "relu", *options).exit_code == 0
-    assert [file.read_bytes()[:4] for file in files] == [b"%PDF", b"<?xm", b"\x89PNG", b"%!PS"]
-    assert run("plot", "activation", "--act", "abs", *options, "-o", str(tmp_path / "no" / "a.pdf")).exit_code == 2
-    assert sorted(tmp_path.iterdir()) == sorted(files)
-
-
-WRONG = {
-    "an unknown format": (["--act", "relu", "-o", "a.tiff"], 2, ".pdf, .svg, .png, .pgf, .eps"),
-    "a folder that is not there": (["--act", "relu", "-o", "no/a.pdf"], 2, "no folder no"),
-    "no style": (["--act", "relu", "--style", "nature"], 2, "paper, slides"),
-    "no length": (["--act", "relu", "--width", "300"], 2, "column, page"),
-    "no edge": (["--act", "sign"], 1, "jumps"),
-    "too many curves": (["--act", "clipped-relu", "--tau", "1", "--m", "0.1:2:9"], 2, "at most 8"),
-    "no activation": (["--act", "x**2"], 2, "piecewise linear"),
-}
-
-
-@pytest.mark.parametrize("arguments, code, said", WRONG.values(), ids=WRONG.keys())
-def test_wrong_input_gets_one_line_and_no_file(
-    arguments: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = run("plot", "variance", *arguments)
-    assert (result.exit_code, result.stdout) == (code, "")
-    assert said in result.stderr
-    assert not list(tmp_path.iterdir())
-
-
-def test_latex_that_is_missing_is_told_of_before_anything_is_drawn(tmp_path: Path) -> None:
-    for arguments in (["--usetex", "-o", "a.pdf"], ["-o", "a.pgf"]):
-        result = process("plot", "variance", "--act", "relu", *arguments, PATH=str(tmp_path))
-        assert result.returncode == 2 and "needs LaTeX" in result.stderr and result.stderr.count("\n") == 1
-
-
-def test_a_style_file_changes_the_paper_style_and_its_faults_are_told(tmp_path: Path) -> None:
-    style = tmp_path / "mine.mplstyle"
-    style.write_text("lines.linewidth: 3\n")
-    (curve,) = [c for c in mf.plot.variance(LOOSE, page=Page(style=style)).get_lines() if c.get_label() == "_V"]
-    assert curve.get_linewidth() == 3
-    style.write_text("lines.width: 3\n")
-    assert "line 1: lines.width" in run("plot", "variance", "--act", "relu", "--style", str(style)).stderr
-
-
-def test_widths_have_names_and_units() -> None:
-    for width, inches in (("column", 3.25), ("page", 6.75), ("8.255cm", 3.25), ("3.25in", 3.25), (4.0, 4.0)):
-        assert figure_of(mf.plot.activation(SPARSE.activation, page=Page(width=width))).get_figwidth() == pytest.approx(
-            inches
-        )
-
-
-@pytest.mark.parametrize("kind", KINDS)
+# The pictures in drift/ are our own as they once were. They do not say what is right, as the tests above do, but what
+# has changed. What was meant to is looked at, and drawn again: pytest tests/plot --mpl-generate-path=tests/plot/drift
 # Fonts may be rasterised a little differently elsewhere: the root mean square of all pixels may differ by 6 of 255.
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.mpl_image_compare(baseline_dir="drift", tolerance=6, style="default", savefig_kwargs={"dpi": 80})
-def test_a_figure_looks_as_it_did(kind: str) -> Figure:
+def test_a_figure_has_not_drifted(kind: str) -> Figure:
     return figure(kind)

@@ -1,0 +1,170 @@
+"""What figures are drawn on, and the files they become: sizes, styles, formats, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from command import run
+from matplotlib.figure import Figure
+
+import meanfield as mf
+from meanfield.plot.page import Page, figure_of, render
+
+LOOSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1.0364, m=2)"))
+
+
+@cache
+def twins() -> list[Figure]:
+    """A figure drawn twice."""
+    return [figure_of(mf.plot.variance(LOOSE)) for _ in range(2)]
+
+
+STARTS = {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG", "eps": b"%!PS"}
+
+
+@pytest.mark.parametrize("format", STARTS)
+def test_a_file_is_the_same_byte_for_byte(format: str) -> None:
+    one, two = (render(twin, format, Page(), "meanfield plot this") for twin in twins())
+    assert one == two
+    assert one.startswith(STARTS[format])
+    assert not re.search(rb"[Dd]ate>|CreationDate", one)
+    assert b"meanfield plot this" in one
+
+
+@pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("dvipng")), reason="needs LaTeX")
+def test_latex_sets_a_figure_where_it_is_installed(tmp_path: Path) -> None:
+    figures = [tmp_path / "a.pgf", tmp_path / "b.pdf"]
+    assert run("plot", "activation", "--act", "relu", "-o", str(figures[0])).exit_code == 0
+    assert run("plot", "activation", "--act", "relu", "--usetex", "-o", str(figures[1])).exit_code == 0
+    assert all(file.stat().st_size for file in figures)
+
+
+def test_matplotlib_is_loaded_to_draw_and_pyplot_not_even_then() -> None:
+    script = """
+import sys
+import meanfield as mf
+from meanfield.cli import app
+
+for arguments in (["eoc", "--act", "relu"], ["plot", "--help"], ["plot", "variance", "--help"]):
+    app(arguments, standalone_mode=False)
+assert not any(name.startswith("matplotlib") for name in sys.modules)
+mf.plot.variance(mf.edge_of_chaos(mf.activation("relu")))
+assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_numbers_drawn_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("plot", "variance", "--act", "clipped-relu(1, 1)", "--data", "v.csv")
+    assert result.stdout.splitlines() == ["wrote meanfield-variance.pdf", "wrote v.csv"]
+    rows = list(csv.DictReader(Path("v.csv").read_text().splitlines()))
+    assert [float(row["q"]) for row in rows if row["kind"] == "stable"] == [pytest.approx(1)]
+    network = mf.edge_of_chaos(mf.activation("clipped-relu(1, 1)")).mean_field
+    curve = [row for row in rows if not row["kind"]]
+    q = np.array([float(row["q"]) for row in curve])
+    np.testing.assert_array_equal([float(row["V"]) for row in curve], network.V(q))
+
+
+def test_several_formats_at_once_or_none(tmp_path: Path) -> None:
+    files = [tmp_path / f"a.{format}" for format in ("pdf", "svg", "png")]
+    options = [part for file in files for part in ("-o", str(file))]
+    assert run("plot", "activation", "--act", "relu", *options).exit_code == 0
+    written = [file.read_bytes() for file in files]
+    assert all(content.startswith(STARTS[file.suffix[1:]]) for content, file in zip(written, files, strict=True))
+    assert run("plot", "activation", "--act", "abs", *options, "-o", str(tmp_path / "no" / "a.pdf")).exit_code == 2
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+    assert [file.read_bytes() for file in files] == written
+
+
+WRONG = {
+    "an unknown format": (["--act", "relu", "-o", "a.tiff"], 2, ".pdf, .svg, .png, .pgf, .eps"),
+    "a folder that is not there": (["--act", "relu", "-o", "no/a.pdf"], 2, "no folder no"),
+    "no style": (["--act", "relu", "--style", "nature"], 2, "paper, slides"),
+    "no length": (["--act", "relu", "--width", "300"], 2, "column, page"),
+    "no edge": (["--act", "sign"], 1, "jumps"),
+    "too many curves": (["--act", "clipped-relu", "--tau", "1", "--m", "0.1:2:9"], 2, "at most 8"),
+    "no activation": (["--act", "x**2"], 2, "piecewise linear"),
+}
+
+
+@pytest.mark.parametrize("arguments, code, said", WRONG.values(), ids=WRONG.keys())
+def test_wrong_input_gets_one_line_and_no_file(
+    arguments: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("plot", "variance", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    message, *pointer = result.stderr.splitlines()
+    assert message.startswith("meanfield: ") and said in message
+    # An expression is shown with its fault.
+    assert bool(pointer) == ("x**2" in arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--usetex", "-o", "a.pdf"], ["-o", "a.pgf"]])
+def test_latex_that_is_missing_is_told_of_before_anything_is_drawn(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    # Nor is anything computed: the activation, which is none, is not looked at.
+    result = run("plot", "variance", "--act", "nothing", *arguments)
+    assert result.exit_code == 2 and "needs LaTeX" in result.stderr and result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_style_file_changes_the_paper_style(tmp_path: Path) -> None:
+    style = tmp_path / "mine.mplstyle"
+    style.write_text("# Mine.\nlines.linewidth: 3  # thick\nbackend: agg\nfont.family: serif\n")
+    page = Page(style=style)
+    (curve,) = [c for c in mf.plot.variance(LOOSE, page=page).get_lines() if c.get_label() == "_V"]
+    assert curve.get_linewidth() == 3
+    with Page().context():
+        paper = dict(matplotlib.rcParams)
+    with page.context():
+        mine = dict(matplotlib.rcParams)
+    assert {key for key in paper if paper[key] != mine[key]} == {"lines.linewidth", "font.family"}
+
+
+NO_STYLES = {
+    "a word": (b"nonsense\n", "line 1: nonsense is no setting"),
+    "bytes": (b"\xff\xfe", "is not a style"),
+    "an unknown setting": (b"lines.linewidth: 2\nlines.width: 3\n", "line 2: lines.width is no setting"),
+    "a value that does not fit": (b"\nlines.linewidth: thick\n", "line 2: the value of lines.linewidth"),
+    "a font that is not installed": (b"font.family: No Such Font\n", "No Such Font"),
+    "a list of such fonts": (b"font.family: serif\nfont.serif: No Such Font, Nor This\n", "family serif"),
+    "nothing at all": (None, "is not a style"),
+}
+
+
+@pytest.mark.parametrize("content, said", NO_STYLES.values(), ids=NO_STYLES.keys())
+def test_what_is_wrong_with_a_style_is_told_in_one_line(
+    content: bytes | None, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    style = tmp_path / "mine.mplstyle"
+    if content is not None:
+        style.write_bytes(content)
+    figure = tmp_path / "figure.pdf"
+    result = run("plot", "variance", "--act", "relu", "--style", str(style), "-o", str(figure))
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"meanfield: {style}") and said in line
+    assert not caplog.records and not figure.exists()
+
+
+LENGTHS = [("column", 3.25), ("page", 6.75), ("8.255cm", 3.25), ("50.8 mm", 2), ("144.54pt", 2), ("3.25in", 3.25)]
+
+
+@pytest.mark.parametrize("length, inches", [*LENGTHS, (4.0, 4.0)])
+def test_lengths_have_names_and_units(length: str | float, inches: float) -> None:
+    assert Page(width=length, height=length).figure(aspect=0.5).get_size_inches() == pytest.approx([inches, inches])
