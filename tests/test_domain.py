@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from meanfield.domain import (
 from meanfield.errors import DomainError
 
 
-@pytest.mark.parametrize("value", [0, -1, 1.5, True, "3", None, 10**16, 10**5000])
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "3", None, 10**16, pytest.param(10**5000, id="endless")])
 def test_what_is_no_count_is_refused_in_a_line_that_says_what_would_do(value: object) -> None:
     with pytest.raises(DomainError, match=r"width = .* is out of range: give a whole number from 1 to 1e\+15"):
         require_count("width", value)
@@ -44,7 +45,7 @@ def test_arrays_pass_whole_or_are_refused_by_the_number_at_fault(function, insid
     np.testing.assert_array_equal(function(inside), inside)
     assert function(inside[0]).ndim == 0
     for wrong in outside:
-        with pytest.raises(DomainError, match=f"= {wrong:g}".replace("+", r"\+")):
+        with pytest.raises(DomainError, match=re.escape(f"= {wrong:g} ")):
             function([*inside, wrong])
         with pytest.raises(DomainError):
             function(wrong)

@@ -326,7 +326,7 @@ assert not {"numpy", "scipy", "sympy", "matplotlib", "joblib"} & set(sys.modules
 def test_the_edge_of_chaos_loads_neither_sympy_nor_matplotlib_nor_scipy() -> None:
     code = (
         "import sys, meanfield as mf\n"
-        "mf.fixed_points(edge_of_chaos(mf.activation('relu')).mean_field)\n"
+        "mf.fixed_points(mf.edge_of_chaos(mf.activation('relu')).mean_field)\n"
         "mf.symbolic\n"
         "print({'scipy', 'sympy', 'matplotlib'} & set(sys.modules))"
     )

@@ -8,14 +8,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from examples import HARD_TANH, RELU, clipped_relu, hard_threshold, shifted_relu, soft_threshold
+from examples import HARD_TANH, RELU, clipped_relu, clipped_soft_threshold, hard_threshold, shifted_relu, soft_threshold
 from scipy.integrate import quad
 
 import meanfield as mf
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.finite_width.experiment import Experiment
-from meanfield.finite_width.fluctuations import fluctuations
 from meanfield.finite_width.prediction import predict
+from meanfield.finite_width.variance_chain import trajectories
 from meanfield.infinite_width.hermite import power, vanishing
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.simulation.comparison import compare, departures
@@ -51,14 +51,45 @@ def test_the_series_of_the_zeros_is_the_chance_that_both_are_zero() -> None:
     assert series == pytest.approx(0.25 + math.asin(rho) / (2 * math.pi), abs=1e-12)
 
 
-def test_dense_gaussian_theory_of_q_is_that_of_stability() -> None:
-    for network in (EDGE, SKEW):
-        point = mf.operating_point_of(network).fixed_point
-        assert point is not None
-        e = Experiment(network, 200, 12, 1, start=1.1, backward=True)
-        ours, theirs = predict(e)["q"], fluctuations(network, point, 200, 12, 1.1)
-        np.testing.assert_allclose(ours.mean, theirs.mean, rtol=1e-12)
-        np.testing.assert_allclose(ours.sd, theirs.sd, rtol=1e-12)
+@pytest.mark.parametrize("network", [EDGE, SKEW, MeanField(clipped_soft_threshold(0.5, 1.0), 1.5, 0.2)])
+def test_at_infinite_width_the_maps_are_applied_layer_by_layer(network: MeanField) -> None:
+    found = predict(Experiment(network, 20, 12, 1, start=1.5, rho=0.4))
+    q, rho = 1.5, 0.4
+    for layer in range(13):
+        assert found["q"].value[layer] == pytest.approx(q, rel=1e-12)
+        assert found["rho"].value[layer] == pytest.approx(rho, abs=1e-12)
+        assert found["sparsity"].value[layer] == pytest.approx(network.sparsity(q), abs=1e-12)
+        q, rho = network.V(q), network.R(rho, q)
+
+
+@pytest.mark.parametrize(
+    ("network", "start", "layers"), [(EDGE, 1.0, (5, 20, 60)), (MeanField(HARD_TANH, 1.5, 0.3), 4.0, (1, 5, 20))]
+)
+def test_q_strays_as_predicted_at_the_fixed_point_and_on_the_way_to_it(
+    network: MeanField, start: float, layers: tuple[int, ...]
+) -> None:
+    width, count = 300, 1500
+    p = predict(Experiment(network, width, max(layers), 1, start=start))["q"]
+    drawn = trajectories(network, start, width, max(layers), count, seed=9)
+    for layer in layers:
+        assert drawn[layer].std() == pytest.approx(p.sd[layer], rel=0.08)
+        assert drawn[layer].mean() == pytest.approx(p.mean[layer], abs=4 * p.sd[layer] / math.sqrt(count))
+
+
+def test_the_mean_of_q_is_shifted_as_by_hand() -> None:
+    # shift' = V' shift + ½V'' Var, Var' = V'² Var + S/N, the derivatives as differences of V alone.
+    network, width, h = SKEW, 200, 1e-4
+    p = predict(Experiment(network, width, 12, 1, start=1.1))["q"]
+    q, shift, variance = 1.1, 0.0, 0.0
+    for layer in range(13):
+        assert p.mean[layer] == pytest.approx(q + shift, rel=1e-7)
+        below, here, above = (network.V(q + d) for d in (-h, 0, h))
+        slope, bend = (above - below) / (2 * h), (above - 2 * here + below) / h**2
+        z = np.linspace(-9, 9, 100_001)
+        weight = np.exp(-z * z / 2) / np.exp(-z * z / 2).sum()
+        square = np.square(network.activation(math.sqrt(q) * z))
+        kick = network.sigma_w**4 * (weight @ square**2 - (weight @ square) ** 2)
+        q, shift, variance = here, slope * shift + 0.5 * bend * variance, slope**2 * variance + kick / width
 
 
 def test_a_convolution_of_one_position_is_dense() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,7 @@ LOOSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1.0364, m=2)"))
 SPARSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1, m=1)"))
 RANGE = {f"m={m:g}": mf.edge_of_chaos(mf.activation("clipped-relu", tau=1, m=m)) for m in (0.5, 1, 2, np.inf)}
 FAMILY = mf.Family("clipped-relu", ("tau", "m"))
+CHAINS = mf.Experiment(SPARSE.mean_field, 100, 30, 32, q_star=1.0, method="chain")
 
 
 @cache
@@ -44,14 +46,13 @@ def axes(kind: str) -> tuple[Axes, ...]:
         required = mf.Requirement(300, 30)
         drawn = mf.plot.design(mf.design_map(FAMILY, np.linspace(0.6, 0.95, 6), np.linspace(0.4, 3, 6), required))
     elif kind == "trajectory":
-        drawn = mf.plot.trajectory(mf.signal_paths(SPARSE.mean_field, 100, 30, chains=32))
+        drawn = mf.plot.trajectory(mf.simulate(CHAINS), quantities=("q", "rho"))
     elif kind == "ensemble":
-        asked = mf.Experiment(SPARSE.mean_field, 60, 20, 16, backward=True, q_star=1.0, method="chain")
-        drawn = mf.plot.trajectory(mf.simulate(asked))
+        drawn = mf.plot.trajectory(mf.simulate(replace(CHAINS, width=60, depth=20, networks=16, backward=True)))
     elif kind == "activation":
         drawn = mf.plot.activation(SPARSE.activation)
     else:
-        drawn = mf.plot.summary(SPARSE, mf.signal_paths(SPARSE.mean_field, 100, 30, chains=32), label="clipped")
+        drawn = mf.plot.summary(SPARSE, mf.simulate(CHAINS), label="clipped")
     return (drawn,) if isinstance(drawn, Axes) else drawn
 
 
