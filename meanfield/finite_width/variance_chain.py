@@ -22,13 +22,7 @@ from numpy.typing import NDArray
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import fourth_moment, second_moment, sixth_moment
 
-__all__ = [
-    "RUNAWAY",
-    "in_blocks",
-    "normal_step_error",
-    "takes_normal_steps",
-    "trajectories",
-]
+__all__ = ["RUNAWAY", "normal_step_error", "takes_normal_steps", "trajectories"]
 
 Array = NDArray[np.float64]
 
@@ -65,52 +59,31 @@ def trajectories(
     1024, may be left out. `normal` steps cost nothing however wide the network, and are close where
     `takes_normal_steps` says so. `advance` is called with the number of chains done since the last call.
     """
-    step = _normal_step if normal else _exact_step
-
-    def block(random: np.random.Generator, size: int) -> Array:
-        variances = np.empty((depth + 1, size))
-        variances[0] = start
-        for layer in range(depth):
-            variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), RUNAWAY)
-        return variances
-
-    return in_blocks(block, chains, seed, _NORMAL_BLOCK if normal else _BLOCK, first=first, advance=advance)
-
-
-def in_blocks(
-    block: Callable[[np.random.Generator, int], Array],
-    chains: int,
-    seed: int,
-    most: int = _BLOCK,
-    *,
-    first: int = 0,
-    advance: Callable[[int], object] | None = None,
-) -> Array:
-    """What `block` draws for `chains` chains, `most` at a time, in threads; the chains are its last axis.
-
-    `block` is called with random numbers and a number of chains, where floating-point errors are ignored. Every block
-    has a stream of its own, so that the result does not depend on how many threads there are. `first`, a multiple of
-    `most`, and `advance` are those of `trajectories`.
-    """
+    step, most = (_normal_step, _NORMAL_BLOCK) if normal else (_exact_step, _BLOCK)
     sizes = [min(most, chains - done) for done in range(0, chains, most)]
 
-    def drawn(index: int, size: int) -> Array:
+    def block(index: int, size: int) -> Array:
+        # A stream of its own, so that the result does not depend on how many threads there are.
         random = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
+        variances = np.empty((depth + 1, size))
+        variances[0] = start
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            return block(random, size)
+            for layer in range(depth):
+                variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), RUNAWAY)
+        return variances
 
     from concurrent.futures import ThreadPoolExecutor
 
     blocks = []
     with ThreadPoolExecutor(min(_processors(), len(sizes))) as workers:
         try:
-            for some in workers.map(drawn, count(first // most), sizes):
+            for some in workers.map(block, count(first // most), sizes):
                 blocks.append(some)
                 if advance:
-                    advance(some.shape[-1])
+                    advance(some.shape[1])
         finally:
             workers.shutdown(wait=False, cancel_futures=True)
-    return np.concatenate(blocks, axis=-1)
+    return np.concatenate(blocks, axis=1)
 
 
 def _processors() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -23,7 +24,6 @@ from real_networks import networks_by_hand
 from scipy.special import ndtr
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.finite_width import variance_chain as chain
 from meanfield.finite_width.variance_chain import (
     normal_step_error,
     takes_normal_steps,
@@ -63,15 +63,17 @@ def test_the_chain_is_a_real_network(network: MeanField) -> None:
     assert distance < 2.23 * math.sqrt(1 / real.size + 1 / drawn.size)
 
 
-def test_a_seed_is_a_result_whatever_the_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = NETWORKS[0]
-    results = []
-    for workers in (1, 2, 5):
-        monkeypatch.setattr(chain, "_processors", lambda workers=workers: workers)
-        results.append(trajectories(network, 1.0, 50, 10, 1100, seed=7))
-    assert (results[0] == results[1]).all()
-    assert (results[0] == results[2]).all()
-    assert (results[0] != trajectories(network, 1.0, 50, 10, 1100, seed=8))[1:].all()
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen here")
+def test_a_seed_is_a_result_whatever_the_number_of_processors() -> None:
+    network, all_of_them = NETWORKS[0], os.sched_getaffinity(0)
+    whole = trajectories(network, 1.0, 50, 10, 1100, seed=7)
+    os.sched_setaffinity(0, {min(all_of_them)})
+    try:
+        alone = trajectories(network, 1.0, 50, 10, 1100, seed=7)
+    finally:
+        os.sched_setaffinity(0, all_of_them)
+    assert (whole == alone).all()
+    assert (whole != trajectories(network, 1.0, 50, 10, 1100, seed=8))[1:].all()
 
 
 @pytest.mark.parametrize("normal", [False, True])

@@ -6,9 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume as suppose
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import assume as suppose, given, strategies as st
 
 from meanfield.activations.expression import parse_exactly
 from meanfield.errors import ActivationError, UndecidedOrder

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 import sympy
 from examples import activations
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.special import erf, erfc, ndtr
 
 import meanfield as mf
