@@ -27,6 +27,8 @@ test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict meanfield
+	# The order of the rooms, and no circle.
+	$(BIN)/lint-imports
 	# A file stays with one worker, so that what its tests share is derived once.
 	$(BIN)/pytest -n auto --dist loadfile
 

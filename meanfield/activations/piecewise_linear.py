@@ -101,7 +101,7 @@ class PiecewiseLinear:
         if len(self.knots) > _FEW_KNOTS or self._zero_pieces > 1:
             return self._looked_up(x)
         base, knots = self._base, self.knots
-        total = np.full_like(x, self.intercepts[base])
+        total: Any = np.full_like(x, self.intercepts[base]) if self.intercepts[base] else 0.0
         for j, a in enumerate(self.slopes):
             if a:
                 part = np.clip(x, knots[j - 1] if j else None, knots[j] if j < len(knots) else None)

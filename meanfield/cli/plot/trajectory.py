@@ -60,7 +60,7 @@ def trajectory(
     seed: Seed = 0,
     networks_from: NetworksFrom = None,
 ) -> Drawing:
-    """The variance q^l and correlation ρ^l of two inputs over depth: theory, ±2 sd at a width, random networks.
+    """Variance, correlation and sparsity of two inputs over depth: theory, ±2 sd at a width, random networks.
 
     --networks-from FILE draws the networks that 'meanfield simulate' wrote to a .jsonl or .npz, in place of --act and
     all that describes networks.
