@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import definitions
 from hypothesis import strategies as st
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -90,6 +91,20 @@ def odd_activations(draw: st.DrawFn, *, jumps: bool = True) -> PiecewiseLinear:
 def variances(low: float = 1 / 16, high: float = 64.0) -> st.SearchStrategy[float]:
     """Multiples of 1/64 in [low, high], which scale by small numbers without rounding."""
     return _dyadic(round(low * 64), round(high * 64), 64)
+
+
+@st.composite
+def with_edges(draw: st.DrawFn) -> tuple[PiecewiseLinear, float]:
+    """A continuous φ and a q* that nearly always has an edge of chaos.
+
+    σ_b² = q* − E φ²/E φ'² is not negative where E φ = 0, by Poincaré's inequality; φ is moved to near there.
+    """
+    phi, q_star = draw(activations(jumps=False)), draw(variances(1 / 4, 16))
+    moved = draw(_dyadic(-4, 4, 16)) - round(float(definitions.power_moment(phi, q_star, 1)) * 64) / 64
+    intercepts = [c + moved for c in phi.intercepts]
+    if not any(phi.slopes) and not any(intercepts):
+        return RELU, q_star
+    return PiecewiseLinear(phi.knots, phi.slopes, intercepts), q_star
 
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "reference.json").read_text())

@@ -101,7 +101,7 @@ class PiecewiseLinear:
         if len(self.knots) > _FEW_KNOTS or self._zero_pieces > 1:
             return self._looked_up(x)
         base, knots = self._base, self.knots
-        total: Any = np.full_like(x, self.intercepts[base]) if self.intercepts[base] else 0.0
+        total: Array | float = np.full_like(x, self.intercepts[base]) if self.intercepts[base] else 0.0
         for j, a in enumerate(self.slopes):
             if a:
                 part = np.clip(x, knots[j - 1] if j else None, knots[j] if j < len(knots) else None)
@@ -114,7 +114,7 @@ class PiecewiseLinear:
         for i, (t, jump) in enumerate(zip(knots, self.jumps, strict=True)):
             if jump:
                 total += jump * (x >= t) if i >= base else -jump * (x < t)
-        return total
+        return np.asarray(total)
 
     def _looked_up(self, x: Array) -> Array:
         piece = np.searchsorted(self.knots, x, side="right")

@@ -58,7 +58,9 @@ def operating_point(
     if sigma_w is not None:
         return operating_point_of(MeanField(activation, sigma_w, sigma_b), q_star)
     if sigma_b:
-        raise DomainError(f"sigma_b = {sigma_b:g} needs sigma_w (--sigma-w): give both, or neither for the edge of chaos")
+        raise DomainError(
+            f"sigma_b = {sigma_b:g} needs sigma_w (--sigma-w): give both, or neither for an edge of chaos"
+        )
     return operating_point_of(edge_of_chaos(activation, q_star))
 
 

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property, cmp_to_key
-from itertools import combinations, pairwise
-from itertools import count as count_from
+from itertools import combinations, count as count_from, pairwise
 from typing import NamedTuple
 
 from sympy import Add, Expr, Integer, Mul, Rational, Symbol, asin, exp, pi, sqrt

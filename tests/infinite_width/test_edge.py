@@ -28,8 +28,9 @@ from examples import (
     shifted_relu,
     soft_threshold,
     variances,
+    with_edges,
 )
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, reject, strategies as st
 from mpmath import mp, mpf
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -114,14 +115,14 @@ def test_an_edge_is_found_again_from_its_biases_and_from_its_weights(phi: Piecew
         assert nearest.q_star == pytest.approx(q_star, rel=1e-9)
 
 
-@given(activations(jumps=False), variances(0.25, 16))
-def test_every_edge_with_a_given_sigma_b_has_it_and_none_is_missed(phi: PiecewiseLinear, q_star: float) -> None:
+@given(with_edges())
+def test_every_edge_with_a_given_sigma_b_has_it_and_none_is_missed(case: tuple[PiecewiseLinear, float]) -> None:
+    phi, q_star = case
     try:
         edge = edge_of_chaos(phi, q_star)
     except NoEdgeOfChaos:
-        return
-    if edge.sigma_b_squared < 1e-6 * q_star or edge.sigma_w > 1e6:
-        return
+        reject()
+    assume(edge.sigma_b_squared >= 1e-6 * q_star and edge.sigma_w <= 1e6)
     found = edges_of_chaos(phi, sigma_b=edge.sigma_b)
     for other in found:
         assert other.sigma_b == pytest.approx(edge.sigma_b, rel=1e-11, abs=1e-11 * math.sqrt(other.q_star))
@@ -139,16 +140,16 @@ def edge_of_chaos_bias(phi: PiecewiseLinear, q_star: float) -> float:
         return float(q_star - definitions.power_moment(phi, q_star, 2) / definitions.slope_moment(phi, q_star, 2))
 
 
-@given(activations(jumps=False), variances(0.25, 16))
-def test_every_edge_with_a_given_sigma_w_has_it_and_none_is_missed(phi: PiecewiseLinear, q_star: float) -> None:
+@given(with_edges())
+def test_every_edge_with_a_given_sigma_w_has_it_and_none_is_missed(case: tuple[PiecewiseLinear, float]) -> None:
+    phi, q_star = case
     try:
         edge = edge_of_chaos(phi, q_star)
     except NoEdgeOfChaos:
-        return
+        reject()
     with mp.workdps(30):
         steepness = mp.diff(lambda x: mp.log(definitions.slope_moment(phi, x, 2)), mpf(q_star)) * q_star
-    if abs(steepness) < 1e-4 or edge.sigma_w > 1e6:
-        return
+    assume(abs(steepness) >= 1e-4 and edge.sigma_w <= 1e6)
     found = edges_of_chaos(phi, sigma_w=edge.sigma_w)
     for other in found:
         assert other.sigma_w == pytest.approx(edge.sigma_w, rel=1e-12)

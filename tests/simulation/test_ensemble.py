@@ -25,7 +25,7 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.simulation import ensemble as ensembles
 from meanfield.simulation.array_file import as_arrays
 from meanfield.simulation.comparison import compare
-from meanfield.simulation.ensemble import Interrupted, simulate
+from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.reading import read_ensemble
 
@@ -33,45 +33,43 @@ EDGE = mf.edge_of_chaos(clipped_relu(1.0364, 1.0)).mean_field
 SMALL = Experiment(EDGE, 20, 5, 12, backward=True, q_star=1.0, seed=9)
 #: Nor a fixed port, which others may use.
 NO_DASHBOARD = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": ":0"}}
+#: Enough networks for several chunks of each.
 KINDS = {
-    "dense": SMALL,
-    "orthogonal": replace(SMALL, weights="orthogonal"),
-    "convolutional": replace(SMALL, kernel=3, size=4, padding="zero"),
+    "dense": replace(SMALL, networks=200),
+    "orthogonal": replace(SMALL, weights="orthogonal", networks=200),
+    "convolutional": replace(SMALL, kernel=3, size=4, padding="zero", networks=200),
     "chain": replace(SMALL, method="chain", networks=150),
     "chain of many inputs": replace(SMALL, method="chain", networks=70, inputs=7, rho=0.3),
 }
 
 
-@pytest.fixture
-def single_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few networks a chunk, so that small experiments have many."""
-    monkeypatch.setattr(ensembles, "_CHUNK_NUMBERS", 1.0)
-    monkeypatch.setattr(ensembles, "_CHUNK_CHAINS", 7)
+@pytest.fixture(scope="module", params=KINDS)
+def drawn(request: pytest.FixtureRequest) -> Ensemble:
+    """Networks of one kind, drawn in this process."""
+    return simulate(KINDS[request.param])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_chunks_cannot_be_told_from_the_result(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = simulate(KINDS[kind]).measured
-    monkeypatch.setattr(ensembles, "_CHUNK_NUMBERS", 1.0)
-    monkeypatch.setattr(ensembles, "_CHUNK_CHAINS", 7)
-    np.testing.assert_array_equal(simulate(KINDS[kind]).measured, whole)
-    # Nor one alone, nor how many others there are.
-    monkeypatch.setattr(ensembles, "_CHUNK_CHAINS", 1)
-    np.testing.assert_array_equal(simulate(KINDS[kind].of(9)).measured, whole[:9])
-    np.testing.assert_array_equal(simulate(KINDS[kind].of(5)).measured, whole[:5])
+def test_chunks_cannot_be_told_from_the_result(drawn: Ensemble) -> None:
+    e = drawn.experiment
+    chunks: list[int] = []
+    # Memory for few chains at once makes other chunks of them.
+    np.testing.assert_array_equal(simulate(e, memory=4e6, advance=chunks.append).measured, drawn.measured)
+    assert len(chunks) > 1
+    # So do fewer networks.
+    for networks in (1, 5, 67):
+        np.testing.assert_array_equal(simulate(e.of(networks)).measured, drawn.measured[:networks])
 
 
-def test_workers_cannot_be_told_from_the_result(single_chunks: None) -> None:
-    for kind in KINDS.values():
-        np.testing.assert_array_equal(simulate(kind, jobs=2).measured, simulate(kind).measured)
+def test_workers_cannot_be_told_from_the_result(drawn: Ensemble) -> None:
+    np.testing.assert_array_equal(simulate(drawn.experiment, jobs=2).measured, drawn.measured)
 
 
-def test_a_dask_cluster_of_two_processes_draws_the_same_bits(single_chunks: None) -> None:
+def test_a_dask_cluster_of_two_processes_draws_the_same_bits() -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **NO_DASHBOARD) as cluster:
         for kind in KINDS.values():
             ours = simulate(kind, dask=cluster.scheduler_address)
-            np.testing.assert_array_equal(ours.measured, simulate(kind, jobs=1).measured)
+            np.testing.assert_array_equal(ours.measured, simulate(kind).measured)
 
 
 def test_linear_algebra_on_one_thread_whatever_the_machine_has() -> None:
@@ -116,16 +114,19 @@ def test_the_bytes_reckoned_with_are_those_used(kind: str) -> None:
 
 
 def test_too_little_memory_is_refused_with_what_would_do() -> None:
+    wide = replace(SMALL, width=1000, networks=2)
     with pytest.raises(DomainError, match=r"allow \d+") as refused:
-        simulate(replace(SMALL, width=1000), memory=1e6)
+        simulate(wide, memory=1e6)
     enough = number_of_bytes("--memory", str(refused.value).split("allow ")[1].split(",")[0])
-    assert ensembles._chunks(replace(SMALL, width=1000), 8, enough)[1] == 1
+    assert len(simulate(wide, memory=enough).measured) == 2
+    with pytest.raises(DomainError, match=r"allow \d+"):
+        simulate(wide, memory=0.8 * enough)
 
 
-def test_workers_share_the_memory(single_chunks: None) -> None:
-    e = replace(SMALL, width=400)
+def test_workers_share_the_memory() -> None:
+    e = replace(SMALL, width=400, networks=200)
     assert ensembles._chunks(e, 8, 3.5 * RandomNetworks.bytes(e) + 1e5)[1] == 3
-    assert ensembles._chunks(SMALL, 2, 1e9)[1] == 2
+    assert ensembles._chunks(e, 2, 1e9)[1] == 2
     # No more workers than chunks.
     assert ensembles._chunks(SMALL.of(1), 8, 1e9)[1] == 1
 
@@ -183,20 +184,19 @@ def test_a_run_cut_anywhere_ends_with_the_same_file(tmp_path: Path, whole: tuple
         np.testing.assert_array_equal(drawn.measured, simulate(SMALL).measured)
 
 
-def test_only_what_is_missing_is_drawn(
-    tmp_path: Path, whole: tuple[Path, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_is_missing_is_drawn(tmp_path: Path, whole: tuple[Path, bytes]) -> None:
     _, content = whole
     path = tmp_path / "cut.jsonl"
-    path.write_bytes(b"".join(content.splitlines(keepends=True)[:9]))
-    drawn: list[int] = []
-    monkeypatch.setattr(ensembles, "_measured", lambda e, first, count: drawn.append(first) or _true(e, first, count))
+    # What is there is taken for what was drawn: a mark shows that it is not drawn again.
+    lines = content.splitlines(keepends=True)[:9]
+    first = json.loads(lines[1])
+    marked = json.dumps(first).replace(str(first["q"][0]), "1.25", 1).encode() + b"\n"
+    path.write_bytes(b"".join([lines[0], marked, *lines[2:]]))
     done: list[int] = []
-    simulate(SMALL, label="crelu", record=path, resume=True, advance=done.append)
-    assert drawn == [8] and sum(done) == 12 and done[0] == 8
-
-
-_true = ensembles._measured
+    ours = simulate(SMALL, label="crelu", record=path, resume=True, advance=done.append)
+    assert sum(done) == 12 and done[0] == 8
+    assert ours["q"][0, 0] == 1.25
+    np.testing.assert_array_equal(ours.measured[1:], simulate(SMALL).measured[1:])
 
 
 def test_a_run_may_go_on_with_more_networks(tmp_path: Path, whole: tuple[Path, bytes]) -> None:
@@ -300,18 +300,18 @@ def test_what_is_no_archive_is_told_of(tmp_path: Path, content: bytes) -> None:
         read_ensemble(tmp_path / "missing.npz")
 
 
-def test_an_interrupt_hands_over_what_is_done(tmp_path: Path, single_chunks: None) -> None:
+def test_an_interrupt_hands_over_what_is_done(tmp_path: Path, drawn: Ensemble) -> None:
     def stop(done: int) -> None:
         counted.append(done)
-        if len(counted) == 3:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
     counted: list[int] = []
     with pytest.raises(Interrupted) as cut:
-        simulate(SMALL, record=tmp_path / "run.jsonl", advance=stop)
+        simulate(drawn.experiment, record=tmp_path / "run.jsonl", advance=stop)
     assert cut.value.ensemble is not None
-    np.testing.assert_array_equal(cut.value.ensemble.measured, simulate(SMALL.of(3)).measured)
-    assert (tmp_path / "run.jsonl").read_bytes().count(b"\n") == 4
+    (done,) = counted
+    np.testing.assert_array_equal(cut.value.ensemble.measured, drawn.measured[:done])
+    assert (tmp_path / "run.jsonl").read_bytes().count(b"\n") == 1 + done
 
 
 def long_run(path: Path) -> list[str]:
