@@ -47,6 +47,15 @@ def hard_threshold(tau: float) -> PiecewiseLinear:
     return PiecewiseLinear([-tau, tau], [1, 0, 1], [0, 0, 0])
 
 
+#: An activation for every verdict on its edge of chaos with q* = 1, at a width and depth of about 100.
+VERDICTS = {
+    "safe": clipped_relu(1.0364, 1.0),
+    "fragile": clipped_relu(1.0364, 2.0),
+    "unstable": shifted_relu(1.0364),
+    "neutral": RELU,
+}
+
+
 def through(knots: list[float], slopes: list[float], start: float, jumps: list[float]) -> PiecewiseLinear:
     """The function with these knots and slopes, `start` the intercept of the first piece, and these jumps."""
     intercepts = [start]

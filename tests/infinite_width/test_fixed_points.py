@@ -13,6 +13,7 @@ from examples import (
     LEAKY_RELU,
     RELU,
     STEP,
+    VERDICTS,
     activations,
     clipped_relu,
     clipped_soft_threshold,
@@ -27,7 +28,7 @@ from numpy.polynomial import Polynomial
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import UndefinedCorrelation
 from meanfield.infinite_width.edge import edge_of_chaos
-from meanfield.infinite_width.fixed_points import FixedPoint, correlation_fixed_points, fixed_points
+from meanfield.infinite_width.fixed_points import FixedPoint, basin, correlation_fixed_points, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.roots import find_roots
 
@@ -299,3 +300,33 @@ def test_fixed_points_of_two_sided_clips_come_in_odd_number_where_biases_push_fr
         kinds = [p.kind for p in fixed_points(MeanField(clipped_soft_threshold(1.0, 1.5), 2.4, sigma_b))]
         assert kinds[::2] == ["stable"] * (len(kinds) // 2 + 1)
         assert kinds[1::2] == ["unstable"] * (len(kinds) // 2)
+
+
+@given(activations(), st.integers(10, 400).map(lambda n: n / 127), st.integers(0, 300).map(lambda n: n / 127))
+def test_basins_contain_their_fixed_point_and_are_kept_by_an_increasing_map(
+    phi: PiecewiseLinear, sigma_w: float, sigma_b: float
+) -> None:
+    network = MeanField(phi, sigma_w, sigma_b)
+    points = fixed_points(network)
+    for point in points:
+        low, high = basin(points, point)
+        assert low <= point.q <= high
+        if point.kind != "stable":
+            continue
+        inside = np.linspace(low, min(high, max(10 * point.q, 10.0)), 203)[1:-1]
+        path = np.asarray(network.V(inside))
+        moved = np.abs(path - inside) > 1e-12 * np.maximum(inside, 1e-300)
+        # Everything within moves towards the fixed point.
+        assert (np.sign(path - inside) == np.sign(point.q - inside))[moved].all()
+        if (np.asarray(network.dV(inside)) >= 0).all():
+            assert (path >= low * (1 - 1e-12)).all()
+            assert (path <= high * (1 + 1e-12)).all()
+
+
+def test_basins_of_tangencies_are_one_sided_and_of_repelling_points_empty() -> None:
+    network = edge_of_chaos(soft_threshold(0.5)).mean_field
+    (point,) = fixed_points(network)
+    assert basin((point,), point) == (0.0, point.q)
+    points = fixed_points(edge_of_chaos(VERDICTS["fragile"]).mean_field)
+    assert basin(points, points[1]) == (points[1].q, points[1].q)
+    assert basin(points, points[2]) == (points[1].q, math.inf)
