@@ -263,3 +263,33 @@ def test_public_names_are_no_modules() -> None:
     names = set(mf.__all__) - {"__version__", "plot", "symbolic"}
     # Loading a module binds its name in the package: a function must not have the name of one.
     assert all(callable(getattr(mf, name)) for name in names for _ in range(2))
+
+
+@pytest.mark.parametrize(("near", "q_star"), [("1", 0.99999715), ("3.4", 3.47608098)])
+def test_every_command_judges_the_same_fixed_point(near: str, q_star: float, tmp_path: Path) -> None:
+    network = ["--act", CRELU, "--sigma-w", "2.592286", "--sigma-b", "0.737097", "--q-star", near]
+    small = ["--width", "20", "--depth", "2", "--networks", "10"]
+    for command in (
+        ["check"],
+        ["stability", "--width", "20", "--depth", "2"],
+        ["simulate", *small],
+        ["verify", *small],
+    ):
+        assert data(*command, *network)["q_star"] == pytest.approx(q_star, rel=1e-8)
+
+    def drawn(*command: str) -> list[dict[str, str]]:
+        numbers = tmp_path / f"{command[0]}.csv"
+        assert (
+            run("plot", *command, *network, "--data", str(numbers), "-o", str(tmp_path / "figure.svg")).exit_code == 0
+        )
+        return list(csv.DictReader(io.StringIO(numbers.read_text())))
+
+    for figure in ("trajectory", "summary"):
+        rows = drawn(figure, "--units", "20", "--depth", "2", "--networks", "10")
+        start = next(row for row in rows if row["quantity"] == "q" and row["layer"] == "0")
+        assert float(start["infinite_width"]) == pytest.approx(q_star, rel=1e-8)
+    # R is that at q*, and so are the correlations it keeps.
+    kept = {p.rho for p in mf.correlation_fixed_points(mf.MeanField(mf.activation(CRELU), 2.592286, 0.737097), q_star)}
+    for figure in ("correlation", "summary"):
+        rhos = [float(row["rho"]) for row in drawn(figure) if "stable" in row["kind"] and row["rho"]]
+        assert sorted(rhos) == pytest.approx(sorted(kept), rel=1e-6)
