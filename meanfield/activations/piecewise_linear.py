@@ -27,10 +27,10 @@ Array = NDArray[np.float64]
 
 #: Two numbers computed as slope·knot + intercept are the same when they differ by less than this many units in
 #: the last place of the larger term: the rounding of knots and intercepts typed in decimal.
-_ROUNDING = 8 * np.finfo(float).eps
+_LINE_ROUNDING = 8 * np.finfo(float).eps
 
 #: The largest number taken: the fourth power of a slope times a knot is still a double.
-_LARGEST = 1e35
+_LARGEST_NUMBER = 1e35
 
 #: Up to this many knots φ is summed piece by piece, a few passes over x each: two or three times as fast as looking for
 #: the piece of every x.
@@ -164,7 +164,7 @@ class PiecewiseLinear:
         left, right = np.searchsorted(self.knots, x, side="left"), np.searchsorted(self.knots, x, side="right")
         below, scale_below = _line(self.slopes[left], self.intercepts[left], x)
         above, scale_above = _line(self.slopes[right], self.intercepts[right], x)
-        if abs(above - below) <= _ROUNDING * max(scale_below, scale_above):
+        if abs(above - below) <= _LINE_ROUNDING * max(scale_below, scale_above):
             below = above = below if scale_below < scale_above else above
         return below, above
 
@@ -263,7 +263,7 @@ def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:
     for value in values:
         if not math.isfinite(value):
             raise ActivationError(f"{name} hold {value}: every number must be finite")
-        if abs(value) > _LARGEST:
+        if abs(value) > _LARGEST_NUMBER:
             raise ActivationError(f"{name} hold {value:g}: measure x or φ in larger units, so that none exceeds 1e35")
     return values
 
@@ -271,7 +271,7 @@ def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:
 def _line(slope: float, intercept: float, x: float) -> tuple[float, float]:
     """slope·x + intercept, 0 where that is only rounding; and the size of its larger term."""
     value, scale = slope * x + intercept, max(abs(slope * x), abs(intercept))
-    return (0.0 if abs(value) <= _ROUNDING * scale else value), scale
+    return (0.0 if abs(value) <= _LINE_ROUNDING * scale else value), scale
 
 
 def _without_idle_knots(
@@ -281,7 +281,7 @@ def _without_idle_knots(
         i
         for i in range(len(knots))
         if slopes[i] != slopes[i + 1]
-        or abs(intercepts[i + 1] - intercepts[i]) > _ROUNDING * max(abs(intercepts[i]), abs(slopes[i] * knots[i]))
+        or abs(intercepts[i + 1] - intercepts[i]) > _LINE_ROUNDING * max(abs(intercepts[i]), abs(slopes[i] * knots[i]))
     ]
     return (
         tuple(knots[i] for i in busy),

@@ -25,7 +25,7 @@ _VALUES = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 49)])
 #: A sign change at which the function is further than this from the value is a jump.
 _MET = 1e-10
 #: Differences from the value below this, or this share of it, are rounding.
-_ROUNDING = 4e-16
+_VALUE_ROUNDING = 4e-16
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def crossings(function: Callable[[float], float], value: float, scale: float) ->
         x, f = np.append(x, turn), np.append(f, excess(np.array([turn])))
     order = np.argsort(x)
     x, f = x[order], f[order]
-    signs = np.where(np.abs(f) <= _ROUNDING * max(abs(value), 1), 0, np.sign(f))
+    signs = np.where(np.abs(f) <= _VALUE_ROUNDING * max(abs(value), 1), 0, np.sign(f))
     change = np.flatnonzero(signs[:-1] * signs[1:] < 0)
     runs = [list(run) for zero, run in groupby(range(x.size), lambda i: signs[i] == 0) if zero]
     roots = [x[run[0]] for run in runs if len(run) == 1]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.finite_width.differences import differences
 from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.positions import neighbours
 from meanfield.finite_width.variance_chain import RUNAWAY
@@ -31,10 +32,8 @@ Array = NDArray[np.float64]
 
 #: Terms of a series in the correlation between positions; the rest is put in one more.
 _TERMS = 40
-#: The second derivative of the sparsity is a difference over this share of q.
-_STEP = 1e-3
 #: χ₁ within this of 1 is 1, to the rounding of σ_w.
-_ROUNDING = 1e-12
+_CHI_1_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,9 +206,8 @@ def _pairwise(f: PiecewisePolynomial, field: _Field, variance: Array) -> Array:
 
 def _sparsity(e: Experiment, field: _Field, layer: int) -> tuple[float, float, float]:
     """At infinite width; mean and variance at width N."""
-    phi, q, h = e.network.activation, field.q, _STEP * field.q
-    below, here, above = (sparsity(phi, at) for at in (q - h, q, q + h))
-    slope, bend = (above - below) / (2 * h), (above - 2 * here + below) / h**2
+    phi = e.network.activation
+    here, slope, bend = differences(lambda q: sparsity(phi, q), field.q)
     spread = _effective_spread(e, field) if e.weights == "orthogonal" and layer else field.spread
     expected = here + slope * field.shift + 0.5 * bend * np.diagonal(spread)
     units = _pairwise(vanishing(phi), field, here * (1 - here)) / e.width
@@ -226,7 +224,7 @@ def _log_gradient(e: Experiment, means: _Means, variances: list[Array]) -> Array
     for layer in reversed(range(e.depth)):
         gain = e.network.gain(variances[layer])
         # On the edge of chaos a layer multiplies by 1, to the rounding of σ_w.
-        square = np.where(np.abs(gain - 1) <= _ROUNDING, 1.0, gain) * means.single(square)
+        square = np.where(np.abs(gain - 1) <= _CHI_1_ROUNDING, 1.0, gain) * means.single(square)
         if not square.any():
             logs[: layer + 1] = -np.inf
             break

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.finite_width.differences import differences
 from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.mean_field import MeanField
@@ -26,9 +27,6 @@ from meanfield.infinite_width.mean_field import MeanField
 __all__ = ["Fluctuations", "fluctuations", "variance_path"]
 
 Array = NDArray[np.float64]
-
-#: Derivatives that only corrections need are differences over this share of q, right to six digits.
-_STEP = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,20 +122,14 @@ def _spread(variance: float, correction: float, order: int) -> float:
 
 
 def _layers(network: MeanField, q: Array, width: int) -> list[_Layer]:
-    def kick(q: Array) -> Array:
-        return network.kick_variance(q) / width
-
-    h = _STEP * q
     # A path may end at 0, where differences are NaN and only the first order is left, or run away.
     with np.errstate(all="ignore"):
-        before, here, after = kick(q - h), kick(q), kick(q + h)
+        bend, bend_d1, _ = differences(network.d2V, q)
         columns = (
             network.dV(q),
-            network.d2V(q),
-            (network.d2V(q + h) - network.d2V(q - h)) / (2 * h),
-            here,
-            (after - before) / (2 * h),
-            (after - 2 * here + before) / h**2,
+            bend,
+            bend_d1,
+            *differences(lambda q: network.kick_variance(q) / width, q),
             network.kick_skewness(q) / width**2,
         )
     return [_Layer(*row) for row in np.transpose(columns).tolist()]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.finite_width.differences import differences
 from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.field_theory import FieldTheory
 from meanfield.infinite_width.hermite import power
@@ -25,9 +26,6 @@ from meanfield.infinite_width.moments import second_moment, slope_moment, slope_
 __all__ = ["gradient_noise", "gradient_theory"]
 
 Array = NDArray[np.float64]
-
-#: The second derivative of E φ'² is a difference over this share of q.
-_STEP = 1e-3
 
 
 def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, Array]:
@@ -38,9 +36,8 @@ def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, 
         return nothing, nothing
     phi, q, N = network.activation, field.q[:-1], e.width
     orthogonal = e.weights == "orthogonal"
-    weight, offset, h = network.sigma_w_squared, network.sigma_b_squared, _STEP * q
-    square, d1 = slope_moment(phi, q, 2), slope_square_d1(phi, q)
-    d2 = (slope_square_d1(phi, q + h) - slope_square_d1(phi, q - h)) / (2 * h)
+    weight, offset = network.sigma_w_squared, network.sigma_b_squared
+    square, (d1, d2, _) = slope_moment(phi, q, 2), differences(lambda q: slope_square_d1(phi, q), q)
     size, V1 = second_moment(phi, q), network.dV(q)
     through, along = _with_slopes(phi, q)
     # What an orthogonal W keeps from straying, of the way there; layer 0 is Gaussian.

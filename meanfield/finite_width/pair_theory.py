@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.finite_width.differences import differences
 from meanfield.finite_width.experiment import Experiment
 from meanfield.infinite_width.covariance import covariance, covariance_d1, covariance_d2
 from meanfield.infinite_width.hermite import power
@@ -30,9 +31,7 @@ Array = NDArray[np.float64]
 #: Terms of a series in ρ; the rest is put in one more.
 _TERMS = 100
 #: |ρ| within this of 1 is 1.
-_ROUNDING = 1e-12
-#: Derivatives in q are differences over this share of it.
-_STEP = 1e-3
+_RHO_ROUNDING = 1e-12
 
 
 class _Spread(NamedTuple):
@@ -60,7 +59,7 @@ def pair_theory(experiment: Experiment, q: Array, rho: Array) -> tuple[Array, Ar
             means.append(mean)
             variances.append(variance)
         # Inputs that are one stay one, and of their spread only rounding is left.
-        one = 1 - np.abs(rho) <= _ROUNDING
+        one = 1 - np.abs(rho) <= _RHO_ROUNDING
         return np.array(means), np.where(one, 0.0, np.sqrt(np.maximum(variances, 0.0)))
 
 
@@ -106,13 +105,12 @@ def _derivatives(e: Experiment, q: Array, rho: Array) -> list[_Derivatives]:
     """For every layer of a path; NaN where it is undefined."""
     known = np.isfinite(q) & np.isfinite(rho) & (q > 0)
     q, rho = np.where(known, q, 1.0), np.where(known, rho, 0.0)
-    phi, weight, h = e.network.activation, e.network.sigma_w_squared, _STEP * q
+    phi, weight = e.network.activation, e.network.sigma_w_squared
     # At ρ = ±1 the curvature in ρ diverges, and inputs that are one have nothing to tell apart.
     inside = np.where(np.abs(rho) < 1, rho, 0.0)
-    before, here, after = (covariance(phi, rho, at) for at in (q - h, q, q + h))
-    C_q, C_qq = (after - before) / (2 * h), (after - 2 * here + before) / h**2
-    C_r, C_rr = covariance_d1(phi, rho, q), covariance_d2(phi, inside, q)
-    C_rq = (covariance_d1(phi, rho, q + h) - covariance_d1(phi, rho, q - h)) / (2 * h)
+    _, C_q, C_qq = differences(lambda q: covariance(phi, rho, q), q)
+    C_r, C_rq, _ = differences(lambda q: covariance_d1(phi, rho, q), q)
+    C_rr = covariance_d2(phi, inside, q)
     # From variance and correlation to variance and covariance k = ρq.
     slant = rho / q
     c_kk = C_rr / q**2

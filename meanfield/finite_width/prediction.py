@@ -30,7 +30,7 @@ _LARGEST_SHIFT = 0.2
 #: Variance of the noise of a gradient in one layer, relative to its square: beyond it a logarithm is no straight line.
 _LARGEST_NOISE = 0.15
 #: A correlation or a share within this of the end of its range is there.
-_ROUNDING = 1e-12
+_END_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +67,10 @@ def predict(experiment: Experiment) -> Mapping[str, Predicted]:
     }
     small = np.abs(field.q_shift) <= _LARGEST_SHIFT * field.q
     s, room = found["sparsity"], np.fmin(field.sparsity, 1 - field.sparsity)
-    found["sparsity"] = _withheld(s, ~(np.fmax(np.abs(s.mean - s.value), s.sd) > room + _ROUNDING))
+    found["sparsity"] = _withheld(s, ~(np.fmax(np.abs(s.mean - s.value), s.sd) > room + _END_ROUNDING))
     if e.is_dense and e.inputs > 1:
         mean, sd = pair_theory(e, field.q, field.rho)
-        inside = ~(sd > np.maximum(1 - np.abs(field.rho), _ROUNDING))
+        inside = ~(sd > np.maximum(1 - np.abs(field.rho), _END_ROUNDING))
         found["rho"] = _withheld(Predicted(field.rho, mean, sd if e.inputs == 2 else _unknown(e)[1]), inside)
     if e.is_dense and e.backward and small.all() and (gradient_noise(e, field) <= _LARGEST_NOISE).all():
         found["log_gradient"] = Predicted(field.log_gradient, *gradient_theory(e, field))

@@ -36,7 +36,7 @@ RUNAWAY = 1e200
 #: bound is worst-case: what separates the two in truth, the skewness, is about a seventh of it.
 _NORMAL = 0.02
 #: Rounding of a moment relative to its size.
-_ROUNDING = 1e-13
+_MOMENT_ROUNDING = 1e-13
 #: I. G. Shevtsova's constant in the theorem of Berry and Esseen, for equal laws (2011).
 _BERRY_ESSEEN = 0.4748
 
@@ -128,10 +128,10 @@ def normal_step_error(network: MeanField, q: float, width: int) -> float:
     if not mean:
         return 0.0
     second, third = fourth_moment(phi, q) / mean / mean, sixth_moment(phi, q) / mean / mean / mean
-    if not (1 - _ROUNDING <= second <= third < math.inf):
+    if not (1 - _MOMENT_ROUNDING <= second <= third < math.inf):
         return math.inf
     variance = second - 1
-    if variance <= _ROUNDING:
+    if variance <= _MOMENT_ROUNDING:
         return 0.0
     return _BERRY_ESSEEN * (third - 3 * second + 4) / (variance * math.sqrt(variance * width))
 

@@ -20,11 +20,11 @@ __all__ = ["correlation_depth"]
 Array = NDArray[np.float64]
 
 #: R'(1) within this of 1 is 1, the rounding of σ_w² and q*: correlations then settle more slowly than exponentially.
-_ROUNDING = 1e-12
+_SLOPE_ROUNDING = 1e-12
 #: Below any √(1 − ρ*) that such an R'(1) has: 1 − R = R'(1)(1 − ρ) − κ(1 − ρ)^(3/2) gives (R'(1) − 1)/κ.
-_NEAREST = 1e-16
+_LEAST_ROOT = 1e-16
 #: √(1 − ρ*) below which R'(ρ*) is taken from R'(1).
-_NEAR = 1e-5
+_SMALL_ROOT = 1e-5
 
 
 def correlation_depth(phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: ArrayLike) -> tuple[Array, Array]:
@@ -34,7 +34,7 @@ def correlation_depth(phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: 
     """
     weights, q = np.broadcast_arrays(np.asarray(sigma_w_squared, dtype=float), np.asarray(q_star, dtype=float))
     gain = weights * slope_moment(phi, q, 2) if phi.is_continuous else np.full(q.shape, np.inf)
-    rho, slope = np.ones(q.shape), np.where(np.abs(gain - 1) <= _ROUNDING, 1.0, gain)
+    rho, slope = np.ones(q.shape), np.where(np.abs(gain - 1) <= _SLOPE_ROUNDING, 1.0, gain)
     parting = slope > 1
     if parting.any():
         share, variance = (weights / q)[parting], q[parting]
@@ -45,17 +45,17 @@ def correlation_depth(phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: 
             ratio: Array = share * covariance_loss(phi, eps, variance) / eps - 1
             return ratio
 
-        nearest = np.full(share.shape, _NEAREST)
+        nearest = np.full(share.shape, _LEAST_ROOT)
         # A jump far out parts inputs too near for a double to tell apart, and leaves all others to come together.
         told = growth(nearest, share, variance) > 0
         root = nearest.copy()
         root[told] = bracketed(growth, nearest[told], np.ones(told.sum()), share[told], variance[told])
         # Below the rounding of 1 it is 0, as for an odd φ without biases.
         rho[parting] = np.where(root < 1 - ZERO, 1 - root**2, 0.0)
-        away = share * covariance_d1(phi, 1 - np.maximum(root, _NEAR) ** 2, variance)
+        away = share * covariance_d1(phi, 1 - np.maximum(root, _SMALL_ROOT) ** 2, variance)
         excess = (slope - 1)[parting]
         # 1 − R' is half of R'(1) − 1 near ρ* = 1, where ρ* itself has no digits left to tell it.
-        near = (root < _NEAR) & np.isfinite(excess)
+        near = (root < _SMALL_ROOT) & np.isfinite(excess)
         slope[parting] = np.where(near, 1 - 0.5 * np.where(near, excess, 0.0), away)
     with np.errstate(divide="ignore"):
         depth = np.where(slope >= 1, np.inf, -1 / np.log(np.minimum(slope, 1)))

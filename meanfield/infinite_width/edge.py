@@ -36,7 +36,7 @@ __all__ = ["EdgeCurve", "EdgeOfChaos", "edge_curve", "edge_of_chaos", "edges_of_
 Array = NDArray[np.float64]
 
 #: σ_b² within this many q* of zero is zero: the rounding of the difference that it is.
-_ROUNDING = 16 * np.finfo(float).eps
+_BIAS_ROUNDING = 16 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _squared_bias(activation: PiecewiseLinear, q: Array) -> Array:
     """σ_b² = q − E φ²/E φ'² of the edge at q."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         bias = q - np.divide(second_moment(activation, q), slope_moment(activation, q, 2))
-    return np.where(np.abs(bias) <= _ROUNDING * q, 0.0, bias)
+    return np.where(np.abs(bias) <= _BIAS_ROUNDING * q, 0.0, bias)
 
 
 def _squared_bias_d1(activation: PiecewiseLinear, q: Array) -> Array:

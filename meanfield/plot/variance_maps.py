@@ -31,7 +31,7 @@ _POINTS, _BEYOND = 401, 1.6
 #: The inset shows V(q) − q from q*/f to f q*.
 _INSET = 1.6
 #: V(q) − q below this share of q is rounding.
-_ROUNDING = 1e-13
+_GROWTH_ROUNDING = 1e-13
 #: A fixed point on top of others is drawn this much larger than the one before.
 _RING = 0.4
 
@@ -160,7 +160,7 @@ class VarianceMaps(Drawing):
         panel.axhline(0, color=GREY, linewidth=0.8)
         for style, point in zip(styles, self.networks.values(), strict=True):
             growth = point.network.V(x) - x
-            panel.plot(x, np.where(np.abs(growth) < _ROUNDING * x, 0.0, growth), **style)
+            panel.plot(x, np.where(np.abs(growth) < _GROWTH_ROUNDING * x, 0.0, growth), **style)
         panel.set_xlim(x[0], x[-1])
         panel.locator_params(nbins=3)
         small = 7 / 8 * rcParams["xtick.labelsize"]

@@ -23,13 +23,13 @@ Array = NDArray[np.float64]
 #: The quantiles of an ensemble, by what they are called in files.
 LEVELS = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 #: Variances whose fourth powers, and so their spread, are doubles with room to spare.
-_LARGEST = 1e50
+_LARGEST_VARIANCE = 1e50
 #: Excess kurtosis of φ² where a unit is active, about; the mean over N of them has 1/N of it.
 _KURTOSIS_OF_A_UNIT = 10.0
 #: Networks that say anything of a spread.
 _FEWEST = 10
 #: Of a mean or a spread, relative to a variance, and to 1 or the value if that is larger of anything else.
-_ROUNDING = 1e-12
+_AGREEMENT = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +42,9 @@ class Statistics:
         quantiles: at `LEVELS`, shape (levels, depth + 1).
         z: the mean less that of theory, in standard errors sd/√count, sd the larger of theirs and theory's; NaN where
             theory has none, and where all networks agree with it to rounding.
-        z_sd: the same of the spread, by Wilson and Hilferty's cube root, with as many degrees of freedom as the fourth
-            moment leaves: the largest of the networks', that of as many units as are active and, of q and ρ, that of
-            a log-normal. NaN where nothing would tell.
+        z_sd: (sd/theory)² as a normal deviate, by Wilson and Hilferty's cube root; 2·count/(κ − 1) degrees of freedom,
+            κ the largest of three kurtoses: of the networks, of a mean over the active units and, for q and ρ, of a
+            log-normal variable. NaN where there are less than one, or the spread is rounding.
     """
 
     count: NDArray[np.int_]
@@ -121,7 +121,7 @@ def _statistics(values: Array, predicted: Predicted, name: str, active: Array) -
         relative = np.square(np.where(unit > 0, away / unit, 0.0))
         sd = unit * np.sqrt(relative.sum(axis=0) / np.where(count > 1, count - 1, np.nan))
         kurtosis = count * np.square(relative).sum(axis=0) / np.square(relative.sum(axis=0))
-        rounding = _ROUNDING * (np.abs(mean) if name == "q" else np.maximum(np.abs(mean), 1.0))
+        rounding = _AGREEMENT * (np.abs(mean) if name == "q" else np.maximum(np.abs(mean), 1.0))
         # A heavy tail that few networks have met shows in theory's spread, one that theory has not in theirs.
         z = _in_errors(mean - predicted.mean, np.fmax(sd, predicted.sd) / np.sqrt(count), rounding)
         heavy = np.fmax(_log_normal_kurtosis(predicted, name), 3 + _KURTOSIS_OF_A_UNIT / active)
@@ -195,7 +195,7 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
         for moment, seen, theory, z in (("mean", s.mean, p.mean, s.z), ("sd", s.sd, p.sd, s.z_sd)):
             if name == "q" and moment == "mean":
                 # Where there is no theory of this width, or networks overflow and it does not, they part.
-                lost = (p.value <= _LARGEST) & ~(np.isfinite(theory) & np.isfinite(seen))
+                lost = (p.value <= _LARGEST_VARIANCE) & ~(np.isfinite(theory) & np.isfinite(seen))
                 z, theory = np.where(lost, np.inf, z), np.where(lost, p.value, theory)
             made += [
                 (

@@ -28,7 +28,7 @@ __all__ = ["chain_bytes", "chains"]
 Array = NDArray[np.float64]
 
 #: Of a squared length, relative to its size.
-_ROUNDING = 1e-14
+_LENGTH_ROUNDING = 1e-14
 
 
 def chain_bytes(experiment: Experiment) -> int:
@@ -110,7 +110,7 @@ def _cholesky(matrices: Array) -> Array:
         left = root[..., :j]
         column = matrices[..., j] - (left @ left[..., j, :, None])[..., 0]
         # What is left of an input that the ones before span is rounding.
-        pivot = np.sqrt(np.where(column[..., j] > _ROUNDING * matrices[..., j, j], column[..., j], 0.0))
+        pivot = np.sqrt(np.where(column[..., j] > _LENGTH_ROUNDING * matrices[..., j, j], column[..., j], 0.0))
         scaled = np.where(pivot[..., None] > 0, column / pivot[..., None], 0.0)
         root[..., j:, j] = scaled[..., j:]
     return root
