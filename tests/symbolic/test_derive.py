@@ -23,7 +23,7 @@ from meanfield.activations.catalogue import ACTIVATIONS
 from meanfield.errors import ActivationError, DerivationError, DomainError, NoEdgeOfChaos
 from meanfield.quantities import FORMULAS
 from meanfield.symbolic import Phi, Phi2, derive, phi
-from meanfield.symbolic.derivation import SYMBOLS
+from meanfield.symbolic.formula import SYMBOLS
 
 q, q_star, sigma_w, sigma_b, rho = SYMBOLS.values()
 tau, m = sympy.symbols("tau m", positive=True)
@@ -241,19 +241,14 @@ def test_erf_notation_says_the_same_in_elementary_functions() -> None:
     assert derive("soft-threshold", "sparsity", notation="erf")["sparsity"] == sympy.erf(tau / sqrt(2 * q))
 
 
-def wrong(*_: object) -> object:
-    from meanfield.symbolic.combination import ONE, Combination
-
-    return lambda self: Combination({ONE: self.field(1) / 7})
-
-
 @pytest.mark.parametrize(
     ("method", "quantity"), [("sparsity", "sparsity"), ("slope_square", "chi1"), ("kink_squares", "kappa")]
 )
 def test_a_wrong_formula_is_withheld(monkeypatch, method: str, quantity: str) -> None:
+    from meanfield.symbolic.combination import ONE, Combination
     from meanfield.symbolic.one_variable import OneVariable
 
-    monkeypatch.setattr(OneVariable, method, wrong())
+    monkeypatch.setattr(OneVariable, method, property(lambda self: Combination({ONE: self.field(1) / 7})))
     with pytest.raises(DerivationError, match=f"formula of {quantity} gives .* where the numbers say"):
         derive("shifted-relu(tau)", quantity)
 

@@ -25,11 +25,12 @@ from meanfield.infinite_width import moments
 from meanfield.infinite_width.edge import slope_on_edge
 from meanfield.symbolic import code, derive
 from meanfield.symbolic.bivariate import Phi2, density
-from meanfield.symbolic.latex import displays, document
+from meanfield.symbolic.document import document
 from meanfield.symbolic.names import latex_name, mathematica_names, text_name
 from meanfield.symbolic.record import record
 from meanfield.symbolic.stability import stability_sentence
-from meanfield.symbolic.writing import equations, lines, write
+from meanfield.symbolic.terminal import equations
+from meanfield.symbolic.writing import lines, write
 
 NAMES = [entry.signature for entry in ACTIVATIONS]
 #: Activations whose formulas are long, of several kinds.
@@ -130,7 +131,7 @@ def check_with_mathtext(d: mf.symbolic.Derivation) -> None:
     from matplotlib.mathtext import MathTextParser
 
     parser = MathTextParser("path")
-    for latex in displays(d).values():
+    for latex in d.displays().values():
         rows = re.sub(r"\\(begin|end)\{aligned\}", "", latex).split(r"\\" + "\n")
         for row in rows:
             # mathtext knows no alignment, no \Bigl and \Bigr, and no \Big before a stroke.
@@ -161,7 +162,7 @@ def test_text_and_latex_say_what_was_derived_on_lines_that_fit(key: str, notatio
             text = latex_as_text(latex)
             assert read_back(text, {**names, "V": known.get("V")}) == pytest.approx(value, rel=1e-11, abs=1e-12), latex
     for width in (98, 78):
-        assert max(len(line) for formula in equations(d, width) for line in formula) <= width
+        assert max(len(line) for formula in equations(d.formulas.values(), width) for line in formula) <= width
 
 
 def scaled(formula: object) -> list[tuple[sympy.Symbol, sympy.Expr]]:
@@ -181,12 +182,12 @@ def test_text_of_any_activation_says_what_was_derived(phi: mf.PiecewiseLinear, w
 
 def test_a_formula_reads_as_on_paper() -> None:
     d = derive("shifted-relu(tau)", ["V", "dV_eoc", "d2V_eoc"])
-    assert [" ".join(lines) for lines in equations(d, 200)] == [
+    assert [" ".join(lines) for lines in equations(d.formulas.values(), 200)] == [
         "V(q) = σ_w²·((q + τ²)·Φ(−τ/√q) − τ·√q·ϕ(τ/√q)) + σ_b²",
         "V'(q*) = 1",
         "V''(q*) = σ_w²·τ·ϕ(τ/√q*)/(2·q*^(3/2))   with σ_w² = 1/Φ(−τ/√q*)",
     ]
-    assert displays(derive("leaky-relu(a)", "dR"))["dR"].splitlines()[1:3] == [
+    assert derive("leaky-relu(a)", "dR").displays()["dR"].splitlines()[1:3] == [
         r"  R'(\rho) ={}& \frac{\sigma_w^{2} q}{V(q)} \left(\frac{(1 + a)^{2}}{4} + "
         r"\frac{(1 - a)^{2} \arcsin(\rho)}{2 \pi}\right) \\",
         r"  V(q) ={}& \frac{\sigma_w^{2} q (1 + a^{2})}{2} + \sigma_b^{2}",
@@ -239,7 +240,7 @@ def test_generated_python_is_the_core_to_1e_12(spec: str, notation: str) -> None
     d = derive(spec, "all", notation=notation)
     parameters = {name: VALUES[name] for name in d.activation.parameters.symbols}
     phi = mf.activation(d.activation.formula, **parameters)
-    generated = module(code.python(d))
+    generated = module(code.python(d.activation, d.formulas.values()))
     for name, formula in d.formulas.items():
         found = generated[name](*(points[a] for a in formula.quantity.arguments), **parameters)
         assert np.shape(found) == (40,)
@@ -259,7 +260,7 @@ def test_generated_R_reaches_the_ends(spec: str) -> None:
     d = derive(spec, "R")
     parameters = {name: VALUES[name] for name in d.activation.parameters.symbols}
     network = mf.MeanField(mf.activation(d.activation.formula, **parameters), 1.1, 0.4)
-    R = module(code.python(d))["R"]
+    R = module(code.python(d.activation, d.formulas.values()))["R"]
     for rho in (-1.0, 1.0):
         assert R(rho, 1.3, 1.1, 0.4, **parameters) == pytest.approx(network.R(rho, 1.3), abs=1e-14)
     ends = R(np.array([-1, 1]), 1.3, 1.1, 0.4, **parameters)
@@ -267,7 +268,10 @@ def test_generated_R_reaches_the_ends(spec: str) -> None:
 
 
 def test_generated_python_needs_numpy_and_scipy_alone() -> None:
-    text = code.python(derive("clipped-soft-threshold(tau, m)", "all"))
+    text = code.python(
+        derivation("clipped-soft-threshold(tau, m)").activation,
+        derivation("clipped-soft-threshold(tau, m)").formulas.values(),
+    )
     assert set(re.findall(r"^(?:import|from) (\S+)", text, re.M)) == {"numpy", "scipy.special"}
     assert max(map(len, text.splitlines())) <= 120
 
@@ -278,13 +282,15 @@ def test_any_name_will_do_for_a_parameter(name: str) -> None:
     reference = derive("clip(x - tau, 0, 2)", ["V", "dR"])
     for quantity in d:
         assert expected(d, quantity, {**VALUES, name: 0.7}) == pytest.approx(expected(reference, quantity, VALUES))
-    assert module(code.python(d))["V"](1.3, 1.1, 0.4, 0.7) == pytest.approx(expected(d, "V", {**VALUES, name: 0.7}))
+    assert module(code.python(d.activation, d.formulas.values()))["V"](1.3, 1.1, 0.4, 0.7) == pytest.approx(
+        expected(d, "V", {**VALUES, name: 0.7})
+    )
 
 
 @pytest.mark.parametrize("key", ["clipped-relu(tau, m)", "leaky-relu(slope)", "two lines"])
 def test_sympy_output_builds_the_same_expressions(key: str) -> None:
     d = derivation(key)
-    built = module(code.sympy(d))
+    built = module(code.sympy(d.formulas.values()))
     for name in d:
         assert expected(d, name, VALUES) == pytest.approx(expected(built, name, VALUES), rel=1e-12)
 
@@ -301,7 +307,7 @@ def test_lambdify_makes_numpy_functions(spec: str) -> None:
 def test_mathematica_output_parses_and_says_the_same() -> None:
     from sympy.parsing.mathematica import parse_mathematica
 
-    text = code.mathematica(derive("soft-threshold(tau)", ["V"]))
+    text = code.mathematica(derive("soft-threshold(tau)", "V").formulas.values())
     head, body = text.strip().split(" := ")
     assert head == "V[q_, sigmaw_, sigmab_, tau_]"
     normal, argument = sympy.Function("normal"), r"\[NormalDistribution\[\], ([^\]]*)\]"
@@ -337,7 +343,7 @@ def test_names_are_written_as_symbols(name: str, text: str, latex: str) -> None:
 
 
 def latex_of(key: str, notation: str) -> str:
-    return "\n".join(f"\\[\n{latex}\n\\]" for latex in displays(derivation(key, notation)).values())
+    return "\n".join(f"\\[\n{latex}\n\\]" for latex in derivation(key, notation).displays().values())
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX engine here; mathtext reads the formulas below")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, asin, default_sort_key, erf, erfc, exp, oo
 
-from meanfield.symbolic.derivation import SYMBOLS
+from meanfield.symbolic.formula import SYMBOLS
 from meanfield.symbolic.functions import Phi, Phi2, phi
 
 __all__ = ["factor_key", "fraction", "is_root", "signed", "terms"]
