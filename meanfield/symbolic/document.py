@@ -104,9 +104,8 @@ def _definition(activation: SymbolicActivation) -> str:
     knots = [write(expression(t)).latex for t in pieces.knots]
     if not knots:
         return f"\\phi(x) = {values[0]}"
-    conditions = [f"x < {knots[0]}"]
-    conditions += [f"{left} \\le x < {right}" for left, right in pairwise(knots)]
-    conditions.append(f"{knots[-1]} \\le x")
+    between = [f"{left} \\le x < {right}" for left, right in pairwise(knots)]
+    conditions = [f"x < {knots[0]}", *between, f"{knots[-1]} \\le x"]
     rows = " \\\\\n".join(f"  {value} & {condition}" for value, condition in zip(values, conditions, strict=True))
     return f"\\phi(x) = \\begin{{cases}}\n{rows}\n\\end{{cases}}"
 

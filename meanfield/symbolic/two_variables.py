@@ -101,10 +101,6 @@ class TwoVariables:
                 result += self._joint(j.signed, k.signed, 1).scaled(weight / (w * self.p**2))
         return self._reduced(result)
 
-    def same(self, first: Combination, second: Combination) -> bool:
-        """Whether two combinations are the same function of ρ."""
-        return not self._reduced(first - second)
-
     def expression(self, combination: Combination) -> Expr:
         """A combination as a formula in ρ, the hᵢ and the parameters."""
         terms = {
@@ -242,7 +238,7 @@ class TwoVariables:
         return self._of("joint", low, high, sign)
 
     def _reduced(self, combination: Combination) -> Combination:
-        """The same, each coefficient as A + B√(1 − ρ²) with A and B rational in ρ."""
+        """The same, each coefficient as A + B√(1 − ρ²) with A and B rational in ρ: equal functions become equal."""
         return Combination({atom: self._rationalised(c) for atom, c in combination.terms.items()})
 
     def _rationalised(self, c: Element) -> Element:

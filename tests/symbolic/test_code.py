@@ -85,7 +85,7 @@ def test_generated_R_reaches_the_ends(spec: str) -> None:
     d = derived(spec)
     parameters = parameters_of(d)
     network = mf.MeanField(mf.activation(d.activation.formula, **parameters), 1.1, 0.4)
-    R = run(python(d))["R"]
+    R = run(code.python(d.activation, [d.formulas["R"]]))["R"]
     for rho in (-1.0, 1.0, np.array([-1, 1])):
         np.testing.assert_allclose(R(rho, 1.3, 1.1, 0.4, **parameters), network.R(rho, 1.3), rtol=0, atol=1e-14)
 

@@ -199,11 +199,10 @@ def test_any_activation_has_every_formula_that_its_jumps_allow(phi: mf.Piecewise
 
 
 def test_erf_notation_says_the_same_in_elementary_functions() -> None:
-    for spec in ("relu", "clipped-soft-threshold(tau, m)", "hard-threshold(tau)", "hard-sigmoid"):
-        normal, error = derived(spec), derived(spec, "erf")
-        assert not any(expression.atoms(Phi, phi) for expression in error.values())
-        for name in ("V", "d2V", "mean", "sparsity"):
-            assert abs(at(normal[name]) - at(error[name])) < 1e-24
+    for spec in NAMES:
+        for name, expression in derive(spec, ["V", "d2V", "mean", "sparsity"], notation="erf").items():
+            assert not expression.atoms(Phi, phi)
+            assert abs(at(expression) - at(derived(spec)[name])) < 1e-24
     assert derive("soft-threshold", "sparsity", notation="erf")["sparsity"] == sympy.erf(tau / sqrt(2 * q))
 
 
