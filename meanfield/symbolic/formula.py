@@ -64,4 +64,4 @@ def in_order(formulas: Iterable[Formula]) -> Iterator[tuple[Formula, dict[Expr, 
     said: set[Expr] = set()
     for formula in formulas:
         yield formula, {name: value for name, value in formula.where.items() if name not in said}
-        said |= {*formula.where, *(e for name, e in _DEFINES.items() if name == formula.quantity.name)}
+        said |= {*formula.where, _DEFINES.get(formula.quantity.name)}

@@ -32,7 +32,7 @@ Polynomial = Any
 _SIDES = re.compile(r"(<=|>=|<|>)")
 
 #: Values of parameters are drawn within a factor 2 to this power of 1, further where too few satisfy the assumptions.
-_RANGES = (2.0, 4.0, 8.0)
+_RANGES = (2.0, 8.0)
 
 #: Draws from each range, where there are assumptions to satisfy.
 _DRAWS = 50_000
