@@ -116,19 +116,7 @@ class OneVariable:
 
     def derivative(self, combination: Combination) -> Combination:
         """d/dq."""
-        s = self.root
-
-        def rule(atom: Atom, c: Element) -> Combination:
-            terms = {atom: c.diff(s) / (2 * s)}
-            if atom.kind == "tail":
-                (t,) = atom.arguments
-                terms[self._density(t)] = c * self.element(t) / (2 * s**3)
-            elif atom.kind == "density":
-                t = self.element(atom.arguments[0])
-                terms[atom] += c * t * t / (2 * s**4)
-            return Combination(terms)
-
-        return combination.mapped(rule)
+        return total(self._derivative(atom, c) for atom, c in combination.terms.items())
 
     def sign(self, combination: Combination) -> int | None:
         """The sign of a sum at every q, where that can be told: its functions are positive, and Φ(−t/√q) < 1/2."""
@@ -174,6 +162,17 @@ class OneVariable:
     def _values(self, q: Symbol) -> list[Expr]:
         """What the generators of the field stand for."""
         return [*self.parameters.symbols.values(), sqrt(q)]
+
+    def _derivative(self, atom: Atom, c: Element) -> Combination:
+        s = self.root
+        terms = {atom: c.diff(s) / (2 * s)}
+        if atom.kind == "tail":
+            (t,) = atom.arguments
+            terms[self._density(t)] = c * self.element(t) / (2 * s**3)
+        elif atom.kind == "density":
+            t = self.element(atom.arguments[0])
+            terms[atom] += c * t * t / (2 * s**4)
+        return Combination(terms)
 
     def _moment(self, n: int) -> Combination:
         """E xⁿ = (n − 1)!! qⁿᐟ²."""

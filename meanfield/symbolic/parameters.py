@@ -251,7 +251,7 @@ class Parameters:
         return all(c > 0 and self._is_square(powers) for powers, c in polynomial.terms())
 
     def _is_positive(self, polynomial: Polynomial) -> bool:
-        return self._is_evident(polynomial) or (bool(self._known) and self._is_certified(polynomial))
+        return self._is_evident(polynomial) or self._is_certified(polynomial)
 
     def _is_certified(self, polynomial: Polynomial) -> bool:
         """Whether non-negative multiples of assumptions, taken away, leave nothing negative of it."""
@@ -261,7 +261,7 @@ class Parameters:
             rest = polynomial * common
             for number, multiplier in zip(known, multipliers, strict=True):
                 rest = rest - number * int(multiplier * common)
-            if not rest or self._is_evident(rest):
+            if self._is_evident(rest):
                 return True
         return False
 

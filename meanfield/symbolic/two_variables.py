@@ -86,7 +86,7 @@ class TwoVariables:
 
     def derivative(self, combination: Combination) -> Combination:
         """d/dρ."""
-        return self._reduced(combination.mapped(self._derivative))
+        return self._reduced(total(self._derivative(atom, c) for atom, c in combination.terms.items()))
 
     def price(self) -> Combination:
         """C'' from Price's theorem: the kinks' densities, and the derivative of what the jumps add to C'."""
