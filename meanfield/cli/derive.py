@@ -118,28 +118,29 @@ def _require_unicode() -> None:
 
 
 def _text(derivation: Derivation, format: FormulaFormat, standalone: bool) -> str:
-    if format is FormulaFormat.latex:
-        from meanfield.symbolic.latex import displays, document
+    if format is FormulaFormat.latex and standalone:
+        from meanfield.symbolic.document import document
 
-        return document(derivation) if standalone else "\n\n".join(displays(derivation).values()) + "\n"
+        return document(derivation)
+    if format is FormulaFormat.latex:
+        return "\n\n".join(derivation.displays().values()) + "\n"
     if format is FormulaFormat.json:
         from meanfield.symbolic.record import record
 
         return as_json(record(derivation))
     from meanfield.symbolic import code
 
-    return {
-        FormulaFormat.python: code.python,
-        FormulaFormat.sympy: code.sympy,
-        FormulaFormat.mathematica: code.mathematica,
-    }[format](derivation)
+    formulas = derivation.formulas.values()
+    if format is FormulaFormat.python:
+        return code.python(derivation.activation, formulas)
+    return code.sympy(formulas) if format is FormulaFormat.sympy else code.mathematica(formulas)
 
 
 def _show(derivation: Derivation, output: Path | None) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from meanfield.symbolic.writing import conditions, equations, legend
+    from meanfield.symbolic.terminal import conditions, equations, legend
 
     width = FILE_WIDTH if output else Console().width
     subject = derivation.activation
@@ -148,10 +149,11 @@ def _show(derivation: Derivation, output: Path | None) -> None:
         rows.append(Text(f"  φ(x) = {subject.formula}"))
     if told := conditions(subject.parameters):
         rows.append(Text(f"  {told}", "dim"))
-    for lines in equations(derivation, width - 2):
+    formulas = derivation.formulas.values()
+    for lines in equations(formulas, width - 2):
         rows += [Text(""), *(Text(f"  {line}") for line in lines)]
-    notes = [legend(derivation.formulas.values())]
-    if any(formula.quantity.on_edge for formula in derivation.formulas.values()):
+    notes = [legend(formulas)]
+    if any(formula.quantity.on_edge for formula in formulas):
         notes.append("The edge of chaos exists where σ_b² ≥ 0.")
     if derivation.missing:
         reasons = "; ".join(dict.fromkeys(derivation.missing.values()))

@@ -9,7 +9,7 @@ eighty digits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -25,6 +25,7 @@ from meanfield.errors import ActivationError, DerivationError
 from meanfield.infinite_width import moments
 from meanfield.infinite_width.edge import slope_on_edge
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.symbolic.formula import Formula
 from meanfield.symbolic.functions import bivariate_cdf
 from meanfield.symbolic.reading import SymbolicActivation
 
@@ -47,22 +48,16 @@ _DIGITS = 80
 
 @dataclass(frozen=True)
 class _Point:
-    """A network, a variance and a correlation; `values` are all of them by name, exact."""
+    """A network, a variance and a correlation; `values` are all of them and the parameters by name, exact."""
 
-    phi: PiecewiseLinear
+    network: MeanField
+    q: float
+    rho: float
     values: dict[str, Fraction]
 
-    @cached_property
-    def network(self) -> MeanField:
-        return MeanField(self.phi, float(self.values["sigma_w"]), float(self.values["sigma_b"]))
-
-    @cached_property
-    def q(self) -> float:
-        return float(self.values["q"])
-
-    @cached_property
-    def rho(self) -> float:
-        return float(self.values["rho"])
+    @property
+    def phi(self) -> PiecewiseLinear:
+        return self.network.activation
 
     @cached_property
     def square(self) -> float:
@@ -78,6 +73,11 @@ class _Point:
     def edge(self) -> float:
         """σ_w² on the edge of chaos."""
         return 1 / float(moments.slope_moment(self.phi, self.q, 2))
+
+    def at(self, on_edge: bool) -> dict[str, Fraction]:
+        """The value of every symbol; on the edge of chaos σ_w is not free, and as good as the core's square of it."""
+        values = {**self.values, "q_star": self.values["q"]}
+        return {**values, "sigma_w": Fraction(math.sqrt(self.edge))} if on_edge else values
 
 
 #: The value that the core gives, and the size of which the error may be a 1e-10: (value, at least).
@@ -100,32 +100,39 @@ _CORE: dict[str, Callable[[_Point], tuple[object, float]]] = {
 }
 
 
-def check(activation: SymbolicActivation, formulas: Sequence[tuple[str, Expr]]) -> None:
-    """Compare formulas, given as (name of the quantity, expression), with the numeric core.
+def check(activation: SymbolicActivation, formulas: Collection[Formula]) -> None:
+    """Compare formulas, and what σ_w² on the edge of chaos is in them, with the numeric core.
 
     Raises:
         DerivationError: one of them differs.
     """
     points = _points(activation)
-    for name, expression in formulas:
-        core = [_CORE[name](point) for point in points]
-        expected = np.array([float(value) for value, _ in core])  # type: ignore[arg-type]
-        sizes = np.maximum(np.abs(expected), [least for _, least in core])
-        allowed = np.array([_tolerance(point) for point in points]) * sizes
-        values = [_values(point, name) for point in points]
-        found = _in_doubles(expression, values)
-        doubtful = np.flatnonzero(~_close(found, expected, allowed))
-        if not doubtful.size:
-            continue
-        exact = np.array(_in_digits(expression, [values[i] for i in doubtful]))
-        wrong = np.flatnonzero(~_close(exact, expected[doubtful], allowed[doubtful]))
-        if wrong.size:
-            first = doubtful[wrong[0]]
-            raise DerivationError(
-                f"{activation.label}: the formula of {name} gives {exact[wrong[0]]:.12g} where the numbers say "
-                f"{expected[first]:.12g}, at {_told(points[first].values)}; this is a fault in meanfield, please "
-                "report it"
-            )
+    for formula in formulas:
+        _compare(activation.label, formula.quantity.name, formula.expression, points, formula.edge is not None)
+    for edge in {formula.edge for formula in formulas} - {None}:
+        _compare(activation.label, "sigma_w2", edge, points)
+
+
+def _compare(label: str, name: str, expression: Expr, points: Sequence[_Point], on_edge: bool = False) -> None:
+    """Compare the formula of a quantity with the core at points, moved onto the edge of chaos if so wanted."""
+    core = [_CORE[name](point) for point in points]
+    expected = np.array([float(value) for value, _ in core])  # type: ignore[arg-type]
+    sizes = np.maximum(np.abs(expected), [least for _, least in core])
+    allowed = np.array([_tolerance(point) for point in points]) * sizes
+    values = [point.at(on_edge) for point in points]
+    found = _in_doubles(expression, values)
+    doubtful = np.flatnonzero(~_close(found, expected, allowed))
+    if not doubtful.size:
+        return
+    exact = np.array(_in_digits(expression, [values[i] for i in doubtful]))
+    wrong = np.flatnonzero(~_close(exact, expected[doubtful], allowed[doubtful]))
+    if wrong.size:
+        first = doubtful[wrong[0]]
+        told = ", ".join(f"{name} = {float(value):.6g}" for name, value in points[first].values.items())
+        raise DerivationError(
+            f"{label}: the formula of {name} gives {exact[wrong[0]]:.12g} where the numbers say "
+            f"{expected[first]:.12g}, at {told}; this is a fault in meanfield, please report it"
+        )
 
 
 def _tolerance(point: _Point) -> float:
@@ -155,22 +162,12 @@ def _points(activation: SymbolicActivation) -> list[_Point]:
         sizes = [abs(t) for t in phi.knots if t] or [1.0]
         # √q between a third of a knot and three times it.
         q = float(random.choice(sizes)) ** 2 * 10 ** random.uniform(-1, 1)
-        numbers = {
-            "q": q,
-            "sigma_w": random.uniform(0.5, 2),
-            "sigma_b": random.uniform(0, 2) * math.sqrt(float(moments.second_moment(phi, q))),
-            "rho": random.uniform(-0.98, 0.98),
-        }
-        points.append(_Point(phi, {**parameters, **{name: Fraction(value) for name, value in numbers.items()}}))
+        weights = random.uniform(0.5, 2), random.uniform(0, 2) * math.sqrt(float(moments.second_moment(phi, q)))
+        rho = random.uniform(-0.98, 0.98)
+        numbers = {"q": q, "sigma_w": weights[0], "sigma_b": weights[1], "rho": rho}
+        values = {**parameters, **{name: Fraction(value) for name, value in numbers.items()}}
+        points.append(_Point(MeanField(phi, *weights), q, rho, values))
     return points
-
-
-def _values(point: _Point, name: str) -> dict[str, Fraction]:
-    values = {**point.values, "q_star": point.values["q"]}
-    if name.endswith("_eoc"):
-        # On the edge of chaos σ_w is not free. Its square's digits suffice, for it comes from the core.
-        values["sigma_w"] = Fraction(math.sqrt(point.edge))
-    return values
 
 
 def _in_doubles(expression: Expr, values: list[dict[str, Fraction]]) -> Array:
@@ -201,7 +198,3 @@ def _function(expression: Expr, modules: list[object]) -> tuple[list[str], Calla
 
 #: What stands for the functions of formulas in more digits than a double has.
 _IN_DIGITS = {"Phi": mp.ncdf, "phi": mp.npdf, "Phi2": bivariate_cdf}
-
-
-def _told(values: dict[str, Fraction]) -> str:
-    return ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())

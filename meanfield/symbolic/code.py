@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sympy import Expr, Pow, Symbol, sqrt, srepr
 from sympy.core.function import AppliedUndef
@@ -14,10 +14,11 @@ from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.precedence import PRECEDENCE
 
 from meanfield.symbolic import bivariate
-from meanfield.symbolic.derivation import SYMBOLS, Derivation, Formula
+from meanfield.symbolic.formula import SYMBOLS, Formula
 from meanfield.symbolic.names import mathematica_names
+from meanfield.symbolic.reading import SymbolicActivation
 
-__all__ = ["mathematica", "python", "sympy"]
+__all__ = ["mathematica", "mathematica_definition", "python", "sympy"]
 
 
 class _PythonPrinter(NumPyPrinter):  # type: ignore[misc]
@@ -49,16 +50,16 @@ normal probabilities, these lose digits where the active region is rare, or narr
 '''
 
 
-def python(derivation: Derivation) -> str:
+def python(activation: SymbolicActivation, formulas: Iterable[Formula]) -> str:
     """A module with one function a formula, of numpy arrays; it needs numpy and scipy alone."""
-    functions = [_function(derivation, formula) for formula in derivation.formulas.values()]
+    functions = [_function(formula) for formula in formulas]
     text = "\n".join(functions)
     helpers = [inspect.getsource(f) for f in (bivariate.density, bivariate.Phi2) if _uses(text, f.__name__)]
     special = [name for name in ("erf", "erfc", "ndtr", "owens_t") if _uses("".join([*helpers, text]), name)]
-    conditions = _conditions(derivation)
+    conditions = [*(f"{name} > 0" for name in activation.parameters.positive), *activation.parameters.assumptions]
     head = _HEAD.format(
-        label=_in_docstring(derivation.activation.label),
-        formula=_in_docstring(derivation.activation.formula),
+        label=_in_docstring(activation.label),
+        formula=_in_docstring(activation.formula),
         conditions=f", {', '.join(conditions)}" if conditions else "",
     )
     imports = "import numpy as np\n" + (f"from scipy.special import {', '.join(special)}\n" if special else "")
@@ -69,29 +70,23 @@ def _in_docstring(text: str) -> str:
     return text.replace("\\", "/").replace('"', "'")
 
 
-def _conditions(derivation: Derivation) -> list[str]:
-    parameters = derivation.activation.parameters
-    return [*(f"{name} > 0" for name in parameters.positive), *parameters.assumptions]
-
-
 def _uses(code: str, name: str) -> bool:
     return bool(re.search(rf"\b{name}\(", code))
 
 
-def _function(derivation: Derivation, formula: Formula) -> str:
+def _function(formula: Formula) -> str:
     quantity = formula.quantity
-    arguments = [*quantity.arguments, *derivation.activation.parameters.symbols]
     meaning = quantity.meaning[0].upper() + quantity.meaning[1:]
     printer = _PythonPrinter()
     statements = [f"{_local(name)} = {printer.doprint(value)}" for name, value in _definitions(formula)]
     result = printer.doprint(formula.short.replace(lambda e: isinstance(e, AppliedUndef), _local))
     if not {symbol.name for symbol in formula.expression.free_symbols} & {"q", "q_star", "rho"}:
         # In the shape of the arguments, though the value does not depend on them.
-        result = f"{result} + 0*{quantity.arguments[0]}"
+        result = f"{result} + 0*{formula.arguments[0]}"
     body = [*statements, f"return {result}"]
     indent = "    "
-    lines = [f"def {quantity.name}({', '.join(arguments)}):", f'    """{quantity.called.symbol}: {meaning}."""']
-    if "rho" in arguments:
+    lines = [f"def {quantity.name}({', '.join(formula.arguments)}):", f'    """{quantity.called.symbol}: {meaning}."""']
+    if "rho" in formula.arguments:
         # At ρ = ±1 arrays divide by 0 as they should, plain floats would raise.
         lines += ["    rho = np.asarray(rho, float)", '    with np.errstate(divide="ignore", invalid="ignore"):']
         indent = "        "
@@ -139,26 +134,25 @@ class _MathematicaPrinter(MCodePrinter):  # type: ignore[misc]
         return f"CDF[BinormalDistribution[{rho}], {{{h}, {k}}}]"
 
 
-def mathematica(derivation: Derivation) -> str:
+def mathematica(formulas: Iterable[Formula]) -> str:
     """One definition a formula, name[arguments] := formula."""
-    return "".join(f"{mathematica_definition(derivation, f)}\n" for f in derivation.formulas.values())
+    return "".join(f"{mathematica_definition(formula)}\n" for formula in formulas)
 
 
-def mathematica_definition(derivation: Derivation, formula: Formula) -> str:
+def mathematica_definition(formula: Formula) -> str:
     """name[arguments] := formula."""
     local = [(_local(name), value) for name, value in _definitions(formula)]
-    arguments = [*formula.quantity.arguments, *derivation.activation.parameters.symbols]
-    names = mathematica_names([*SYMBOLS, *(symbol.name for symbol, _ in local), *arguments])
+    names = mathematica_names([*SYMBOLS, *(symbol.name for symbol, _ in local), *formula.arguments])
     printer = _MathematicaPrinter(names)
     body = printer.doprint(formula.short.replace(lambda e: isinstance(e, AppliedUndef), _local))
     if local:
         given = ", ".join(f"{names[symbol.name]} = {printer.doprint(value)}" for symbol, value in local)
         body = f"With[{{{given}}}, {body}]"
     head = formula.quantity.name.replace("_", "")
-    return f"{head}[{', '.join(f'{names[name]}_' for name in arguments)}] := {body}"
+    return f"{head}[{', '.join(f'{names[name]}_' for name in formula.arguments)}] := {body}"
 
 
-def sympy(derivation: Derivation) -> str:
+def sympy(formulas: Iterable[Formula]) -> str:
     """A module that builds every expression anew, from `srepr`."""
     head = "from sympy import *\n\nfrom meanfield.symbolic import Phi, Phi2, phi\n"
-    return "\n".join([head, *(f"{name} = {srepr(expression)}" for name, expression in derivation.items()), ""])
+    return "\n".join([head, *(f"{formula.quantity.name} = {srepr(formula.expression)}" for formula in formulas), ""])

@@ -7,7 +7,7 @@ coefficients, so that collecting equal atoms *is* the simplification, exact and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from math import lcm
@@ -55,10 +55,6 @@ class Combination:
     def scaled(self, factor: Element) -> Combination:
         """The sum times a coefficient."""
         return Combination({atom: c * factor for atom, c in self.terms.items()})
-
-    def mapped(self, rule: Callable[[Atom, Element], Combination]) -> Combination:
-        """The sum of what the rule makes of each atom and its coefficient."""
-        return total(rule(atom, c) for atom, c in self.terms.items())
 
 
 def total(combinations: Iterable[Combination]) -> Combination:

@@ -3,67 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from sympy import Expr, Function, Mul, Rational, Symbol, erf, erfc, exp, oo, pi, sqrt
+from sympy import Expr, Mul, Rational, Symbol, erf, erfc, exp, oo, pi, sqrt
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DerivationError, DomainError, NoEdgeOfChaos, NoFormula
 from meanfield.quantities import FORMULAS, FormulaQuantity
+from meanfield.symbolic.check import check
 from meanfield.symbolic.combination import ONE, Combination
+from meanfield.symbolic.formula import SYMBOLS, VARIANCE_MAP, Formula, in_order
 from meanfield.symbolic.functions import Phi, phi
+from meanfield.symbolic.latex import display
 from meanfield.symbolic.one_variable import OneVariable
 from meanfield.symbolic.reading import SymbolicActivation, read_symbolic
+from meanfield.symbolic.stability import obstacle
 from meanfield.symbolic.two_variables import TwoVariables
 
-__all__ = ["NOTATIONS", "SYMBOLS", "Derivation", "Formula", "derivation_of", "derive"]
+__all__ = ["NOTATIONS", "Derivation", "derivation_of", "derive"]
 
 #: Φ and ϕ, or erf and exp.
 NOTATIONS = ("Phi", "erf")
 
-#: The symbols that every formula may hold besides the activation's parameters, by name.
-SYMBOLS: dict[str, Symbol] = {
-    "q": Symbol("q", positive=True),
-    "q_star": Symbol("q_star", positive=True),
-    "sigma_w": Symbol("sigma_w", positive=True),
-    "sigma_b": Symbol("sigma_b", nonnegative=True),
-    "rho": Symbol("rho", real=True),
-}
-
 _q, _q_star, _sigma_w, _sigma_b, _rho = SYMBOLS.values()
-_V = Function("V")(_q)
 
 #: A correlation map has a term for each pair of knots; with more of them nobody reads it.
 _MOST_KNOTS = 16
-
-
-@dataclass(frozen=True)
-class Formula:
-    """A quantity and its formula.
-
-    Attributes:
-        quantity: what it is.
-        short: the formula as printed, in terms of `definitions`.
-        definitions: what stands in it for what, V(q) and h = τ/√q; none refers to another.
-        edge: on the edge of chaos, σ_w² as a function of q*, where σ_w occurs.
-    """
-
-    quantity: FormulaQuantity
-    short: Expr
-    definitions: Mapping[Expr, Expr]
-    edge: Expr | None = None
-
-    @property
-    def where(self) -> dict[Expr, Expr]:
-        """What is printed below the formula: its definitions, and σ_w² on the edge of chaos."""
-        return {**self.definitions, **({} if self.edge is None else {_sigma_w**2: self.edge})}
-
-    @cached_property
-    def expression(self) -> Expr:
-        """The formula with its definitions put in."""
-        return self.short.xreplace(dict(self.definitions))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,17 +69,12 @@ class Derivation(Mapping[str, Expr]):
     def __len__(self) -> int:
         return len(self.formulas)
 
-    def in_order(self) -> Iterator[tuple[str, Formula, set[Expr]]]:
-        """Name and formula, with what an earlier one has said already of what would stand below it."""
-        known: set[Expr] = set()
-        for name, formula in self.formulas.items():
-            yield name, formula, set(known)
-            known |= {*formula.where, *{"V": [_V], "sigma_w2": [_sigma_w**2]}.get(name, [])}
+    def displays(self) -> dict[str, str]:
+        """Each formula as it stands inside \\[ \\], by name, each definition below the first that needs it."""
+        return {formula.quantity.name: display(formula, below) for formula, below in in_order(self.formulas.values())}
 
     def _repr_latex_(self) -> str:
-        from meanfield.symbolic.latex import displays
-
-        return "\n".join(f"\\[{latex}\\]" for latex in displays(self).values())
+        return "\n".join(f"\\[{latex}\\]" for latex in self.displays().values())
 
 
 def derive(
@@ -156,8 +118,6 @@ def derivation_of(
     notation: str,
 ) -> Derivation:
     """As `derive`, the parameters as a mapping, so that any may have any name."""
-    from meanfield.symbolic.check import check
-
     if notation not in NOTATIONS:
         raise DomainError(f"notation {notation!a} is unknown: give one of {', '.join(NOTATIONS)}")
     names = [quantities] if isinstance(quantities, str) else list(quantities)
@@ -175,8 +135,7 @@ def derivation_of(
             missing[quantity.name] = str(refusal)
     if notation == "erf":
         formulas = {name: _in_erf(formula) for name, formula in formulas.items()}
-    printed = [(name, formula.expression) for name, formula in formulas.items()]
-    check(subject, [*printed, *(("sigma_w2", formula.edge) for formula in formulas.values() if formula.edge)])
+    check(subject, formulas.values())
     return Derivation(subject, notation, formulas, missing)
 
 
@@ -195,129 +154,102 @@ class _Deriver:
 
     def __init__(self, activation: SymbolicActivation) -> None:
         self.activation = activation
-        self.on = {symbol: OneVariable(activation.parameters, activation.pieces, symbol) for symbol in (_q, _q_star)}
+        self.one = OneVariable(activation.parameters, activation.pieces)
 
     def formula(self, quantity: FormulaQuantity) -> Formula:
         """The formula of a quantity, unchecked."""
-        if quantity.on_edge:
-            self._require_edge()
+        if quantity.on_edge and (found := obstacle(self.activation, self.one)):
+            raise NoEdgeOfChaos(found.message)
         short: Expr = getattr(self, quantity.name)
-        candidates = {_V: self.V} | (dict(self._scaled()) if short.has(_rho) else {})
+        candidates = {VARIANCE_MAP: self.V} | (self._scaled() if short.has(_rho) else {})
         definitions = {name: value for name, value in candidates.items() if short.has(name)}
         edge = self.sigma_w2 if short.has(_q_star) and short.has(_sigma_w) else None
-        return Formula(quantity, short, definitions, edge)
+        arguments = (*quantity.arguments, *self.activation.parameters.symbols)
+        return Formula(quantity, arguments, short, definitions, edge)
 
     @cached_property
     def V(self) -> Expr:
         """σ_w² E φ² + σ_b²."""
-        return self._weighted(self.square) + _sigma_b**2
+        return self._weighted(self.one.square) + _sigma_b**2
 
     @cached_property
     def dV(self) -> Expr:
         """σ_w² d/dq E φ²."""
-        return self._weighted(self.square_d1)
+        return self._weighted(self.one.square_d1)
 
     @cached_property
     def d2V(self) -> Expr:
         """σ_w² d²/dq² E φ²."""
-        return self._weighted(self.square_d2)
+        return self._weighted(self.one.square_d2)
 
     @cached_property
     def chi1(self) -> Expr:
         """σ_w² E φ'², infinite where φ jumps."""
-        return self._weighted(self.slope_square) if self.activation.is_continuous else oo
+        return self._weighted(self.one.slope_square) if not self.activation.jumps else oo
 
     @cached_property
     def sparsity(self) -> Expr:
         """P(φ = 0)."""
-        return self._plain(self.on[_q].sparsity())
+        return self.one.expression(self.one.sparsity)
 
     @cached_property
     def mean(self) -> Expr:
         """E φ."""
-        return self._plain(self.on[_q].power(1))
+        return self.one.expression(self.one.power(1))
 
     @cached_property
     def fourth(self) -> Expr:
         """E φ⁴."""
-        return self._plain(self.on[_q].power(4))
+        return self.one.expression(self.one.power(4))
 
     @cached_property
     def sigma_w2(self) -> Expr:
         """1/E φ'²."""
-        return 1 / self._plain(self.slope_square, _q_star)
+        return 1 / self.one.expression(self.one.slope_square, _q_star)
 
     @cached_property
     def sigma_b2(self) -> Expr:
         """(q* E φ'² − E φ²)/E φ'²."""
-        core = self.on[_q]
-        above = self.bias
-        below = self.slope_square
-        if len(below.terms) == 1:
-            # One divisor divides each term.
-            ((atom, c),) = below.terms.items()
-            ratios = above.scaled(1 / c)
-            own = Combination({ONE: ratios.terms.get(atom, core.field.zero)})
-            rest = Combination({a: r for a, r in ratios.terms.items() if a != atom})
-            return self._plain(own, _q_star) + self._plain(rest, _q_star) / self._plain(
-                Combination({atom: core.field.one}), _q_star
-            )
-        return self._plain(above, _q_star) / self._plain(below, _q_star)
+        above, below = self.one.bias, self.one.slope_square
+        if len(below.terms) > 1:
+            return self.one.expression(above, _q_star) / self.one.expression(below, _q_star)
+        # One divisor divides each term.
+        ((atom, c),) = below.terms.items()
+        ratios = dict(above.scaled(1 / c).terms)
+        own = self.one.expression(Combination({ONE: ratios.pop(atom, 0)}), _q_star)
+        divisor = self.one.expression(Combination({atom: self.one.field.one}), _q_star)
+        return own + self.one.expression(Combination(ratios), _q_star) / divisor
 
     @cached_property
     def dV_eoc(self) -> Expr:
         """1 + V' − χ₁ at q*, χ₁ being 1 there."""
-        return 1 + self._weighted(self.square_d1 - self.slope_square, _q_star)
+        return 1 + self._weighted(self.one.square_d1 - self.one.slope_square, _q_star)
 
     @cached_property
     def d2V_eoc(self) -> Expr:
         """V''(q*)."""
-        return self._weighted(self.square_d2, _q_star)
+        return self._weighted(self.one.square_d2, _q_star)
 
     @cached_property
     def R(self) -> Expr:
         """(σ_w² C(ρ) + σ_b²)/V(q)."""
-        return (Mul(_sigma_w**2, self.two.expression(self.covariances[0])) + _sigma_b**2) / _V
+        return (Mul(_sigma_w**2, self.two.expression(self.covariances[0])) + _sigma_b**2) / VARIANCE_MAP
 
     @cached_property
     def dR(self) -> Expr:
         """σ_w² C'(ρ)/V(q)."""
-        return Mul(_sigma_w**2, self.two.expression(self.covariances[1]), 1 / _V)
+        return Mul(_sigma_w**2, self.two.expression(self.covariances[1]), 1 / VARIANCE_MAP)
 
     @cached_property
     def d2R(self) -> Expr:
         """σ_w² C''(ρ)/V(q)."""
-        return Mul(_sigma_w**2, self.two.expression(self.covariances[2]), 1 / _V)
+        return Mul(_sigma_w**2, self.two.expression(self.covariances[2]), 1 / VARIANCE_MAP)
 
     @cached_property
     def kappa(self) -> Expr:
         """2q σ_w² Σ dᵢ² ϕ(hᵢ)/(3√π V(q))."""
-        return Mul(Rational(2, 3), _q, _sigma_w**2, self._plain(self.on[_q].kink_squares()), 1 / (sqrt(pi) * _V))
-
-    @cached_property
-    def square(self) -> Combination:
-        """E φ²."""
-        return self.on[_q].power(2)
-
-    @cached_property
-    def square_d1(self) -> Combination:
-        """d/dq E φ²."""
-        return self.on[_q].derivative(self.square)
-
-    @cached_property
-    def square_d2(self) -> Combination:
-        """d²/dq² E φ²."""
-        return self.on[_q].derivative(self.square_d1)
-
-    @cached_property
-    def slope_square(self) -> Combination:
-        """E φ'²."""
-        return self.on[_q].slope_square()
-
-    @cached_property
-    def bias(self) -> Combination:
-        """q E φ'² − E φ², σ_b² E φ'² on the edge of chaos."""
-        return self.slope_square.scaled(self.on[_q].root ** 2) - self.square
+        kinks = self.one.expression(self.one.kink_squares)
+        return Mul(Rational(2, 3), _q, _sigma_w**2, kinks, 1 / (sqrt(pi) * VARIANCE_MAP))
 
     @cached_property
     def two(self) -> TwoVariables:
@@ -338,7 +270,7 @@ class _Deriver:
         c = two.covariance
         d1 = two.derivative(c)
         d2 = two.derivative(d1)
-        if not two.same(d2, two.price()):
+        if d2 - two.price():
             raise DerivationError(
                 f"{self.activation.label}: the second derivative of C is not the one that Price's theorem gives; "
                 "this is a fault in meanfield, please report it"
@@ -346,29 +278,11 @@ class _Deriver:
         return c, d1, d2
 
     def _weighted(self, combination: Combination, q: Symbol = _q) -> Expr:
-        return Mul(_sigma_w**2, self._plain(combination, q))
+        return Mul(_sigma_w**2, self.one.expression(combination, q))
 
-    def _plain(self, combination: Combination, q: Symbol = _q) -> Expr:
-        return self.on[q].expression(combination)
-
-    def _scaled(self) -> Iterator[tuple[Symbol, Expr]]:
-        for h, threshold in zip(self.two.scaled, self.two.thresholds, strict=True):
-            yield h, self.on[_q].scaled(threshold)
-
-    def _require_edge(self) -> None:
-        label = self.activation.label
-        if not self.activation.is_continuous:
-            jumps = [str(self.activation.parameters.expression(t)) for t in self.activation.jumps]
-            raise NoEdgeOfChaos(
-                f"{label} jumps at x = {', '.join(jumps)}, so χ₁ = ∞ whatever σ_w: what holds on the edge of chaos "
-                "needs a continuous activation (replace the jump by a steep slope)"
-            )
-        if not any(self.activation.pieces.slopes):
-            raise NoEdgeOfChaos(f"{label} is constant, so χ₁ = 0 whatever σ_w: give it a slope somewhere")
-        if self.on[_q].sign(self.bias) == -1:
-            raise NoEdgeOfChaos(
-                f"{label} would need σ_b² < 0 at every q*: it is too far from 0 at 0 (subtract φ(0) from it)"
-            )
+    def _scaled(self) -> dict[Expr, Expr]:
+        """What each hᵢ stands for."""
+        return {h: self.one.scaled(t) for h, t in zip(self.two.scaled, self.two.thresholds, strict=True)}
 
 
 def _in_erf(formula: Formula) -> Formula:
@@ -378,6 +292,9 @@ def _in_erf(formula: Formula) -> Formula:
         normal = expression.rewrite(phi, exp)
         return min((normal.rewrite(Phi, form) for form in (erf, erfc)), key=Expr.count_ops)
 
-    definitions = {name: shorter(value) for name, value in formula.definitions.items()}
-    edge = formula.edge if formula.edge is None else shorter(formula.edge)
-    return Formula(formula.quantity, shorter(formula.short), definitions, edge)
+    return replace(
+        formula,
+        short=shorter(formula.short),
+        definitions={name: shorter(value) for name, value in formula.definitions.items()},
+        edge=formula.edge if formula.edge is None else shorter(formula.edge),
+    )

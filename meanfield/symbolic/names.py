@@ -23,20 +23,7 @@ _BY_NAME = {**_LETTERS, **_CAPITALS}
 _BY_LETTER = {letter: name for name, letter in _BY_NAME.items()}
 
 #: LaTeX has no commands of their own for capitals that look like Latin ones, nor for omicron.
-_WITH_COMMAND = {
-    *_GREEK,
-    "Gamma",
-    "Delta",
-    "Theta",
-    "Lambda",
-    "Xi",
-    "Pi",
-    "Sigma",
-    "Upsilon",
-    "Phi",
-    "Psi",
-    "Omega",
-} - {"omicron"}
+_WITH_COMMAND = {*_GREEK, *"Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()} - {"omicron"}
 
 _PARTS = re.compile(r"([^\W\d_]+)_?(\w*)")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -11,6 +11,7 @@ docs/theory.md, section 7.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from itertools import pairwise
 
 from sympy import Expr, Integer, Symbol, sqrt
@@ -18,6 +19,7 @@ from sympy import Expr, Integer, Symbol, sqrt
 from meanfield.activations.algebra import Number, Pieces, order
 from meanfield.errors import UndecidedOrder
 from meanfield.symbolic.combination import ONE, Atom, Combination, collected, expression, total
+from meanfield.symbolic.formula import SYMBOLS
 from meanfield.symbolic.functions import Phi, phi
 from meanfield.symbolic.parameters import Element, Parameters, Polynomial, field
 
@@ -41,9 +43,8 @@ def base_of(pieces: Pieces) -> int:
 class OneVariable:
     """Expectations as combinations of 1, Φ(−t/√q) (kind "tail") and ϕ(t/√q) (kind "density")."""
 
-    def __init__(self, parameters: Parameters, pieces: Pieces, q: Symbol) -> None:
+    def __init__(self, parameters: Parameters, pieces: Pieces) -> None:
         self.parameters, self.pieces = parameters, pieces
-        self.values: list[Expr] = [*parameters.symbols.values(), sqrt(q)]
         self.field = field([*parameters.symbols.values(), Symbol("s")])
         self.root = self.field.gens[-1]
 
@@ -63,14 +64,37 @@ class OneVariable:
 
         return self.expectation(coefficients)
 
+    @cached_property
+    def square(self) -> Combination:
+        """E φ²."""
+        return self.power(2)
+
+    @cached_property
+    def square_d1(self) -> Combination:
+        """d/dq E φ²."""
+        return self.derivative(self.square)
+
+    @cached_property
+    def square_d2(self) -> Combination:
+        """d²/dq² E φ²."""
+        return self.derivative(self.square_d1)
+
+    @cached_property
     def slope_square(self) -> Combination:
         """E φ'² of the slopes alone."""
         return self.expectation(lambda slope, intercept: [slope * slope])
 
+    @cached_property
+    def bias(self) -> Combination:
+        """q E φ'² − E φ², which is σ_b² E φ'² on the edge of chaos."""
+        return self.slope_square.scaled(self.root**2) - self.square
+
+    @cached_property
     def sparsity(self) -> Combination:
         """P(φ = 0)."""
         return self.expectation(lambda slope, intercept: [self.field(int(not slope and not intercept))])
 
+    @cached_property
     def kink_squares(self) -> Combination:
         """Σ dᵢ² ϕ(tᵢ/√q) over the kinks."""
         slopes = self.pieces.slopes
@@ -92,19 +116,7 @@ class OneVariable:
 
     def derivative(self, combination: Combination) -> Combination:
         """d/dq."""
-        s = self.root
-
-        def rule(atom: Atom, c: Element) -> Combination:
-            terms = {atom: c.diff(s) / (2 * s)}
-            if atom.kind == "tail":
-                (t,) = atom.arguments
-                terms[self._density(t)] = c * self.element(t) / (2 * s**3)
-            elif atom.kind == "density":
-                t = self.element(atom.arguments[0])
-                terms[atom] += c * t * t / (2 * s**4)
-            return Combination(terms)
-
-        return combination.mapped(rule)
+        return total(self._derivative(atom, c) for atom, c in combination.terms.items())
 
     def sign(self, combination: Combination) -> int | None:
         """The sign of a sum at every q, where that can be told: its functions are positive, and Φ(−t/√q) < 1/2."""
@@ -139,13 +151,28 @@ class OneVariable:
         parameters = self.parameters
         return known_sign(parameters.number(parameters.field(parameters.field.ring.from_dict(terms))))
 
-    def expression(self, combination: Combination) -> Expr:
+    def expression(self, combination: Combination, q: Symbol = SYMBOLS["q"]) -> Expr:
         """A combination in Φ and ϕ, common factors out."""
-        return collected({self._function(atom): c for atom, c in combination.terms.items()}, self.values)
+        return collected({self._function(atom, q): c for atom, c in combination.terms.items()}, self._values(q))
 
-    def scaled(self, number: Number) -> Expr:
+    def scaled(self, number: Number, q: Symbol = SYMBOLS["q"]) -> Expr:
         """A number over √q."""
-        return expression(self.element(number) / self.root, self.values)
+        return expression(self.element(number) / self.root, self._values(q))
+
+    def _values(self, q: Symbol) -> list[Expr]:
+        """What the generators of the field stand for."""
+        return [*self.parameters.symbols.values(), sqrt(q)]
+
+    def _derivative(self, atom: Atom, c: Element) -> Combination:
+        s = self.root
+        terms = {atom: c.diff(s) / (2 * s)}
+        if atom.kind == "tail":
+            (t,) = atom.arguments
+            terms[self._density(t)] = c * self.element(t) / (2 * s**3)
+        elif atom.kind == "density":
+            t = self.element(atom.arguments[0])
+            terms[atom] += c * t * t / (2 * s**4)
+        return Combination(terms)
 
     def _moment(self, n: int) -> Combination:
         """E xⁿ = (n − 1)!! qⁿᐟ²."""
@@ -185,8 +212,8 @@ class OneVariable:
                 terms[Atom("tail", (-atom.arguments[0],))] = -c
         return Combination(terms)
 
-    def _function(self, atom: Atom) -> Expr:
+    def _function(self, atom: Atom, q: Symbol) -> Expr:
         if atom == ONE:
             return Integer(1)
-        h = self.scaled(atom.arguments[0])
+        h = self.scaled(atom.arguments[0], q)
         return Phi(-h) if atom.kind == "tail" else phi(h)

@@ -2,8 +2,8 @@
 
 A number such as τ + m is a rational function with integer coefficients (sympy's `FracField`), in lowest terms, so equal
 numbers are equal objects. Its sign follows from the signs of its irreducible factors. A factor is positive when all its
-coefficients are, or when it is a sum of products of assumptions, parameters and non-negative numbers (a certificate,
-found by linear programming and checked exactly). What does not follow is asked for, never guessed.
+coefficients are, or when it is a sum of such a one and of assumptions, each times a monomial in positive parameters (a
+certificate, found by linear programming and checked exactly). What does not follow is asked for, never guessed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations_with_replacement
+from math import lcm, prod
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,13 @@ Polynomial = Any
 
 _SIDES = re.compile(r"(<=|>=|<|>)")
 
-#: Values of parameters are drawn within a factor 2 to this power of 1, further out where that satisfies nothing.
-_RANGES = (2.0, 4.0, 8.0)
+#: Values of parameters are drawn within a factor 2 to this power of 1, further where too few satisfy the assumptions.
+_RANGES = (2.0, 8.0)
 
 #: Draws from each range, where there are assumptions to satisfy.
 _DRAWS = 50_000
 
-#: Bounds of the parameters where assumptions leave little room, such as a > 300.
+#: Bounds of the parameters where assumptions leave little room, such as a < 1.0001*b and a > 300.
 _SIZES = (8.0, 1e3, 1e6)
 
 #: Of the terms of a number that is assumed to be positive, it is at least so much: clear of 0, where knots would meet.
@@ -131,12 +132,10 @@ class Parameters:
         """
         found: list[dict[str, Fraction]] = []
         for draws in self._draws(count, random):
-            kept = draws.T[self._satisfied(draws)]
-            found += [
-                {name: Fraction(float(x)) for name, x in zip(self.symbols, row, strict=True)} for row in kept[:count]
-            ]
-            if len(found) >= count:
-                return found[:count]
+            kept = draws.T[self._satisfied(draws)][: count - len(found)]
+            found += [{name: Fraction(float(x)) for name, x in zip(self.symbols, row, strict=True)} for row in kept]
+            if len(found) == count:
+                return found
         raise ActivationError(
             f"no values of {', '.join(self.symbols)} were found that satisfy {' and '.join(self.assumptions)}: "
             "if they do not contradict each other, measure x in other units"
@@ -161,13 +160,13 @@ class Parameters:
         from scipy.optimize import linprog
 
         linear = [p for p in self._known if _total_degree(p) == 1]
-        units = [tuple(int(i == j) for j in range(len(self.symbols))) for i in range(len(self.symbols))]
-        slopes = np.array([[-float(p.get(unit, 0)) for unit in units] for p in linear]).reshape(-1, len(units))
-        constants = np.array([float(p.get((0,) * len(units), 0)) for p in linear])
-        bounds = [(-size if i in self._unsigned_at else 0, size) for i in range(len(units))]
+        generators = self.field.ring.gens
+        slopes = np.array([[-float(p.coeff(g)) for g in generators] for p in linear]).reshape(-1, len(generators))
+        constants = np.array([float(p.coeff(1)) for p in linear])
+        bounds = [(-size if i in self._unsigned_at else 0, size) for i in range(len(generators))]
         corners = []
-        for _ in range(4 * len(units)):
-            found = linprog(random.normal(size=len(units)), A_ub=slopes, b_ub=constants, bounds=bounds)
+        for _ in range(4 * len(generators)):
+            found = linprog(random.normal(size=len(generators)), slopes, constants, bounds=bounds)
             if found.success and found.x is not None:
                 corners.append(found.x)
         return np.array(corners).T
@@ -183,8 +182,13 @@ class Parameters:
         numbers = [self._side(side, text) for side in sides[::2]]
         for left, sign, right in zip(numbers, sides[1::2], numbers[1:], strict=False):
             difference = left - right if ">" in sign else right - left
-            # Times the square of its denominator, which changes no sign.
-            yield (difference.numer * difference.denom).primitive()[1]
+            yield self._without_positive_factors(difference.numer * difference.denom)
+
+    def _without_positive_factors(self, polynomial: Polynomial) -> Polynomial:
+        """One of the same sign: b − a for 1/a − 1/b, a − b for a² − b²."""
+        content, factors = polynomial.factor_list()
+        odd = (factor for factor, power in factors if power % 2 and not self._is_evident(factor))
+        return prod(odd, start=self.field.ring(1 if content > 0 else -1))
 
     def _side(self, side: str, text: str) -> Element:
         names = [name for name in free_names(side) if name not in self.symbols]
@@ -199,7 +203,7 @@ class Parameters:
         return self.element(pieces.intercepts[0])
 
     def _assume(self, polynomial: Polynomial, text: str) -> None:
-        if not polynomial or self._is_positive(-polynomial):
+        if self._is_positive(-polynomial):
             others = "".join(f"{t!r} or " for t in self.assumptions[: self.assumptions.index(text)])
             raise ActivationError(
                 f"assumption {text!r} contradicts {others}that names are positive: leave one out "
@@ -247,30 +251,29 @@ class Parameters:
         return all(c > 0 and self._is_square(powers) for powers, c in polynomial.terms())
 
     def _is_positive(self, polynomial: Polynomial) -> bool:
-        return self._is_evident(polynomial) or (bool(self._known) and self._is_certified(polynomial))
+        return self._is_evident(polynomial) or self._is_certified(polynomial)
 
     def _is_certified(self, polynomial: Polynomial) -> bool:
-        """Whether non-negative multiples of known positive numbers, summed, leave nothing negative of it."""
-        known = list(self._known_positive(_total_degree(polynomial)))
+        """Whether non-negative multiples of assumptions, taken away, leave nothing negative of it."""
+        known = self._multiples(_total_degree(polynomial))
         for multipliers in self._multipliers(polynomial, known):
-            rest, common = polynomial * 1, 1
+            common = lcm(*(multiplier.denominator for multiplier in multipliers))
+            rest = polynomial * common
             for number, multiplier in zip(known, multipliers, strict=True):
-                rest = rest * multiplier.denominator - number * (common * multiplier.numerator)
-                common *= multiplier.denominator
-            if any(multipliers) and (not rest or self._is_evident(rest)):
+                rest = rest - number * int(multiplier * common)
+            if self._is_evident(rest):
                 return True
         return False
 
-    def _known_positive(self, degree: int) -> Iterator[Polynomial]:
-        """Products of assumptions and positive parameters, of at least one assumption, up to a degree."""
+    def _multiples(self, degree: int) -> list[Polynomial]:
+        """The assumptions, each times the monomials in positive parameters that keep it within a degree."""
         generators = [g for i, g in enumerate(self.field.ring.gens) if i not in self._unsigned_at]
-        for count in range(1, degree + 1):
-            for product in combinations_with_replacement([*self._known, *generators], count):
-                if any(factor in self._known for factor in product) and sum(map(_total_degree, product)) <= degree:
-                    result = product[0]
-                    for factor in product[1:]:
-                        result = result * factor
-                    yield result
+        return [
+            number * prod(monomial, start=self.field.ring.one)
+            for number in self._known
+            for power in range(degree - _total_degree(number) + 1)
+            for monomial in combinations_with_replacement(generators, power)
+        ]
 
     def _multipliers(self, polynomial: Polynomial, known: list[Polynomial]) -> Iterator[list[Fraction]]:
         """Candidates for the multipliers of a certificate: the doubles found, as fractions of growing size."""
@@ -281,14 +284,9 @@ class Parameters:
         monomials = sorted({powers for p in (polynomial, *known) for powers in p})
         table = np.array([[float(p.get(powers, 0)) for p in known] for powers in monomials])
         bound = np.array([float(polynomial.get(powers, 0)) for powers in monomials])
+        # What may be left over, and what may not, for it has no sign.
         free = np.array([self._is_square(powers) for powers in monomials])
-        found = linprog(
-            np.ones(len(known)),
-            A_ub=table[free] if free.any() else None,
-            b_ub=bound[free] if free.any() else None,
-            A_eq=table[~free] if (~free).any() else None,
-            b_eq=bound[~free] if (~free).any() else None,
-        )
+        found = linprog(np.ones(len(known)), table[free], bound[free], table[~free], bound[~free])
         if found.success and found.x is not None:
             for largest in (10**3, 10**6, 10**9):
                 yield [Fraction(float(x)).limit_denominator(largest) for x in found.x]
@@ -345,7 +343,8 @@ class Parametric:
         return isinstance(other, Parametric) and bool(self.element == other.element)
 
     def __hash__(self) -> int:
-        return hash(self.element)
+        # Of integers alone: a set of knots, and with it what is asked for first, has one order in every process.
+        return hash((frozenset(self.element.numer.items()), frozenset(self.element.denom.items())))
 
     def __repr__(self) -> str:
         return f"Parametric({self.element})"

@@ -52,11 +52,6 @@ class SymbolicActivation:
         lines = pairwise(self.pieces.lines)
         return [t for t, ((a, c), (a2, c2)) in zip(self.pieces.knots, lines, strict=True) if (a2 - a) * t + c2 - c != 0]
 
-    @property
-    def is_continuous(self) -> bool:
-        """Whether φ has no jump."""
-        return not self.jumps
-
 
 def read_symbolic(
     spec: str | PiecewiseLinear | Callable[[Any], Any], assume: Sequence[str], given: Mapping[str, object]

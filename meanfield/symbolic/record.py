@@ -23,12 +23,12 @@ def record(derivation: Derivation) -> dict[str, Any]:
             "quantity": name,
             "symbol": formula.quantity.called.symbol,
             "meaning": formula.quantity.meaning,
-            "arguments": [*formula.quantity.arguments, *parameters.symbols],
+            "arguments": list(formula.arguments),
             "text": write(formula.short).text,
             "where": {write(name).text: write(value).text for name, value in formula.where.items()},
-            "latex": display(formula),
+            "latex": display(formula, formula.where),
             "sympy": srepr(formula.expression),
-            "mathematica": mathematica_definition(derivation, formula),
+            "mathematica": mathematica_definition(formula),
         }
         for name, formula in derivation.formulas.items()
     ]

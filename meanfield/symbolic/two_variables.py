@@ -85,7 +85,7 @@ class TwoVariables:
 
     def derivative(self, combination: Combination) -> Combination:
         """d/dρ."""
-        return self._reduced(combination.mapped(self._derivative))
+        return self._reduced(total(self._derivative(atom, c) for atom, c in combination.terms.items()))
 
     def price(self) -> Combination:
         """C'' from Price's theorem: the kinks' densities, and the derivative of what the jumps add to C'."""
@@ -99,10 +99,6 @@ class TwoVariables:
                 weight = s**2 * j.kink * k.kink + j.jump * k.jump * growth + mixed
                 result += self._joint(j.signed, k.signed, 1).scaled(weight / (w * self.p**2))
         return self._reduced(result)
-
-    def same(self, first: Combination, second: Combination) -> bool:
-        """Whether two combinations are the same function of ρ."""
-        return not self._reduced(first - second)
 
     def expression(self, combination: Combination) -> Expr:
         """A combination as a formula in ρ, the hᵢ and the parameters."""
@@ -241,7 +237,7 @@ class TwoVariables:
         return self._of("joint", low, high, sign)
 
     def _reduced(self, combination: Combination) -> Combination:
-        """The same, each coefficient as A + B√(1 − ρ²) with A and B rational in ρ."""
+        """The same, each coefficient as A + B√(1 − ρ²) with A and B rational in ρ: equal functions become equal."""
         return Combination({atom: self._rationalised(c) for atom, c in combination.terms.items()})
 
     def _rationalised(self, c: Element) -> Element:

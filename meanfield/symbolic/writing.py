@@ -1,35 +1,23 @@
 """Formulas as a person writes them: in Unicode on a line, and in LaTeX.
 
-Both are written together, node by node, because they follow the same rules (`terms` holds those of order). A long
-formula is broken at the signs of its sums, where its text would leave the line; the LaTeX breaks at the same places.
+Both are written together, node by node, because they follow the same rules (those of order are `sums_and_products`). A
+long formula is broken at the signs of its sums, where its text would leave the line; the LaTeX breaks where it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from sympy import (
-    Add,
-    Expr,
-    Function,
-    Mul,
-    Pow,
-    Symbol,
-    oo,
-    pi,
-)
+from sympy import Add, Expr, Function, Mul, Pow, Symbol, oo, pi
 
 from meanfield.quantities import QUANTITIES
-from meanfield.symbolic.derivation import Derivation, Formula
-from meanfield.symbolic.functions import Phi, Phi2, phi
+from meanfield.symbolic.functions import Phi2
 from meanfield.symbolic.names import latex_name, text_name
-from meanfield.symbolic.parameters import Parameters
-from meanfield.symbolic.terms import factor_key, fraction, is_root, signed, terms
+from meanfield.symbolic.sums_and_products import factor_key, fraction, is_root, signed, terms
 
-__all__ = ["Written", "conditions", "equations", "legend", "lines", "write"]
+__all__ = ["Written", "lines", "write"]
 
 #: Functions by the name of their class: what they are called in text and in LaTeX.
 _CALLED = {
@@ -78,11 +66,14 @@ class Written:
 @lru_cache(maxsize=4096)
 def write(expression: Expr, slash: bool = False) -> Written:
     """An expression on one line, in LaTeX with a slash rather than fractions if so wanted."""
-    if isinstance(expression, Add):
-        return _sum([(sign, _product(term, slash)) for sign, term in terms(expression)])
-    sign, positive = signed(expression)
-    written = _product(positive, slash)
-    return Written(f"−{written.text}", f"-{written.latex}", 2) if sign < 0 else written
+    if not isinstance(expression, Add):
+        sign, positive = signed(expression)
+        return _with_sign(sign, _product(positive, slash), leading=True)
+    parts = [
+        _with_sign(sign, _product(term, slash).held(1), leading=not i)
+        for i, (sign, term) in enumerate(terms(expression))
+    ]
+    return Written("".join(part.text for part in parts), " ".join(part.latex for part in parts), 2)
 
 
 def lines(expression: Expr, width: int, before: int = 0) -> list[Written]:
@@ -111,43 +102,6 @@ def _clustered(tokens: list[Written], width: int) -> list[Written]:
         else:
             clusters.append(token)
     return clusters
-
-
-def conditions(parameters: Parameters) -> str:
-    """What holds of the parameters, as text: τ > 0, m > 0, τ > 2·m."""
-    told = [f"{text_name(name)} > 0" for name in parameters.positive]
-    told += [f"{text_name(name)} any number" for name in parameters.unsigned]
-    return ", ".join([*told, *parameters.assumptions])
-
-
-def legend(formulas: Iterable[Formula]) -> str:
-    """What the functions in formulas are, in words; empty where there are none."""
-    values = [value for formula in formulas for value in (formula.short, *formula.where.values())]
-    found = {type(function) for value in values for function in value.atoms(Phi, phi, Phi2)}
-    return "; ".join(words for function, words in _LEGEND.items() if function in found)
-
-
-_LEGEND = {
-    Phi: "Φ: standard normal distribution function",
-    phi: "ϕ: its density",
-    Phi2: "Φ₂(h, k; ρ): distribution function of two standard normals with correlation ρ",
-}
-
-
-def equations(derivation: Derivation, width: int) -> Iterator[list[str]]:
-    """Each formula as lines of text, its definitions below it, each definition with the first that needs it."""
-    for _, formula, known in derivation.in_order():
-        result = _equation(f"{formula.quantity.called.symbol} = ", formula.short, width)
-        definitions = [(write(name).text, value) for name, value in formula.where.items() if name not in known]
-        for i, (name, value) in enumerate(definitions):
-            start = f"{'     ' if i else 'with '}{name} = "
-            result += [f"  {line}" for line in _equation(start, value, width - 2, indent=9)]
-        yield result
-
-
-def _equation(head: str, value: Expr, width: int, indent: int = 4) -> list[str]:
-    first, *rest = lines(value, width - indent, max(len(head) - indent, 0))
-    return [head + first.text, *(" " * indent + line.text for line in rest)]
 
 
 def _tokens(expression: Expr, width: int) -> list[Written]:
@@ -213,19 +167,8 @@ def _around(
 
 def _with_sign(sign: int, written: Written, leading: bool) -> Written:
     if leading:
-        return Written(f"−{written.text}", f"-{written.latex}") if sign < 0 else written
+        return Written(f"−{written.text}", f"-{written.latex}", 2) if sign < 0 else written
     return Written((" − " if sign < 0 else " + ") + written.text, ("- " if sign < 0 else "+ ") + written.latex)
-
-
-def _sum(terms: list[tuple[int, Written]]) -> Written:
-    text, latex = "", ""
-    for sign, written in terms:
-        held = written.held(1)
-        between = (" − ", " - ") if sign < 0 else (" + ", " + ")
-        if not text:
-            between = ("−", "-") if sign < 0 else ("", "")
-        text, latex = text + between[0] + held.text, latex + between[1] + held.latex
-    return Written(text, latex, 2)
 
 
 def _product(expression: Expr, slash: bool) -> Written:

@@ -6,9 +6,9 @@ plus if it can; 1/√2 stands for √2/2.
 
 from __future__ import annotations
 
-from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, asin, default_sort_key, erf, erfc, exp, oo
+from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, asin, default_sort_key, erf, erfc, exp
 
-from meanfield.symbolic.derivation import SYMBOLS
+from meanfield.symbolic.formula import SYMBOLS
 from meanfield.symbolic.functions import Phi, Phi2, phi
 
 __all__ = ["factor_key", "fraction", "is_root", "signed", "terms"]
@@ -24,12 +24,12 @@ def is_root(factor: Expr) -> bool:
 
 def signed(expression: Expr) -> tuple[int, Expr]:
     """The sign of a product, and the product without it."""
-    coefficient = expression.as_coeff_Mul()[0] if expression.is_Mul or expression.is_Number else Integer(1)
-    if not coefficient.is_negative or expression == oo:
+    coefficient = expression.as_coeff_Mul()[0]
+    if not coefficient.is_negative:
         return 1, expression
-    factors = [-f if f is coefficient else f for f in Mul.make_args(expression)]
     if expression.is_Number:
         return -1, -expression
+    factors = [-f if f is coefficient else f for f in Mul.make_args(expression)]
     return -1, Mul(*[f for f in factors if f != 1], evaluate=False)
 
 
