@@ -117,6 +117,14 @@ class Pieces:
         knots, slopes, intercepts = (tuple(map(Fraction, row)) for row in (phi.knots, phi.slopes, phi.intercepts))
         return cls(knots, slopes, intercepts)
 
+    @classmethod
+    def meant_by(cls, phi: PiecewiseLinear) -> Pieces:
+        """What phi's doubles were meant as: 1/3 rather than 0.333…, no jump where the doubles have none."""
+        slopes, intercepts = tuple(map(_meant, phi.slopes)), tuple(map(_meant, phi.intercepts))
+        lines = zip(phi.knots, phi.jumps, pairwise(slopes), pairwise(intercepts), strict=True)
+        knots = tuple(_meant(t) if jump else (c - c2) / (a2 - a) for t, jump, (a, a2), (c, c2) in lines)
+        return cls(knots, slopes, intercepts)
+
     @property
     def lines(self) -> tuple[Line, ...]:
         """(slope, intercept) of each piece, left to right."""
@@ -220,6 +228,11 @@ def _bound(value: float) -> Fraction:
     if not math.isfinite(value):
         raise ActivationError(f"cannot clip at {value:g}: nothing finite would be left")
     return Fraction(value)
+
+
+def _meant(value: float) -> Fraction:
+    short = Fraction(value).limit_denominator(1000)
+    return short if float(short) == value else exact(value)
 
 
 def _wide(f: Pieces) -> Pieces:

@@ -40,7 +40,7 @@ POINTS = 50
 TOLERANCE = 1e-10
 
 #: The core has its knots as doubles, and a piece their difference: two or three roundings.
-_ROUNDING = 8 * np.finfo(float).eps
+_KNOT_ROUNDING = 8 * np.finfo(float).eps
 
 #: Enough for pieces of a width 1e-20 of where they lie.
 _DIGITS = 80
@@ -137,10 +137,10 @@ def _compare(label: str, name: str, expression: Expr, points: Sequence[_Point], 
 
 def _tolerance(point: _Point) -> float:
     """1e-10, or what the rounding of the knots alone does to the width of the narrowest piece."""
-    knots = np.array(point.phi.knots)
-    if len(knots) < 2:
+    breaks = np.array(point.phi.breaks)
+    if len(breaks) < 2:
         return TOLERANCE
-    return max(TOLERANCE, float(_ROUNDING * np.abs(knots).max() / np.diff(knots).min()))
+    return max(TOLERANCE, float(_KNOT_ROUNDING * np.abs(breaks).max() / np.diff(breaks).min()))
 
 
 def _close(found: Array, expected: Array, allowed: Array) -> NDArray[np.bool_]:
@@ -154,12 +154,12 @@ def _points(activation: SymbolicActivation) -> list[_Point]:
     points = []
     for parameters in activation.parameters.points(POINTS, random):
         phi = activation.at(parameters)
-        if len(phi.knots) != len(activation.pieces.knots):
+        if len(phi.breaks) != len(activation.pieces.knots):
             raise ActivationError(
                 f"{activation.label} has pieces narrower than a double resolves, so that no formula can be checked: "
                 "make them wider, or leave their width as a symbol"
             )
-        sizes = [abs(t) for t in phi.knots if t] or [1.0]
+        sizes = phi.scales or [1.0]
         # √q between a third of a knot and three times it.
         q = float(random.choice(sizes)) ** 2 * 10 ** random.uniform(-1, 1)
         weights = random.uniform(0.5, 2), random.uniform(0, 2) * math.sqrt(float(moments.second_moment(phi, q)))

@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from meanfield.activations.algebra import Number, Pieces, exact, order
+from meanfield.activations.algebra import Number, Pieces, order
 from meanfield.activations.catalogue import Activation, Parameter, decimal, number, with_texts
 from meanfield.activations.expression import check_name, free_names, names_in, parse_exactly
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -140,21 +140,8 @@ def _in_numbers(
     if isinstance(spec, str) and spec.strip().startswith("points:"):
         pieces = parse_points(spec)
     else:
-        pieces = _exact_pieces(named.phi)
+        pieces = Pieces.meant_by(named.phi)
     return SymbolicActivation(named.label, named.formula, Parameters([], [], assume), pieces, lambda values: named.phi)
-
-
-def _exact_pieces(phi: PiecewiseLinear) -> Pieces:
-    """The function that phi's doubles were meant as: 1/3 rather than 0.333…, no jump where the doubles have none."""
-    slopes, intercepts = tuple(map(_rational, phi.slopes)), tuple(map(_rational, phi.intercepts))
-    lines = zip(phi.knots, phi.jumps, pairwise(slopes), pairwise(intercepts), strict=True)
-    knots = tuple(_rational(t) if jump else (c - c2) / (a2 - a) for t, jump, (a, a2), (c, c2) in lines)
-    return Pieces(knots, slopes, intercepts)
-
-
-def _rational(value: float) -> Fraction:
-    short = Fraction(value).limit_denominator(1000)
-    return short if float(short) == value else exact(value)
 
 
 def _text(name: str, value: object) -> str:

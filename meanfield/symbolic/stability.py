@@ -45,12 +45,12 @@ _CRITERION = (
     r"where $V'(q^*) = 1$ the sign of $V''(q^*)$ decides on which side it leaves. It exists where $\sigma_b^2 \ge 0$. "
 )
 
-#: What the sign of V' − 1 says; None where it depends on the parameters and on q*.
+#: What the sign of V' − 1 says; None where no one sign is proved for every q*.
 _AT_SLOPE = {
     -1: r"Here $V'(q^*) < 1$ at every $q^*$: the fixed point is stable unless $V'(q^*) \le -1$.",
     0: r"Here $V'(q^*) = 1$ at every $q^*$, and ",
     1: r"Here $V'(q^*) > 1$ at every $q^*$: the fixed point is unstable.",
-    None: r"Here either sign of $V'(q^*) - 1$ is possible: it depends on the parameters and on $q^*$.",
+    None: r"Here the sign of $V'(q^*) - 1$ may depend on the parameters and on $q^*$.",
 }
 
 #: What the sign of V'' adds where V' = 1.
@@ -58,7 +58,7 @@ _AT_SLOPE_ONE = {
     0: r"$V''(q^*) = 0$: every variance is a fixed point, and at finite width it performs a random walk.",
     1: r"$V''(q^*) > 0$: the fixed point is unstable, for the variance returns from below but runs away above it.",
     -1: r"$V''(q^*) < 0$: the fixed point is unstable, for the variance returns from above but runs away below it.",
-    None: r"the sign of $V''(q^*)$ depends on the parameters and on $q^*$: the fixed point is unstable on one side.",
+    None: r"the sign of $V''(q^*)$ may depend on the parameters and on $q^*$: the fixed point is unstable on one side.",
 }
 
 

@@ -79,7 +79,7 @@ def test_what_was_typed_is_set_as_it_was_typed() -> None:
 CLAIMS = {
     "$V'(q^*) < 1$ at every": lambda slope, curvature: (slope < 1).all(),
     "$V'(q^*) > 1$ at every": lambda slope, curvature: (slope > 1).all(),
-    "either sign": lambda slope, curvature: slope.min() < 1 < slope.max(),
+    "sign of $V'(q^*) - 1$ may depend": lambda slope, curvature: slope.min() < 1 < slope.max(),
     "random walk": lambda slope, curvature: np.allclose(slope, 1) and not curvature.any(),
     "returns from below but runs away above": lambda slope, curvature: np.allclose(slope, 1) and (curvature > 0).all(),
 }
@@ -97,7 +97,7 @@ CLAIMS = {
         ("hard-tanh", [], "$V'(q^*) < 1$ at every"),
         ("max(x, 0) + max(-x - tau, 0)", [], "returns from below but runs away above"),
         ("abs(x) + tau*max(x - 1, 0)", [], "$V'(q^*) > 1$ at every"),
-        ("clip(x, 0, 1) + 5*max(x - 3, 0)", [], "either sign"),
+        ("clip(x, 0, 1) + 5*max(x - 3, 0)", [], "sign of $V'(q^*) - 1$ may depend"),
         ("max(x + 1/(a-b), 0)", ["a < b"], "returns from below but runs away above"),
     ],
 )

@@ -8,8 +8,7 @@ import unicodedata
 import numpy as np
 import pytest
 from examples import activations
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from matplotlib.mathtext import MathTextParser
 from scipy.special import erf, erfc, ndtr
 from symbolic.derived import SPECS, VALUES, at, derived
