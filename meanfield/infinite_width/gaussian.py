@@ -15,7 +15,7 @@ tails that does not cancel. docs/theory.md, section 3.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from math import comb, pi, sqrt
 from typing import Any
 
@@ -88,9 +88,16 @@ def tail_moments(h: Array, order: int) -> list[Array]:
     `h`: h ≥ 0, any shape, infinity included; the scalar 0 gives the exact constants. `order` ≤ HIGHEST_MOMENT.
     Below the smallest normal double (h > 37.5) the result loses digits and then is 0, as ϕ(h) does.
     """
-    if not h.ndim and h == 0:
-        return _HALF_MOMENTS[: order + 1]
-    h = _quick(h)
+    return _tails(h, order) if h.ndim else _tails_from(h.item())[: order + 1]
+
+
+@lru_cache(maxsize=256)
+def _tails_from(h: float) -> list[Any]:
+    """All moments from one h: every expectation at the same q asks for those of the same knots."""
+    return _tails(h, HIGHEST_MOMENT) if h else _HALF_MOMENTS
+
+
+def _tails(h: Any, order: int) -> list[Any]:
     t = 49 / (np.sqrt(h * h + 49) + h)
     s = 1 - (2 / 7) * t
     ratio = s * _RATIO_7[-1]

@@ -34,10 +34,13 @@ def _probability(low: Array, width: Array) -> Array:
     """Φ(low + width) − Φ(low), without the subtraction where the width is small."""
     from scipy.special import ndtr
 
+    difference, short = ndtr(low + width) - ndtr(low), width < 0.5
+    if not short.any():
+        return difference
     nodes, weights = legendre(8)
-    short = np.where(width < 0.5, width, 0.0)
-    inside = sum(weight * density(low + node * short) for node, weight in zip(nodes, weights, strict=True))
-    return np.where(width < 0.5, short * inside, ndtr(low + width) - ndtr(low))
+    width = np.where(short, width, 0.0)
+    inside = sum(weight * density(low + node * width) for node, weight in zip(nodes, weights, strict=True))
+    return np.where(short, width * inside, difference)
 
 
 class _Knots(NamedTuple):
@@ -188,12 +191,12 @@ class PriceKernel:
 
         jumps, root = self.phi.jumps, np.sqrt(self.q)
         total = np.zeros(np.broadcast_shapes(y.shape, self.q.shape))
-        sech, growth = 1 / np.cosh(y), np.exp(2 * y)
+        sech, growth, pieces = 1 / np.cosh(y), np.exp(2 * y), self._pieces()
         for i in self.jumps:
             for j in self.jumps:
                 total += jumps[i] * jumps[j] * np.exp(self.exponent(i, j, growth)) * sech / (2 * np.pi)
             slope = np.full_like(total, self.phi.slopes[0])
-            for a, j, j2 in self._pieces():
+            for a, j, j2 in pieces:
                 if j2 is None:
                     slope += a * ndtr(self._conditional(i, j, y))
                 else:
