@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 
 #: Chains that share one stream of random numbers, of exact and of normal steps.
 _BLOCK, _NORMAL_BLOCK = 256, 1024
-#: Normal numbers drawn at once: they and what φ makes of them stay in cache.
-_PART = 8192
+#: Units of one chain worked on at once, and numbers of all chains: few calls, and all they work on stays in cache.
+_UNITS, _NUMBERS = 8192, 32768
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
 RUNAWAY = 1e200
 #: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
@@ -102,9 +102,9 @@ def _exact_step(network: MeanField, variance: Array, width: int, random: np.rand
 
 def _parts(chains: int, width: int) -> Iterator[tuple[slice, int]]:
     """Which chains to work on at once, and on how many units of each, until all of `width` are done."""
-    for first in range(0, width, _PART):
-        units = min(_PART, width - first)
-        rows = _PART // units
+    for first in range(0, width, _UNITS):
+        units = min(_UNITS, width - first)
+        rows = _NUMBERS // units
         for chain in range(0, chains, rows):
             yield slice(chain, chain + rows), units
 

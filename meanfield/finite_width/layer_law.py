@@ -1,0 +1,187 @@
+"""The law of the variance one layer on, K' = σ_b² + σ_w²/N Σⱼ φ(√q zⱼ)², given the variance q of this one.
+
+Up to a width of 10 000 it is the law of the sum itself. The law of one unit's φ² is known in closed form. Its mass is
+rounded to a grid, and a power of its Fourier transform convolves it with itself N times. What rounding does to the mean
+and the variance is taken back by a shift and a stretch. On a flat piece φ² is an atom; the grid is laid so that the
+heaviest atom is not rounded, and the others as little as can be.
+
+Beyond that width it is the shifted gamma law with the mean V(q), the variance S(q)/N and the third cumulant T(q)/N² of
+K', as the cube of a normal variable n (Wilson and Hilferty); γ is the skewness:
+
+    K' = mean + sd·(2/γ)((1 + (γ/6)(n − γ/6))³ − 1).
+
+docs/theory.md, section 12.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.finite_width.variance_chain import RUNAWAY
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.square_law import flat_squares, sloping_squares_below
+
+__all__ = ["LayerLaw", "LayerMoments", "layer_law", "layer_moments"]
+
+Array = NDArray[np.float64]
+
+#: The widest layer whose sum is worked out.
+_WIDEST_SUM = 10_000
+#: Points of the grid, and of that for a single unit: the law of a sum of few is as jagged as that of one.
+_POINTS, _POINTS_OF_ONE = 1024, 16384
+#: The grid reaches as many standard deviations from the mean, and as many more for each unit of skewness.
+_REACH, _REACH_OF_SKEWNESS = 5.0, 6.0
+#: Spacings tried for one that suits every atom.
+_SPACINGS = 64
+#: Probabilities below this are rounding of the Fourier transform.
+_ROUNDING = 1e-13
+#: The law of a wide layer stands on normal deviates up to 6, this far apart.
+_DEVIATES = np.arange(-96, 97) / 16
+#: A skewness too small to matter, put in place of 0.
+_STRAIGHT = 1e-9
+#: Put in place of 0 where something is divided by it.
+_SMALLEST = 1e-200
+
+
+@dataclass(frozen=True)
+class LayerLaw:
+    """The law of K' for each of n variances: probabilities on m values.
+
+    Attributes:
+        values: ascending along each row, shape (n, m).
+        atoms: the probability of a value itself, shape (n, m).
+        spread: what is spread from halfway to the value before to halfway to the next, shape (n, m).
+    """
+
+    values: Array
+    atoms: Array
+    spread: Array
+
+    @property
+    def points(self) -> tuple[NDArray[np.intp], Array, Array]:
+        """Rows, values of K' and their probabilities, those of 0 left out; what is spread stands in its middle."""
+        middles = (self._edges[:, 1:] + self._edges[:, :-1]) / 2
+        alone, around = np.nonzero(self.atoms), np.nonzero(self.spread)
+        values = np.concatenate([self.values[alone], middles[around]])
+        probabilities = np.concatenate([self.atoms[alone], self.spread[around]])
+        return np.concatenate([alone[0], around[0]]), values, probabilities
+
+    def below(self, k: float) -> Array:
+        """P(K' ≤ k), shape (n,)."""
+        lengths = np.maximum(np.diff(self._edges, axis=1), _SMALLEST)
+        share = np.clip((k - self._edges[:, :-1]) / lengths, 0.0, 1.0)
+        return np.asarray((self.atoms * (self.values <= k) + self.spread * share).sum(axis=1))
+
+    @cached_property
+    def _edges(self) -> Array:
+        inner = (self.values[:, 1:] + self.values[:, :-1]) / 2
+        return np.concatenate([self.values[:, :1], inner, self.values[:, -1:]], axis=1)
+
+
+class LayerMoments(NamedTuple):
+    """Mean, standard deviation and skewness of K' given each of n variances, of shape (n,)."""
+
+    mean: Array
+    sd: Array
+    skewness: Array
+
+
+def layer_moments(network: MeanField, q: Array, width: int) -> LayerMoments:
+    """Those of K' given each of the variances `q`, shape (n,), in a layer of so many units."""
+    mean, third = np.minimum(network.V(q), RUNAWAY), network.kick_skewness(q) / width**2
+    # NaN where next to nothing is active.
+    variance = np.minimum(np.nan_to_num(network.kick_variance(q) / width, nan=0.0), RUNAWAY)
+    sd = np.sqrt(variance)
+    # Of next to no spread a skewness is beyond the doubles, and does not matter.
+    skewness = np.where(variance > _SMALLEST, third / np.maximum(variance, _SMALLEST) / np.maximum(sd, _SMALLEST), 0.0)
+    return LayerMoments(mean, sd, skewness)
+
+
+def layer_law(network: MeanField, q: Array, width: int) -> LayerLaw:
+    """The law of K' given each of the variances `q`, shape (n,), in a layer of so many units."""
+    if width > _WIDEST_SUM:
+        return _gamma_law(layer_moments(network, q, width), network.sigma_b_squared)
+    return _sum_law(network, q, width)
+
+
+def _gamma_law(of: LayerMoments, least: float) -> LayerLaw:
+    from scipy.special import ndtr
+
+    gamma = np.where(np.abs(of.skewness) > _STRAIGHT, of.skewness, _STRAIGHT)[:, None]
+    stretched = 2 / gamma * ((1 + gamma / 6 * (_DEVIATES - gamma / 6)) ** 3 - 1)
+    values = np.maximum(of.mean[:, None] + of.sd[:, None] * stretched, least)
+    edges = (_DEVIATES[1:] + _DEVIATES[:-1]) / 2
+    spread = np.broadcast_to(np.diff(ndtr(edges), prepend=0.0, append=1.0), values.shape)
+    return LayerLaw(values, np.zeros_like(values), spread)
+
+
+def _sum_law(network: MeanField, q: Array, width: int) -> LayerLaw:
+    phi, least, of = network.activation, network.sigma_b_squared, layer_moments(network, q, width)
+    # In units of one φ², of which K' − σ_b² is a sum.
+    unit = max(network.sigma_w_squared / width, _SMALLEST)
+    mean, reach = (of.mean - least) / unit, of.sd / unit * (_REACH + _REACH_OF_SKEWNESS * np.abs(of.skewness))
+    levels, shares = flat_squares(phi, q)
+    points = max(_POINTS, _POINTS_OF_ONE // width)
+    # The law of one has to fit too: its mean may be far beyond its deviation.
+    length = mean + reach - np.maximum(mean - reach, 0.0) + (mean + reach) / width
+    spacing = _spacing(levels, shares, length / (points - 4))
+    steps = np.arange(points, dtype=float)
+    edges = (steps + 0.5) * spacing[:, None]
+    flat = np.zeros_like(edges)
+    for level, share in zip(levels, shares, strict=True):
+        flat += share[:, None] * (level <= edges)
+    of_one = np.diff(flat + sloping_squares_below(phi, q, edges), prepend=0.0, axis=1)
+    # The transform tells steps apart up to a multiple of their number. The window starts where the mean, as it was
+    # rounded, says.
+    first = np.maximum(np.floor(width * (of_one @ steps) - reach / spacing), 0.0)
+    index = first[:, None] + steps
+    weights = _convolved(of_one, width, index)
+    weights /= weights.sum(axis=1, keepdims=True)
+    spread = np.asarray(weights - _convolved(np.diff(flat, prepend=0.0, axis=1), width, index))
+    spread[spread < _ROUNDING] = 0.0
+    values = np.maximum(_at(index, weights, of), least)
+    # Where no unit is active K' is σ_b² however large q is: no shift may move that.
+    values[:, 0] = np.where(first > 0, values[:, 0], least)
+    return LayerLaw(values, weights - spread, spread)
+
+
+def _at(index: Array, weights: Array, of: LayerMoments) -> Array:
+    """The values of K' that `index` steps stand for, such that mean and variance are right."""
+    centre = (weights * index).sum(axis=1, keepdims=True)
+    deviation = np.sqrt((weights * np.square(index - centre)).sum(axis=1))
+    scale = np.where(deviation > 0, of.sd / np.maximum(deviation, _SMALLEST), 0.0)
+    values: Array = of.mean[:, None] + scale[:, None] * (index - centre)
+    return values
+
+
+def _spacing(levels: Array, shares: Array, least: Array) -> Array:
+    """A spacing of `least` or up to twice that, shape (n,): of it the heaviest level, if no smaller, is a multiple."""
+    least = np.maximum(least, _SMALLEST)
+    if not levels.any():
+        return least
+    heaviest = levels[np.argmax(np.where(levels[:, None] > 0, shares, -1.0), axis=0)]
+    most = np.maximum(np.floor(heaviest / least), 1.0)[:, None]
+    # Fewer steps up to the heaviest level, if the others then are nearer to multiples too.
+    counts = np.maximum(most - np.arange(_SPACINGS), np.ceil(most / 2))
+    multiples = levels[:, None, None] / heaviest[:, None] * counts
+    rounded = (shares[:, :, None] * np.abs(multiples - np.rint(multiples))).sum(axis=0)
+    best = np.argmin(np.round(rounded, 9), axis=1)
+    return np.asarray(np.maximum(heaviest / counts[np.arange(len(counts)), best], least))
+
+
+def _convolved(law: Array, width: int, index: Array) -> Array:
+    """The law of a sum of `width` terms, at `index` steps, shape (n, m); `law` is that of one, at 0 … m − 1 steps."""
+    square = np.fft.rfft(law, axis=1)
+    power = np.ones_like(square)
+    while width:
+        if width % 2:
+            power = power * square
+        square, width = square * square, width // 2
+    total = np.fft.irfft(power, n=law.shape[1], axis=1)
+    total[total < _ROUNDING] = 0.0
+    return np.take_along_axis(total, index.astype(int) % law.shape[1], axis=1)
