@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from meanfield.errors import DomainError
 
 __all__ = [
+    "LARGEST_COUNT",
     "LARGEST_SCALE",
     "complements",
     "correlations",
@@ -29,19 +30,19 @@ Array = NDArray[np.float64]
 LARGEST_SCALE = 1e150
 _LARGEST_DOUBLE = sys.float_info.max
 #: No network has more of anything.
-_LARGEST_COUNT = 10**15
+LARGEST_COUNT = 10**15
 
 
 def require_count(name: str, value: object, lowest: int = 1) -> None:
     """Refuse what is not a whole number from `lowest` to 1e15, with a `DomainError`."""
     try:
         # True is 1 to Python, yet width=True is a slip.
-        fits = not isinstance(value, bool) and lowest <= index(value) <= _LARGEST_COUNT  # type: ignore[arg-type]
+        fits = not isinstance(value, bool) and lowest <= index(value) <= LARGEST_COUNT  # type: ignore[arg-type]
     except TypeError:
         fits = False
     if not fits:
         raise DomainError(
-            f"{name} = {_shown(value)} is out of range: give a whole number from {lowest} to {_LARGEST_COUNT:g}"
+            f"{name} = {_shown(value)} is out of range: give a whole number from {lowest} to {LARGEST_COUNT:g}"
         )
 
 

@@ -237,6 +237,14 @@ class PiecewiseLinear:
         """Whether |φ| stays below a constant: both outer pieces are flat."""
         return self.slopes[0] == 0 == self.slopes[-1]
 
+    @property
+    def supremum(self) -> float:
+        """The supremum of |φ|; ∞ where φ is not bounded."""
+        if not self.is_bounded:
+            return math.inf
+        outer = abs(self.intercepts[0]), abs(self.intercepts[-1])
+        return max(*outer, float(np.abs(self._limits_at_knots).max(initial=0.0)))
+
     def as_record(self) -> dict[str, list[float]]:
         """Knots, slopes and intercepts, as JSON knows them; the arguments of this class."""
         return {"knots": list(self.knots), "slopes": list(self.slopes), "intercepts": list(self.intercepts)}

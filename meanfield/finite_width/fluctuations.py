@@ -130,7 +130,7 @@ def _layers(network: MeanField, q: Array, width: int) -> list[_Layer]:
             bend,
             bend_d1,
             *differences(lambda q: network.kick_variance(q) / width, q),
-            network.kick_skewness(q) / width**2,
+            network.kick_cumulants(q)[2] / width**2,
         )
     return [_Layer(*row) for row in np.transpose(columns).tolist()]
 

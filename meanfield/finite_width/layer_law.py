@@ -16,7 +16,6 @@ docs/theory.md, section 12.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +32,7 @@ Array = NDArray[np.float64]
 #: The widest layer whose sum is worked out.
 _WIDEST_SUM = 10_000
 #: Points of the grid, and of that for a single unit: the law of a sum of few is as jagged as that of one.
-_POINTS, _POINTS_OF_ONE = 1024, 16384
+_POINTS, _POINTS_OF_ONE = 512, 32768
 #: The grid reaches as many standard deviations from the mean, and as many more for each unit of skewness.
 _REACH, _REACH_OF_SKEWNESS = 5.0, 6.0
 #: Spacings tried for one that suits every atom.
@@ -42,30 +41,32 @@ _SPACINGS = 64
 _ROUNDING = 1e-13
 #: The law of a wide layer stands on normal deviates up to 6, this far apart.
 _DEVIATES = np.arange(-96, 97) / 16
-#: A skewness too small to matter, put in place of 0.
-_STRAIGHT = 1e-9
+#: A skewness too small to matter, put in place of 0; and one so large that all but the least variances are too rare.
+_STRAIGHT, _MOST_SKEWED = 1e-9, 1e20
 #: Put in place of 0 where something is divided by it.
 _SMALLEST = 1e-200
 
 
 @dataclass(frozen=True)
 class LayerLaw:
-    """The law of K' for each of n variances: probabilities on m values.
+    """The law of K' for each of n variances, in 2m parts: atoms, and what is spread evenly between two edges.
 
     Attributes:
-        values: ascending along each row, shape (n, m).
-        atoms: the probability of a value itself, shape (n, m).
-        spread: what is spread from halfway to the value before to halfway to the next, shape (n, m).
+        values: of the atoms, ascending along each row, shape (n, m).
+        atoms: the probability of each, shape (n, m).
+        edges: ascending along each row, shape (n, m + 1).
+        spread: the probability between each two, shape (n, m).
     """
 
     values: Array
     atoms: Array
+    edges: Array
     spread: Array
 
     @property
     def points(self) -> tuple[NDArray[np.intp], Array, Array]:
         """Rows, values of K' and their probabilities, those of 0 left out; what is spread stands in its middle."""
-        middles = (self._edges[:, 1:] + self._edges[:, :-1]) / 2
+        middles = (self.edges[:, 1:] + self.edges[:, :-1]) / 2
         alone, around = np.nonzero(self.atoms), np.nonzero(self.spread)
         values = np.concatenate([self.values[alone], middles[around]])
         probabilities = np.concatenate([self.atoms[alone], self.spread[around]])
@@ -73,14 +74,10 @@ class LayerLaw:
 
     def below(self, k: float) -> Array:
         """P(K' ≤ k), shape (n,)."""
-        lengths = np.maximum(np.diff(self._edges, axis=1), _SMALLEST)
-        share = np.clip((k - self._edges[:, :-1]) / lengths, 0.0, 1.0)
-        return np.asarray((self.atoms * (self.values <= k) + self.spread * share).sum(axis=1))
-
-    @cached_property
-    def _edges(self) -> Array:
-        inner = (self.values[:, 1:] + self.values[:, :-1]) / 2
-        return np.concatenate([self.values[:, :1], inner, self.values[:, -1:]], axis=1)
+        lengths = np.maximum(np.diff(self.edges, axis=1), _SMALLEST)
+        share = np.clip((k - self.edges[:, :-1]) / lengths, 0.0, 1.0)
+        probability: Array = (self.atoms * (self.values <= k) + self.spread * share).sum(axis=1)
+        return probability
 
 
 class LayerMoments(NamedTuple):
@@ -93,12 +90,14 @@ class LayerMoments(NamedTuple):
 
 def layer_moments(network: MeanField, q: Array, width: int) -> LayerMoments:
     """Those of K' given each of the variances `q`, shape (n,), in a layer of so many units."""
-    mean, third = np.minimum(network.V(q), RUNAWAY), network.kick_skewness(q) / width**2
+    mean, second, third = network.kick_cumulants(q)
+    mean, third = np.minimum(mean, RUNAWAY), third / width**2
     # NaN where next to nothing is active.
-    variance = np.minimum(np.nan_to_num(network.kick_variance(q) / width, nan=0.0), RUNAWAY)
+    variance = np.minimum(np.nan_to_num(second / width, nan=0.0), RUNAWAY)
     sd = np.sqrt(variance)
     # Of next to no spread a skewness is beyond the doubles, and does not matter.
-    skewness = np.where(variance > _SMALLEST, third / np.maximum(variance, _SMALLEST) / np.maximum(sd, _SMALLEST), 0.0)
+    strays = variance > _SMALLEST
+    skewness = np.divide(third / np.where(strays, variance, 1.0), sd, out=np.zeros_like(sd), where=strays)
     return LayerMoments(mean, sd, skewness)
 
 
@@ -109,54 +108,84 @@ def layer_law(network: MeanField, q: Array, width: int) -> LayerLaw:
     return _sum_law(network, q, width)
 
 
-def _gamma_law(of: LayerMoments, least: float) -> LayerLaw:
+def _gamma_law(moments: LayerMoments, least: float) -> LayerLaw:
     from scipy.special import ndtr
 
-    gamma = np.where(np.abs(of.skewness) > _STRAIGHT, of.skewness, _STRAIGHT)[:, None]
+    gamma = np.where(np.abs(moments.skewness) > _STRAIGHT, moments.skewness, _STRAIGHT)
+    gamma = np.minimum(gamma, _MOST_SKEWED)[:, None]
     stretched = 2 / gamma * ((1 + gamma / 6 * (_DEVIATES - gamma / 6)) ** 3 - 1)
-    values = np.maximum(of.mean[:, None] + of.sd[:, None] * stretched, least)
-    edges = (_DEVIATES[1:] + _DEVIATES[:-1]) / 2
-    spread = np.broadcast_to(np.diff(ndtr(edges), prepend=0.0, append=1.0), values.shape)
-    return LayerLaw(values, np.zeros_like(values), spread)
+    values = np.maximum(moments.mean[:, None] + moments.sd[:, None] * stretched, least)
+    between = (_DEVIATES[1:] + _DEVIATES[:-1]) / 2
+    spread = np.broadcast_to(np.diff(ndtr(between), prepend=0.0, append=1.0), values.shape)
+    return LayerLaw(values, np.zeros_like(values), _edges(values), spread)
 
 
 def _sum_law(network: MeanField, q: Array, width: int) -> LayerLaw:
-    phi, least, of = network.activation, network.sigma_b_squared, layer_moments(network, q, width)
+    moments, phi = layer_moments(network, q, width), network.activation
     # In units of one φ², of which K' − σ_b² is a sum.
-    unit = max(network.sigma_w_squared / width, _SMALLEST)
-    mean, reach = (of.mean - least) / unit, of.sd / unit * (_REACH + _REACH_OF_SKEWNESS * np.abs(of.skewness))
+    unit, least = max(network.sigma_w_squared / width, _SMALLEST), network.sigma_b_squared
+    mean, sd = (moments.mean - least) / unit, moments.sd / unit
+    reach = sd * (_REACH + _REACH_OF_SKEWNESS * np.abs(moments.skewness))
     levels, shares = flat_squares(phi, q)
     points = max(_POINTS, _POINTS_OF_ONE // width)
     # The law of one has to fit too: its mean may be far beyond its deviation.
     length = mean + reach - np.maximum(mean - reach, 0.0) + (mean + reach) / width
     spacing = _spacing(levels, shares, length / (points - 4))
     steps = np.arange(points, dtype=float)
-    edges = (steps + 0.5) * spacing[:, None]
-    flat = np.zeros_like(edges)
-    for level, share in zip(levels, shares, strict=True):
-        flat += share[:, None] * (level <= edges)
-    of_one = np.diff(flat + sloping_squares_below(phi, q, edges), prepend=0.0, axis=1)
+    rounded = np.minimum(np.ceil(levels[:, None] / spacing - 0.5), points - 1)
+    flat = np.zeros((len(q), points))
+    for step, share in zip(rounded.astype(int), shares, strict=True):
+        flat[np.arange(len(q)), step] += share
+    sloping = sloping_squares_below(phi, q, (steps + 0.5) * spacing[:, None])
+    of_one = flat + np.diff(sloping, prepend=0.0, axis=1)
     # The transform tells steps apart up to a multiple of their number. The window starts where the mean, as it was
     # rounded, says.
     first = np.maximum(np.floor(width * (of_one @ steps) - reach / spacing), 0.0)
     index = first[:, None] + steps
-    weights = _convolved(of_one, width, index)
-    weights /= weights.sum(axis=1, keepdims=True)
-    spread = np.asarray(weights - _convolved(np.diff(flat, prepend=0.0, axis=1), width, index))
+    whole = _convolved(of_one, width, index)
+    atoms = _convolved(flat, width, index)
+    spread = np.maximum(whole - atoms, 0.0)
     spread[spread < _ROUNDING] = 0.0
-    values = np.maximum(_at(index, weights, of), least)
-    # Where no unit is active K' is σ_b² however large q is: no shift may move that.
-    values[:, 0] = np.where(first > 0, values[:, 0], least)
-    return LayerLaw(values, weights - spread, spread)
+    total = (atoms + spread).sum(axis=1, keepdims=True)
+    atoms, spread = atoms / total, spread / total
+    at_rest = _values_at_rest(index, width, levels[:, None], rounded, shares)
+    others = _at(index, spread, *_left(mean, sd, atoms, at_rest, spread))
+    return LayerLaw(least + unit * at_rest, atoms, _edges(least + unit * others), spread)
 
 
-def _at(index: Array, weights: Array, of: LayerMoments) -> Array:
-    """The values of K' that `index` steps stand for, such that mean and variance are right."""
-    centre = (weights * index).sum(axis=1, keepdims=True)
-    deviation = np.sqrt((weights * np.square(index - centre)).sum(axis=1))
-    scale = np.where(deviation > 0, of.sd / np.maximum(deviation, _SMALLEST), 0.0)
-    values: Array = of.mean[:, None] + scale[:, None] * (index - centre)
+def _values_at_rest(index: Array, width: int, levels: Array, rounded: Array, shares: Array) -> Array:
+    """The sums that `index` steps stand for where every unit is on a flat piece: exact if one level alone is not 0."""
+    weights = shares / np.maximum(shares.sum(axis=0), _SMALLEST)
+    mean, centre = (levels * weights).sum(axis=0), (rounded * weights).sum(axis=0)
+    variance, steps = ((np.square(x - c) * weights).sum(axis=0) for x, c in ((levels, mean), (rounded, centre)))
+    return _placed(index - width * centre[:, None], width * mean, np.sqrt(variance), np.sqrt(steps))
+
+
+def _left(mean: Array, sd: Array, atoms: Array, values: Array, spread: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation that `spread` must have for all together to have those given, of shape (n,)."""
+    share = np.where(spread.any(axis=1), spread.sum(axis=1), 1.0)
+    shift = -(atoms * (values - mean[:, None])).sum(axis=1) / share
+    second = (atoms * np.square(values - mean[:, None])).sum(axis=1)
+    return mean + shift, np.sqrt(np.maximum((np.square(sd) - second) / share - np.square(shift), 0.0))
+
+
+def _at(index: Array, weights: Array, mean: Array, sd: Array) -> Array:
+    """The sums that `index` steps stand for, such that under `weights` mean and standard deviation are right."""
+    total = np.maximum(weights.sum(axis=1), _SMALLEST)
+    deviations = index - ((weights * index).sum(axis=1) / total)[:, None]
+    return _placed(deviations, mean, sd, np.sqrt((weights * np.square(deviations)).sum(axis=1) / total))
+
+
+def _placed(deviations: Array, mean: Array, sd: Array, steps: Array) -> Array:
+    """Deviations in steps, with the standard deviation `steps`, as sums ≥ 0 with this mean and standard deviation."""
+    scale = np.divide(sd, steps, out=np.zeros_like(sd), where=steps > 0)
+    values: Array = np.maximum(mean[:, None] + scale[:, None] * deviations, 0.0)
     return values
+
+
+def _edges(values: Array) -> Array:
+    """Halfway between values, and at the outer ones themselves: shape (n, m + 1)."""
+    return np.concatenate([values[:, :1], (values[:, 1:] + values[:, :-1]) / 2, values[:, -1:]], axis=1)
 
 
 def _spacing(levels: Array, shares: Array, least: Array) -> Array:
@@ -171,7 +200,8 @@ def _spacing(levels: Array, shares: Array, least: Array) -> Array:
     multiples = levels[:, None, None] / heaviest[:, None] * counts
     rounded = (shares[:, :, None] * np.abs(multiples - np.rint(multiples))).sum(axis=0)
     best = np.argmin(np.round(rounded, 9), axis=1)
-    return np.asarray(np.maximum(heaviest / counts[np.arange(len(counts)), best], least))
+    spacing: Array = np.maximum(heaviest / counts[np.arange(len(counts)), best], least)
+    return spacing
 
 
 def _convolved(law: Array, width: int, index: Array) -> Array:

@@ -8,8 +8,10 @@ what is found is confirmed by networks with random numbers of their own. docs/th
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.domain import LARGEST_COUNT
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Requirement, is_safe
 from meanfield.finite_width.variance_law import escape_probability
@@ -22,6 +24,8 @@ __all__ = ["safe_clip", "sufficient_width"]
 
 #: Widths tried are this ratio apart, this many of them: up to a thousand times the one given.
 _WIDER, _WIDTHS = 1.25, 32
+#: No width is named for less: the chains that would confirm it are too few.
+_LEAST_RISK = 4e-4
 #: Candidates that networks are asked to confirm, one after the other, before none is named.
 _CONFIRMED = 3
 #: Wider layers are drawn as one normal number each: there the skewness of a sum over units is small.
@@ -37,6 +41,7 @@ def safe_clip(
     """
     levels = clip_levels(activation, q_star)
 
+    @cache
     def edge_if_safe(n: int) -> EdgeOfChaos | None:
         edge = clipped_edge(activation, levels[n], q_star)
         return edge if edge and _is_safe_by_law(edge.mean_field, q_star, requirement, start) else None
@@ -54,9 +59,12 @@ def sufficient_width(
 ) -> int | None:
     """About the least width at which the network meets the requirement with half the risk.
 
-    None if that is beyond a thousand times the given one.
+    None if that is beyond a thousand times the given one, or the risk is too small to be told from networks.
     """
-    asked = [replace(requirement, width=round(requirement.width * _WIDER**n)) for n in range(1, _WIDTHS)]
+    if requirement.risk < _LEAST_RISK:
+        return None
+    widths = [round(requirement.width * _WIDER**n) for n in range(1, _WIDTHS)]
+    asked = [replace(requirement, width=width) for width in widths if width <= LARGEST_COUNT]
     first = first_index(len(asked), lambda n: _is_safe_by_law(network, q_star, asked[n], start))
     for wide in asked[first : first + _CONFIRMED]:
         if _is_confirmed(network, q_star, wide, start):

@@ -71,7 +71,7 @@ def escape_probability(
         blocks = [rows(q) for q in np.array_split(q_star * np.exp(nodes), math.ceil(len(nodes) / _BLOCK))]
         u, step = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         for _ in range(requirement.depth - 2):
-            u = np.asarray(step @ u)
+            u = step @ u
         outside = start_row @ u
     probability = float(outside[0])
     return min(probability, 1.0) if probability > _NOTHING else 0.0
@@ -93,9 +93,12 @@ def _nodes(network: MeanField, q_star: float, start: float, requirement: Require
         raise DomainError(
             f"within = {requirement.within:g} around q* = {q_star:g} spans variances beyond {_LARGEST:g} or its inverse"
         )
-    if network.sigma_b:
-        # No variance is less than σ_b².
-        low = max(low, min(2 * math.log(network.sigma_b) - math.log(q_star), 0.0))
+    # No variance is less than σ_b², or more than if every unit were at the supremum of |φ|.
+    least, most = network.sigma_b_squared, network.layer(np.array(network.activation.supremum**2)).item()
+    if least:
+        low = max(low, min(math.log(least / q_star), 0.0))
+    if most < math.inf:
+        high = min(high, max(math.log(most / q_star), 0.0))
     distance = max(min(_SHARE * sd, _WIDEST), (high - low) / _MOST_NODES)
     nodes: Array = distance * np.arange(math.floor(low / distance) - 1.0, math.ceil(high / distance) + 2.0)
     return nodes
@@ -104,7 +107,7 @@ def _nodes(network: MeanField, q_star: float, start: float, requirement: Require
 def _outside(law: LayerLaw, q_star: float, within: float) -> Array:
     """P(K' outside [q*/f, f q*]) under each law."""
     low, high = q_star / within * (1 - _ROUNDING), q_star * within * (1 + _ROUNDING)
-    return np.asarray(1 - (law.below(high) - law.below(low)))
+    return 1 - (law.below(high) - law.below(low))
 
 
 def _expectations(law: LayerLaw, q_star: float, nodes: Array) -> Array:

@@ -186,26 +186,24 @@ class MeanField:
     def kick_variance(self, q: ArrayLike) -> Array: ...
     def kick_variance(self, q: ArrayLike) -> Any:
         """S(q) = σ_w⁴ Var φ(√q z)²: a layer of N units kicks the variance by √(S/N)."""
-        square, fourth = self._moments(q, moments.second_moment, moments.fourth_moment)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            # As a share of the square of E φ², which alone may be too small or large to square.
-            share = np.maximum(fourth / square / square - 1, 0.0)
-            spread = np.where(square > 0, np.square(self.sigma_w**2 * square) * share, 0.0)
+        spread = self._second_cumulant(*self._moments(q, moments.second_moment, moments.fourth_moment))
         return spread if spread.ndim else spread.item()
 
-    @overload
-    def kick_skewness(self, q: float) -> float: ...
-    @overload
-    def kick_skewness(self, q: ArrayLike) -> Array: ...
-    def kick_skewness(self, q: ArrayLike) -> Any:
-        """T(q), the third cumulant of σ_w² φ(√q z)²; a kick has that of T/N²."""
-        mean, second, third = self._moments(q, moments.second_moment, moments.fourth_moment, moments.sixth_moment)
+    def kick_cumulants(self, q: ArrayLike) -> tuple[Array, Array, Array]:
+        """V(q), S(q) and T(q), the third cumulant of σ_w² φ(√q z)²: given q the next variance has V, S/N and T/N²."""
+        mean, fourth, sixth = self._moments(q, moments.second_moment, moments.fourth_moment, moments.sixth_moment)
         with np.errstate(all="ignore"):
-            share = third / mean / mean / mean - 3 * second / mean / mean + 2
-            cumulant = (self.sigma_w**2 * mean) ** 3 * share
+            share = sixth / mean / mean / mean - 3 * fourth / mean / mean + 2
+            third = (self.sigma_w**2 * mean) ** 3 * share
         # Where next to nothing is active a share is beyond the doubles; what it is a share of is nothing.
-        found = np.where(np.isfinite(cumulant), cumulant, 0.0)
-        return found if found.ndim else found.item()
+        third = np.where(np.isfinite(third), third, 0.0)
+        return self.layer(mean), self._second_cumulant(mean, fourth), third
+
+    def _second_cumulant(self, mean: Array, fourth: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            # As a share of the square of E φ², which alone may be too small or large to square.
+            share = np.maximum(fourth / mean / mean - 1, 0.0)
+            return np.where(mean > 0, np.square(self.sigma_w**2 * mean) * share, 0.0)
 
     def _moments(self, q: ArrayLike, *expectations: moments.Expectation) -> Iterator[Array]:
         return (np.asarray(expectation(self.activation, q)) for expectation in expectations)

@@ -143,6 +143,27 @@ def test_active_units_of_a_step_are_a_binomial_chain(width: int, depth: int, tau
         assert found == pytest.approx(law[outside].sum(), abs=3e-4)
 
 
+@pytest.mark.parametrize("width", [1, 10, 40, 100, 999])
+def test_a_variance_on_a_bound_is_within(width: int) -> None:
+    # K' = 2k/N with k active units: f = 1.25 and 1.6 put bounds on multiples of 1/N.
+    network, active = MeanField(STEP, math.sqrt(2)), np.arange(width + 1)
+    for within in (1.25, 1.6):
+        outside = (2 * active < width / within - 1e-9) | (2 * active > width * within + 1e-9)
+        found = escape_probability(network, 1.0, Requirement(width, 1, within=within))
+        # The grid ends 5 standard deviations from the mean.
+        assert found == pytest.approx(binom.pmf(active, width, 0.5)[outside].sum(), abs=2 * norm.sf(5))
+
+
+@pytest.mark.parametrize("width", [1, 3, 10])
+def test_from_far_off_only_those_return_whose_units_all_rest(width: int) -> None:
+    network, start = with_fixed_point(PiecewiseLinear([-1], [0, 1], [-1, 0]), 0.3), 1e6
+    # One active unit makes a variance beyond 2 unless z is as small as this or smaller.
+    nearly = norm.cdf(math.sqrt(2 * width / network.sigma_w_squared / start)) - 0.5
+    resting = norm.cdf(-1 / math.sqrt(start)) ** width
+    found = escape_probability(network, 1.0, Requirement(width, 1), start)
+    assert found == pytest.approx(1 - resting, abs=width * nearly)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     activations(),
@@ -247,7 +268,17 @@ def test_so_wide_a_network_that_nothing_is_random_stays_even_where_it_is_unstabl
 
 @settings(max_examples=20, deadline=None)
 @given(
-    st.sampled_from([*ACTIVATIONS.values(), STEP, CONSTANT, shifted_relu(30.0), clipped_relu(6.0, 0.25)]),
+    st.sampled_from(
+        [
+            *ACTIVATIONS.values(),
+            STEP,
+            CONSTANT,
+            PiecewiseLinear([0.5], [0, 0], [-1, 1]),
+            PiecewiseLinear([0.5], [0, 0.5], [-1, -1.25]),
+            shifted_relu(30.0),
+            clipped_relu(6.0, 0.25),
+        ]
+    ),
     st.sampled_from([1e-6, 0.3, 1.0, 2.0, 1e6]),
     st.sampled_from([0.0, 1e-6, 1.0]),
     st.sampled_from([1, 3, 10**4, 10**12]),
