@@ -32,8 +32,8 @@ _LINE_ROUNDING = 8 * np.finfo(float).eps
 #: The largest number taken: the fourth power of a slope times a knot is still a double.
 _LARGEST_NUMBER = 1e35
 
-#: Up to this many knots φ is summed piece by piece, a few passes over x each: two or three times as fast as looking for
-#: the piece of every x.
+#: Up to this many knots φ is evaluated piece by piece, a few passes over x each: two or three times as fast as looking
+#: for the piece of every x.
 _FEW_KNOTS = 8
 
 
@@ -98,8 +98,12 @@ class PiecewiseLinear:
 
     def values(self, x: Array) -> Array:
         """φ(x), elementwise, to rounding; exactly 0 where φ is 0."""
-        if len(self.knots) > _FEW_KNOTS or self._zero_pieces > 1:
+        if len(self.knots) > _FEW_KNOTS:
             return self._looked_up(x)
+        # A jump, or a way back to 0, that is added to what was summed before it would leave rounding of its size.
+        return self._summed(x) if self.is_continuous and self._zero_pieces <= 1 else self._chosen(x)
+
+    def _summed(self, x: Array) -> Array:
         base, knots = self._base, self.knots
         total: Array | float = np.full_like(x, self.intercepts[base]) if self.intercepts[base] else 0.0
         for j, a in enumerate(self.slopes):
@@ -111,15 +115,19 @@ class PiecewiseLinear:
                 if a != 1:
                     part *= a
                 total += part
-        for i, (t, jump) in enumerate(zip(knots, self.jumps, strict=True)):
-            if jump:
-                total += jump * (x >= t) if i >= base else -jump * (x < t)
         return np.asarray(total)
+
+    def _chosen(self, x: Array) -> Array:
+        # 0·∞ would be NaN on a flat piece.
+        first, *others = (a * x + c if a else c for a, c in zip(self.slopes, self.intercepts, strict=True))
+        total = np.full_like(x, first)
+        for knot, line in zip(self.knots, others, strict=True):
+            total = np.where(x < knot, total, line)
+        return total
 
     def _looked_up(self, x: Array) -> Array:
         piece = np.searchsorted(self.knots, x, side="right")
         slope = np.take(self.slopes, piece)
-        # 0·∞ would be NaN on a flat piece.
         value: Array = slope * np.where(slope == 0, 0.0, x) + np.take(self.intercepts, piece)
         return value
 

@@ -74,9 +74,13 @@ def operating_point_of(subject: Subject, near: float = 1.0) -> OperatingPoint:
         return subject
     if isinstance(subject, EdgeOfChaos):
         network = subject.mean_field
-        exact = FixedPoint(subject.q_star, subject.V_prime, subject.V_double_prime, "stable", subject.q_star)
-        nearest = _nearest(fixed_points(network), subject.q_star)
-        return OperatingPoint(network, replace(exact, kind=nearest.kind) if nearest else exact)
+        q, slope, curvature = subject.q_star, subject.V_prime, subject.V_double_prime
+        nearest = _nearest(fixed_points(network), q)
+        if nearest and nearest.q:
+            # What was found is this point but for rounding, and knows what V does on either side.
+            until = max(nearest.until, q) if nearest.kind == "neutral" else q
+            return OperatingPoint(network, FixedPoint(q, slope, curvature, nearest.kind, until))
+        return OperatingPoint(network, FixedPoint(q, slope, curvature, "stable" if slope < 1 else "unstable", q))
     require_signal(near)
     nearest = _nearest(fixed_points(subject), near)
     if nearest and _keeps_every_q(subject, nearest):

@@ -176,6 +176,11 @@ def test_symmetry_homogeneity_and_boundedness_of_known_activations(phi, odd, eve
     assert (phi.is_odd, phi.is_even, phi.is_homogeneous, phi.is_bounded) == (odd, even, homogeneous, bounded)
 
 
+@pytest.mark.parametrize(("knot", "x"), [(-1e6, 1e-11), (-100.0, 1e-9), (3e8, 4e8)])
+def test_a_jump_leaves_no_rounding_of_its_size(knot, x):
+    assert PiecewiseLinear([knot], [0, 1], [0, 0])(x) == x
+
+
 def test_what_is_asked_of_phi_is_answered_from_its_pieces():
     phi = PiecewiseLinear([-2, 0, 1], [0, 0, 1, 0], [0, 3, 3, 9])
     assert phi.discontinuities == (-2, 1)

@@ -49,17 +49,29 @@ def test_weights_and_biases_agree_with_quadrature_of_the_definition(entry: dict)
     assert edge.sigma_b == pytest.approx(math.sqrt(edge.sigma_b_squared), rel=1e-15)
 
 
-@given(activations(jumps=False), variances())
-def test_on_the_edge_variance_and_gradient_keep_their_size(phi: PiecewiseLinear, q_star: float) -> None:
+def squared_bias(phi: PiecewiseLinear, q_star: float) -> mpf:
+    """σ_b² on the edge of chaos at q*, from the definitions; −1 where φ does not slope."""
     with mp.workdps(40):
         slopes = definitions.slope_moment(phi, q_star, 2)
-        bias = mpf(q_star) - definitions.power_moment(phi, q_star, 2) / slopes if slopes else mpf(-1)
-    try:
-        edge = edge_of_chaos(phi, q_star)
-    except NoEdgeOfChaos:
-        assert bias < 0
-        return
-    assert bias >= -1e-14 * q_star
+        return mpf(q_star) - definitions.power_moment(phi, q_star, 2) / slopes if slopes else mpf(-1)
+
+
+@given(activations(jumps=False), variances())
+def test_there_is_an_edge_where_its_biases_have_a_variance(phi: PiecewiseLinear, q_star: float) -> None:
+    bias = squared_bias(phi, q_star)
+    assume(abs(bias) > 1e-14 * q_star)
+    if bias > 0:
+        edge_of_chaos(phi, q_star)
+    else:
+        with pytest.raises(NoEdgeOfChaos):
+            edge_of_chaos(phi, q_star)
+
+
+@given(with_edges())
+def test_on_the_edge_variance_and_gradient_keep_their_size(drawn: tuple[PiecewiseLinear, float]) -> None:
+    phi, q_star = drawn
+    assume(squared_bias(phi, q_star) > 1e-14 * q_star)
+    edge = edge_of_chaos(phi, q_star)
     network = edge.mean_field
     assert network.V(q_star) == pytest.approx(q_star, rel=1e-12)
     assert network.chi1(q_star) == pytest.approx(1.0, rel=1e-12)
