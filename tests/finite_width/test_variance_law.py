@@ -44,8 +44,8 @@ ACTIVATIONS = {
     "runaway": shifted_relu(1.0364),
 }
 STEPS_OF_TWO_HEIGHTS = PiecewiseLinear([-1.0, 0.8], [0, 0, 0], [-0.7, 0, 1.0])
-#: Allowed beyond the sampling error. With 100 000 chains none was found at widths from 2 that is larger than theirs,
-#: 0.0016; docs/theory.md, section 12.
+#: Allowed beyond the sampling error: four times the most that finer nodes and a finer grid change; docs/theory.md,
+#: section 12.
 BIAS = 0.002
 
 
