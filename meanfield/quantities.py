@@ -1,13 +1,25 @@
-"""What every quantity is called: in a table, a file, a formula, a figure, a paper. Loads nothing.
+"""What every quantity and parameter is called: in a table, a file, a formula, a figure, a paper. Loads nothing.
 
 The keys are those of records, the names of columns in CSV and JSON; docs/quantities.md lists them.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
-__all__ = ["FORMULAS", "QUANTITIES", "FormulaQuantity", "Quantity", "latex_text", "parameter_latex", "quantity"]
+__all__ = [
+    "FORMULAS",
+    "GREEK",
+    "QUANTITIES",
+    "FormulaQuantity",
+    "Quantity",
+    "latex_name",
+    "latex_text",
+    "parameter_latex",
+    "quantity",
+    "text_name",
+]
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,7 @@ QUANTITIES = {
     "basin": Quantity("basin", "basin", "variances that tend to q*"),
     "verdict": Quantity("verdict", "verdict", "what the variance does"),
     "explanation": Quantity("why", "explanation", "of the verdict, in words"),
+    "remedy": Quantity("remedy", "remedy", "what to do for a stable signal"),
     # At a width and depth.
     "sd": Quantity("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, predicted"),
     "stationary_mean": Quantity("mean, settled", r"$\overline{q^\infty}$", "of q after many layers"),
@@ -102,7 +115,13 @@ QUANTITIES = {
     "networks_mean": Quantity("mean, networks", "mean, networks", "of q over random networks"),
     "networks_sd": Quantity("sd, networks", "sd, networks", "of q over random networks"),
     "escaped": Quantity("escaped", "escaped", "share of networks that have lost q*"),
+    "layers": Quantity("layers", "layers", "the rows by layer"),
     # Of random networks beside theory.
+    "knots": Quantity("knots", "knots", "where φ changes its slope or jumps"),
+    "slopes": Quantity("slopes", "slopes", "of the pieces of φ, from left to right"),
+    "intercepts": Quantity("intercepts", "intercepts", "at x = 0, of the lines that the pieces lie on"),
+    "start": Quantity("q0", "$q^0$", "variance of the inputs at layer 0"),
+    "kernel": Quantity("kernel", "kernel", "k, weights reach over k×k positions", "positions"),
     "log_gradient": Quantity("ln |g|²/|g^L|²", r"$\ln|g^l|^2/|g^L|^2$", "gradient carried back from the last layer"),
     "quantity": Quantity("of", "of", "the quantity that a row is about"),
     "ensemble_mean": Quantity("mean", "mean", "over the networks"),
@@ -123,6 +142,13 @@ QUANTITIES = {
     "worst_z_sd": Quantity("z of sd", "$z$ of the sd", "where it is largest"),
     "worst_layer_sd": Quantity("at layer", "at layer", "of the largest z of the sd", "layers"),
     "follows": Quantity("follows", "follows", "whether networks do what theory says"),
+    "comparisons": Quantity("comparisons", "comparisons", "of means and sds with theory", "comparisons"),
+    "threshold": Quantity("threshold", "threshold", "largest z of a mean, unless theory is wrong"),
+    "quantities": Quantity("quantities", "quantities", "a row each"),
+    "departures": Quantity("departures", "departures", "where networks and theory part, the farthest first"),
+    "moment": Quantity("moment", "moment", "what departs, mean or sd"),
+    "seen": Quantity("seen", "seen", "the moment over the networks"),
+    "predicted": Quantity("predicted", "predicted", "the moment in theory"),
     # Designs, and sparse layers.
     "relative_basin": Quantity("basin/q*", "basin$/q^*$", "basin in units of q*"),
     "relative_sigma_b": Quantity("σ_b/√q*", r"$\sigma_b/\sqrt{q^*}$", "σ_b in units of √q*"),
@@ -133,11 +159,44 @@ QUANTITIES = {
     "active_bound": Quantity("k", "$k$", "99.9 % of layers have no more active", "units"),
     "capacity_ratio": Quantity("√(k/s)", r"$\sqrt{k/s}$", "ratio of the Rademacher bounds, sparse to dense"),
     "samples_ratio": Quantity("k/s", "$k/s$", "ratio of the samples for equal bounds"),
+    "forward": Quantity("forward", "forward", "multiplications forward", "multiplications"),
+    "forward_dense": Quantity("forward, dense", "forward, dense", "the same with all units", "multiplications"),
+    "backward": Quantity("backward", "backward", "multiplications backward", "multiplications"),
+    "backward_dense": Quantity("backward, dense", "backward, dense", "the same with all units", "multiplications"),
+    "memory": Quantity("memory", "memory", "bytes kept for backward", "bytes"),
+    "memory_dense": Quantity("memory, dense", "memory, dense", "the same with all units", "bytes"),
+    "bound_with_inputs": Quantity("bound with inputs", r"$\sqrt{snk/M}$", "bound √(s n k/M)"),
+    "bound_with_inputs_dense": Quantity("bound with inputs, dense", r"$s\sqrt{n/M}$", "the same with k = s"),
+    "bound": Quantity("bound", r"$\sqrt{sk/M}$", "bound √(s k/M)"),
+    "bound_dense": Quantity("bound, dense", r"$s/\sqrt{M}$", "the same with k = s"),
     # The catalogue.
     "name": Quantity("name", "name", "of an activation"),
     "aliases": Quantity("also", "aliases", "other names"),
     "parameters": Quantity("parameters", "parameters", "with their bounds"),
     "description": Quantity("what it is", "description", "in words"),
+    # Of formulas.
+    "symbol": Quantity("symbol", "symbol", "what a quantity is called"),
+    "meaning": Quantity("meaning", "meaning", "of a quantity, in a line"),
+    "arguments": Quantity("arguments", "arguments", "what a formula is a function of, in order"),
+    "text": Quantity("text", "text", "a formula in Unicode"),
+    "where": Quantity("where", "where", "what stands in a formula for what"),
+    "latex": Quantity("latex", "latex", "a formula in LaTeX, inside mathematics"),
+    "sympy": Quantity("sympy", "sympy", "a formula that sympy reads"),
+    "mathematica": Quantity("mathematica", "mathematica", "a formula that Mathematica reads"),
+    "assumptions": Quantity("assumptions", "assumptions", "inequalities between parameters"),
+    "without_formula": Quantity("without_formula", r"without\_formula", "quantities that have none, and why"),
+    # Of numbers drawn.
+    "curve": Quantity("curve", "curve", "the label of a curve"),
+    "series": Quantity("series", "series", "what a row is of"),
+    "panel": Quantity("panel", "panel", "what a row is drawn in"),
+    "word": Quantity("word", "word", "the phase; on the edge of chaos, the stability"),
+    "network": Quantity("network", "network", "which sample, counted from 0; empty for all"),
+    "value": Quantity("value", "value", "of the quantity that a row is about"),
+    "x": Quantity("x", "$x$", "input of φ"),
+    "y": Quantity("y", "$y$", "φ(x), or the density of x at q*"),
+    "one_minus_rho": Quantity("1 − ρ", r"$1 - \rho$", "how far two inputs are from alike"),
+    "one_minus_R": Quantity("1 − R", "$1 - R$", "the same one layer on"),
+    "gained": Quantity("|R − ρ|", r"$|R - \rho|$", "change of the correlation in a layer"),
 }
 
 
@@ -211,33 +270,68 @@ FORMULAS = {
 }
 
 
-#: Parameters whose sign in formulas is not the name of a quantity.
-_SIGNS = {"sparsity": "s", "slope": "a"}
+_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
+    "psi omega"
+).split()
+#: The name of every Greek letter.
+GREEK = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _NAMES, strict=True))
+GREEK |= {letter.upper(): name.capitalize() for letter, name in GREEK.items()}
+_BY_NAME = {name: letter for letter, name in GREEK.items()}
+
+#: LaTeX has no commands of their own for the letters that look like Latin ones.
+_LATIN = {"omicron": "o", "Eta": "H", "Nu": "N", "Rho": "P", "Chi": "X"}
+_LATIN |= {name: name[0] for name in "Alpha Beta Epsilon Zeta Iota Kappa Mu Omicron Tau".split()}
+
+_PARTS = re.compile(r"([^\W\d_]+)_?(\w*)")
+_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def text_name(name: str) -> str:
+    """The name in Unicode: tau is τ, t_1 is t₁, sigma_w is σ_w."""
+    stem, index = _split(name)
+    return _BY_NAME.get(stem, stem) + (index.translate(_SUBSCRIPT) if index.isdigit() else f"_{index}" * bool(index))
+
+
+def latex_name(name: str) -> str:
+    """The name inside mathematics: tau is \\tau, t_1 is t_{1}, width a word in italics."""
+    stem, index = _split(name)
+    greek = GREEK.get(stem, stem)
+    if greek in _BY_NAME:
+        written = _LATIN.get(greek, f"\\{greek}")
+    else:
+        written = _escaped(stem) if len(stem) == 1 else f"\\mathit{{{_escaped(stem)}}}"
+    inside = _escaped("".join(f"\\{GREEK[c]} " if c in GREEK else c for c in index)).strip()
+    return f"{written}_{{{inside}}}" if index else written
+
+
+def _split(name: str) -> tuple[str, str]:
+    match = _PARTS.fullmatch(name)
+    return (match[1], match[2]) if match else (name, "")
+
+
+def _escaped(name: str) -> str:
+    return name.replace("_", r"\_")
+
+
+#: What figures call by one letter.
+_SIGNS = {"sparsity": "s", "slope": "a", "q_star": QUANTITIES["q_star"].mathematics}
 
 
 def parameter_latex(name: str) -> str:
-    """A parameter, or q_star, as it stands inside mathematics: one letter, or a word."""
-    if name in ("q_star", "tau"):
-        return QUANTITIES[name].mathematics
-    if name in _SIGNS or len(name) == 1:
-        return _SIGNS.get(name, name)
-    word = name.replace("_", r"\_")
-    return rf"\mathrm{{{word}}}"
+    """A parameter, or q_star, as it stands inside the mathematics of a figure."""
+    return _SIGNS.get(name) or latex_name(name)
 
 
 _SPECIAL = {
     **{c: "\\" + c for c in "&%$#_{}"},
+    **{letter: f"${latex_name(letter)}$" for letter in GREEK},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
     "<": "$<$",
     ">": "$>$",
     "|": "$|$",
-    "σ": r"$\sigma$",
-    "χ": r"$\chi$",
-    "φ": r"$\phi$",
-    "ξ": r"$\xi$",
-    "τ": r"$\tau$",
     "≈": r"$\approx$",
     "≤": r"$\le$",
     "≥": r"$\ge$",

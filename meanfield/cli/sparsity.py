@@ -10,6 +10,7 @@ from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Para
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError
+from meanfield.quantities import quantity
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -27,13 +28,7 @@ Samples = Annotated[
 ]
 QStar = Annotated[float, typer.Option("--q-star", help="Variance of a pre-activation.")]
 
-_COSTS = {
-    "forward": "multiplications forward",
-    "backward": "multiplications backward",
-    "memory": "bytes kept for backward",
-    "bound_with_inputs": "bound √(s n k/M)",
-    "bound": "bound √(s k/M)",
-}
+_COSTS = ("forward", "backward", "memory", "bound_with_inputs", "bound")
 _COMPARED = (
     "activation",
     "q_star",
@@ -122,12 +117,12 @@ def _tables(named: NamedActivation, record: Record, digits: int | None) -> list[
     active = ["q_star", "sparsity", "active_share", "sloping_share", "active_mean", "active_sd", "active_bound"]
     costs = [
         {
-            "cost": title,
+            "cost": quantity(key).meaning,
             "dense": record[f"{key}_dense"],
             "sparse": record[key],
             "ratio": record[key] / record[f"{key}_dense"],
         }
-        for key, title in _COSTS.items()
+        for key in _COSTS
         if key in record
     ]
     width = record["width"]

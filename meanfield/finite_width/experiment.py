@@ -10,14 +10,14 @@ from meanfield.domain import require_count, require_signal, require_within
 from meanfield.errors import DomainError
 from meanfield.infinite_width.mean_field import MeanField
 
-__all__ = ["QUANTITIES", "Experiment", "Method", "Padding", "Weights"]
+__all__ = ["MEASURED", "Experiment", "Method", "Padding", "Weights"]
 
 Padding = Literal["circular", "zero"]
 Weights = Literal["gaussian", "orthogonal"]
 Method = Literal["networks", "chain"]
 
 #: What is measured of a network at every layer, in this order; not all of it in every experiment.
-QUANTITIES = ("q", "rho", "sparsity", "log_gradient")
+MEASURED = ("q", "rho", "sparsity", "log_gradient")
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,9 @@ class Experiment:
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """Those of `QUANTITIES` that are measured: ρ needs two inputs, the gradient a way back."""
+        """Those of `MEASURED` that are measured: ρ needs two inputs, the gradient a way back."""
         missing = {*(() if self.inputs > 1 else ("rho",)), *(() if self.backward else ("log_gradient",))}
-        return tuple(name for name in QUANTITIES if name not in missing)
+        return tuple(name for name in MEASURED if name not in missing)
 
     def as_record(self) -> dict[str, Any]:
         """Everything, as JSON knows it."""

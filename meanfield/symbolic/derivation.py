@@ -11,6 +11,7 @@ from sympy import Expr, Mul, Rational, Symbol, erf, erfc, exp, oo, pi, sqrt
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DerivationError, DomainError, NoEdgeOfChaos, NoFormula
+from meanfield.infinite_width.mean_field import layer_map
 from meanfield.quantities import FORMULAS, FormulaQuantity
 from meanfield.symbolic.check import check
 from meanfield.symbolic.combination import ONE, Combination
@@ -170,7 +171,7 @@ class _Deriver:
     @cached_property
     def V(self) -> Expr:
         """σ_w² E φ² + σ_b²."""
-        return self._weighted(self.one.square) + _sigma_b**2
+        return self._layer(self.one.expression(self.one.square))
 
     @cached_property
     def dV(self) -> Expr:
@@ -233,7 +234,7 @@ class _Deriver:
     @cached_property
     def R(self) -> Expr:
         """(σ_w² C(ρ) + σ_b²)/V(q)."""
-        return (Mul(_sigma_w**2, self.two.expression(self.covariances[0])) + _sigma_b**2) / VARIANCE_MAP
+        return self._layer(self.two.expression(self.covariances[0])) / VARIANCE_MAP
 
     @cached_property
     def dR(self) -> Expr:
@@ -276,6 +277,9 @@ class _Deriver:
                 "this is a fault in meanfield, please report it"
             )
         return c, d1, d2
+
+    def _layer(self, products: Expr) -> Expr:
+        return layer_map(products, _sigma_w**2, _sigma_b**2)
 
     def _weighted(self, combination: Combination, q: Symbol = _q) -> Expr:
         return Mul(_sigma_w**2, self.one.expression(combination, q))

@@ -8,11 +8,10 @@ from itertools import pairwise
 from sympy import Symbol
 
 from meanfield.activations.algebra import Number
-from meanfield.quantities import latex_text
+from meanfield.quantities import latex_name, latex_text
 from meanfield.symbolic.derivation import Derivation
 from meanfield.symbolic.formula import Formula, in_order
 from meanfield.symbolic.latex import display_over_pages
-from meanfield.symbolic.names import latex_name
 from meanfield.symbolic.reading import SymbolicActivation
 from meanfield.symbolic.stability import stability_sentence
 from meanfield.symbolic.writing import write

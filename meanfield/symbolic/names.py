@@ -1,33 +1,16 @@
-"""How parameters are written: which names a formula can hold, and how text, LaTeX and Mathematica show them."""
+"""Which names of parameters a formula can hold, and how Mathematica writes them."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from meanfield.errors import ActivationError
+from meanfield.quantities import GREEK, latex_name
 
-__all__ = ["check_names", "latex_name", "mathematica_names", "text_name"]
+__all__ = ["check_names", "mathematica_names"]
 
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
-    "psi omega"
-).split()
-_LETTERS = {
-    name: unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('lambda', 'lamda').upper()}") for name in _GREEK
-}
-_CAPITALS = {name.capitalize(): letter.upper() for name, letter in _LETTERS.items()}
-#: Each Greek letter by its name in LaTeX.
-_BY_NAME = {**_LETTERS, **_CAPITALS}
-_BY_LETTER = {letter: name for name, letter in _BY_NAME.items()}
-
-#: LaTeX has no commands of their own for capitals that look like Latin ones, nor for omicron.
-_WITH_COMMAND = {*_GREEK, *"Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()} - {"omicron"}
-
-_PARTS = re.compile(r"([^\W\d_]+)_?(\w*)")
-_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
+_WRITABLE = re.compile("[A-Za-z{0}][A-Za-z{0}0-9_]*".format("".join(GREEK)))
 
 #: What formulas write with a meaning of their own, in LaTeX.
 _TAKEN = {
@@ -60,8 +43,7 @@ def check_names(names: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        match = _PARTS.fullmatch(name)
-        if not match or not all(c.isascii() or c in _BY_LETTER for c in match[1] + match[2]):
+        if not _WRITABLE.fullmatch(name):
             raise ActivationError(
                 f"{name} cannot be written in a formula: name the parameter with letters a to z, Greek ones, and digits"
             )
@@ -76,27 +58,6 @@ def check_names(names: Iterable[str]) -> None:
         seen[written] = name
 
 
-def text_name(name: str) -> str:
-    """The name in Unicode: tau is τ, t_1 is t₁, sigma_w is σ_w."""
-    stem, index = _split(name)
-    return _BY_NAME.get(stem, stem) + (index.translate(_SUBSCRIPT) if index.isdigit() else f"_{index}" * bool(index))
-
-
-def latex_name(name: str) -> str:
-    """The name in LaTeX: tau is \\tau, t_1 is t_{1}, width is an upright-spaced word."""
-    stem, index = _split(name)
-    latin = _BY_LETTER.get(stem, stem)
-    if latin in _WITH_COMMAND:
-        written = f"\\{latin}"
-    elif latin in _BY_NAME:
-        # The capitals that look like Latin ones, and omicron.
-        written = {"omicron": "o", "Chi": "X", "Rho": "P", "Eta": "H", "Nu": "N"}.get(latin, latin[0])
-    else:
-        written = stem if len(stem) == 1 else f"\\mathit{{{stem}}}"
-    inside = "".join(f"\\{_BY_LETTER[c]} " if c in _BY_LETTER else c for c in index).replace("_", r"\_").strip()
-    return f"{written}_{{{inside}}}" if index else written
-
-
 def mathematica_names(names: Iterable[str]) -> dict[str, str]:
     """Each name in Mathematica, where _ has a meaning of its own and capitals begin what is built in."""
     result: dict[str, str] = {}
@@ -108,8 +69,3 @@ def mathematica_names(names: Iterable[str]) -> dict[str, str]:
             plain += "0"
         result[name] = plain
     return result
-
-
-def _split(name: str) -> tuple[str, str]:
-    match = _PARTS.fullmatch(name)
-    return (match[1], match[2]) if match else (name, "")

@@ -12,9 +12,8 @@ from itertools import pairwise
 
 from sympy import Add, Expr, Function, Mul, Pow, Symbol, oo, pi
 
-from meanfield.quantities import QUANTITIES
+from meanfield.quantities import QUANTITIES, latex_name, text_name
 from meanfield.symbolic.functions import Phi2
-from meanfield.symbolic.names import latex_name, text_name
 from meanfield.symbolic.sums_and_products import factor_key, fraction, is_root, signed, terms
 
 __all__ = ["Written", "lines", "write"]

@@ -14,10 +14,10 @@ from scipy.special import erf, erfc, ndtr
 from symbolic.derived import SPECS, VALUES, at, derived
 
 import meanfield as mf
+from meanfield.quantities import latex_name, text_name
 from meanfield.symbolic import derive
 from meanfield.symbolic.bivariate import Phi2, density
 from meanfield.symbolic.formula import VARIANCE_MAP, Formula
-from meanfield.symbolic.names import latex_name, text_name
 from meanfield.symbolic.terminal import equations
 from meanfield.symbolic.writing import lines, write
 
@@ -154,20 +154,3 @@ def test_a_definition_stands_below_the_first_formula_that_needs_it() -> None:
         assert sum(definition in text for text in told) == 1
     alone = derive("clipped-relu(tau, m)", ["R", "dR"]).displays()
     assert "V(q) ={}&" in alone["R"] and "V(q) ={}&" not in alone["dR"]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "latex"),
-    [
-        ("tau", "τ", r"\tau"),
-        ("τ", "τ", r"\tau"),
-        ("t1", "t₁", "t_{1}"),
-        ("t_1", "t₁", "t_{1}"),
-        ("lambda_min", "λ_min", r"\lambda_{min}"),
-        ("width", "width", r"\mathit{width}"),
-        ("m", "m", "m"),
-        ("Omega2", "Ω₂", r"\Omega_{2}"),
-    ],
-)
-def test_names_are_written_as_symbols(name: str, text: str, latex: str) -> None:
-    assert (text_name(name), latex_name(name)) == (text, latex)
