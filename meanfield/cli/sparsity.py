@@ -35,14 +35,7 @@ _COSTS = {
     "bound": "bound √(s k/M)",
 }
 _COMPARED = (
-    "activation",
-    "q_star",
-    "width",
-    "sparsity",
-    "active_mean",
-    "active_bound",
-    "capacity_ratio",
-    "samples_ratio",
+    *("activation", "q_star", "width", "sparsity", "active_mean", "active_bound", "capacity_ratio", "samples_ratio"),
 )
 _CAVEAT = (
     "Constants and logarithms are left out, as are the norms of weights and inputs, so only ratios mean anything. The "
