@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,8 +14,8 @@ from meanfield.cli.output import progress
 from meanfield.errors import DomainError, OutputError
 
 if TYPE_CHECKING:
-    from meanfield.activations.spec import NamedActivation
     from meanfield.finite_width.experiment import Experiment
+    from meanfield.infinite_width.operating_point import OperatingPoint
     from meanfield.simulation.ensemble import Ensemble
 
 __all__ = [
@@ -23,9 +24,12 @@ __all__ = [
     "Jobs",
     "Memory",
     "Networks",
+    "NetworksOfFigure",
     "PaddedBy",
     "Padding",
     "Rho0",
+    "Rho0OfFigure",
+    "Samples",
     "Size",
     "WeightLaw",
     "Weights",
@@ -51,7 +55,10 @@ class PaddedBy(StrEnum):
 
 
 Networks = Annotated[int, typer.Option("--networks", help="Random networks drawn.")]
+NetworksOfFigure = Annotated[int, typer.Option("--networks", help="Random networks drawn at width N.")]
+Samples = Annotated[int, typer.Option("--samples", min=0, max=100, help="How many of them are drawn.")]
 Rho0 = Annotated[float, typer.Option("--rho0", help="Correlation of any two inputs at layer 0.")]
+Rho0OfFigure = Annotated[float, typer.Option("--rho0", help="Correlation of the two inputs at layer 0.")]
 Conv = Annotated[
     int | None, typer.Option("--conv", metavar="K", help="Convolutions of K×K weights, K odd.", show_default=False)
 ]
@@ -82,10 +89,8 @@ _SIZE = 16
 
 
 def experiment(
-    named: NamedActivation,
+    point: OperatingPoint,
     q_star: float,
-    sigma_w: float | None,
-    sigma_b: float,
     q0: float | None,
     conv: int | None = None,
     size: int | None = None,
@@ -93,18 +98,16 @@ def experiment(
     weights: WeightLaw = WeightLaw.gaussian,
     **asked: Any,
 ) -> Experiment:
-    """What the options describe: the network, at its fixed point q* > 0 nearest to `q_star` if it has one.
+    """What the options describe: networks of the point, from q0, by default from its q*, or `q_star` if it has none.
 
     Raises:
         DomainError: positions without a convolution over them, and what `Experiment` refuses.
     """
     from meanfield.finite_width.experiment import Experiment
-    from meanfield.infinite_width.operating_point import operating_point
 
     if conv is None and (size is not None or padding is not PaddedBy.circular):
         given = f"--size {size}" if size is not None else f"--padding {padding}"
         raise DomainError(f"{given} is of convolutional layers: give --conv 3 too, or leave it out")
-    point = operating_point(named.phi, q_star, sigma_w, sigma_b)
     return Experiment(
         point.network,
         start=q0 if q0 is not None else point.q_star or q_star,
@@ -129,12 +132,12 @@ def format_of(path: Path) -> Format:
 
 
 def ensemble(
-    asked: Experiment, label: str, jobs: int | None, dask: str | None = None, memory: str = "1GB", **record: Any
+    asked: Experiment, label: str, jobs: int | None, dask: str | None = None, memory: str | None = None, **record: Any
 ) -> Ensemble:
-    """The networks asked for, with a bar while they are drawn."""
+    """The networks asked for, with a bar while they are drawn; `memory` bounds the arrays in use, None does not."""
     from meanfield.simulation.ensemble import simulate
 
-    allowed = number_of_bytes("--memory", memory)
+    allowed = math.inf if memory is None else number_of_bytes("--memory", memory)
     workers = -1 if jobs is None else jobs
     with progress("random networks", asked.networks) as advance:
         return simulate(asked, label=label, jobs=workers, dask=dask, memory=allowed, advance=advance, **record)

@@ -66,41 +66,24 @@ def eoc(
             refusals.append(f"{named.label}: {refusal}")
             continue
         for edge in edges:
-            record = {
-                "activation": named.label,
-                **{key: getattr(edge, key) for key in _FROM_EDGE},
-            }
             diagnosis = judged(diagnose(edge), required)
-            record["verdict"] = diagnosis.verdict.word
-            record["explanation"] = explanation(diagnosis)
-            records.append((named, diagnosis, record))
+            values = {key: getattr(edge, key) for key in _FROM_EDGE}
+            verdict = {"verdict": diagnosis.verdict.word, "explanation": explanation(diagnosis)}
+            records.append((named, diagnosis, {"activation": named.label, **values, **verdict}))
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
         raise NoEdgeOfChaos("\n".join(refusals))
     if records:
         rows = [record for _, _, record in records]
-        emit(
-            rows,
-            _tables(records, digits),
-            format,
-            digits,
-            output,
-            single=len(act) == 1 and sigma_w is None and sigma_b is None,
-        )
+        single = len(act) == 1 and sigma_w is None and sigma_b is None
+        emit(rows, _tables(records, digits), format, digits, output, single=single)
     if refusals:
         raise NoEdgeOfChaos("\n".join(refusals))
 
 
 _FROM_EDGE = (
-    "q_star",
-    "sigma_w",
-    "sigma_b",
-    "sigma_w_squared",
-    "sigma_b_squared",
-    "sparsity",
-    "chi_1",
-    "V_prime",
-    "V_double_prime",
+    *("q_star", "sigma_w", "sigma_b", "sigma_w_squared", "sigma_b_squared", "sparsity"),
+    *("chi_1", "V_prime", "V_double_prime"),
 )
 
 
@@ -111,7 +94,5 @@ def _tables(records: list[tuple[NamedActivation, Diagnosis, Record]], digits: in
         return [title, formula(named), listing(record, [*_FROM_EDGE, "verdict"], digits), *prose(diagnosis)]
     rows = [record for _, _, record in records]
     keys = ["activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime", "verdict"]
-    notes = []
-    for named, diagnosis, _ in records:
-        notes += [paragraph(f"{named.label}:", explanation(diagnosis), diagnosis.verdict.word)]
+    notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in records]
     return [heading("Edge of chaos"), grid(rows, keys, digits or 4), *notes]

@@ -17,22 +17,28 @@ if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
 
 __all__ = [
+    "Q0",
     "Act",
     "Acts",
+    "Depth",
     "Digits",
     "Escapes",
     "Format",
     "Formats",
     "M",
+    "MaybeAct",
     "OneAct",
     "Output",
     "Params",
+    "QStar",
     "Risk",
     "Seed",
     "SigmaB",
     "SigmaW",
     "Slope",
     "Tau",
+    "Units",
+    "Width",
     "Within",
     "complete_activation",
     "number",
@@ -65,23 +71,19 @@ def complete_activation(incomplete: str) -> list[tuple[str, str]]:
     return [(a.name, a.formula) for a in ACTIVATIONS if a.name.startswith(incomplete)]
 
 
-def _act(use: str) -> Any:
+def _act(use: str = "") -> Any:
     return typer.Option(
         "--act",
-        help=f"A name, an expression in x, points, a file or package.module:function; {use}.",
+        help=f"A name, an expression in x, points, a file or package.module:function{use}.",
         autocompletion=complete_activation,
         show_default=False,
     )
 
 
-Act = Annotated[list[str], _act("names without a value stay symbols")]
-Acts = Annotated[list[str], _act("repeat for a row each")]
-OneAct = Annotated[
-    str,
-    typer.Option(
-        "--act", help="A name, an expression in x, points, a file or package.module:function.", show_default=False
-    ),
-]
+Act = Annotated[list[str], _act("; names without a value stay symbols")]
+Acts = Annotated[list[str], _act("; repeat for a row each")]
+OneAct = Annotated[str, _act()]
+MaybeAct = Annotated[str | None, _act()]
 Tau = Annotated[float | None, typer.Option("--tau", help="Threshold τ ≥ 0 of the activation.", show_default=False)]
 M = Annotated[float | None, typer.Option("--m", help="Clip level m > 0 of the activation.", show_default=False)]
 Slope = Annotated[float | None, typer.Option("--slope", help="Slope of leaky-relu for x < 0.", show_default=False)]
@@ -93,6 +95,12 @@ SigmaW = Annotated[
     float | None, typer.Option("--sigma-w", help="σ_w > 0; default: the edge of chaos at q*.", show_default=False)
 ]
 SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sigma-w.")]
+QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w the nearest to it.")]
+Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
+Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
+#: The width of a figure is that of its page.
+Units = Annotated[int, typer.Option("--units", help="N, units in a layer.")]
+Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
 Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q*] at the last layer has escaped.")]
 Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
 Escapes = Annotated[int, typer.Option("--escapes", help="Random networks drawn.")]

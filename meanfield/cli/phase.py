@@ -113,11 +113,7 @@ def _grid(phi: PiecewiseLinear, sigma_w: list[float], sigma_b: list[float], q0: 
     keys = ("phase", "fixed_points", "q_star", "chi_1", "rho_star", "xi_c")
     arrays = [getattr(found, key).tolist() for key in keys]
     return [
-        {
-            "sigma_w": w,
-            "sigma_b": b,
-            **{key: _known(array[i][j]) for key, array in zip(keys, arrays, strict=True)},
-        }
+        {"sigma_w": w, "sigma_b": b, **{key: _known(array[i][j]) for key, array in zip(keys, arrays, strict=True)}}
         for i, b in enumerate(sigma_b)
         for j, w in enumerate(sigma_w)
     ]

@@ -29,22 +29,25 @@ from meanfield.cli.ensembles import (
     format_of,
 )
 from meanfield.cli.options import (
+    Q0,
+    Depth,
     Digits,
     Format,
     Formats,
     M,
     OneAct,
     Params,
+    QStar,
     Seed,
     SigmaB,
     SigmaW,
     Slope,
     Tau,
+    Width,
     Within,
     read_activations,
 )
 from meanfield.cli.output import Record, emit, few_layers, grid, heading, paragraph
-from meanfield.cli.stability import Q0, Depth, QStar, Width
 from meanfield.cli.verdicts import formula
 from meanfield.errors import OutputError
 from meanfield.quantities import QUANTITIES
@@ -130,13 +133,15 @@ def simulate(
       meanfield simulate --act relu --width 50 --depth 10 --networks 20 --conv 3 --size 8 --padding zero
       meanfield simulate --act "clipped-relu(tau=1.0364, m=2)" --width 300 --depth 50 --method chain --format csv
     """
+    from meanfield.infinite_width.operating_point import operating_point
     from meanfield.simulation.comparison import compare
     from meanfield.simulation.ensemble import Interrupted
 
     record, reports = _destinations(output or [], resume)
     (named,) = read_activations([act], tau, m, slope, param)
     asked = experiment(
-        *(named, q_star, sigma_w, sigma_b, q0, conv, size, padding, weights),
+        operating_point(named.phi, q_star, sigma_w, sigma_b),
+        *(q_star, q0, conv, size, padding, weights),
         width=width,
         depth=depth,
         networks=networks,

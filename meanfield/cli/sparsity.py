@@ -30,14 +30,7 @@ QStar = Annotated[float, typer.Option("--q-star", help="Variance of a pre-activa
 
 _COSTS = ("forward", "backward", "memory", "bound_with_inputs", "bound")
 _COMPARED = (
-    "activation",
-    "q_star",
-    "width",
-    "sparsity",
-    "active_mean",
-    "active_bound",
-    "capacity_ratio",
-    "samples_ratio",
+    *("activation", "q_star", "width", "sparsity", "active_mean", "active_bound", "capacity_ratio", "samples_ratio"),
 )
 _CAVEAT = (
     "Constants and logarithms are left out, as are the norms of weights and inputs, so only ratios mean anything. The "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from meanfield.cli.options import (
+    Q0,
     Acts,
+    Depth,
     Digits,
     Escapes,
     Format,
@@ -16,12 +16,14 @@ from meanfield.cli.options import (
     M,
     Output,
     Params,
+    QStar,
     Risk,
     Seed,
     SigmaB,
     SigmaW,
     Slope,
     Tau,
+    Width,
     Within,
     read_activations,
 )
@@ -35,11 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["stability"]
 
-Width = Annotated[int, typer.Option("--width", help="N, units in a layer.", show_default=False)]
-Depth = Annotated[int, typer.Option("--depth", help="L, layers.", show_default=False)]
-QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w the nearest to it.")]
-Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
-
 _LISTED = (
     *("q_star", "sigma_w", "sigma_b", "width", "depth", "V_prime", "V_double_prime", "basin", "sd", "stationary_mean"),
     *("stationary_sd", "margin", "escape_probability", "escape_interval", "xi_q", "xi_c", "q_chi_1_prime"),
@@ -47,16 +44,7 @@ _LISTED = (
     "verdict",
 )
 _COMPARED = (
-    "activation",
-    "q_star",
-    "width",
-    "depth",
-    "V_prime",
-    "basin",
-    "sd",
-    "margin",
-    "escape_probability",
-    "verdict",
+    *("activation", "q_star", "width", "depth", "V_prime", "basin", "sd", "margin", "escape_probability", "verdict"),
 )
 
 

@@ -25,6 +25,8 @@ from meanfield.cli.ensembles import (
     format_of,
 )
 from meanfield.cli.options import (
+    Q0,
+    Depth,
     Digits,
     Format,
     Formats,
@@ -32,15 +34,16 @@ from meanfield.cli.options import (
     OneAct,
     Output,
     Params,
+    QStar,
     Seed,
     SigmaB,
     SigmaW,
     Slope,
     Tau,
+    Width,
     read_activations,
 )
 from meanfield.cli.output import Record, emit, grid, heading, paragraph
-from meanfield.cli.stability import Q0, QStar
 from meanfield.cli.verdicts import formula
 from meanfield.quantities import quantity
 
@@ -50,8 +53,6 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
-Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
-Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
 Level = Annotated[float, typer.Option("--level", help="Probability of a no if theory is right.")]
 
 
@@ -89,12 +90,14 @@ def verify(
       meanfield verify --act "clipped-relu(tau=1.0364, m=1)"
       meanfield verify --act hard-tanh --width 100 --depth 10 --networks 50 --weights orthogonal
     """
+    from meanfield.infinite_width.operating_point import operating_point
     from meanfield.simulation.comparison import compare, departures, require_level
 
     require_level(level)
     (named,) = read_activations([act], tau, m, slope, param)
     asked = experiment(
-        *(named, q_star, sigma_w, sigma_b, q0, conv, size, padding, weights),
+        operating_point(named.phi, q_star, sigma_w, sigma_b),
+        *(q_star, q0, conv, size, padding, weights),
         width=width,
         depth=depth,
         networks=networks,

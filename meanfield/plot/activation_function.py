@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import require_signal
 from meanfield.infinite_width.moments import sparsity
-from meanfield.plot.drawing import Drawing, Record, draw
-from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves
+from meanfield.plot.drawing import Drawing, Record, draw, labelled
+from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves, symbol
 from meanfield.plot.page import Page
+from meanfield.quantities import FORMULAS
 
 __all__ = ["ActivationFunction", "activation"]
 
@@ -47,9 +48,9 @@ def activation(
         line: passed on to matplotlib's lines.
 
     Raises:
-        DomainError: `q` is not a finite number > 0.
+        DomainError: `q` is not a finite number > 0, or no activation is given.
     """
-    several = {"": activations} if isinstance(activations, PiecewiseLinear) else dict(activations)
+    several = labelled(activations, PiecewiseLinear, "φ needs activations: give one, such as mf.activation('relu')")
     return draw(ActivationFunction(several, q), ax, page, **line)
 
 
@@ -64,6 +65,7 @@ class ActivationFunction(Drawing):
 
     def __post_init__(self) -> None:
         require_signal(self.q, "q")
+        _ = self._density, self._share
 
     def arrange(self, figure: Figure) -> list[Axes]:
         """The density is lower than φ."""
@@ -85,6 +87,11 @@ class ActivationFunction(Drawing):
         inside = [t for t in self._breaks if self._ends[0] < t < self._ends[1]]
         x = np.unique(np.concatenate([x, inside]))
         return x, np.exp(-(x**2) / (2 * self.q)) / math.sqrt(2 * math.pi * self.q)
+
+    @cached_property
+    def _share(self) -> float:
+        """P(φ = 0) of the first."""
+        return sparsity(next(iter(self.activations.values())), self.q)
 
     def records(self) -> list[Record]:
         """The ends of φ's pieces, and the density; what a row is of stands under `series`."""
@@ -113,7 +120,7 @@ class ActivationFunction(Drawing):
             )
         self._paint_density(lower, legend)
         upper.set_xlim(*self._ends)
-        upper.set_ylabel(r"$\phi(x)$")
+        upper.set_ylabel(symbol("formula"))
         lower.set_xlabel(r"$x$")
         lower.set_ylabel("density")
         upper.label_outer()
@@ -129,6 +136,6 @@ class ActivationFunction(Drawing):
             ax.fill_between(x, density, where=inside.tolist(), color=colour, linewidth=0, zorder=0)
         ax.plot(x, density, color="black", linestyle="-", linewidth=0.8, label="_density")
         ax.set_ylim(0, 1.15 * float(density.max()))
-        share = sparsity(phi, self.q)
-        if legend is not False and share:
-            ax.text(0.01, 0.96, rf"$P(\phi = 0) = {share:.3g}$", transform=ax.transAxes, ha="left", va="top")
+        if legend is not False and self._share:
+            share = f"${FORMULAS['sparsity'].called.mathematics} = {self._share:.3g}$"
+            ax.text(0.01, 0.96, share, transform=ax.transAxes, ha="left", va="top")

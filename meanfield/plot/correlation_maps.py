@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from meanfield.errors import DomainError, NoSignal
 from meanfield.infinite_width.fixed_points import CorrelationFixedPoint, correlation_fixed_points
 from meanfield.infinite_width.operating_point import OperatingPoint
-from meanfield.plot.drawing import Drawing, Networks, Record, draw, named
+from meanfield.plot.drawing import Drawing, Networks, Record, draw, named, require_range
 from meanfield.plot.labels import GREY, curve_styles, fixed_point_keys, label_text, name_curves, point_style, symbol
 from meanfield.plot.page import Page
 
@@ -52,7 +52,7 @@ def correlation(
 
     Raises:
         NoSignal: a network without q* > 0, and no `q` given.
-        DomainError: a correlation outside [−1, 1], or near_one with `rho`.
+        DomainError: a correlation outside [−1, 1], or fewer than two; near_one with `rho`.
     """
     given = None if rho is None else tuple(np.ravel(np.asarray(rho, dtype=float)))
     return draw(CorrelationMaps(named(networks), given, q, near_one), ax, page, **line)
@@ -73,6 +73,9 @@ class CorrelationMaps(Drawing):
         for label, point in self.networks.items():
             if self.q is None and point.q_star is None:
                 raise NoSignal(f"{label or 'the network'} has no fixed point q* > 0 for R: give other sigma_w, sigma_b")
+        if self.rho is not None:
+            require_range(self.rho, "rho", "correlations")
+        _ = self._curves, self._points
 
     def _at(self, point: OperatingPoint) -> float:
         q = point.q_star if self.q is None else self.q

@@ -18,6 +18,7 @@ from meanfield.design.sweeps import DesignMap
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, parameter_text, symbol
 from meanfield.plot.page import Page, figure_of
+from meanfield.quantities import QUANTITIES
 
 __all__ = ["DesignPlane", "design"]
 
@@ -89,7 +90,8 @@ class DesignPlane(Drawing):
         bar = figure_of(ax).colorbar(bands, ax=ax, ticks=_BANDS, pad=0.02, aspect=18)
         bar.ax.set_yticklabels([f"{100 * band:g} %" for band in _BANDS])
         r = d.requirement
-        bar.set_label(f"escape probability, $N = {r.width}$, $L = {r.depth}$")
+        n, depth = QUANTITIES["width"].mathematics, QUANTITIES["depth"].mathematics
+        bar.set_label(f"escape probability, ${n} = {r.width}$, ${depth} = {r.depth}$")
         bar.outline.set_linewidth(0.8)
         if legend is not False:
             keys = [Line2D([], [], color="black", linewidth=0.8, linestyle="-", label=symbol("V_prime"))]

@@ -6,7 +6,7 @@ import subprocess
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 from matplotlib import rcParams
 from matplotlib.axes import Axes
@@ -18,8 +18,9 @@ from meanfield.errors import DomainError, OutputError
 from meanfield.infinite_width.operating_point import OperatingPoint, Subject, operating_point_of
 from meanfield.plot.page import Page, figure_of, latex_fault
 
-__all__ = ["Drawing", "Networks", "Record", "draw", "named", "new_figure"]
+__all__ = ["Drawing", "Networks", "Record", "draw", "labelled", "named", "new_figure", "require_range"]
 
+T = TypeVar("T")
 Record = dict[str, Any]
 #: One network, or several by the label of their curves.
 Networks = Subject | Mapping[str, Subject]
@@ -139,13 +140,26 @@ def draw(drawing: Drawing, ax: Any, page: Page | None, **line: Any) -> Any:
     return axes[0] if drawing.panels == 1 else tuple(axes)
 
 
-def named(networks: Networks) -> dict[str, OperatingPoint]:
-    """Networks at their operating points, by label; one alone needs none.
+def labelled(given: T | Mapping[str, T], kind: Any, needs: str) -> dict[str, T]:
+    """What is drawn, each of the kind, by label; one alone needs none.
 
     Raises:
-        DomainError: what is given is not networks.
+        DomainError: it is nothing, or not of the kind; `needs` says what would do.
     """
-    several = dict(networks) if isinstance(networks, Mapping) else {"": networks}
-    if not several or not all(isinstance(network, Subject) for network in several.values()):
-        raise DomainError("a figure of maps needs networks: give a MeanField or EdgeOfChaos, or several by label")
+    several = dict(given) if isinstance(given, Mapping) else {"": given}
+    if not several or not all(isinstance(one, kind) for one in several.values()):
+        raise DomainError(f"a figure of {needs}, or several by label")
+    return several
+
+
+def named(networks: Networks) -> dict[str, OperatingPoint]:
+    """Networks at their operating points, by label; a `DomainError` if what is given is not networks."""
+    several: dict[str, Subject] = labelled(networks, Subject, "maps needs networks: give a MeanField or EdgeOfChaos")
     return {label: operating_point_of(network) for label, network in several.items()}
+
+
+def require_range(values: Sequence[float], name: str, meaning: str) -> None:
+    """Refuse fewer than two places to draw a curve over, with a `DomainError`."""
+    if len(set(values)) < 2:
+        given = f"{name} = {values[0]:g} alone" if values else f"an empty {name}"
+        raise DomainError(f"{given} is no range to draw over: give two or more {meaning}")

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from meanfield.design.sweeps import SlopeCurve
-from meanfield.plot.drawing import Drawing, Record, draw
+from meanfield.plot.drawing import Drawing, Record, draw, labelled
 from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves, parameter_text, symbol
 from meanfield.plot.page import Page
 
@@ -31,8 +31,12 @@ def slope(
         ax: two Axes; by default those of a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib's lines.
+
+    Raises:
+        DomainError: no curve is given.
     """
-    return draw(EdgeSlopes(dict(curves) if isinstance(curves, Mapping) else {"": curves}), ax, page, **line)
+    several = labelled(curves, SlopeCurve, "V' needs curves: give one of mf.slope_curve")
+    return draw(EdgeSlopes(several), ax, page, **line)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.domain import require_scales
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.edge import EdgeCurve, edge_curve, edge_of_chaos
 from meanfield.infinite_width.operating_point import MARGIN
@@ -79,12 +80,14 @@ class PhasePlane(Drawing):
     sigma_b: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        if self.point is not None:
+            require_scales(*self.point)
         for name, ends in (("sigma_w", self.sigma_w), ("sigma_b", self.sigma_b)):
             if ends is not None and not (0 <= ends[0] < ends[1] < math.inf):
                 raise DomainError(
                     f"{name} from {ends[0]:g} to {ends[1]:g} is no range: give two ends, 0 or more, ascending"
                 )
-        _ = self._diagram
+        _ = self._diagram, self._words
 
     @cached_property
     def _marked(self) -> tuple[float, float] | None:
@@ -128,48 +131,28 @@ class PhasePlane(Drawing):
 
     @cached_property
     def _words(self) -> NDArray[np.str_]:
-        assert self._edge is not None
-        return words(self._edge.V_prime, self._edge.q_star * self._edge.V_double_prime)
+        e = self._edge
+        return np.empty(0, str) if e is None else words(e.V_prime, e.q_star * e.V_double_prime)
 
     def records(self) -> list[Record]:
         """The networks of the plane, with χ₁ and phase; the points of the edge, with q* and its stability; the mark."""
-        d = self._diagram
-        rows: list[Record] = [
-            {
-                "series": "plane",
-                "sigma_w": float(w),
-                "sigma_b": float(b),
-                "q_star": float(d.q_star[i, j]),
-                "chi_1": float(d.chi_1[i, j]),
-                "V_prime": None,
-                "word": str(d.phase[i, j]),
-            }
+        d, e = self._diagram, self._edge
+        keys = ("series", "sigma_w", "sigma_b", "q_star", "chi_1", "V_prime", "word")
+        rows: list[tuple[Any, ...]] = [
+            ("plane", float(w), float(b), float(d.q_star[i, j]), float(d.chi_1[i, j]), None, str(d.phase[i, j]))
             for i, b in enumerate(d.sigma_b)
             for j, w in enumerate(d.sigma_w)
         ]
-        e = self._edge
-        for i, word in enumerate(self._words if e is not None else []):
-            if word and e is not None:
-                rows.append(
-                    {
-                        "series": "edge",
-                        "sigma_w": float(e.sigma_w[i]),
-                        "sigma_b": float(e.sigma_b[i]),
-                        "q_star": float(e.q_star[i]),
-                        "chi_1": 1.0,
-                        "V_prime": float(e.V_prime[i]),
-                        "word": str(word),
-                    }
-                )
+        if e is not None:
+            points = zip(*(x.tolist() for x in (e.sigma_w, e.sigma_b, e.q_star, e.V_prime, self._words)), strict=True)
+            rows += [("edge", w, b, q, 1.0, slope, word) for w, b, q, slope, word in points if word]
         if self._marked:
-            w, b = self._marked
-            empty = dict.fromkeys(("q_star", "chi_1", "V_prime"))
-            rows.append({"series": "point", "sigma_w": w, "sigma_b": b, **empty, "word": ""})
-        return rows
+            rows.append(("point", *self._marked, None, None, None, ""))
+        return [dict(zip(keys, row, strict=True)) for row in rows]
 
     def notes(self) -> list[str]:
         """What is missing."""
-        if self._edge is None or not self._words.any():
+        if not self._words.any():
             return ["the activation has no edge of chaos"]
         if self._marked and not self._shows_mark:
             return ["the initialisation ({:.4g}, {:.4g}) lies outside the axes".format(*self._marked)]

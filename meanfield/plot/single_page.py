@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from meanfield.errors import NoSignal
+from meanfield.errors import DomainError, NoSignal
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.operating_point import OperatingPoint, Subject, operating_point_of
 from meanfield.infinite_width.stability import diagnose
@@ -50,7 +50,7 @@ def summary(
 
     Raises:
         NoSignal: the network has no fixed point q* > 0.
-        DomainError: an ensemble of one input, which has no correlation.
+        DomainError: an ensemble of another network, or of one input, which has no correlation.
     """
     return draw(SinglePage(operating_point_of(network), ensemble, label, samples), ax, page, **line)
 
@@ -68,7 +68,9 @@ class SinglePage(Drawing):
     usual_width = 6.75
 
     def __post_init__(self) -> None:
-        _ = self._judged
+        if self.ensemble.experiment.network != self.point.network:
+            raise DomainError("the ensemble is of another network than the page: simulate networks of this one")
+        _ = self._parts, self._numbers
 
     @property
     def _judged(self) -> FixedPoint:

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from meanfield.errors import DomainError
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import curve_styles, in_box, symbol
 from meanfield.plot.page import Page
@@ -52,14 +53,15 @@ def trajectory(
         ensemble: by `meanfield.simulate` or `meanfield.read_ensemble`.
         ax: as many Axes as there are quantities; by default those of a new figure.
         samples: how many of the networks are drawn.
-        quantities: out of those measured; by default all but a sparsity of 0.
+        quantities: one or more of those measured; by default all but a sparsity of 0.
         page: size and style of a new figure.
         line: passed on to matplotlib's lines of the theory.
 
     Raises:
-        DomainError: a quantity that was not measured.
+        DomainError: no quantity, or one that was not measured.
     """
-    return draw(Trajectories(ensemble, samples, None if quantities is None else tuple(quantities)), ax, page, **line)
+    names = (quantities,) if isinstance(quantities, str) else None if quantities is None else tuple(quantities)
+    return draw(Trajectories(ensemble, samples, names), ax, page, **line)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ class Trajectories(Drawing):
     def __post_init__(self) -> None:
         for name in self.quantities or ():
             self.ensemble[name]
+        if not self._shown:
+            raise DomainError("no quantity is named to draw: give one, such as q, or leave quantities out")
+        _ = self._comparison
 
     @cached_property
     def _shown(self) -> tuple[str, ...]:
@@ -95,6 +100,12 @@ class Trajectories(Drawing):
     @cached_property
     def _comparison(self) -> Comparison:
         return compare(self.ensemble)
+
+    def _band(self, name: str) -> Array:
+        """Its ends by layer, shape (2, depth + 1): theory's mean ±2 standard deviations."""
+        p = self._comparison.predicted[name]
+        with np.errstate(all="ignore"):
+            return np.array([p.mean - 2 * p.sd, p.mean + 2 * p.sd])
 
     def _samples(self) -> int:
         return min(self.samples, self.ensemble.experiment.networks)
@@ -124,13 +135,18 @@ class Trajectories(Drawing):
         return rows
 
     def notes(self) -> list[str]:
-        """What leaves the figure, and what overflowed."""
+        """Where there is no band, what leaves the figure, and what overflowed."""
         found = []
+        for name in self._shown:
+            gap = np.flatnonzero(~np.isfinite(self._band(name)).all(axis=0))
+            if gap.size:
+                what = QUANTITIES[name].symbol
+                found.append(f"theory has no spread of {what} from layer {gap[0]} on: no band is drawn there")
         if "q" in self._shown:
-            top, drawn = self._top(), self.ensemble["q"][: self._samples()]
-            beyond = np.count_nonzero((drawn > top).any(axis=1))
+            top = self._top()
+            beyond = (self.ensemble["q"] > top).any(axis=1).mean()
             if beyond:
-                found.append(f"{beyond} of the {len(drawn)} networks drawn leave the figure at q = {top:.4g}")
+                found.append(f"{100 * beyond:.3g} % of the networks leave the figure at q = {top:.4g}")
         if self.ensemble.overflowed[-1]:
             found.append(f"{100 * self.ensemble.overflowed[-1]:.3g} % of the networks overflow")
         return found
@@ -151,7 +167,7 @@ class Trajectories(Drawing):
         if legend is not False:
             marks: dict[str, Any] = {"color": _ENSEMBLE, "marker": "o", "markersize": 2.5, "linewidth": 0.8}
             keys = [
-                Line2D([], [], **{**theory, "label": r"theory, $N \to \infty$"}),
+                Line2D([], [], **{**theory, "label": "theory, " + symbol("infinite_width")}),
                 Patch(color=_BAND, label=rf"$\pm 2$ sd, $N = {e.width}$"),
                 *([Line2D([], [], color=_SAMPLE, linewidth=0.8, label="networks")] if self._samples() else []),
                 Line2D([], [], label="their median, 5–95 %", **marks),
@@ -161,12 +177,10 @@ class Trajectories(Drawing):
     def _paint_one(self, ax: Axes, name: str, theory: dict[str, Any]) -> None:
         p, s = self._comparison.predicted[name], self._comparison.statistics[name]
         layers = np.arange(len(p.value))
-        with np.errstate(all="ignore"):
-            low, high = p.mean - 2 * p.sd, p.mean + 2 * p.sd
+        band = self._band(name)
+        known = np.isfinite(band).all(axis=0)
         ends = _RANGES.get(name, (-np.inf, np.inf))
-        known = np.isfinite(low) & np.isfinite(high)
-        band = np.clip(low[known], *ends), np.clip(high[known], *ends)
-        ax.fill_between(layers[known], *band, color=_BAND, linewidth=0, zorder=0)
+        ax.fill_between(layers[known], *np.clip(band[:, known], *ends), color=_BAND, linewidth=0, zorder=0)
         for values in self.ensemble[name][: self._samples()]:
             shown = np.where(np.isfinite(values), values, np.nan)
             ax.plot(layers, shown, color=_SAMPLE, linewidth=0.8, alpha=0.6, zorder=1, label="_sample")

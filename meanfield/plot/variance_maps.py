@@ -15,10 +15,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.domain import variances
-from meanfield.errors import DomainError
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.operating_point import OperatingPoint
-from meanfield.plot.drawing import Drawing, Networks, Record, draw, named
+from meanfield.plot.drawing import Drawing, Networks, Record, draw, named, require_range
 from meanfield.plot.labels import GREY, curve_styles, fixed_point_keys, label_text, name_curves, point_style, symbol
 from meanfield.plot.page import Page
 
@@ -56,7 +55,7 @@ def variance(
         line: passed on to matplotlib's lines.
 
     Raises:
-        DomainError: a q that is negative or not finite.
+        DomainError: a q that is negative or not finite, or fewer than two.
     """
     drawing = VarianceMaps(named(networks), None if q is None else tuple(np.ravel(np.asarray(q, dtype=float))), inset)
     return draw(drawing, ax, page, **line)
@@ -70,6 +69,9 @@ class VarianceMaps(Drawing):
     q: tuple[float, ...] | None = None
     inset: bool = False
 
+    def __post_init__(self) -> None:
+        _ = self._curves, self._growth
+
     @cached_property
     def _points(self) -> dict[str, list[FixedPoint]]:
         return {label: [p for p in point.fixed_points if p.until == p.q] for label, point in self.networks.items()}
@@ -77,10 +79,8 @@ class VarianceMaps(Drawing):
     @cached_property
     def _range(self) -> Array:
         if self.q is not None:
-            q = np.unique(variances(np.array(self.q)))
-            if len(q) < 2:
-                raise DomainError(f"q = {self.q[0]:g} alone is no range to draw over: give two or more variances")
-            return q
+            require_range(self.q, "q", "variances")
+            return np.unique(variances(np.array(self.q)))
         last = max((p.q for points in self._points.values() for p in points), default=0.0)
         lengths = [length for point in self.networks.values() for length in point.network.activation.scales]
         return np.linspace(0, _BEYOND * max(last, *self._stars, 0.0) or max(*(t * t for t in lengths), 1.0), _POINTS)
@@ -93,6 +93,15 @@ class VarianceMaps(Drawing):
     @cached_property
     def _curves(self) -> dict[str, Array]:
         return {label: point.network.V(self._range) for label, point in self.networks.items()}
+
+    @cached_property
+    def _growth(self) -> tuple[Array, list[Array]]:
+        """V(q) − q of each network around q*, for the inset; empty where none is drawn."""
+        if not (self.inset and self._stars):
+            return np.empty(0), []
+        x = np.linspace(min(self._stars) / _INSET, max(self._stars) * _INSET, _POINTS)
+        growths = [point.network.V(x) - x for point in self.networks.values()]
+        return x, [np.where(np.abs(growth) < _GROWTH_ROUNDING * x, 0.0, growth) for growth in growths]
 
     def records(self) -> list[Record]:
         """A row for every point of a curve, and one for every fixed point, whose `kind` is not empty."""
@@ -139,7 +148,7 @@ class VarianceMaps(Drawing):
         ax.set_ylim(min(0.0, low), max(high, min(1.04 * top, 1.4 * high)))
         ax.set_xlabel(symbol("q"))
         ax.set_ylabel(symbol("V"))
-        if self.inset:
+        if self._growth[1]:
             self._inset(ax, styles)
         name_curves(ax, lines, fixed_point_keys(shown), legend)
 
@@ -153,14 +162,11 @@ class VarianceMaps(Drawing):
         )
 
     def _inset(self, ax: Axes, styles: Sequence[dict[str, Any]]) -> None:
-        if not self._stars:
-            return
-        x = np.linspace(min(self._stars) / _INSET, max(self._stars) * _INSET, _POINTS)
+        x, growths = self._growth
         panel = ax.inset_axes(self._corner(ax))
         panel.axhline(0, color=GREY, linewidth=0.8)
-        for style, point in zip(styles, self.networks.values(), strict=True):
-            growth = point.network.V(x) - x
-            panel.plot(x, np.where(np.abs(growth) < _GROWTH_ROUNDING * x, 0.0, growth), **style)
+        for style, growth in zip(styles, growths, strict=True):
+            panel.plot(x, growth, **style)
         panel.set_xlim(x[0], x[-1])
         panel.locator_params(nbins=3)
         small = 7 / 8 * rcParams["xtick.labelsize"]

@@ -197,13 +197,9 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
                 # Where there is no theory of this width, or networks overflow and it does not, they part.
                 lost = (p.value <= _LARGEST_VARIANCE) & ~(np.isfinite(theory) & np.isfinite(seen))
                 z, theory = np.where(lost, np.inf, z), np.where(lost, p.value, theory)
-            made += [
-                (
-                    Departure(name, int(layer), moment, *map(float, (seen[layer], theory[layer], z[layer]))),
-                    s.count[layer],
-                )
-                for layer in np.flatnonzero(~np.isnan(z))
-            ]
+            for layer in np.flatnonzero(~np.isnan(z)):
+                values = map(float, (seen[layer], theory[layer], z[layer]))
+                made.append((Departure(name, int(layer), moment, *values), s.count[layer]))
     share = 0.5 * level / max(len(made), 1)
     # Of a spread z is a normal deviate; of a mean it has Student's law, with as many networks as there are.
     far = [d for d, count in made if abs(d.z) > (norm.isf(share) if d.moment == "sd" else t.isf(share, count - 1))]

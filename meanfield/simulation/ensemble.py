@@ -27,18 +27,18 @@ from meanfield.simulation.gaussian_chain import chain_bytes, chains
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.run_file import RunFile
 
-__all__ = ["Ensemble", "Interrupted", "simulate"]
+__all__ = ["PATIENCE", "Ensemble", "Interrupted", "simulate", "workload"]
 
 Array = NDArray[np.float64]
 
 #: Random numbers drawn in a chunk of networks, about: a tenth of a second's work.
 _CHUNK_NUMBERS = 1e7
-#: Chains worked on at once stay in cache.
+#: Chains worked on at once stay in cache; so many of wide networks would hold too much.
 _CHUNK_CHAINS = 64
 #: Copies of the results that statistics make.
 _COPIES = 3
 #: Seconds until a cluster that does not answer is given up.
-_PATIENCE = 10
+PATIENCE = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def simulate(
         label: what the activation is called.
         jobs: processes on this machine, −1 for as many as it has processors; fewer if memory would not do.
         dask: the address of a Dask scheduler whose workers draw instead, or "local" for a cluster of `jobs` processes.
-        memory: a bound on the bytes of all arrays in use at once.
+        memory: a bound on the bytes of all arrays in use at once, ∞ for as many as chunks of networks take.
         record: a file that gets every network as soon as its chunk is done; see `RunFile`.
         resume: whether to go on with the networks that the file holds already.
         advance: called with the number of networks just done.
@@ -119,7 +119,7 @@ def simulate(
         require_count("jobs", jobs)
     if resume and record is None:
         raise DomainError("there is no record to resume: name the file")
-    size, workers = _chunks(e, _processors() if jobs == -1 else jobs, memory)
+    size, workers = workload(e, _processors() if jobs == -1 else jobs, memory)
     parts: list[Array] = []
     with nullcontext() if record is None else RunFile(Path(record), label, e, resume=resume) as run:
         if run and len(run.measured):
@@ -152,8 +152,8 @@ def _processors() -> int:
     return int(cpu_count())
 
 
-def _chunks(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
-    """How many networks a worker draws in one go, and how many workers draw at once.
+def workload(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
+    """How many networks a worker draws in one go, and how many of at most `jobs` workers draw at once.
 
     A worker holds one network at a time, or as many chains as there are in a chunk.
     """
@@ -166,11 +166,11 @@ def _chunks(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
             f"results; allow {_size(1.1 * (results + one))}, or make it smaller"
         )
     if e.method == "chain":
-        size = min(_CHUNK_CHAINS, int(free // one))
+        size = int(min(_CHUNK_CHAINS, max(1, 8 * _CHUNK_NUMBERS / one), free / one))
         held = size * one
     else:
         size, held = max(1, int(_CHUNK_NUMBERS / RandomNetworks.effort(e))), one
-    return size, max(1, min(jobs, int(free // held), -(-e.networks // size)))
+    return size, max(1, int(min(jobs, free / held, -(-e.networks // size))))
 
 
 def _size(count: float) -> str:
@@ -257,11 +257,11 @@ def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
             local = {"n_workers": workers, "threads_per_worker": 1, **quiet}
             with _uninterrupted():
                 cluster = opened.enter_context(distributed.LocalCluster(**local)) if dask == "local" else dask
-            client = opened.enter_context(distributed.Client(cluster, timeout=_PATIENCE, set_as_default=False))
+            client = opened.enter_context(distributed.Client(cluster, timeout=PATIENCE, set_as_default=False))
         except (OSError, ValueError) as error:
             raise ClusterError(
                 f"no Dask scheduler answers at {dask}: start one, and give its address, such as tcp://host:8786 "
                 f"({error or type(error).__name__})"
             ) from None
-        opened.enter_context(parallel_config(backend="dask", client=client, wait_for_workers_timeout=_PATIENCE))
+        opened.enter_context(parallel_config(backend="dask", client=client, wait_for_workers_timeout=PATIENCE))
         yield {}

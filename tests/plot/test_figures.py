@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 from dataclasses import replace
 from functools import cache
@@ -19,7 +20,13 @@ from matplotlib.transforms import Bbox
 
 import meanfield as mf
 from meanfield.infinite_width.fixed_points import fixed_points
+from meanfield.plot.correlation_maps import CorrelationMaps
+from meanfield.plot.drawing import new_figure
 from meanfield.plot.page import Page, figure_of, render
+from meanfield.plot.phase_plane import PhasePlane
+from meanfield.plot.single_page import SinglePage
+from meanfield.plot.trajectories import Trajectories
+from meanfield.plot.variance_maps import VarianceMaps
 
 LOOSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1.0364, m=2)"))
 SPARSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1, m=1)"))
@@ -246,6 +253,114 @@ def test_a_slope_curve_holds_what_each_edge_has_and_keeps_the_sparsity(against, 
             edge = mf.edge_of_chaos(mf.activation("clipped-relu", **parameters), q)
         assert curve.V_prime[i] == pytest.approx(edge.V_prime, rel=1e-10)
         assert curve.q_V_double_prime[i] == pytest.approx(q * edge.V_double_prime, rel=1e-8)
+
+
+def test_too_many_slopes_are_refused_as_too_many_curves_are() -> None:
+    result = run("plot", "slope", "--sparsity", "0.5:0.9:9")
+    assert result.exit_code == 2 and "9 curves" in result.stderr and "at most 8" in result.stderr
+
+
+REFUSED = {
+    "no variances": (lambda: mf.plot.variance(SPARSE, q=[]), "two or more variances"),
+    "no correlations": (lambda: mf.plot.correlation(SPARSE, rho=[]), "two or more correlations"),
+    "one correlation": (lambda: mf.plot.correlation(SPARSE, rho=[0.5]), "rho = 0.5 alone"),
+    "no networks": (lambda: mf.plot.variance({}), "several by label"),
+    "no activation": (lambda: mf.plot.activation({}), "several by label"),
+    "a name for one": (lambda: mf.plot.activation("relu"), "mf.activation"),
+    "no slopes": (lambda: mf.plot.slope({}), "slope_curve"),
+    "no quantities": (lambda: mf.plot.trajectory(mf.simulate(CHAINS), quantities=()), "no quantity"),
+    "one not measured": (lambda: mf.plot.trajectory(mf.simulate(CHAINS), quantities="log_gradient"), "log_gradient"),
+    "negative weights": (lambda: mf.plot.phase(SPARSE.activation, point=(-1, 1)), "sigma_w = -1 "),
+    "negative biases": (lambda: mf.plot.phase(SPARSE.activation, point=(1, -2)), "sigma_b = -2 "),
+    "another network": (lambda: mf.plot.summary(LOOSE, mf.simulate(CHAINS)), "another network"),
+}
+
+
+@pytest.mark.parametrize("draw, said", REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_drawn_is_refused_in_one_line(draw, said: str) -> None:
+    with pytest.raises(mf.DomainError) as refused:
+        draw()
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_the_name_of_a_quantity_is_one_quantity() -> None:
+    (ax,) = [mf.plot.trajectory(mf.simulate(CHAINS), quantities="rho")]
+    assert ax.get_ylabel() == r"$\rho^l$"
+
+
+def test_nothing_is_computed_while_a_figure_is_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = mf.operating_point(SPARSE.activation)
+    drawings = [
+        VarianceMaps({"": point}, inset=True),
+        CorrelationMaps({"": point}),
+        PhasePlane(SPARSE.activation),
+        SinglePage(point, mf.simulate(CHAINS)),
+    ]
+
+    def computes(*_: object) -> None:
+        raise AssertionError
+
+    for name in ("V", "R", "one_minus_R", "chi1", "sparsity"):
+        monkeypatch.setattr(mf.MeanField, name, computes)
+    for drawing in drawings:
+        assert new_figure(drawing, Page())
+
+
+@pytest.fixture(scope="module")
+def lost() -> mf.Ensemble:
+    """Networks that run away, few of them drawn first; theory gives up on the way."""
+    network = mf.edge_of_chaos(mf.activation("shifted-relu(1)")).mean_field
+    return mf.simulate(mf.Experiment(network, 50, 40, 64, q_star=1.0, method="chain"))
+
+
+def test_notes_say_where_a_band_ends_and_how_many_networks_leave(lost: mf.Ensemble) -> None:
+    drawing = Trajectories(lost, samples=1)
+    rows = [row for row in drawing.records() if row["network"] is None]
+    *bands, leaving = drawing.notes()
+    for name, called in (("q", "q"), ("rho", "ρ"), ("sparsity", "sparsity")):
+        end = next(row["layer"] for row in rows if row["quantity"] == name and not np.isfinite(row["theory_sd"]))
+        assert 0 < end < 40
+        assert f"theory has no spread of {called} from layer {end} on: no band is drawn there" in bands
+    assert len(bands) == 3
+    (ax, *_) = mf.plot.trajectory(lost, samples=1)
+    share = np.mean([values.max() > ax.get_ylim()[1] for values in lost["q"]])
+    assert 0 < share < 1 and leaving.startswith(f"{100 * share:.3g} % of the networks leave the figure at q = ")
+
+
+def test_where_theory_says_all_and_none_leaves_there_is_no_note() -> None:
+    assert not Trajectories(mf.simulate(replace(CHAINS, width=1000, depth=5))).notes()
+
+
+DESCRIBING = [
+    *(("--act", "relu"), ("--tau", "1"), ("--m", "1"), ("--slope", "0.1"), ("-p", "a=1"), ("--q-star", "1")),
+    *(("--sigma-w", "2"), ("--sigma-b", "0"), ("--q0", "1"), ("--units", "300"), ("--depth", "100")),
+    *(("--rho0", "0.5"), ("--networks", "512"), ("--seed", "0")),
+]
+
+
+@pytest.mark.parametrize("option", DESCRIBING, ids=[name for name, _ in DESCRIBING])
+def test_networks_of_a_file_take_no_option_that_describes_networks(option: tuple[str, str]) -> None:
+    result = run("plot", "trajectory", "--networks-from", "run.npz", *option)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line == f"meanfield: run.npz says which networks: leave {option[0]} out, or --networks-from"
+
+
+def test_networks_of_a_file_are_drawn_on_any_page(tmp_path: Path) -> None:
+    run_file, figure, table = (tmp_path / name for name in ("run.jsonl", "run.svg", "run.csv"))
+    mf.simulate(replace(CHAINS, networks=8), record=run_file)
+    files = ["-o", str(figure), "--data", str(table), "--width", "page", "--title", "mine"]
+    result = run("plot", "trajectory", "--networks-from", str(run_file), "--samples", "3", *files)
+    assert result.exit_code == 0, result.stderr
+    assert 'width="486pt"' in figure.read_text()
+    assert {row["network"] for row in csv.DictReader(table.read_text().splitlines())} == {"", "0", "1", "2"}
+
+
+def test_networks_of_any_width_are_drawn(tmp_path: Path) -> None:
+    # One takes more than the memory that simulate allows by default.
+    asked = ["--act", "relu", "--units", "7000000", "--depth", "1", "--networks", "1"]
+    assert run("simulate", *asked[:2], "--width", "7000000", *asked[4:], "--method", "chain").exit_code == 2
+    assert run("plot", "trajectory", *asked, "-o", str(tmp_path / "wide.svg")).exit_code == 0
 
 
 def test_where_no_edge_is_there_is_a_gap_and_a_note(tmp_path: Path) -> None:

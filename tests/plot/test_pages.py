@@ -93,6 +93,7 @@ WRONG = {
     "no length": (["--act", "relu", "--width", "300"], 2, "column, page"),
     "no edge": (["--act", "sign"], 1, "jumps"),
     "too many curves": (["--act", "clipped-relu", "--tau", "1", "--m", "0.1:2:9"], 2, "at most 8"),
+    "two tables": (["--act", "relu", "--data", "a.csv", "--data", "b.csv"], 2, "--data a.csv and b.csv: give one"),
     "no activation": (["--act", "x**2"], 2, "piecewise linear"),
 }
 

@@ -25,7 +25,8 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.simulation import ensemble as ensembles
 from meanfield.simulation.array_file import as_arrays
 from meanfield.simulation.comparison import compare
-from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate
+from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate, workload
+from meanfield.simulation.gaussian_chain import chain_bytes
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.reading import read_ensemble
 
@@ -104,12 +105,12 @@ def test_memory_does_not_grow_with_the_networks() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_bytes_reckoned_with_are_those_used(kind: str) -> None:
     e = replace(KINDS[kind], width=200, networks=8)
-    ensembles.simulate(e.of(1))
+    simulate(e.of(1))
     tracemalloc.start()
     simulate(e)
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    reckoned = 8 * ensembles.chain_bytes(e) if kind.startswith("chain") else RandomNetworks.bytes(e)
+    reckoned = 8 * chain_bytes(e) if kind.startswith("chain") else RandomNetworks.bytes(e)
     assert 0.4 * reckoned < used < 1.3 * reckoned
 
 
@@ -123,12 +124,22 @@ def test_too_little_memory_is_refused_with_what_would_do() -> None:
         simulate(wide, memory=0.8 * enough)
 
 
+def test_without_a_bound_wide_chains_are_worked_on_one_by_one() -> None:
+    wide = Experiment(EDGE, 10**6, 1, 3, method="chain")
+    tracemalloc.start()
+    drawn = simulate(wide, memory=np.inf)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert used < 1.5 * chain_bytes(wide)
+    np.testing.assert_array_equal(simulate(wide.of(1)).measured, drawn.measured[:1])
+
+
 def test_workers_share_the_memory() -> None:
     e = replace(SMALL, width=400, networks=200)
-    assert ensembles._chunks(e, 8, 3.5 * RandomNetworks.bytes(e) + 1e5)[1] == 3
-    assert ensembles._chunks(e, 2, 1e9)[1] == 2
+    assert workload(e, 8, 3.5 * RandomNetworks.bytes(e) + 1e5)[1] == 3
+    assert workload(e, 2, 1e9)[1] == 2
     # No more workers than chunks.
-    assert ensembles._chunks(SMALL.of(1), 8, 1e9)[1] == 1
+    assert workload(SMALL.of(1), 8, 1e9)[1] == 1
 
 
 def test_jobs_that_are_none_are_refused() -> None:
@@ -138,7 +149,7 @@ def test_jobs_that_are_none_are_refused() -> None:
 
 def test_a_cluster_that_is_not_there_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(ensembles, "_PATIENCE", 1)
+    monkeypatch.setattr(ensembles, "PATIENCE", 1)
     with pytest.raises(ClusterError, match=r"127\.0\.0\.1:9"):
         simulate(SMALL, dask="tcp://127.0.0.1:9")
     with pytest.raises(ClusterError, match="nowhere"):

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import Acts, SigmaB, SigmaW, numbers
+from meanfield.cli.options import Acts, QStar, SigmaB, SigmaW, numbers
 from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family, networks
 from meanfield.cli.plot.page import Drawing
-from meanfield.cli.plot.variance import QStar
 
 __all__ = ["correlation"]
 

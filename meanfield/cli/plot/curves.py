@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import numbers
+from meanfield.cli.options import numbers, read_parameters
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.infinite_width.operating_point import OperatingPoint
 
-__all__ = ["MRange", "Ranges", "SlopeRange", "TauRange", "family", "networks"]
+__all__ = ["MRange", "Ranges", "SlopeRange", "TauRange", "family", "networks", "require_few"]
 
 _RANGE = "one value, a list 0.5,1,2 or START:STOP:COUNT"
 TauRange = Annotated[str | None, typer.Option("--tau", help=f"Threshold τ ≥ 0: {_RANGE}.", show_default=False)]
@@ -44,7 +44,6 @@ def family(
         DomainError: more than eight.
     """
     from meanfield.activations.spec import parameters_of, read_activation
-    from meanfield.cli.options import read_parameters
 
     texts = read_parameters({"tau": tau, "m": m, "slope": slope}, params, lambda _, value: value)
     given = {
@@ -65,9 +64,14 @@ def family(
                 f"{name}={value:g}" for name, value in zip(names, values, strict=True) if name in varied
             )
             found[differs if len(acts) == 1 and differs else member.label] = member
-    if len(found) > _MOST_CURVES:
-        raise DomainError(f"{len(found)} curves cannot be told apart in one figure: give at most {_MOST_CURVES}")
+    require_few(len(found))
     return found
+
+
+def require_few(curves: int) -> None:
+    """Refuse, with a `DomainError`, more curves than are told apart."""
+    if curves > _MOST_CURVES:
+        raise DomainError(f"{curves} curves cannot be told apart in one figure: give at most {_MOST_CURVES}")
 
 
 def networks(

@@ -6,20 +6,18 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import Params, Risk, Within, number, numbers, read_parameters
+from meanfield.cli.options import Depth, Params, Risk, Units, Within, number, numbers, read_parameters
 from meanfield.cli.output import progress
 from meanfield.cli.plot.page import Drawing
 from meanfield.errors import DomainError
 
-__all__ = ["Depth", "Units", "design"]
+__all__ = ["design"]
 
 Act = Annotated[str, typer.Option("--act", help="A name, or an expression in x, with two parameters open.")]
 Solve = Annotated[str, typer.Option("--solve", help="The open parameters: first for sparsity, then the axis.")]
 Sparsity = Annotated[str, typer.Option("--sparsity", help="P(φ = 0): START:STOP:COUNT.")]
 Levels = Annotated[str, typer.Option("--levels", help="Values of the second parameter: START:STOP:COUNT.")]
 QStar = Annotated[float, typer.Option("--q-star", help="q* of the edge of chaos.")]
-Units = Annotated[int, typer.Option("--units", help="N, units in a layer.")]
-Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
 
 
 def design(

@@ -64,7 +64,7 @@ class _Sheet:
     ] = None
     dpi: Annotated[float, typer.Option("--dpi", min=50, max=2400, help="Of a .png.")] = 300.0
     data: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option("--data", metavar="FILE.csv", help="Write the numbers drawn.", show_default=False),
     ] = None
     show: Annotated[bool, typer.Option("--show", help="Open a window, where there is a display.")] = False
@@ -77,9 +77,9 @@ class _Sheet:
 
         paths = self.output or []
         formats = {path: format_of(path) for path in paths}
-        if self.data:
-            _require_table(self.data)
-        require_places([*paths, *([self.data] if self.data else [])])
+        data = self.data or []
+        _require_table(data)
+        require_places([*paths, *data])
         page = Page(self.width, self.height, self.style, self.usetex, self.title, self.legend)
         for format in [*formats.values(), *([] if formats else ["pdf"])]:
             latex_needed(format, page)
@@ -95,8 +95,7 @@ class _Sheet:
             formats = {paths[0]: "pdf"}
         command = shlex.join(["meanfield", *sys.argv[1:]])
         contents = {path: render(figure, formats[path], page, command, self.dpi) for path in paths}
-        if self.data:
-            contents[self.data] = as_csv(drawing.records()).encode()
+        contents |= {path: as_csv(drawing.records()).encode() for path in data}
         write_whole(contents)
         if not self.output:
             for path in contents:
@@ -121,13 +120,12 @@ class FigureCommand(TyperCommand):
         sheet.draw(self.name, partial(super().invoke, ctx))
 
 
-def _require_table(path: Path) -> None:
-    """Refuse a file for the numbers that is no .csv.
-
-    Raises:
-        OutputError: it is none.
-    """
-    if path.suffix != ".csv":
-        networks = path.suffix in (".jsonl", ".npz")
-        reads = f"; 'meanfield plot trajectory --networks-from {path}' draws networks" if networks else ""
-        raise OutputError(f"--data {path}: it writes the numbers drawn to a .csv{reads}")
+def _require_table(paths: list[Path]) -> None:
+    """Refuse, with an `OutputError`, files for the numbers that are no .csv, or several."""
+    for path in paths:
+        if path.suffix != ".csv":
+            networks = path.suffix in (".jsonl", ".npz")
+            reads = f"; 'meanfield plot trajectory --networks-from {path}' draws networks" if networks else ""
+            raise OutputError(f"--data {path}: it writes the numbers drawn to a .csv{reads}")
+    if len(paths) > 1:
+        raise OutputError(f"--data {paths[0]} and {paths[1]}: give one of a kind")

@@ -44,8 +44,6 @@ def phase(
     if (sigma_w is None) != (sigma_b is None):
         raise DomainError("a point has --sigma-w and --sigma-b: give both, or neither for the edge of chaos")
     point = None if sigma_w is None or sigma_b is None else (sigma_w, sigma_b)
-    if point and not (point[0] > 0 and point[1] >= 0):
-        raise DomainError(f"({point[0]:g}, {point[1]:g}) is no initialisation: give --sigma-w > 0 and --sigma-b >= 0")
     return PhasePlane(named.phi, point, q_star, _ends("--range-w", range_w), _ends("--range-b", range_b))
 
 

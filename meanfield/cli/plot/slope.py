@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from itertools import product
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli.options import numbers, read_parameters
-from meanfield.cli.plot.curves import MRange, Ranges, TauRange
+from meanfield.cli.plot.curves import MRange, Ranges, TauRange, require_few
 from meanfield.cli.plot.page import Drawing
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError, MeanFieldError
 
@@ -34,7 +35,6 @@ QStar = Annotated[str, typer.Option("--q-star", help="q*; a list for a curve eac
 
 _VALUES = {"q_star": (0.1, 8.0)}
 _USUAL, _COUNT = (0.1, 5.0), 120
-_MOST_CURVES = 8
 
 
 def slope(
@@ -80,6 +80,7 @@ def slope(
     curves: dict[str, SlopeCurve] = {}
     refusals: list[tuple[str, MeanFieldError]] = []
     axes: dict[str, Sequence[float | None]] = {"sparsity": shares, **given, "q_star": stars}
+    require_few(math.prod(map(len, axes.values())))
     varied = [name for name, options in axes.items() if len(options) > 1]
     for chosen in product(*axes.values()):
         point = dict(zip(axes, chosen, strict=True))
@@ -91,8 +92,6 @@ def slope(
             )
         except NO_ANSWER as refusal:
             refusals.append((label, refusal))
-        if len(curves) > _MOST_CURVES:
-            raise DomainError(f"more than {_MOST_CURVES} curves cannot be told apart in one figure: give fewer")
     if not curves:
         raise refusals[0][1]
     for label, why in refusals:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from meanfield.cli.options import M, OneAct, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
-from meanfield.cli.plot.design import Depth, Units
+from meanfield.cli.ensembles import NetworksOfFigure, Rho0OfFigure, Samples, ensemble, experiment
+from meanfield.cli.options import (
+    Q0,
+    Depth,
+    M,
+    OneAct,
+    Params,
+    QStar,
+    Seed,
+    SigmaB,
+    SigmaW,
+    Slope,
+    Tau,
+    Units,
+    read_activations,
+)
 from meanfield.cli.plot.page import Drawing
-from meanfield.cli.plot.trajectory import Q0, Networks, Rho0, Samples, drawn
-from meanfield.cli.plot.variance import QStar
 
 __all__ = ["summary"]
 
@@ -23,8 +35,8 @@ def summary(
     units: Units = 300,
     depth: Depth = 100,
     q0: Q0 = None,
-    rho0: Rho0 = 0.5,
-    networks: Networks = 512,
+    rho0: Rho0OfFigure = 0.5,
+    networks: NetworksOfFigure = 512,
     samples: Samples = 12,
     seed: Seed = 0,
 ) -> Drawing:
@@ -39,5 +51,7 @@ def summary(
 
     (named,) = read_activations([act], tau, m, slope, param)
     point = operating_point(named.phi, q_star, sigma_w, sigma_b)
-    ensemble = drawn(named, q_star, sigma_w, sigma_b, q0, units, depth, rho0, networks, seed)
-    return SinglePage(point, ensemble, named.label, samples)
+    asked = experiment(
+        *(point, q_star, q0), method="chain", width=units, depth=depth, networks=networks, rho=rho0, seed=seed
+    )
+    return SinglePage(point, ensemble(asked, named.label, jobs=1), named.label, samples)

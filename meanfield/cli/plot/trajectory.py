@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from meanfield.cli.ensembles import ensemble, experiment
-from meanfield.cli.options import M, Params, Seed, SigmaB, SigmaW, Slope, Tau, read_activations
-from meanfield.cli.plot.design import Depth, Units
+from meanfield.cli.ensembles import NetworksOfFigure, Rho0OfFigure, Samples, ensemble, experiment
+from meanfield.cli.options import (
+    Q0,
+    Depth,
+    M,
+    MaybeAct,
+    Params,
+    QStar,
+    Seed,
+    SigmaB,
+    SigmaW,
+    Slope,
+    Tau,
+    Units,
+    read_activations,
+)
 from meanfield.cli.plot.page import Drawing
-from meanfield.cli.plot.variance import QStar
 from meanfield.errors import DomainError
 
-if TYPE_CHECKING:
-    from meanfield.activations.spec import NamedActivation
-    from meanfield.simulation.ensemble import Ensemble
+__all__ = ["trajectory"]
 
-__all__ = ["Q0", "Networks", "Rho0", "Samples", "drawn", "trajectory"]
-
-Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
-Rho0 = Annotated[float, typer.Option("--rho0", help="Correlation of the two inputs at layer 0.")]
-Networks = Annotated[int, typer.Option("--networks", help="Random networks drawn at width N.")]
-Samples = Annotated[int, typer.Option("--samples", min=0, max=100, help="How many of them are drawn.")]
-
-MaybeAct = Annotated[
-    str | None,
-    typer.Option(
-        "--act", help="A name, an expression in x, points, a file or package.module:function.", show_default=False
-    ),
-]
 NetworksFrom = Annotated[
     Path | None,
     typer.Option(
@@ -43,6 +40,7 @@ NetworksFrom = Annotated[
 
 
 def trajectory(
+    context: typer.Context,
     act: MaybeAct = None,
     tau: Tau = None,
     m: M = None,
@@ -54,8 +52,8 @@ def trajectory(
     units: Units = 300,
     depth: Depth = 100,
     q0: Q0 = None,
-    rho0: Rho0 = 0.5,
-    networks: Networks = 512,
+    rho0: Rho0OfFigure = 0.5,
+    networks: NetworksOfFigure = 512,
     samples: Samples = 12,
     seed: Seed = 0,
     networks_from: NetworksFrom = None,
@@ -70,44 +68,26 @@ def trajectory(
       meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=1)" --units 300 --depth 100
       meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=2)" --depth 50 --networks 64 -o paths.pdf
     """
+    from meanfield.infinite_width.operating_point import operating_point
     from meanfield.plot.trajectories import Trajectories
 
     if networks_from:
         from meanfield.simulation.reading import read_ensemble
 
-        if act is not None:
-            raise DomainError(f"{networks_from} says which networks: leave --act out, or --networks-from")
+        # Among its parameters are none of the page.
+        describing = context.params.keys() - {"networks_from", "samples"}
+        for option in context.command.params:
+            source = context.get_parameter_source(option.name or "")
+            if option.name in describing and source and source.name == "COMMANDLINE":
+                raise DomainError(
+                    f"{networks_from} says which networks: leave {option.opts[0]} out, or --networks-from"
+                )
         return Trajectories(read_ensemble(networks_from), samples)
     if act is None:
         raise DomainError("no network is given: give --act, or --networks-from FILE.jsonl of 'meanfield simulate'")
     (named,) = read_activations([act], tau, m, slope, param)
-    return Trajectories(drawn(named, q_star, sigma_w, sigma_b, q0, units, depth, rho0, networks, seed), samples)
-
-
-def drawn(
-    named: NamedActivation,
-    q_star: float,
-    sigma_w: float | None,
-    sigma_b: float,
-    q0: float | None,
-    units: int,
-    depth: int,
-    rho0: float,
-    networks: int,
-    seed: int,
-) -> Ensemble:
-    """Random networks of two inputs, as the options describe them."""
+    point = operating_point(named.phi, q_star, sigma_w, sigma_b)
     asked = experiment(
-        named,
-        q_star,
-        sigma_w,
-        sigma_b,
-        q0,
-        width=units,
-        depth=depth,
-        networks=networks,
-        rho=rho0,
-        method="chain",
-        seed=seed,
+        *(point, q_star, q0), method="chain", width=units, depth=depth, networks=networks, rho=rho0, seed=seed
     )
-    return ensemble(asked, named.label, jobs=1)
+    return Trajectories(ensemble(asked, named.label, jobs=1), samples)

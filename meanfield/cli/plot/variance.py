@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import Acts, SigmaB, SigmaW, numbers
+from meanfield.cli.options import Acts, QStar, SigmaB, SigmaW, numbers
 from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family, networks
 from meanfield.cli.plot.page import Drawing
 
-__all__ = ["QStar", "variance"]
+__all__ = ["variance"]
 
-QStar = Annotated[float, typer.Option("--q-star", help="q* of the edge of chaos.")]
 Q = Annotated[str | None, typer.Option("--q", help="Variances to draw: START:STOP:COUNT.", show_default=False)]
 Inset = Annotated[bool, typer.Option("--inset", help="Add V(q) − q around q*.")]
 
