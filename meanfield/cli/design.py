@@ -9,23 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import (
-    Digits,
-    Escapes,
-    Format,
-    Formats,
-    M,
-    Output,
-    Params,
-    Risk,
-    Seed,
-    Tau,
-    Within,
-    complete_activation,
-    number,
-    numbers,
-    read_parameters,
-)
+from meanfield.cli import options
 from meanfield.cli.output import Record, emit, grid, heading, paragraph, progress, show
 from meanfield.errors import ActivationError, DomainError, NoDesign
 from meanfield.quantities import quantity
@@ -40,7 +24,7 @@ __all__ = ["design"]
 Act = Annotated[
     str,
     typer.Option(
-        "--act", help="A name, or an expression in x, with parameters open.", autocompletion=complete_activation
+        "--act", help="A name, or an expression in x, with parameters open.", autocompletion=options.complete_activation
     ),
 ]
 Sparsity = Annotated[str | None, typer.Option("--sparsity", help="P(φ = 0) at q*; default 0.85.", show_default=False)]
@@ -79,16 +63,16 @@ def design(
     q_star: QStar = "1",
     safe_for: SafeFor = None,
     solve: Solve = None,
-    tau: Tau = None,
-    m: M = None,
-    param: Params = None,
-    within: Within = 2.0,
-    risk: Risk = 0.01,
-    escapes: Escapes = 4096,
-    seed: Seed = 0,
-    format: Formats = Format.table,
-    digits: Digits = None,
-    output: Output = None,
+    tau: options.Tau = None,
+    m: options.M = None,
+    param: options.Params = None,
+    within: options.Within = 2.0,
+    risk: options.Risk = 0.01,
+    escapes: options.Escapes = 4096,
+    seed: options.Seed = 0,
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
+    output: options.Output = None,
 ) -> None:
     """Threshold, clip level and initialisation of an activation with a given sparsity and stability.
 
@@ -102,7 +86,7 @@ def design(
     """
     from meanfield.design.design import designs, safe_designs
 
-    family = _family(act, solve, read_parameters({"tau": tau, "m": m}, param, number))
+    family = _family(act, solve, options.read_parameters({"tau": tau, "m": m}, param, options.number))
     requirement = _requirement(safe_for, within, risk, escapes, seed)
     if requirement and slope is not None:
         raise DomainError("--slope and --safe-for both set the clip level: give one of them")
@@ -118,11 +102,13 @@ def design(
         raise DomainError(
             f"{act} has no clip level m left open for --safe-for: take clipped-relu, or name one with --solve"
         )
-    sparsities = numbers("--sparsity", _SPARSITY if sparsity is None else sparsity) if both or not by_clip else [None]
-    slopes = numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
+    sparsities = (
+        options.numbers("--sparsity", _SPARSITY if sparsity is None else sparsity) if both or not by_clip else [None]
+    )
+    slopes = options.numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
     found: list[Design] = []
     refusals = []
-    combinations = list(product(numbers("--q-star", q_star), sparsities, slopes))
+    combinations = list(product(options.numbers("--q-star", q_star), sparsities, slopes))
     with progress("designs", len(combinations)) as advance:
         for q, share, wanted in combinations:
             try:
@@ -137,7 +123,7 @@ def design(
         # A file holds all that was asked for, or is not written.
         raise NoDesign("\n".join(refusals))
     if found:
-        if format is Format.table:
+        if format is options.Format.table:
             show(_tables(family, found, digits), output)
         else:
             emit([{**_record(d), "basin": list(d.basin)} for d in found], [], format, digits, output)

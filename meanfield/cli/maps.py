@@ -6,21 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import (
-    Acts,
-    Digits,
-    Format,
-    Formats,
-    M,
-    Output,
-    Params,
-    SigmaB,
-    SigmaW,
-    Slope,
-    Tau,
-    numbers,
-    read_activations,
-)
+from meanfield.cli import options
 from meanfield.cli.output import Record, emit, grid, heading
 
 __all__ = ["maps"]
@@ -35,19 +21,19 @@ Rho = Annotated[
 
 
 def maps(
-    act: Acts,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
+    act: options.Acts,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
     q: Q = None,
     rho: Rho = None,
     q_star: QStar = 1.0,
-    sigma_w: SigmaW = None,
-    sigma_b: SigmaB = 0.0,
-    format: Formats = Format.table,
-    digits: Digits = None,
-    output: Output = None,
+    sigma_w: options.SigmaW = None,
+    sigma_b: options.SigmaB = 0.0,
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
+    output: options.Output = None,
 ) -> None:
     """V, V', V'' and χ₁ over a grid of q; or R and R' over a grid of ρ.
 
@@ -67,13 +53,13 @@ def maps(
         raise DomainError("--q and --rho ask for different maps: give one of them")
     rows: list[Record] = []
     tables = []
-    for named in read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param):
         network = operating_point(named.phi, q_star, sigma_w, sigma_b).network
         if rho is None:
-            x = numbers("--q", q) if q is not None else [q_star * k / 4 for k in range(17)]
+            x = options.numbers("--q", q) if q is not None else [q_star * k / 4 for k in range(17)]
             columns = {"q": x, "V": network.V(x), "dV": network.dV(x), "d2V": network.d2V(x), "chi1": network.chi1(x)}
         else:
-            x = numbers("--rho", rho)
+            x = options.numbers("--rho", rho)
             columns = {"rho": x, "R": network.R(x, q_star), "dR": network.dR(x, q_star)}
         records = [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
         title = f"{named.label} at σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}"

@@ -7,19 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import (
-    Acts,
-    Digits,
-    Format,
-    Formats,
-    M,
-    Output,
-    Params,
-    Slope,
-    Tau,
-    numbers,
-    read_activations,
-)
+from meanfield.cli import options
 from meanfield.cli.output import Record, emit, grid, heading
 from meanfield.errors import DomainError
 
@@ -46,18 +34,18 @@ _MOST_ROWS = 1000
 
 
 def phase(
-    act: Acts,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
+    act: options.Acts,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
     q_star: QStar = None,
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
     q0: Q0 = None,
-    format: Formats = Format.table,
-    digits: Digits = None,
-    output: Output = None,
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
+    output: options.Output = None,
 ) -> None:
     """The edge of chaos as a curve over q*; or, over a grid of σ_w and σ_b, phase, fixed points, χ₁, ρ* and ξ_c.
 
@@ -74,16 +62,16 @@ def phase(
         raise DomainError("--q0 is the variance of a signal on a grid: give --sigma-w and --sigma-b, or leave it out")
     if sigma_w is not None and q_star is not None:
         raise DomainError("--q-star draws the edge of chaos, --sigma-w and --sigma-b a grid: give one or the other")
-    curve = numbers("--q-star", _CURVE if q_star is None else q_star)
+    curve = options.numbers("--q-star", _CURVE if q_star is None else q_star)
     plane = None
     if sigma_w is not None and sigma_b is not None:
-        plane = numbers("--sigma-w", sigma_w), numbers("--sigma-b", sigma_b)
+        plane = options.numbers("--sigma-w", sigma_w), options.numbers("--sigma-b", sigma_b)
     count = len(plane[0]) * len(plane[1]) if plane else len(curve)
-    if format is Format.table and count > _MOST_ROWS:
+    if format is options.Format.table and count > _MOST_ROWS:
         raise DomainError(f"{count} rows are too many for a table: add --format csv or ask for fewer")
     rows: list[Record] = []
     tables = []
-    for named in read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param):
         if plane is None:
             records = _curve(named.phi, curve)
             title = f"{named.label}: the edge of chaos"
@@ -91,7 +79,7 @@ def phase(
             start = 1.0 if q0 is None else q0
             records = _grid(named.phi, *plane, start)
             title = f"{named.label}: where a signal of q = {start:g} settles"
-        if format is Format.table:
+        if format is options.Format.table:
             tables += [heading(title), grid(records, list(records[0]), digits or 4)]
         rows += records if len(act) == 1 else [{"activation": named.label, **record} for record in records]
     emit(rows, tables, format, digits, output)

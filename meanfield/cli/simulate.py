@@ -11,42 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.atomic_files import require_places, write_whole
-from meanfield.cli.ensembles import (
-    Conv,
-    Dask,
-    Jobs,
-    Memory,
-    Networks,
-    PaddedBy,
-    Padding,
-    Rho0,
-    Size,
-    WeightLaw,
-    Weights,
-    described,
-    ensemble,
-    experiment,
-    format_of,
-)
-from meanfield.cli.options import (
-    Q0,
-    Depth,
-    Digits,
-    Format,
-    Formats,
-    M,
-    OneAct,
-    Params,
-    QStar,
-    Seed,
-    SigmaB,
-    SigmaW,
-    Slope,
-    Tau,
-    Width,
-    Within,
-    read_activations,
-)
+from meanfield.cli import ensembles, options
 from meanfield.cli.output import Record, emit, few_layers, grid, heading, paragraph
 from meanfield.cli.verdicts import formula
 from meanfield.errors import OutputError
@@ -93,34 +58,34 @@ _LOST = ("layer", "escaped", "overflowed")
 
 
 def simulate(
-    act: OneAct,
-    width: Width,
-    depth: Depth,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
-    networks: Networks = 200,
-    q_star: QStar = 1.0,
-    sigma_w: SigmaW = None,
-    sigma_b: SigmaB = 0.0,
-    q0: Q0 = None,
+    act: options.OneAct,
+    width: options.Width,
+    depth: options.Depth,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
+    networks: ensembles.Networks = 200,
+    q_star: options.QStar = 1.0,
+    sigma_w: options.SigmaW = None,
+    sigma_b: options.SigmaB = 0.0,
+    q0: options.Q0 = None,
     inputs: Inputs = 2,
-    rho0: Rho0 = 0.5,
-    conv: Conv = None,
-    size: Size = None,
-    padding: Padding = PaddedBy.circular,
-    weights: Weights = WeightLaw.gaussian,
+    rho0: ensembles.Rho0 = 0.5,
+    conv: ensembles.Conv = None,
+    size: ensembles.Size = None,
+    padding: ensembles.Padding = ensembles.PaddedBy.circular,
+    weights: ensembles.Weights = ensembles.WeightLaw.gaussian,
     backward: Backward = False,
     method: Method = DrawnBy.networks,
-    within: Within = 2.0,
-    seed: Seed = 0,
-    jobs: Jobs = None,
-    dask: Dask = None,
-    memory: Memory = "1GB",
+    within: options.Within = 2.0,
+    seed: options.Seed = 0,
+    jobs: ensembles.Jobs = None,
+    dask: ensembles.Dask = None,
+    memory: ensembles.Memory = "1GB",
     resume: Resume = False,
-    format: Formats = Format.table,
-    digits: Digits = None,
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
     output: Outputs = None,
 ) -> None:
     """Draw random networks and lay what they do over what theory says, layer by layer.
@@ -138,8 +103,8 @@ def simulate(
     from meanfield.simulation.ensemble import Interrupted
 
     record, reports = _destinations(output or [], resume)
-    (named,) = read_activations([act], tau, m, slope, param)
-    asked = experiment(
+    (named,) = options.read_activations([act], tau, m, slope, param)
+    asked = ensembles.experiment(
         operating_point(named.phi, q_star, sigma_w, sigma_b),
         *(q_star, q0, conv, size, padding, weights),
         width=width,
@@ -154,7 +119,7 @@ def simulate(
     )
     interrupted = False
     try:
-        drawn = ensemble(asked, named.label, jobs, dask, memory, record=record, resume=resume)
+        drawn = ensembles.ensemble(asked, named.label, jobs, dask, memory, record=record, resume=resume)
     except Interrupted as cut:
         if cut.ensemble is None:
             raise typer.Abort from None
@@ -176,7 +141,7 @@ def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[
     require_places(outputs)
     for path in outputs:
         if path.suffix not in (".jsonl", ".npz"):
-            format_of(path)
+            ensembles.format_of(path)
     if len(records) > 1:
         raise OutputError(f"networks go to one file, not to {records[0]} and {records[1]}: name one .jsonl")
     if resume and not records:
@@ -185,7 +150,7 @@ def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[
 
 
 def _report(
-    named: NamedActivation, comparison: Comparison, format: Format, digits: int | None, reports: list[Path]
+    named: NamedActivation, comparison: Comparison, format: options.Format, digits: int | None, reports: list[Path]
 ) -> None:
     rows = _rows(comparison)
     summary = _summary(named, comparison)
@@ -198,9 +163,9 @@ def _report(
 
             write_whole({path: as_arrays(comparison)})
             continue
-        how = format_of(path) if path else format
-        records = [{**summary, "layers": rows}] if how is Format.json else rows
-        emit(records, tables, how, digits, path, single=how is Format.json, columns=("quantity", *_COLUMNS))
+        how = ensembles.format_of(path) if path else format
+        records = [{**summary, "layers": rows}] if how is options.Format.json else rows
+        emit(records, tables, how, digits, path, single=how is options.Format.json, columns=("quantity", *_COLUMNS))
 
 
 def _rows(comparison: Comparison) -> list[Record]:
@@ -243,7 +208,7 @@ def _summary(named: NamedActivation, comparison: Comparison) -> Record:
 
 
 def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], digits: int | None) -> list[object]:
-    about = paragraph("drawn:", described(comparison.ensemble.experiment))
+    about = paragraph("drawn:", ensembles.described(comparison.ensemble.experiment))
     shown: list[object] = [heading(named.label), formula(named), about]
     for name in comparison.statistics:
         some = [_known(row, digits) for row in rows if row["quantity"] == name]

@@ -5,28 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from meanfield.cli.options import (
-    Q0,
-    Acts,
-    Depth,
-    Digits,
-    Escapes,
-    Format,
-    Formats,
-    M,
-    Output,
-    Params,
-    QStar,
-    Risk,
-    Seed,
-    SigmaB,
-    SigmaW,
-    Slope,
-    Tau,
-    Width,
-    Within,
-    read_activations,
-)
+from meanfield.cli import options
 from meanfield.cli.output import Record, emit, few_layers, grid, heading, listing, paragraph, progress
 from meanfield.cli.verdicts import explanation, formula, prose
 from meanfield.errors import NO_ANSWER, NoSignal
@@ -49,24 +28,24 @@ _COMPARED = (
 
 
 def stability(
-    act: Acts,
-    width: Width,
-    depth: Depth,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
-    q_star: QStar = 1.0,
-    sigma_w: SigmaW = None,
-    sigma_b: SigmaB = 0.0,
-    q0: Q0 = None,
-    within: Within = 2.0,
-    risk: Risk = 0.01,
-    escapes: Escapes = 4096,
-    seed: Seed = 0,
-    format: Formats = Format.table,
-    digits: Digits = None,
-    output: Output = None,
+    act: options.Acts,
+    width: options.Width,
+    depth: options.Depth,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
+    q_star: options.QStar = 1.0,
+    sigma_w: options.SigmaW = None,
+    sigma_b: options.SigmaB = 0.0,
+    q0: options.Q0 = None,
+    within: options.Within = 2.0,
+    risk: options.Risk = 0.01,
+    escapes: options.Escapes = 4096,
+    seed: options.Seed = 0,
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
+    output: options.Output = None,
 ) -> None:
     """Whether random networks of a given width and depth keep their signal; if not, what would.
 
@@ -87,7 +66,7 @@ def stability(
 
     requirement = Requirement(width, depth, within, risk, escapes, seed)
     results, refusals = [], []
-    for named in read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param):
         try:
             diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b))
             with progress("random networks, then what is safe", escapes) as advance:

@@ -7,42 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.ensembles import (
-    Conv,
-    Dask,
-    Jobs,
-    Memory,
-    Networks,
-    PaddedBy,
-    Padding,
-    Rho0,
-    Size,
-    WeightLaw,
-    Weights,
-    described,
-    ensemble,
-    experiment,
-    format_of,
-)
-from meanfield.cli.options import (
-    Q0,
-    Depth,
-    Digits,
-    Format,
-    Formats,
-    M,
-    OneAct,
-    Output,
-    Params,
-    QStar,
-    Seed,
-    SigmaB,
-    SigmaW,
-    Slope,
-    Tau,
-    Width,
-    read_activations,
-)
+from meanfield.cli import ensembles, options
 from meanfield.cli.output import Record, emit, grid, heading, paragraph
 from meanfield.cli.verdicts import formula
 from meanfield.quantities import quantity
@@ -57,31 +22,31 @@ Level = Annotated[float, typer.Option("--level", help="Probability of a no if th
 
 
 def verify(
-    act: OneAct,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
-    width: Width = 300,
-    depth: Depth = 20,
-    networks: Networks = 100,
-    q_star: QStar = 1.0,
-    sigma_w: SigmaW = None,
-    sigma_b: SigmaB = 0.0,
-    q0: Q0 = None,
-    rho0: Rho0 = 0.5,
-    conv: Conv = None,
-    size: Size = None,
-    padding: Padding = PaddedBy.circular,
-    weights: Weights = WeightLaw.gaussian,
+    act: options.OneAct,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
+    width: options.Width = 300,
+    depth: options.Depth = 20,
+    networks: ensembles.Networks = 100,
+    q_star: options.QStar = 1.0,
+    sigma_w: options.SigmaW = None,
+    sigma_b: options.SigmaB = 0.0,
+    q0: options.Q0 = None,
+    rho0: ensembles.Rho0 = 0.5,
+    conv: ensembles.Conv = None,
+    size: ensembles.Size = None,
+    padding: ensembles.Padding = ensembles.PaddedBy.circular,
+    weights: ensembles.Weights = ensembles.WeightLaw.gaussian,
     level: Level = 0.01,
-    seed: Seed = 0,
-    jobs: Jobs = None,
-    dask: Dask = None,
-    memory: Memory = "1GB",
-    format: Formats = Format.table,
-    digits: Digits = None,
-    output: Output = None,
+    seed: options.Seed = 0,
+    jobs: ensembles.Jobs = None,
+    dask: ensembles.Dask = None,
+    memory: ensembles.Memory = "1GB",
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
+    output: options.Output = None,
 ) -> None:
     """Whether q, ρ, sparsity and gradient of random networks follow theory within sampling error. Exit code 0 or 1.
 
@@ -94,8 +59,8 @@ def verify(
     from meanfield.simulation.comparison import compare, departures, require_level
 
     require_level(level)
-    (named,) = read_activations([act], tau, m, slope, param)
-    asked = experiment(
+    (named,) = options.read_activations([act], tau, m, slope, param)
+    asked = ensembles.experiment(
         operating_point(named.phi, q_star, sigma_w, sigma_b),
         *(q_star, q0, conv, size, padding, weights),
         width=width,
@@ -105,7 +70,7 @@ def verify(
         backward=True,
         seed=seed,
     )
-    comparison = compare(ensemble(asked, named.label, jobs, dask, memory))
+    comparison = compare(ensembles.ensemble(asked, named.label, jobs, dask, memory))
     found, count, threshold = departures(comparison, level)
     rows = _rows(comparison, found)
     answer = {
@@ -118,8 +83,10 @@ def verify(
         "departures": [vars(d) for d in found],
     }
     tables = _tables(named, comparison, rows, found, count, threshold, digits)
-    how = format_of(output) if output and output.suffix else format
-    emit([answer] if how is Format.json else rows, tables, how, digits, output, single=how is Format.json)
+    how = ensembles.format_of(output) if output and output.suffix else format
+    emit(
+        [answer] if how is options.Format.json else rows, tables, how, digits, output, single=how is options.Format.json
+    )
     if found:
         raise typer.Exit(1)
 
@@ -164,7 +131,7 @@ def _tables(
     return [
         heading(named.label),
         formula(named),
-        paragraph("drawn:", described(comparison.ensemble.experiment)),
+        paragraph("drawn:", ensembles.described(comparison.ensemble.experiment)),
         grid([{**row, "quantity": quantity(row["quantity"]).symbol} for row in rows], list(rows[0]), digits or 3),
         paragraph(f"{answer}:", said, "unstable" if found else "stable"),
     ]
