@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from meanfield.cli.options import Format, Formats, Output
+from meanfield.cli import options
 from meanfield.cli.output import emit, grid
 
 __all__ = ["activations"]
 
 
-def activations(format: Formats = Format.table, output: Output = None) -> None:
+def activations(format: options.Formats = options.Format.table, output: options.Output = None) -> None:
     """The activations that have a name, with their formulas. Any other is written as an expression in x.
 
     \b

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
+from meanfield.cli import options
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
 from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, requirement
 
@@ -25,20 +25,20 @@ Strict = Annotated[
 
 
 def check(
-    act: Acts,
+    act: options.Acts,
     sigma_w: SigmaW,
     sigma_b: SigmaB = 0.0,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
     q_star: QStar = 1.0,
     width: Width = None,
     depth: Depth = None,
     strict: Strict = False,
-    format: Formats = Format.table,
-    digits: Digits = None,
-    output: Output = None,
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
+    output: options.Output = None,
 ) -> None:
     """Phase, every fixed point and verdict of a network with given σ_w and σ_b.
 
@@ -54,7 +54,7 @@ def check(
 
     required = requirement(width, depth)
     results = []
-    for named in read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param):
         diagnosis = judged(diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b)), required)
         results.append((named, diagnosis, _record(named, diagnosis)))
     rows = [record for _, _, record in results]

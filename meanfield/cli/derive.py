@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import Act, Output, Params, read_parameters
+from meanfield.cli import options
 from meanfield.cli.output import FILE_WIDTH, as_json, deliver, heading, show
 from meanfield.errors import DomainError, OutputError
 from meanfield.quantities import FORMULAS
@@ -62,17 +62,17 @@ Standalone = Annotated[
 
 
 def derive(
-    act: Act,
+    act: options.Act,
     tau: Tau = None,
     m: M = None,
     slope: Slope = None,
-    param: Params = None,
+    param: options.Params = None,
     quantity: Quantities = None,
     assume: Assume = None,
     notation: Notations = Notation.Phi,
     format: Formats = FormulaFormat.pretty,
     standalone: Standalone = False,
-    output: Output = None,
+    output: options.Output = None,
 ) -> None:
     """The maps of an activation as formulas, every name without a value left as a symbol.
 
@@ -97,7 +97,7 @@ def derive(
         raise DomainError(f"--act is given {len(act)} times: derive formulas of one activation at a time")
     from meanfield.symbolic.derivation import derivation_of
 
-    values = read_parameters({"tau": tau, "m": m, "slope": slope}, param, lambda text, value: value)
+    values = options.read_parameters({"tau": tau, "m": m, "slope": slope}, param, lambda text, value: value)
     derivation = derivation_of(act[0], quantity or "V", values, assume or (), notation.value)
     if format is FormulaFormat.pretty:
         _show(derivation, output)

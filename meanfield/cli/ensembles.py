@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meanfield.cli.options import Format, number_of_bytes
+from meanfield.cli import options
 from meanfield.cli.output import progress
 from meanfield.errors import DomainError, OutputError
 
@@ -78,11 +78,11 @@ Dask = Annotated[
 Memory = Annotated[str, typer.Option("--memory", help="Bound on all arrays in use at once.")]
 
 _ENDINGS = {
-    ".json": Format.json,
-    ".csv": Format.csv,
-    ".tex": Format.latex,
-    ".md": Format.markdown,
-    ".txt": Format.table,
+    ".json": options.Format.json,
+    ".csv": options.Format.csv,
+    ".tex": options.Format.latex,
+    ".md": options.Format.markdown,
+    ".txt": options.Format.table,
 }
 #: Of convolutional layers, where none is given.
 _SIZE = 16
@@ -120,7 +120,7 @@ def experiment(
     )
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path) -> options.Format:
     """The format that the ending of a file asks for.
 
     Raises:
@@ -137,7 +137,7 @@ def ensemble(
     """The networks asked for, with a bar while they are drawn; `memory` bounds the arrays in use, None does not."""
     from meanfield.simulation.ensemble import simulate
 
-    allowed = math.inf if memory is None else number_of_bytes("--memory", memory)
+    allowed = math.inf if memory is None else options.number_of_bytes("--memory", memory)
     workers = -1 if jobs is None else jobs
     with progress("random networks", asked.networks) as advance:
         return simulate(asked, label=label, jobs=workers, dask=dask, memory=allowed, advance=advance, **record)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
+from meanfield.cli import options
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
 from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, prose, requirement
 from meanfield.errors import DomainError, NoEdgeOfChaos
@@ -25,19 +25,19 @@ QStar = Annotated[
 
 
 def eoc(
-    act: Acts,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
+    act: options.Acts,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
     q_star: QStar = None,
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
     width: Width = None,
     depth: Depth = None,
-    format: Formats = Format.table,
-    digits: Digits = None,
-    output: Output = None,
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
+    output: options.Output = None,
 ) -> None:
     """The initialisation (σ_w, σ_b) on the edge of chaos, and whether a deep network survives it.
 
@@ -56,7 +56,7 @@ def eoc(
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
     required = requirement(width, depth)
     records, refusals = [], []
-    for named in read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param):
         try:
             if sigma_w is None and sigma_b is None:
                 edges = [edge_of_chaos(named.phi, 1.0 if q_star is None else q_star)]

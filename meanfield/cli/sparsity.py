@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import Acts, Digits, Format, Formats, M, Output, Params, Slope, Tau, read_activations
+from meanfield.cli import options
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError
@@ -40,18 +40,18 @@ _CAVEAT = (
 
 
 def sparsity(
-    act: Acts,
+    act: options.Acts,
     width: Width,
     inputs: Inputs = None,
     samples: Samples = None,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
     q_star: QStar = 1.0,
-    format: Formats = Format.table,
-    digits: Digits = None,
-    output: Output = None,
+    format: options.Formats = options.Format.table,
+    digits: options.Digits = None,
+    output: options.Output = None,
 ) -> None:
     """How many units of a layer are active, what skipping the others saves, and what sparsity buys statistically.
 
@@ -67,7 +67,7 @@ def sparsity(
         raise DomainError("--inputs counts in the bounds, which need --samples: give both, or neither")
     records: list[Record] = []
     tables: list[object] = []
-    for named in read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param):
         record = _record(named.label, active_units(named.phi, width, q_star), q_star, inputs, samples)
         records.append(record)
         tables += _tables(named, record, digits)

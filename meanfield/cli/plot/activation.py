@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import Acts
+from meanfield.cli import options
 from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family
 from meanfield.cli.plot.page import Drawing
 
@@ -16,7 +16,7 @@ QStar = Annotated[float, typer.Option("--q-star", help="Variance of the pre-acti
 
 
 def activation(
-    act: Acts,
+    act: options.Acts,
     tau: TauRange = None,
     m: MRange = None,
     slope: SlopeRange = None,

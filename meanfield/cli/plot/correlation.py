@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import Acts, QStar, SigmaB, SigmaW, numbers
+from meanfield.cli import options
 from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family, networks
 from meanfield.cli.plot.page import Drawing
 
@@ -17,14 +17,14 @@ NearOne = Annotated[bool, typer.Option("--near-one", help="1 − R and |R − ρ
 
 
 def correlation(
-    act: Acts,
+    act: options.Acts,
     tau: TauRange = None,
     m: MRange = None,
     slope: SlopeRange = None,
     param: Ranges = None,
-    q_star: QStar = 1.0,
-    sigma_w: SigmaW = None,
-    sigma_b: SigmaB = 0.0,
+    q_star: options.QStar = 1.0,
+    sigma_w: options.SigmaW = None,
+    sigma_b: options.SigmaB = 0.0,
     rho: Rho = None,
     near_one: NearOne = False,
 ) -> Drawing:
@@ -38,4 +38,4 @@ def correlation(
     from meanfield.plot.correlation_maps import CorrelationMaps
 
     drawn = networks(family(act, tau, m, slope, param), q_star, sigma_w, sigma_b)
-    return CorrelationMaps(drawn, None if rho is None else tuple(numbers("--rho", rho)), None, near_one)
+    return CorrelationMaps(drawn, None if rho is None else tuple(options.numbers("--rho", rho)), None, near_one)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import numbers, read_parameters
+from meanfield.cli import options
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def family(
     """
     from meanfield.activations.spec import parameters_of, read_activation
 
-    texts = read_parameters({"tau": tau, "m": m, "slope": slope}, params, lambda _, value: value)
+    texts = options.read_parameters({"tau": tau, "m": m, "slope": slope}, params, lambda _, value: value)
     given = {
-        name: numbers(f"--{name}" if name in ("tau", "m", "slope") else f"-p {name}", text)
+        name: options.numbers(f"--{name}" if name in ("tau", "m", "slope") else f"-p {name}", text)
         for name, text in texts.items()
     }
     if len(acts) > 1:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import Depth, Params, Risk, Units, Within, number, numbers, read_parameters
+from meanfield.cli import options
 from meanfield.cli.output import progress
 from meanfield.cli.plot.page import Drawing
 from meanfield.errors import DomainError
@@ -25,12 +25,12 @@ def design(
     solve: Solve = "tau,m",
     sparsity: Sparsity = "0.5:0.95:31",
     levels: Levels = "0.2:3:29",
-    param: Params = None,
+    param: options.Params = None,
     q_star: QStar = 1.0,
-    units: Units = 300,
-    depth: Depth = 100,
-    within: Within = 2.0,
-    risk: Risk = 0.01,
+    units: options.Units = 300,
+    depth: options.Depth = 100,
+    within: options.Within = 2.0,
+    risk: options.Risk = 0.01,
 ) -> Drawing:
     """The escape probability at a width and depth, over sparsity and clip level, with contours of V'(q*).
 
@@ -45,9 +45,11 @@ def design(
     from meanfield.plot.design_plane import DesignPlane
 
     family = Family(
-        act, tuple(name.strip() for name in solve.split(",")), tuple(read_parameters({}, param, number).items())
+        act,
+        tuple(name.strip() for name in solve.split(",")),
+        tuple(options.read_parameters({}, param, options.number).items()),
     )
-    shares, values = numbers("--sparsity", sparsity), numbers("--levels", levels)
+    shares, values = options.numbers("--sparsity", sparsity), options.numbers("--levels", levels)
     for option, places in (("--sparsity", shares), ("--levels", values)):
         if len(places) < 2 or sorted(set(places)) != places:
             raise DomainError(f"{option} makes no axis: give two or more values in ascending order")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import M, OneAct, Params, Slope, Tau, numbers, read_activations
+from meanfield.cli import options
 from meanfield.cli.plot.page import Drawing
 from meanfield.errors import DomainError
 
@@ -20,11 +20,11 @@ EndsB = Annotated[str | None, typer.Option("--range-b", help="Ends of the axis o
 
 
 def phase(
-    act: OneAct,
-    tau: Tau = None,
-    m: M = None,
-    slope: Slope = None,
-    param: Params = None,
+    act: options.OneAct,
+    tau: options.Tau = None,
+    m: options.M = None,
+    slope: options.Slope = None,
+    param: options.Params = None,
     q_star: QStar = 1.0,
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
@@ -40,7 +40,7 @@ def phase(
     """
     from meanfield.plot.phase_plane import PhasePlane
 
-    (named,) = read_activations([act], tau, m, slope, param)
+    (named,) = options.read_activations([act], tau, m, slope, param)
     if (sigma_w is None) != (sigma_b is None):
         raise DomainError("a point has --sigma-w and --sigma-b: give both, or neither for the edge of chaos")
     point = None if sigma_w is None or sigma_b is None else (sigma_w, sigma_b)
@@ -50,7 +50,7 @@ def phase(
 def _ends(option: str, text: str | None) -> tuple[float, float] | None:
     if text is None:
         return None
-    ends = numbers(option, text)
+    ends = options.numbers(option, text)
     if len(ends) != 2:
         raise DomainError(f"{option} {text} does not have two ends: give LOW,HIGH such as 0.5,4")
     return ends[0], ends[1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.options import numbers, read_parameters
+from meanfield.cli import options
 from meanfield.cli.plot.curves import MRange, Ranges, TauRange, require_few
 from meanfield.cli.plot.page import Drawing
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError, MeanFieldError
@@ -60,10 +60,10 @@ def slope(
     from meanfield.plot.edge_slopes import EdgeSlopes
 
     against = against.replace("-", "_")
-    texts = read_parameters({"tau": tau, "m": m}, param, lambda _, value: value)
-    given = {name: numbers(f"the values of {name}", text) for name, text in texts.items()}
-    stars = numbers("--q-star", q_star)
-    shares: list[float | None] = [None] if sparsity is None else [*numbers("--sparsity", sparsity)]
+    texts = options.read_parameters({"tau": tau, "m": m}, param, lambda _, value: value)
+    given = {name: options.numbers(f"the values of {name}", text) for name, text in texts.items()}
+    stars = options.numbers("--q-star", q_star)
+    shares: list[float | None] = [None] if sparsity is None else [*options.numbers("--sparsity", sparsity)]
     open_ones = {"tau", "m"} & parameters_of(act) - {*given, against}
     if sparsity is None and open_ones:
         names = " and ".join(sorted(open_ones))
@@ -74,7 +74,7 @@ def slope(
         low, high = _VALUES.get(against, _USUAL)
         places = [low + (high - low) * k / (_COUNT - 1) for k in range(_COUNT)]
     else:
-        places = numbers("--values", values)
+        places = options.numbers("--values", values)
     if len(places) < 2:
         raise DomainError(f"--values {values} is one point and no curve: give at least two")
     curves: dict[str, SlopeCurve] = {}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from meanfield.cli.options import Acts, QStar, SigmaB, SigmaW, numbers
+from meanfield.cli import options
 from meanfield.cli.plot.curves import MRange, Ranges, SlopeRange, TauRange, family, networks
 from meanfield.cli.plot.page import Drawing
 
@@ -17,14 +17,14 @@ Inset = Annotated[bool, typer.Option("--inset", help="Add V(q) − q around q*."
 
 
 def variance(
-    act: Acts,
+    act: options.Acts,
     tau: TauRange = None,
     m: MRange = None,
     slope: SlopeRange = None,
     param: Ranges = None,
-    q_star: QStar = 1.0,
-    sigma_w: SigmaW = None,
-    sigma_b: SigmaB = 0.0,
+    q_star: options.QStar = 1.0,
+    sigma_w: options.SigmaW = None,
+    sigma_b: options.SigmaB = 0.0,
     q: Q = None,
     inset: Inset = False,
 ) -> Drawing:
@@ -38,4 +38,4 @@ def variance(
     from meanfield.plot.variance_maps import VarianceMaps
 
     drawn = networks(family(act, tau, m, slope, param), q_star, sigma_w, sigma_b)
-    return VarianceMaps(drawn, None if q is None else tuple(numbers("--q", q)), inset)
+    return VarianceMaps(drawn, None if q is None else tuple(options.numbers("--q", q)), inset)
