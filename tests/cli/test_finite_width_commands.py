@@ -284,12 +284,13 @@ def test_every_command_judges_the_same_fixed_point(near: str, q_star: float, tmp
         )
         return list(csv.DictReader(io.StringIO(numbers.read_text())))
 
-    for figure in ("trajectory", "summary"):
-        rows = drawn(figure, "--units", "20", "--depth", "2", "--networks", "10")
+    small = ["--units", "20", "--depth", "2", "--networks", "10"]
+    trajectory, summary = drawn("trajectory", *small), drawn("summary", *small)
+    for rows in (trajectory, summary):
         start = next(row for row in rows if row["quantity"] == "q" and row["layer"] == "0")
         assert float(start["infinite_width"]) == pytest.approx(q_star, rel=1e-8)
     # R is that at q*, and so are the correlations it keeps.
     kept = {p.rho for p in mf.correlation_fixed_points(mf.MeanField(mf.activation(CRELU), 2.592286, 0.737097), q_star)}
-    for figure in ("correlation", "summary"):
-        rhos = [float(row["rho"]) for row in drawn(figure) if "stable" in row["kind"] and row["rho"]]
+    for rows in (drawn("correlation"), summary):
+        rhos = [float(row["rho"]) for row in rows if "stable" in row["kind"] and row["rho"]]
         assert sorted(rhos) == pytest.approx(sorted(kept), rel=1e-6)

@@ -98,9 +98,9 @@ def test_few_active_units_are_no_gamma_law(width: int, depth: int, within: float
 def test_very_narrow_networks(phi: PiecewiseLinear, width: int) -> None:
     # What has run away comes back in one step when no unit is active, however far it is.
     network = on_edge(phi)
-    shares = escapes(network, 1.0, Requirement(width, 100, chains=16384), normal=False).shares
+    shares = escapes(network, 1.0, Requirement(width, 100, chains=8192), normal=False).shares
     for depth in (1, 5, 100):
-        assert_close(escape_probability(network, 1.0, Requirement(width, depth)), shares[depth], 16384)
+        assert_close(escape_probability(network, 1.0, Requirement(width, depth)), shares[depth], 8192)
 
 
 @pytest.mark.parametrize("biases", [0.31, 0.61])
@@ -281,7 +281,7 @@ def test_so_wide_a_network_that_nothing_is_random_stays_even_where_it_is_unstabl
     ),
     st.sampled_from([1e-6, 0.3, 1.0, 2.0, 1e6]),
     st.sampled_from([0.0, 1e-6, 1.0]),
-    st.sampled_from([1, 3, 10**4, 10**12]),
+    st.sampled_from([8, 10**4, 10**12]),
     st.sampled_from([1 + 1e-9, 2.0, 1e9]),
     st.sampled_from([1e-12, 1.0, 1e12]),
 )

@@ -98,10 +98,10 @@ def test_text_and_latex_say_what_was_derived(key: str, notation: str) -> None:
     for name, formula in derived(key, notation).formulas.items():
         expected = pytest.approx(float(at(formula.expression)), rel=1e-11, abs=1e-12)
         values = with_definitions(formula)
-        for width in (1000, 100, 76, 56, 40):
+        for width in (1000, 76, 40):
             text = "".join(f" {line.text}" for line in lines(formula.short, width))
             assert read_back(text, in_text(values)) == expected, (name, width, text)
-        for width in (1000, 78, 40):
+        for width in (1000, 40):
             latex = " ".join(line.latex for line in lines(formula.short, width))
             assert read_back(latex_as_text(latex), in_latex(values)) == expected, (name, width, latex)
 
