@@ -76,9 +76,9 @@ def operating_point_of(subject: Subject, near: float = 1.0) -> OperatingPoint:
         network = subject.mean_field
         q, slope, curvature = subject.q_star, subject.V_prime, subject.V_double_prime
         nearest = _nearest(fixed_points(network), q)
-        if nearest and nearest.q:
+        if nearest and (nearest.q or nearest.kind == "neutral"):
             # What was found is this point but for rounding, and knows what V does on either side.
-            until = max(nearest.until, q) if nearest.kind == "neutral" else q
+            until = nearest.until if nearest.kind == "neutral" else q
             return OperatingPoint(network, FixedPoint(q, slope, curvature, nearest.kind, until))
         return OperatingPoint(network, FixedPoint(q, slope, curvature, "stable" if slope < 1 else "unstable", q))
     require_signal(near)

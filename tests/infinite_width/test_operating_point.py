@@ -53,9 +53,20 @@ def test_the_one_between_two_that_attract_is_found_too() -> None:
 
 
 def test_where_every_variance_is_kept_it_is_the_one_asked_for() -> None:
-    point = operating_point(RELU, 3.0, math.sqrt(2))
-    assert point.q_star == 3.0
-    assert point.fixed_point is not None and point.fixed_point.kind == "neutral"
+    for point in (operating_point(RELU, 3.0, math.sqrt(2)), operating_point(RELU, 3.0)):
+        assert point.q_star == 3.0
+        assert point.fixed_point is not None
+        assert (point.fixed_point.kind, point.fixed_point.until) == ("neutral", math.inf)
+        assert "for every q" in mf.diagnose(point).verdict.explanation
+
+
+def test_an_edge_takes_nothing_from_a_fixed_point_that_is_not_its_own() -> None:
+    # V'(q*) is 1 and V'' next to nothing, so that none but 0 is found.
+    phi = mf.activation("where(x > 0, x, 0.5*x) + min(max(x - 1, 0), 1)")
+    point = operating_point(phi, 0.01)
+    assert [p.q for p in point.fixed_points] == [0.0]
+    assert point.fixed_point is not None and point.fixed_point.until == 0.01
+    assert mf.diagnose(point).verdict.word == "neutral"
 
 
 @pytest.mark.parametrize(("sigma_w", "sigma_b"), [(1.5, 0.5), (1.3, 0.0)])
