@@ -28,8 +28,9 @@ Array = NDArray[np.float64]
 
 #: Chains that share one stream of random numbers, of exact and of normal steps.
 _BLOCK, _NORMAL_BLOCK = 256, 1024
-#: Units of one chain worked on at once, and numbers of all chains: few calls, and all they work on stays in cache.
-_UNITS, _NUMBERS = 8192, 32768
+#: Units of one chain worked on at once, and numbers of all chains: few calls, and arrays so small that they stay in
+#: cache and need no new memory of the system.
+_UNITS, _NUMBERS = 8192, 16384
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
 RUNAWAY = 1e200
 #: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
