@@ -12,8 +12,10 @@ install: .venv/installed
 	$(PIP) install --editable .
 	touch $@
 
-.venv/installed-test: .venv/installed
-	$(PIP) install --editable '.[test]'
+# What no test loads need not be compiled.
+.venv/installed-test: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) install --no-compile --editable '.[test]'
 	touch $@
 
 .venv/installed-bench: .venv/installed
