@@ -5,7 +5,7 @@ docs/theory.md, section 12.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,8 @@ def flat_squares(phi: PiecewiseLinear, q: Array) -> tuple[Array, Array]:
     """φ² on the flat pieces, each value once, shape (k,); and how likely it is at variances `q`, (n,): shape (k, n)."""
     from scipy.special import ndtr
 
-    ends, root = (-np.inf, *phi.knots, np.inf), np.sqrt(q)
-    levels: dict[float, Array] = {}
-    for slope, intercept, (left, right) in zip(phi.slopes, phi.intercepts, pairwise(ends), strict=True):
+    root, levels = np.sqrt(q), dict[float, Array]()
+    for slope, intercept, left, right in _pieces(phi):
         if slope == 0:
             share = ndtr(right / root) - ndtr(left / root)
             levels[intercept**2] = levels.get(intercept**2, 0.0) + share
@@ -34,9 +33,8 @@ def sloping_squares_below(phi: PiecewiseLinear, q: Array, y: Array) -> Array:
     """P(√q z lies on a sloping piece, and φ² ≤ y), shape (n, m), at variances `q`, (n,), and values `y`, (n, m)."""
     from scipy.special import ndtr
 
-    ends, root, height = (-np.inf, *phi.knots, np.inf), np.sqrt(q)[:, None], np.sqrt(y)
-    total = np.zeros_like(y)
-    for slope, intercept, (left, right) in zip(phi.slopes, phi.intercepts, pairwise(ends), strict=True):
+    root, height, total = np.sqrt(q)[:, None], np.sqrt(y), np.zeros_like(y)
+    for slope, intercept, left, right in _pieces(phi):
         if slope == 0:
             continue
         zero = min(max(-intercept / slope, left), right)
@@ -48,3 +46,8 @@ def sloping_squares_below(phi: PiecewiseLinear, q: Array, y: Array) -> Array:
                 x = np.clip(x, min(zero, end), max(zero, end))
                 total += side * (ndtr(x / root) - ndtr(zero / root))
     return total
+
+
+def _pieces(phi: PiecewiseLinear) -> Iterator[tuple[float, float, float, float]]:
+    """Slope, intercept and both ends of each piece, left to right."""
+    return zip(phi.slopes, phi.intercepts, (-np.inf, *phi.knots), (*phi.knots, np.inf), strict=True)
