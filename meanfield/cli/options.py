@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -25,6 +26,7 @@ __all__ = [
     "Escapes",
     "Format",
     "Formats",
+    "Labels",
     "M",
     "MaybeAct",
     "OneAct",
@@ -84,6 +86,10 @@ Act = Annotated[list[str], _act("; names without a value stay symbols")]
 Acts = Annotated[list[str], _act("; repeat for a row each")]
 OneAct = Annotated[str, _act()]
 MaybeAct = Annotated[str | None, _act()]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="What to call the --act in tables and figures; one for each.", show_default=False),
+]
 Tau = Annotated[float | None, typer.Option("--tau", help="Threshold τ ≥ 0 of the activation.", show_default=False)]
 M = Annotated[float | None, typer.Option("--m", help="Clip level m > 0 of the activation.", show_default=False)]
 Slope = Annotated[float | None, typer.Option("--slope", help="Slope of leaky-relu for x < 0.", show_default=False)]
@@ -123,12 +129,29 @@ Output = Annotated[
 
 
 def read_activations(
-    acts: list[str], tau: float | None, m: float | None, slope: float | None, params: list[str] | None
+    acts: list[str],
+    tau: float | None,
+    m: float | None,
+    slope: float | None,
+    params: list[str] | None,
+    labels: list[str] | None = None,
 ) -> list[NamedActivation]:
-    """The activations that the options describe. With several, each takes the parameters that it knows."""
+    """The activations that the options describe, called by `labels` if given.
+
+    With several, each takes the parameters that it knows.
+
+    Raises:
+        DomainError: labels, but not one for each activation.
+    """
+    if labels and len(labels) != len(acts):
+        raise DomainError(f"{len(acts)} --act and {len(labels)} --label are given: give a --label for each --act")
+    named = _read(acts, read_parameters({"tau": tau, "m": m, "slope": slope}, params, number))
+    return [replace(one, label=label) for one, label in zip(named, labels, strict=True)] if labels else named
+
+
+def _read(acts: list[str], given: Mapping[str, float]) -> list[NamedActivation]:
     from meanfield.activations.spec import parameters_of, read_activation
 
-    given = read_parameters({"tau": tau, "m": m, "slope": slope}, params, number)
     if len(acts) == 1:
         return [read_activation(acts[0], **given)]
     taken = [parameters_of(act) for act in acts]
