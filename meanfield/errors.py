@@ -22,11 +22,27 @@ __all__ = [
     "OutputError",
     "UndecidedOrder",
     "UndefinedCorrelation",
+    "printable",
 ]
 
 
+def printable(text: str) -> str:
+    """The text with every character that a terminal would obey, such as an escape or a line end, written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class MeanFieldError(ValueError):
-    """Any question that meanfield refuses; the message says why and what would do."""
+    """Any question that meanfield refuses; the message says why and what would do.
+
+    It stands on one line, or as many as are given, and holds nothing that a terminal would obey: names of files, and
+    what they hold, are quoted in it.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*map(printable, lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class ActivationError(MeanFieldError):
@@ -43,7 +59,7 @@ class ExpressionError(ActivationError):
     def __init__(self, expression: str, column: int, width: int, reason: str) -> None:
         self.expression, self.column, self.width, self.reason = expression, column, width, reason
         pointer = " " * column + "^" * max(width, 1)
-        super().__init__(f"{reason}\n  {expression}\n  {pointer}")
+        super().__init__(reason, f"  {expression}", f"  {pointer}")
 
 
 class UndecidedOrder(ActivationError):

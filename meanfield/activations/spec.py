@@ -90,8 +90,12 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
     if isinstance(spec, str):
         return _read_text(spec.strip(), parameters)
     if callable(spec) and not isinstance(spec, type):
+        from meanfield.activations.sampling import sample
+
         _no_parameters("a function", parameters)
-        return _sampled(spec, str(getattr(spec, "__name__", type(spec).__name__)))
+        name = str(getattr(spec, "__name__", type(spec).__name__))
+        phi = sample(spec, name)
+        return NamedActivation(name, formula_of(phi), phi)
     raise ActivationError(
         f"an activation is a name, an expression, a file, a function or a PiecewiseLinear, not {type(spec).__name__}"
     )
@@ -209,17 +213,11 @@ def _read_file(path: str, parameters: Mapping[str, float]) -> NamedActivation:
 
 
 def _read_function(text: str, parameters: Mapping[str, float]) -> NamedActivation:
-    from meanfield.activations.sampling import import_function
+    from meanfield.activations.user_code import sample_named
 
     _no_parameters("a function", parameters)
-    return _sampled(import_function(text), text)
-
-
-def _sampled(function: Callable[[Any], Any], name: str) -> NamedActivation:
-    from meanfield.activations.sampling import sample
-
-    phi = sample(function, name)
-    return NamedActivation(name, formula_of(phi), phi)
+    phi = sample_named(text)
+    return NamedActivation(text, formula_of(phi), phi)
 
 
 def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivation:

@@ -107,7 +107,7 @@ def design(
     )
     slopes = options.numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
     found: list[Design] = []
-    refusals = []
+    refusals: list[str] = []
     combinations = list(product(options.numbers("--q-star", q_star), sparsities, slopes))
     with progress("designs", len(combinations)) as advance:
         for q, share, wanted in combinations:
@@ -117,18 +117,18 @@ def design(
                 else:
                     found += designs(family, sparsity=share, slope=wanted, q_star=q)
             except NoDesign as refusal:
-                refusals.append(str(refusal))
+                refusals += refusal.args
             advance(1)
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
-        raise NoDesign("\n".join(refusals))
+        raise NoDesign(*refusals)
     if found:
         if format is options.Format.table:
             show(_tables(family, found, digits), output)
         else:
             emit([{**_record(d), "basin": list(d.basin)} for d in found], [], format, digits, output)
     if refusals:
-        raise NoDesign("\n".join(dict.fromkeys(refusals)))
+        raise NoDesign(*dict.fromkeys(refusals))
 
 
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:

@@ -72,13 +72,13 @@ def eoc(
             records.append((named, diagnosis, {"activation": named.label, **values, **verdict}))
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
-        raise NoEdgeOfChaos("\n".join(refusals))
+        raise NoEdgeOfChaos(*refusals)
     if records:
         rows = [record for _, _, record in records]
         single = len(act) == 1 and sigma_w is None and sigma_b is None
         emit(rows, _tables(records, digits), format, digits, output, single=single)
     if refusals:
-        raise NoEdgeOfChaos("\n".join(refusals))
+        raise NoEdgeOfChaos(*refusals)
 
 
 _FROM_EDGE = (

@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from meanfield.cli.places import Command
+
 __all__ = ["LazyGroup"]
 
 
@@ -22,7 +24,7 @@ class LazyGroup(TyperGroup):
     package: ClassVar[str]
     names: ClassVar[tuple[str, ...]]
     listed: ClassVar[Mapping[str, str]] = {}
-    kind: ClassVar[type[TyperCommand]] = TyperCommand
+    kind: ClassVar[type[TyperCommand]] = Command
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names."""

@@ -80,7 +80,7 @@ def stability(
         records = [record for *_, record in results]
         emit(records, _tables(results, digits), format, digits, output, single=len(act) == 1, columns=_COMPARED)
     if refusals:
-        raise NoSignal("\n".join(refusals))
+        raise NoSignal(*refusals)
 
 
 def _record(named: NamedActivation, found: FiniteWidth) -> Record:

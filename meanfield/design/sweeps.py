@@ -211,12 +211,12 @@ def design_map(
         require_share("sparsity", share, "a share of zeros")
     first, second = family.open
     slope, escape = (np.full((len(sparsity), len(values)), math.nan) for _ in range(2))
-    refusals = []
+    refusals: list[NoDesign] = []
     for i, share in enumerate(sparsity):
         try:
             chosen = sparse_values(family, first, ((second, math.sqrt(q_star)),), share, q_star)[0]
         except NoDesign as refusal:
-            refusals.append(str(refusal))
+            refusals.append(refusal)
             continue
         for j, value in enumerate(values):
             phi = family.member({first: chosen, second: float(value)}).phi
@@ -228,7 +228,7 @@ def design_map(
         if advance:
             advance(1)
     if len(refusals) == len(sparsity):
-        raise NoDesign(refusals[0])
+        raise refusals[0]
     return DesignMap(
         second, np.asarray(sparsity, dtype=float), np.asarray(values, dtype=float), slope, escape, requirement
     )

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
-from meanfield.atomic_files import require_places, write_whole
+from meanfield.atomic_files import write_whole
 from meanfield.cli.output import as_csv
+from meanfield.cli.places import Command
 from meanfield.errors import OutputError
 
 if TYPE_CHECKING:
@@ -79,7 +79,6 @@ class _Sheet:
         formats = {path: format_of(path) for path in paths}
         data = self.data or []
         _require_table(data)
-        require_places([*paths, *data])
         page = Page(self.width, self.height, self.style, self.usetex, self.title, self.legend)
         for format in [*formats.values(), *([] if formats else ["pdf"])]:
             latex_needed(format, page)
@@ -104,7 +103,7 @@ class _Sheet:
             window.show(drawing, page)
 
 
-class FigureCommand(TyperCommand):
+class FigureCommand(Command):
     """A kind of figure: the options of its function, then those of a page, and on that what the function returns."""
 
     def __init__(self, **settings: Any) -> None:
