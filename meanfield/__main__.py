@@ -1,4 +1,4 @@
-"""The `meanfield` command, `python -m meanfield`: a door that hears Ctrl-C while the rooms behind it are still loading."""
+"""The `meanfield` command and `python -m meanfield`: a door that hears Ctrl-C while the rooms behind it load."""
 
 # No larger module comes before Ctrl-C is heard.
 import os
