@@ -157,5 +157,8 @@ def main() -> None:
     process.prepare(quiet="--debug" not in sys.argv)
     try:
         app(prog_name="meanfield")
-    finally:
+    except SystemExit as end:
         process.no_more_signals()
+        if end.code == process.INTERRUPTED:
+            process.end_interrupted()
+        raise

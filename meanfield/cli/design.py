@@ -85,6 +85,7 @@ def design(
       meanfield design --act "clip(x - a, 0, b)" --solve a,b
     """
     from meanfield.design.design import designs, safe_designs
+    from meanfield.domain import MOST_DESIGNS, MOST_SAFE_DESIGNS, require_cells
 
     family = _family(act, solve, options.read_parameters({"tau": tau, "m": m}, param, options.number))
     requirement = _requirement(safe_for, within, risk, escapes, seed)
@@ -108,9 +109,11 @@ def design(
     slopes = options.numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
     found: list[Design] = []
     refusals: list[str] = []
-    combinations = list(product(options.numbers("--q-star", q_star), sparsities, slopes))
-    with progress("designs", len(combinations)) as advance:
-        for q, share, wanted in combinations:
+    stars = options.numbers("--q-star", q_star)
+    cells = len(stars) * len(sparsities) * len(slopes)
+    require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
+    with progress("designs", cells) as advance:
+        for q, share, wanted in product(stars, sparsities, slopes):
             try:
                 if requirement:
                     found += safe_designs(family, requirement, sparsity=share, q_star=q)

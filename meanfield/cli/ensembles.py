@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.output import progress
+from meanfield.cli.process import tell
 from meanfield.errors import DomainError, OutputError
 
 if TYPE_CHECKING:
@@ -84,6 +84,10 @@ _ENDINGS = {
     ".md": options.Format.markdown,
     ".txt": options.Format.table,
 }
+#: Bytes of the arrays in use at once, where no option says so.
+_MEMORY = 4e9
+#: Seconds of work that are told of.
+_LONG = 120.0
 #: Of convolutional layers, where none is given.
 _SIZE = 16
 
@@ -120,25 +124,41 @@ def experiment(
     )
 
 
-def format_of(path: Path) -> options.Format:
-    """The format that the ending of a file asks for.
+def format_of(path: Path | None, otherwise: options.Format, *more: str) -> options.Format:
+    """The format that the ending of a file asks for; without an ending, or without a file, the one given.
+
+    `more` are endings that ask for something else than a format.
 
     Raises:
-        OutputError: it asks for none.
+        OutputError: the ending is none of these.
     """
+    if path is None or not path.suffix:
+        return otherwise
     if path.suffix not in _ENDINGS:
-        raise OutputError(f"{path} has no ending that says what to write: give one of {' '.join(_ENDINGS)}")
+        known = " ".join([*_ENDINGS, *more])
+        raise OutputError(f"{path} has no ending that says what to write: give one of {known}, or none and --format")
     return _ENDINGS[path.suffix]
 
 
 def ensemble(
     asked: Experiment, label: str, jobs: int | None, dask: str | None = None, memory: str | None = None, **record: Any
 ) -> Ensemble:
-    """The networks asked for, with a bar while they are drawn; `memory` bounds the arrays in use, None does not."""
+    """The networks asked for, with a bar while they are drawn; `memory` bounds the arrays in use.
+
+    What takes long is told before it begins.
+    """
+    from meanfield.simulation.cost import duration, require_theory, require_time, seconds, workload
     from meanfield.simulation.ensemble import simulate
 
-    allowed = math.inf if memory is None else options.number_of_bytes("--memory", memory)
+    allowed = _MEMORY if memory is None else options.number_of_bytes("--memory", memory)
+    require_theory(asked, allowed)
     workers = -1 if jobs is None else jobs
+    if dask in (None, "local"):
+        _, drawing = workload(asked, workers, allowed)
+        require_time(asked, drawing)
+        needed = seconds(asked, drawing)
+        if needed > _LONG:
+            tell(f"note: {asked.networks} networks of this size take {duration(needed)} here")
     with progress("random networks", asked.networks) as advance:
         return simulate(asked, label=label, jobs=workers, dask=dask, memory=allowed, advance=advance, **record)
 

@@ -53,7 +53,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: A range may ask for at most this many numbers.
-_MOST_NUMBERS = 1_000_000
+_MOST_NUMBERS = 100_000
 
 
 class Format(StrEnum):

@@ -12,12 +12,12 @@ import threading
 import warnings
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, NoReturn
 
 from meanfield.errors import printable
 from meanfield.processes import ENDING
 
-__all__ = ["INTERRUPTED", "no_more_signals", "prepare", "release_stdout", "tell"]
+__all__ = ["INTERRUPTED", "end_interrupted", "no_more_signals", "prepare", "release_stdout", "tell"]
 
 #: Ended by Ctrl-C, or as if by it.
 INTERRUPTED = 130
@@ -51,7 +51,14 @@ def _unheard(fault: Any) -> None:
     if issubclass(fault.exc_type, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
         # It would be lost there.
         tell("interrupted")
-        os._exit(INTERRUPTED)
+        end_interrupted()
+
+
+def end_interrupted() -> NoReturn:
+    """End at once, and by an exit code: Python ends by the signal if that came while it compiled some text."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
 
 
 def _open_streams() -> None:

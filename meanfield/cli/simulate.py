@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.atomic_files import require_places, write_whole
+from meanfield.atomic_files import write_whole, written_together
 from meanfield.cli import ensembles, options
 from meanfield.cli.output import Record, emit, few_layers, grid, heading, paragraph
+from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.cli.verdicts import formula
 from meanfield.errors import OutputError
 from meanfield.quantities import QUANTITIES
@@ -54,6 +54,8 @@ _LEGEND = (
     "mean, sd, 5 % and 95 % are of the networks; N → ∞, theory and ± sd are what theory says at infinite width, and "
     "at this one to order 1/N; z is the distance of the means in standard errors; - is where theory says nothing."
 )
+#: Endings of files that hold every network.
+_NETWORKS = (".jsonl", ".npz")
 _LOST = ("layer", "escaped", "overflowed")
 
 
@@ -102,7 +104,7 @@ def simulate(
     from meanfield.simulation.comparison import compare
     from meanfield.simulation.ensemble import Interrupted
 
-    record, reports = _destinations(output or [], resume)
+    record, reports = _destinations(output or [], resume, format)
     (named,) = options.read_activations([act], tau, m, slope, param)
     asked = ensembles.experiment(
         operating_point(named.phi, q_star, sigma_w, sigma_b),
@@ -124,24 +126,24 @@ def simulate(
         if cut.ensemble is None:
             raise typer.Abort from None
         drawn, interrupted = cut.ensemble, True
-    _report(named, compare(drawn), format, digits, reports)
+    with written_together():
+        _report(named, compare(drawn), format, digits, reports)
     if interrupted:
         more = f"; the same command with --resume goes on with {record}" if record else ""
-        print(f"meanfield: interrupted after {drawn.experiment.networks} of {networks} networks{more}", file=sys.stderr)
-        raise typer.Exit(130)
+        tell(f"interrupted after {drawn.experiment.networks} of {networks} networks{more}")
+        raise typer.Exit(INTERRUPTED)
 
 
-def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[Path]]:
+def _destinations(outputs: list[Path], resume: bool, format: options.Format) -> tuple[Path | None, list[Path]]:
     """The file that networks go to and those that results go to.
 
     Raises:
-        OutputError: two of the former, a folder that is not there, or nothing to resume.
+        OutputError: two of the former, an ending that says nothing, or nothing to resume.
     """
     records = [path for path in outputs if path.suffix == ".jsonl"]
-    require_places(outputs)
     for path in outputs:
-        if path.suffix not in (".jsonl", ".npz"):
-            ensembles.format_of(path)
+        if path.suffix not in _NETWORKS:
+            ensembles.format_of(path, format, *_NETWORKS)
     if len(records) > 1:
         raise OutputError(f"networks go to one file, not to {records[0]} and {records[1]}: name one .jsonl")
     if resume and not records:
@@ -163,7 +165,7 @@ def _report(
 
             write_whole({path: as_arrays(comparison)})
             continue
-        how = ensembles.format_of(path) if path else format
+        how = ensembles.format_of(path, format)
         records = [{**summary, "layers": rows}] if how is options.Format.json else rows
         emit(records, tables, how, digits, path, single=how is options.Format.json, columns=("quantity", *_COLUMNS))
 

@@ -59,6 +59,7 @@ def verify(
     from meanfield.simulation.comparison import compare, departures, require_level
 
     require_level(level)
+    how = ensembles.format_of(output, format)
     (named,) = options.read_activations([act], tau, m, slope, param)
     asked = ensembles.experiment(
         operating_point(named.phi, q_star, sigma_w, sigma_b),
@@ -83,7 +84,6 @@ def verify(
         "departures": [vars(d) for d in found],
     }
     tables = _tables(named, comparison, rows, found, count, threshold, digits)
-    how = ensembles.format_of(output) if output and output.suffix else format
     emit(
         [answer] if how is options.Format.json else rows, tables, how, digits, output, single=how is options.Format.json
     )

@@ -18,7 +18,7 @@ from meanfield.activations.family import Family
 from meanfield.activations.spec import parameters_of, read_activation
 from meanfield.design.crossings import crossings
 from meanfield.design.design import sparse_values
-from meanfield.domain import require_share, require_signal
+from meanfield.domain import MOST_DESIGNS, require_cells, require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.variance_law import escape_probability
@@ -101,6 +101,7 @@ def slope_curve(
         NoDesign: no value has the sparsity anywhere.
         NoEdgeOfChaos: there is no edge of chaos anywhere.
     """
+    require_cells(f"values of {against}", len(values), MOST_DESIGNS)
     given = dict(given or {})
     if against != "q_star" and (against in given or against not in parameters_of(spec)):
         raise ActivationError(f"{spec} has no open parameter {against} to go along: name one, or q_star")
@@ -207,6 +208,7 @@ def design_map(
     require_signal(q_star)
     if len(family.open) != 2:
         raise DomainError(f"a map has two axes: leave two parameters of {family.spec} open, not {len(family.open)}")
+    require_cells("designs", len(sparsity) * len(values), MOST_DESIGNS)
     for share in sparsity:
         require_share("sparsity", share, "a share of zeros")
     first, second = family.open

@@ -20,7 +20,8 @@ from meanfield.cli.options import number_of_bytes
 from meanfield.errors import ClusterError, DomainError
 from meanfield.finite_width.experiment import Experiment
 from meanfield.simulation import ensemble as ensembles
-from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate, workload
+from meanfield.simulation.cost import workload
+from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate
 from meanfield.simulation.gaussian_chain import chain_bytes
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.reading import read_ensemble
