@@ -10,7 +10,8 @@ import errno
 import gc
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -41,21 +42,14 @@ class _Commands(LazyGroup):
     debug = False
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
-        """Read the options; Ctrl-C is told like any other end."""
-        try:
+        """Read the options, or show help."""
+        with _ends_told():
             return super().make_context(*args, **extra)
-        except KeyboardInterrupt:
-            raise typer.Abort from None
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C is told like any other end."""
-        try:
+        """Run the command."""
+        with _ends_told():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise typer.Abort from None
-        except SystemExit:
-            # So rich ends a process whose output nobody reads any more; no command does.
-            raise BrokenPipeError from None
 
     def main(
         self,
@@ -80,8 +74,7 @@ class _Commands(LazyGroup):
         except SystemExit:
             # Completion ends so.
             raise
-        except BrokenPipeError:
-            # Whoever reads has had enough.
+        except (BrokenPipeError, _Unread):
             process.release_stdout()
             return 0
         except BaseException as error:
@@ -92,6 +85,22 @@ class _Commands(LazyGroup):
             if isinstance(error, OSError):
                 process.release_stdout()
             return code
+
+
+class _Unread(Exception):
+    """Whoever reads what is printed has had enough."""
+
+
+@contextmanager
+def _ends_told() -> Iterator[None]:
+    """Turn what typer and rich would answer by ending the process, each in its own way, into what `main` tells."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Abort from None
+    except (BrokenPipeError, SystemExit):
+        # No command ends the process itself.
+        raise _Unread from None
 
 
 def _told(error: BaseException) -> tuple[str, int]:

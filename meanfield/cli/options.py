@@ -145,6 +145,9 @@ def read_activations(
     """
     if labels and len(labels) != len(acts):
         raise DomainError(f"{len(acts)} --act and {len(labels)} --label are given: give a --label for each --act")
+    for label in labels or []:
+        if not label.isprintable():
+            raise DomainError(f"--label {label} holds more than letters, digits and signs: write it on one line")
     named = _read(acts, read_parameters({"tau": tau, "m": m, "slope": slope}, params, number))
     return [replace(one, label=label) for one, label in zip(named, labels, strict=True)] if labels else named
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
-from io import TextIOWrapper
+from io import BufferedWriter, TextIOWrapper
 from typing import Any, NoReturn
 
 from meanfield.errors import printable
@@ -33,6 +33,10 @@ def prepare(*, quiet: bool) -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show σ still shows the numbers.
             stream.reconfigure(errors="replace")
+    if not isinstance(getattr(sys.stdout, "buffer", None), BufferedWriter):
+        # Python run with -u takes half a text for written where a disk is full.
+        encoding = sys.stdout.encoding
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding=encoding, errors="replace", closefd=False)
     if quiet:
         sys.unraisablehook = threading.excepthook = _unheard
         if not sys.warnoptions:

@@ -43,6 +43,8 @@ def read_arrays(path: Path) -> Ensemble:
     Raises:
         OutputError: a file that holds none.
     """
+    if path.exists() and not path.is_file():
+        raise OutputError(f"cannot read {path}: it is no file; name a .npz of 'meanfield simulate'")
     try:
         with zipfile.ZipFile(path) as archive:
             text = str(_array(archive, "about"))

@@ -93,7 +93,7 @@ def duration(time: float) -> str:
     for unit, name in ((365.25 * 86400, "years"), (86400, "days"), (3600, "hours"), (60, "minutes")):
         if time >= 2 * unit:
             return f"about {time / unit:.2g} {name}" if time < 100 * unit else f"about {time / unit:.0f} {name}"
-    return f"about {time:.0f} seconds"
+    return f"about {time:.0f} s"
 
 
 def _size(count: float) -> str:

@@ -15,6 +15,7 @@ import signal
 import socket
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -166,6 +167,17 @@ def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) 
             raise ClusterError(f"the Dask scheduler at {dask} has no workers: start some") from None
         try:
             yield from results
+        except BrokenProcessPool:
+            raise ClusterError(
+                "a process that drew networks was ended by something else, perhaps for want of memory: "
+                "give a smaller number of jobs"
+            ) from None
+        except Exception as error:
+            if dask is None or isinstance(error, MemoryError):
+                raise
+            raise ClusterError(
+                f"the Dask cluster at {dask} has given up ({type(error).__name__}): start it anew"
+            ) from None
         finally:
             results.close()
 

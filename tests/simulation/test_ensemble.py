@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from meanfield.cli.options import number_of_bytes
 from meanfield.errors import ClusterError, DomainError
 from meanfield.finite_width.experiment import Experiment
 from meanfield.simulation import ensemble as ensembles
-from meanfield.simulation.cost import workload
+from meanfield.simulation.cost import duration, seconds, workload
 from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate
 from meanfield.simulation.gaussian_chain import chain_bytes
 from meanfield.simulation.random_network import RandomNetworks
@@ -138,6 +140,22 @@ def test_workers_share_the_memory() -> None:
     assert workload(SMALL.of(1), 8, 1e9)[1] == 1
 
 
+def test_what_nobody_waits_for_is_refused_before_it_begins(tmp_path: Path) -> None:
+    for much in (SMALL.of(10**11), replace(SMALL, depth=10**12), replace(SMALL, width=10**9)):
+        with pytest.raises(DomainError, match=r"take about .* (days|years), more than about 30 days"):
+            simulate(much, memory=np.inf, record=tmp_path / "run.jsonl")
+    assert list(tmp_path.iterdir()) == []
+    # More processes, less time.
+    assert seconds(SMALL, 2) == seconds(SMALL, 1) / 2
+    assert [duration(time) for time in (1.2, 300, 7200, 3e6, 1e11)] == [
+        "about 1 s",
+        "about 5 minutes",
+        "about 2 hours",
+        "about 35 days",
+        "about 3169 years",
+    ]
+
+
 def test_jobs_that_are_none_are_refused() -> None:
     with pytest.raises(DomainError, match="jobs = 0"):
         simulate(SMALL, jobs=0)
@@ -148,11 +166,12 @@ def test_a_cluster_that_is_not_there_is_told_of(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ensembles, "PATIENCE", 1)
     with pytest.raises(ClusterError, match=r"127\.0\.0\.1:9"):
         simulate(SMALL, dask="tcp://127.0.0.1:9")
-    with pytest.raises(ClusterError, match="nowhere"):
-        simulate(SMALL, dask="nowhere://x")
-    for address in ("", "host"):
+    for address in ("", "host", "tcp://", "tcp://host", "tcp://host:99999", "tcp://a b:1", "nowhere://x:1"):
         with pytest.raises(ClusterError, match="tcp://host:8786, or local"):
             simulate(SMALL, dask=address)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        with pytest.raises(ClusterError, match="is no Dask scheduler"):
+            simulate(SMALL, dask="tcp://{}:{}".format(*mute.getsockname()))
     with distributed.LocalCluster(n_workers=0, **NO_DASHBOARD) as idle:
         with pytest.raises(ClusterError, match="has no workers"):
             simulate(SMALL, dask=idle.scheduler_address)
@@ -184,6 +203,9 @@ def long_run(path: Path) -> list[str]:
     return [sys.executable, "-m", "meanfield", "simulate", *act, "--inputs", "1", "--jobs", "2", "-o", str(path)]
 
 
+Ender = Callable[[subprocess.Popen[str]], None]
+
+
 def until_some_are_done(path: Path, process: subprocess.Popen[str]) -> None:
     """Wait for a few networks in the file."""
     end = time.monotonic() + 60
@@ -194,12 +216,11 @@ def until_some_are_done(path: Path, process: subprocess.Popen[str]) -> None:
 
 def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(tmp_path: Path) -> None:
     path, other = tmp_path / "killed.jsonl", tmp_path / "whole.jsonl"
-    process = subprocess.Popen(
-        long_run(path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = subprocess.Popen(long_run(path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until_some_are_done(path, process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    # Its workers end with it, and let go of what they would print to.
+    assert process.communicate(timeout=10) == ("", "")
     killed = path.read_bytes()
     assert killed.count(b"\n") < 25
     # Torn as by a crash in the middle of a line.
@@ -211,14 +232,22 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(tmp_path: Path
     assert other.read_bytes().startswith(killed[:-20])
 
 
-@pytest.mark.parametrize("workers", [[], ["--dask", "local"]], ids=["processes", "dask"])
-def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path, workers: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("workers", "end"),
+    [
+        ([], lambda process: os.killpg(process.pid, signal.SIGINT)),
+        ([], lambda process: process.terminate()),
+        (["--dask", "local"], lambda process: os.killpg(process.pid, signal.SIGINT)),
+    ],
+    ids=["processes", "processes that are not asked", "dask"],
+)
+def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path, workers: list[str], end: Ender) -> None:
     path = tmp_path / "run.jsonl"
     process = subprocess.Popen(
         [*long_run(path), *workers], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     until_some_are_done(path, process)
-    os.killpg(process.pid, signal.SIGINT)
+    end(process)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the variance of a pre-activation" in out

@@ -19,6 +19,7 @@ import typer
 from meanfield.atomic_files import write_whole
 from meanfield.cli.output import as_csv
 from meanfield.cli.places import Command
+from meanfield.cli.process import tell
 from meanfield.errors import OutputError
 
 if TYPE_CHECKING:
@@ -85,10 +86,10 @@ class _Sheet:
         drawing = make()
         figure = figure_of(new_figure(drawing, page))
         for note in drawing.notes():
-            print(f"meanfield: note: {note}", file=sys.stderr)
+            tell(f"note: {note}")
         opens = self.show and window.has_display()
         if self.show and not opens:
-            print("meanfield: note: there is no display to open a window on", file=sys.stderr)
+            tell("note: there is no display to open a window on")
         if not paths and not opens:
             paths = [Path(f"meanfield-{kind}.pdf")]
             formats = {paths[0]: "pdf"}
