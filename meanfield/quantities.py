@@ -82,6 +82,8 @@ QUANTITIES = {
     "q_chi_1_prime": Quantity("q*χ₁'", r"$q^*\chi_1'(q^*)$", "relative change of χ₁ with q"),
     "slope": Quantity("slope V'", _dV.latex, _dV.meaning),
     "curvature": Quantity("curvature V''", _d2V.latex, _d2V.meaning),
+    "slope_of_R": Quantity("slope R'", r"$R'(\rho^*)$", _dR.meaning),
+    "curvature_of_R": Quantity("curvature R''", r"$R''(\rho^*)$", "curvature of the correlation map"),
     "kind": Quantity("kind", "kind", "whether a fixed point attracts or repels"),
     "fixed_points": Quantity("fixed points", "fixed points", "of V"),
     "phase": Quantity("phase", "phase", "what correlations and gradients do"),
@@ -339,6 +341,14 @@ _SPECIAL = {
     "∞": r"$\infty$",
     "·": r"$\cdot$",
     "²": r"$^2$",
+    "⁴": r"$^4$",
+    "√": r"$\surd$",
+    "−": "$-$",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "₂": r"$_2$",
+    "₃": r"$_3$",
+    "…": r"\dots{}",
     "₁": r"$_1$",
 }
 

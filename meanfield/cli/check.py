@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
-from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, requirement
+from meanfield.cli.layout import Block, grid, heading, listing, paragraph
+from meanfield.cli.output import emit, printing
+from meanfield.cli.verdicts import Depth, Width, formula, judged, requirement
+from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -23,6 +25,8 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 when the verdict is unstable or fragile, for use in scripts.")
 ]
 
+_FITTING = ("activation", "q_star", "sigma_w", "sigma_b", "chi_1", "V_prime", "phase", "verdict")
+
 
 def check(
     act: options.Acts,
@@ -32,12 +36,16 @@ def check(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: QStar = 1.0,
     width: Width = None,
     depth: Depth = None,
     strict: Strict = False,
-    format: options.Formats = options.Format.table,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
     """Phase, every fixed point and verdict of a network with given σ_w and σ_b.
@@ -52,41 +60,20 @@ def check(
     from meanfield.infinite_width.operating_point import operating_point
     from meanfield.infinite_width.stability import diagnose
 
+    how = printing(format, digits, columns, caption, tex_label, output)
     required = requirement(width, depth)
     results = []
-    for named in options.read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param, label):
         diagnosis = judged(diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b)), required)
-        results.append((named, diagnosis, _record(named, diagnosis)))
+        results.append((named, diagnosis, diagnosis.record()))
     rows = [record for _, _, record in results]
     tables = [table for result in results for table in _tables(*result, digits)]
-    emit(rows, tables, format, digits, output, single=len(act) == 1)
+    emit(rows, tables, how, single=len(act) == 1, paper=_FITTING)
     if strict and any(diagnosis.verdict.word in ("unstable", "fragile") for _, diagnosis, _ in results):
         raise typer.Exit(1)
 
 
-def _record(named: NamedActivation, diagnosis: Diagnosis) -> Record:
-    network, point = diagnosis.point.network, diagnosis.point.fixed_point
-    return {
-        "activation": named.label,
-        "q_star": point.q if point else None,
-        "sigma_w": network.sigma_w,
-        "sigma_b": network.sigma_b,
-        "sigma_w_squared": network.sigma_w_squared,
-        "sigma_b_squared": network.sigma_b_squared,
-        "sparsity": network.sparsity(point.q) if point else None,
-        "chi_1": network.chi1(point.q) if point else None,
-        "V_prime": point.slope if point else None,
-        "V_double_prime": point.curvature if point else None,
-        "phase": diagnosis.phase,
-        "fixed_points": [
-            {"q": p.q, "slope": p.slope, "curvature": p.curvature, "kind": p.kind} for p in diagnosis.point.fixed_points
-        ],
-        "verdict": diagnosis.verdict.word,
-        "explanation": explanation(diagnosis),
-    }
-
-
-def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits: int | None) -> list[object]:
+def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits: int | None) -> list[Block]:
     keys = ["sigma_w", "sigma_b", "q_star", "sparsity", "chi_1", "V_prime", "V_double_prime", "phase", "verdict"]
     tables = [heading(f"{named.label} at given weights and biases"), formula(named), listing(record, keys, digits)]
     if record["fixed_points"]:

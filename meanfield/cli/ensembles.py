@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from meanfield.cli import options
 from meanfield.cli.output import progress
-from meanfield.errors import DomainError, OutputError
+from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.finite_width.experiment import Experiment
@@ -36,7 +35,6 @@ __all__ = [
     "described",
     "ensemble",
     "experiment",
-    "format_of",
 ]
 
 
@@ -77,13 +75,6 @@ Dask = Annotated[
 ]
 Memory = Annotated[str, typer.Option("--memory", help="Bound on all arrays in use at once.")]
 
-_ENDINGS = {
-    ".json": options.Format.json,
-    ".csv": options.Format.csv,
-    ".tex": options.Format.latex,
-    ".md": options.Format.markdown,
-    ".txt": options.Format.table,
-}
 #: Of convolutional layers, where none is given.
 _SIZE = 16
 
@@ -118,17 +109,6 @@ def experiment(
         q_star=point.q_star,
         **asked,
     )
-
-
-def format_of(path: Path) -> options.Format:
-    """The format that the ending of a file asks for.
-
-    Raises:
-        OutputError: it asks for none.
-    """
-    if path.suffix not in _ENDINGS:
-        raise OutputError(f"{path} has no ending that says what to write: give one of {' '.join(_ENDINGS)}")
-    return _ENDINGS[path.suffix]
 
 
 def ensemble(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.output import paragraph, progress
+from meanfield.cli.layout import Block, lines, paragraph
+from meanfield.cli.output import progress
 from meanfield.errors import DomainError, NoSignal
 
 if TYPE_CHECKING:
@@ -52,11 +53,9 @@ def judged(diagnosis: Diagnosis, required: Requirement | None) -> Diagnosis:
             return diagnosis
 
 
-def formula(named: NamedActivation) -> object:
+def formula(named: NamedActivation) -> Block:
     """The line that says what φ is; none where that is its name already."""
-    from rich.padding import Padding
-
-    return Padding("" if named.formula == named.label else f"φ(x) = {named.formula}", (0, 0, 0, 2))
+    return lines("" if named.formula == named.label else f"φ(x) = {named.formula}", 2)
 
 
 def explanation(judged: Diagnosis | FiniteWidth) -> str:
@@ -65,7 +64,7 @@ def explanation(judged: Diagnosis | FiniteWidth) -> str:
     return verdict.explanation + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
 
 
-def prose(judged: Diagnosis | FiniteWidth) -> list[object]:
+def prose(judged: Diagnosis | FiniteWidth) -> list[Block]:
     """The word with the mechanism, and the remedy if there is one, a paragraph each."""
     verdict = judged.verdict
     why = paragraph(f"{verdict.word}:", verdict.explanation, verdict.word)

@@ -44,8 +44,11 @@ def verify(
     jobs: ensembles.Jobs = None,
     dask: ensembles.Dask = None,
     memory: ensembles.Memory = "1GB",
-    format: options.Formats = options.Format.table,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
     """Whether q, ρ, sparsity and gradient of random networks follow theory within sampling error. Exit code 0 or 1.

@@ -26,6 +26,8 @@ from meanfield.infinite_width.fixed_points import FixedPoint, basin
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import sloping_share
 from meanfield.infinite_width.stability import Diagnosis, Verdict, off_the_edge
+from meanfield.tables.records import Record, few_layers
+from meanfield.tables.shown import Shown
 
 __all__ = ["FiniteWidth", "at_width"]
 
@@ -36,7 +38,7 @@ _HARMLESS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class FiniteWidth:
+class FiniteWidth(Shown):
     """Everything `meanfield stability` says of a network.
 
     Attributes:
@@ -68,6 +70,57 @@ class FiniteWidth:
     log_gain_mean: float
     log_gain_sd: float
     jacobian: SquaredSingularValues
+
+    paper = ("activation", "q_star", "width", "depth", "V_prime", "sd", "escape_probability", "verdict")
+
+    def record(self) -> Record:
+        """Every number, what was asked, and some layers with a row each; None where there is nothing to say."""
+        point, required = self.diagnosis.point.record(), self.requirement
+        return {
+            **{key: point[key] for key in ("activation", "q_star", "sigma_w", "sigma_b")},
+            "width": required.width,
+            "depth": required.depth,
+            "verdict": self.verdict.word,
+            "explanation": self.verdict.explanation,
+            "remedy": self.verdict.remedy,
+            "V_prime": point["V_prime"],
+            "basin": list(self.basin),
+            "sd": float(self.fluctuations.sd[-1]),
+            "margin": self.margin,
+            "escape_probability": self.escapes.probability,
+            "escape_interval": list(self.escapes.interval),
+            "xi_q": self.xi_q,
+            "xi_c": self.xi_c,
+            "jacobian_variance_gaussian": self.jacobian.variance_gaussian,
+            "jacobian_variance_orthogonal": self.jacobian.variance_orthogonal,
+            "jacobian_mean": self.jacobian.mean,
+            "V_double_prime": point["V_double_prime"],
+            "stationary_mean": _known(self.fluctuations.stationary_mean),
+            "stationary_sd": _known(self.fluctuations.stationary_sd),
+            "q_chi_1_prime": _known(self.sensitivity),
+            "log_gain_mean": _known(self.log_gain_mean),
+            "log_gain_sd": _known(self.log_gain_sd),
+            "q0": self.start,
+            "within": required.within,
+            "risk": required.risk,
+            "escapes": required.chains,
+            "seed": required.seed,
+            "layers": [self._layer(layer) for layer in few_layers(required.depth)],
+        }
+
+    def _layer(self, layer: int) -> Record:
+        return {
+            "layer": layer,
+            "mean": float(self.fluctuations.mean[layer]),
+            "layer_sd": float(self.fluctuations.sd[layer]),
+            "networks_mean": float(self.escapes.mean[layer]),
+            "networks_sd": float(self.escapes.sd[layer]),
+            "escaped": float(self.escapes.shares[layer]),
+        }
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def at_width(

@@ -15,6 +15,8 @@ from meanfield.errors import DomainError
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
 
 __all__ = ["MARGIN", "OperatingPoint", "Subject", "operating_point", "operating_point_of"]
 
@@ -25,11 +27,25 @@ MARGIN = 1e-2
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
+class OperatingPoint(Shown):
     """A network and the fixed point of V at which it is judged, None if there is none."""
 
     network: MeanField
     fixed_point: FixedPoint | None
+
+    def record(self) -> Record:
+        """The network, and what its maps are at the fixed point; None where there is none."""
+        network, point = self.network, self.fixed_point
+        scales = network.record()
+        return {
+            "activation": scales.pop("activation"),
+            "q_star": point.q if point else None,
+            **scales,
+            "sparsity": network.sparsity(point.q) if point else None,
+            "chi_1": network.chi1(point.q) if point else None,
+            "V_prime": point.slope if point else None,
+            "V_double_prime": point.curvature if point else None,
+        }
 
     @property
     def fixed_points(self) -> tuple[FixedPoint, ...]:

@@ -20,6 +20,8 @@ from meanfield.infinite_width.clips import stabilising_clip
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import MARGIN, OperatingPoint, Subject, operating_point_of
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
 
 __all__ = ["FAR", "Diagnosis", "Phase", "Verdict", "diagnose", "off_the_edge", "phase", "phases", "verdict", "words"]
 
@@ -30,7 +32,7 @@ FAR = 1e280
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Shown):
     """`word`, `explanation`: the mechanism in a sentence; `remedy`: what to do, or None.
 
     For any width and depth the word is stable, neutral or unstable; for a given one safe, fragile, neutral or
@@ -41,9 +43,14 @@ class Verdict:
     explanation: str
     remedy: str | None = None
 
+    def record(self) -> Record:
+        """The word, and the mechanism with the remedy where one is known."""
+        remedy = f" Remedy: {self.remedy}" if self.remedy else ""
+        return {"verdict": self.word, "explanation": self.explanation + remedy}
+
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Shown):
     """Everything `meanfield check` says of a network.
 
     `point`: the network and the fixed point judged; `phase`: where gradients and correlations stand there (at q → ∞ if
@@ -53,6 +60,13 @@ class Diagnosis:
     point: OperatingPoint
     phase: Phase
     verdict: Verdict
+
+    paper = ("activation", "q_star", "sigma_w", "sigma_b", "chi_1", "V_prime", "phase", "verdict")
+
+    def record(self) -> Record:
+        """The network at its fixed point, phase, every fixed point and the verdict."""
+        points = [point.record() for point in self.point.fixed_points]
+        return {**self.point.record(), "phase": self.phase, "fixed_points": points, **self.verdict.record()}
 
 
 def diagnose(subject: Subject, near: float = 1.0) -> Diagnosis:

@@ -15,6 +15,8 @@ from meanfield.finite_width.prediction import Predicted, predict
 from meanfield.finite_width.variance_law import escape_probability
 from meanfield.infinite_width.moments import active_share
 from meanfield.simulation.ensemble import Ensemble
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown, ShownRows
 
 __all__ = ["LEVELS", "Comparison", "Departure", "Statistics", "compare", "departures", "require_level"]
 
@@ -56,7 +58,7 @@ class Statistics:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(ShownRows):
     """An ensemble, what theory says of it and what it does, by quantity.
 
     `escape_probability`: the share of networks that theory expects to have escaped at the last layer, of dense
@@ -68,9 +70,42 @@ class Comparison:
     statistics: Mapping[str, Statistics]
     escape_probability: float
 
+    paper = ("quantity", "layer", "ensemble_mean", "ensemble_sd", "theory_mean", "theory_sd", "z")
+
+    def record(self) -> Record:
+        """What was asked, and what became of the networks."""
+        told = self.ensemble.record()
+        overflowed = told.pop("overflowed")
+        return {**told, "escape_probability": self.escape_probability, "overflowed": overflowed}
+
+    def records(self) -> list[Record]:
+        """A row for every quantity and layer."""
+        rows: list[Record] = []
+        for name, s in self.statistics.items():
+            p = self.predicted[name]
+            for layer in range(self.ensemble.experiment.depth + 1):
+                rows.append(
+                    {
+                        "quantity": name,
+                        "layer": layer,
+                        "ensemble_mean": float(s.mean[layer]),
+                        "ensemble_sd": float(s.sd[layer]),
+                        **dict(zip(LEVELS, s.quantiles[:, layer].tolist(), strict=True)),
+                        "infinite_width": float(p.value[layer]),
+                        "theory_mean": float(p.mean[layer]),
+                        "theory_sd": float(p.sd[layer]),
+                        "z": float(s.z[layer]),
+                        "count": int(s.count[layer]),
+                        # Of the network, and so told once.
+                        "escaped": float(self.ensemble.escaped[layer]) if name == "q" else None,
+                        "overflowed": float(self.ensemble.overflowed[layer]) if name == "q" else None,
+                    }
+                )
+        return rows
+
 
 @dataclass(frozen=True)
-class Departure:
+class Departure(Shown):
     """Where an ensemble differs from theory by more than sampling error.
 
     `moment`: mean or sd; `seen`, `predicted`: its values; `z`: their distance in standard errors.
@@ -82,6 +117,10 @@ class Departure:
     seen: float
     predicted: float
     z: float
+
+    def record(self) -> Record:
+        """Every field."""
+        return dict(vars(self))
 
 
 def compare(ensemble: Ensemble) -> Comparison:
