@@ -65,7 +65,7 @@ class PiecewiseLinear(Shown):
     knots: tuple[float, ...]
     slopes: tuple[float, ...]
     intercepts: tuple[float, ...]
-    name: str | None = field(default=None, compare=False)
+    name: str | None = field(default=None, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         knots = _finite("knots", self.knots)

@@ -127,9 +127,7 @@ def derive(
 def _format(format: FormulaFormat | None, output: Path | None) -> FormulaFormat:
     asked = _ENDINGS.get(output.suffix.lower()) if output else None
     if format and asked and format is not asked:
-        raise DomainError(
-            f"--format {format} and --output {output} contradict: leave --format out, or name another file"
-        )
+        raise DomainError(f"--format {format} and --output {output} contradict: leave --format out, or rename the file")
     return format or asked or FormulaFormat.pretty
 
 

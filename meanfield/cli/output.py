@@ -76,9 +76,7 @@ def printing(
     """
     asked = ending_of(output) if output else None
     if format and asked and format is not asked:
-        raise DomainError(
-            f"--format {format} and --output {output} contradict: leave --format out, or name another file"
-        )
+        raise DomainError(f"--format {format} and --output {output} contradict: leave --format out, or rename the file")
     how = format or asked or Format.table
     for option, text in (("--caption", caption), ("--tex-label", tex_label)):
         if text is not None and how is not Format.latex:

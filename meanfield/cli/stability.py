@@ -111,6 +111,6 @@ def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: 
         ]
     notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in results]
     required = results[0][1].requirement
-    title = heading(f"Stability at width {required.width}, depth {required.depth}")
+    above = heading(f"Stability at width {required.width}, depth {required.depth}")
     keys = [key for key in _COMPARED if key not in ("width", "depth")]
-    return [title, grid([record for *_, record in results], keys, digits or 4), *notes]
+    return [above, grid([record for *_, record in results], keys, digits or 4), *notes]

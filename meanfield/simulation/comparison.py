@@ -18,7 +18,17 @@ from meanfield.simulation.ensemble import Ensemble
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown, ShownRows
 
-__all__ = ["LEVELS", "Comparison", "Departure", "Statistics", "compare", "departures", "require_level"]
+__all__ = [
+    "LEVELS",
+    "Comparison",
+    "Departure",
+    "Resolution",
+    "Statistics",
+    "compare",
+    "departures",
+    "require_level",
+    "resolution",
+]
 
 Array = NDArray[np.float64]
 
@@ -47,6 +57,7 @@ class Statistics:
         z_sd: (sd/theory)² as a normal deviate, by Wilson and Hilferty's cube root; 2·count/(κ − 1) degrees of freedom,
             κ the largest of three kurtoses: of the networks, of a mean over the active units and, for q and ρ, of a
             log-normal variable. NaN where there are less than one, or the spread is rounding.
+        degrees: those degrees of freedom.
     """
 
     count: NDArray[np.int_]
@@ -55,6 +66,7 @@ class Statistics:
     quantiles: Array
     z: Array
     z_sd: Array
+    degrees: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +135,19 @@ class Departure(Shown):
         return dict(vars(self))
 
 
+@dataclass(frozen=True)
+class Resolution:
+    """The least that a comparison with theory sees of one quantity, at the last layer at which it is compared.
+
+    `mean`: how far the mean over the networks has to be from theory's, None if it is not compared; `sd`: the factor by
+    which their standard deviation has to be too large, likewise. With four times the networks `mean` is half of that.
+    """
+
+    layer: int
+    mean: float | None
+    sd: float | None
+
+
 def compare(ensemble: Ensemble) -> Comparison:
     """Lay the theory beside an ensemble."""
     predicted = predict(ensemble.experiment)
@@ -167,7 +192,7 @@ def _statistics(values: Array, predicted: Predicted, name: str, active: Array) -
         degrees = 2 * count / (np.fmax(kurtosis, heavy) - 1)
         silent = (np.fmax(sd, predicted.sd) <= rounding) | ~(degrees >= 1)
         z_sd = np.where(silent, np.nan, _spread_in_errors(sd / predicted.sd, degrees))
-    return Statistics(count, mean, sd, _quantiles(values, defined), z, z_sd)
+    return Statistics(count, mean, sd, _quantiles(values, defined), z, z_sd, degrees)
 
 
 def _spread_in_errors(ratio: Array, degrees: Array) -> Array:
@@ -239,8 +264,32 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
             for layer in np.flatnonzero(~np.isnan(z)):
                 values = map(float, (seen[layer], theory[layer], z[layer]))
                 made.append((Departure(name, int(layer), moment, *values), s.count[layer]))
-    share = 0.5 * level / max(len(made), 1)
+    share = _share(level, len(made))
     # Of a spread z is a normal deviate; of a mean it has Student's law, with as many networks as there are.
     far = [d for d, count in made if abs(d.z) > (norm.isf(share) if d.moment == "sd" else t.isf(share, count - 1))]
     threshold = float(t.isf(share, comparison.ensemble.experiment.networks - 1))
     return sorted(far, key=lambda d: -abs(d.z)), len(made), threshold
+
+
+def _share(level: float, comparisons: int) -> float:
+    """The probability of a false alarm on one side of one comparison of so many."""
+    return 0.5 * level / max(comparisons, 1)
+
+
+def resolution(comparison: Comparison, quantity: str, comparisons: int, level: float = 0.01) -> Resolution | None:
+    """What would have shown of a quantity in so many comparisons at this level; None where nothing is compared."""
+    from scipy.stats import norm, t
+
+    s, p, share = comparison.statistics[quantity], comparison.predicted[quantity], _share(level, comparisons)
+    compared = np.flatnonzero(np.isfinite(s.z) | np.isfinite(s.z_sd))
+    if not compared.size:
+        return None
+    last = int(compared[-1])
+    mean = sd = None
+    if np.isfinite(s.z[last]):
+        error = max(s.sd[last], np.nan_to_num(p.sd[last])) / np.sqrt(s.count[last])
+        mean = float(t.isf(share, s.count[last] - 1) * error)
+    if np.isfinite(s.z_sd[last]):
+        error = 2 / (9 * s.degrees[last])
+        sd = float((1 - error + norm.isf(share) * np.sqrt(error)) ** 1.5)
+    return Resolution(last, mean, sd)

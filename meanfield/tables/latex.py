@@ -66,9 +66,9 @@ def _column(key: str, values: list[Any], digits: int) -> list[str]:
         shown = texts(key, values, digits)
         cells = [_cell(key, value, text) for value, text in zip(values, shown, strict=True)]
         return [r"p{0.4\linewidth}" if key in PROSE else "l", _head(key), *cells]
-    texts = number_texts(values, digits)
-    cells = [text if _NUMBER.fullmatch(text) else f"{{{_SIGNS[text]}}}" for text in texts]
-    return [_aligned(texts), f"{{{_head(key)}}}", *cells]
+    numbers = number_texts(values, digits)
+    cells = [text if _NUMBER.fullmatch(text) else f"{{{_SIGNS[text]}}}" for text in numbers]
+    return [_aligned(numbers), f"{{{_head(key)}}}", *cells]
 
 
 def _aligned(texts: list[str]) -> str:
@@ -106,7 +106,7 @@ def _cell(key: str, value: Any, text: str) -> str:
 
 
 def latex_label(label: str) -> str:
-    """What an activation is called, as a paper writes it: the values of parameters, and an expression, in mathematics."""
+    """What an activation is called, as a paper writes it: values of parameters and expressions in mathematics."""
     if match := _MEMBER.fullmatch(label):
         pairs = [part.partition("=") for part in match[2].split(",")]
         values = ", ".join(f"${latex_name(name.strip())} = {value.strip()}$" for name, _, value in pairs)

@@ -18,8 +18,8 @@ import typer
 from typer.core import TyperCommand
 
 from meanfield.atomic_files import require_places, write_whole
-from meanfield.cli.output import as_csv
 from meanfield.errors import OutputError
+from meanfield.tables.plain import as_csv
 
 if TYPE_CHECKING:
     from meanfield.plot.drawing import Drawing
