@@ -25,7 +25,7 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 when the verdict is unstable or fragile, for use in scripts.")
 ]
 
-_FITTING = ("activation", "q_star", "sigma_w", "sigma_b", "chi_1", "V_prime", "phase", "verdict")
+_FITTING = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "verdict")
 
 
 def check(

@@ -83,11 +83,12 @@ def eoc(
         raise NoEdgeOfChaos("\n".join(refusals))
     if records or len(act) > 1:
         single = len(act) == 1 and sigma_w is None and sigma_b is None
-        emit(rows, _tables(records, digits), how, single=single, paper=_COMPARED)
+        emit(rows, _tables(records, digits), how, single=single, paper=_FITTING)
     if refusals:
         raise NoEdgeOfChaos("\n".join(refusals))
 
 
+_FITTING = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "verdict")
 #: The columns of a table of several.
 _COMPARED = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime", "verdict")
 _FROM_EDGE = (

@@ -20,6 +20,8 @@ Block = Callable[[int], "list[Text]"]
 
 _TABLE_DIGITS = 6
 _INDENT, _GAP = 2, 3
+#: Between columns where room is scarce.
+_CLOSE = 2
 #: Columns of words that may go on in the next line, and the least width in which they are read.
 _FLOWING, _NARROWEST = PROSE | {"formula", "parameters", "aliases", "fixed_points"}, 14
 _COLOURS = {"stable": "green", "safe": "green", "neutral": "yellow", "fragile": "red", "unstable": "red"}
@@ -33,10 +35,12 @@ def as_text(blocks: Iterable[Block], width: int, *, colour: bool = False) -> str
 
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, force_terminal=colour, no_color=not colour, highlight=False)
-    for block in blocks:
-        for line in block(width):
-            line.rstrip()
+    blank = False
+    for line in (line for block in blocks for line in block(width)):
+        line.rstrip()
+        if line.plain or not blank:
             console.print(line, soft_wrap=True)
+        blank = not line.plain
     return buffer.getvalue()
 
 
@@ -108,13 +112,15 @@ def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> 
         heads = {key: quantity(key).symbol for key in keys}
         widths = {key: max(map(_length, [heads[key], *cells[key]])) for key in keys}
         flowing = [key for key in keys if key in _FLOWING]
-        spare = width - _INDENT - _GAP * (len(keys) - 1) - sum(widths[key] for key in keys if key not in flowing)
+        spare = width - _INDENT - 1 - _GAP * (len(keys) - 1) - sum(widths[key] for key in keys if key not in flowing)
+        gap = _GAP if spare >= sum(min(widths[key], _NARROWEST) for key in flowing) else _CLOSE
+        spare += (_GAP - gap) * (len(keys) - 1)
         for left, key in zip(range(len(flowing), 0, -1), sorted(flowing, key=widths.__getitem__), strict=True):
             widths[key] = min(widths[key], spare // left)
             spare -= widths[key]
         if spare < 0 or any(widths[key] < min(_NARROWEST, _widest(cells[key])) for key in flowing):
             return _stacked(records, heads, cells, width)
-        return _rows(records, heads, cells, widths)
+        return _rows(records, heads, cells, widths, gap)
 
     return block
 
@@ -129,7 +135,7 @@ def _widest(cells: Sequence[str]) -> int:
 
 
 def _rows(
-    records: Sequence[Record], heads: dict[str, str], cells: dict[str, list[str]], widths: dict[str, int]
+    records: Sequence[Record], heads: dict[str, str], cells: dict[str, list[str]], widths: dict[str, int], gap: int
 ) -> list[Text]:
     right = {key for key in heads if is_numeric([record.get(key) for record in records])}
 
@@ -139,12 +145,12 @@ def _rows(
         for i in range(max(map(len, wrapped.values()))):
             line = _text(" " * _INDENT)
             for j, (key, part) in enumerate(wrapped.items()):
-                line.append(" " * _GAP * (j > 0))
+                line.append(" " * gap * (j > 0))
                 line.append(_padded(part[i] if i < len(part) else "", widths[key], key in right), styles.get(key, ""))
             written.append(line)
         return written
 
-    rule = _text(" " * (_INDENT - 1) + "─" * (sum(widths.values()) + _GAP * (len(widths) - 1) + 2))
+    rule = _text(" " * (_INDENT - 1) + "─" * (sum(widths.values()) + gap * (len(widths) - 1) + 2))
     body = [
         line
         for i, record in enumerate(records)
@@ -161,6 +167,8 @@ def _stacked(records: Sequence[Record], heads: dict[str, str], cells: dict[str, 
     for i, record in enumerate(records):
         for key, head in heads.items():
             line, cell = _text(" " * _INDENT + _padded(head, symbols) + " " * _GAP), cells[key][i]
+            if not cell:
+                continue
             if _length(cell) <= width - begin:
                 written.append(line.append(cell, _style(key, record)))
             else:

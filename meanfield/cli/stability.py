@@ -65,7 +65,7 @@ def stability(
       meanfield stability --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 100 --depth 30 --q0 4
     """
     from meanfield.finite_width.escape import Requirement
-    from meanfield.finite_width.verdict import at_width
+    from meanfield.finite_width.verdict import FiniteWidth, at_width
     from meanfield.infinite_width.operating_point import operating_point
     from meanfield.infinite_width.stability import diagnose
 
@@ -86,7 +86,7 @@ def stability(
         results.append((named, found, rows[-1]))
     # A file holds all that was asked for, or is not written.
     if not refusals or (len(act) > 1 and output is None):
-        emit(rows, _tables(results, digits), how, single=len(act) == 1, paper=_COMPARED)
+        emit(rows, _tables(results, digits), how, single=len(act) == 1, paper=FiniteWidth.paper)
     if refusals:
         raise NoSignal("\n".join(refusals))
 

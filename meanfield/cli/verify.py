@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
-_SHOWN = ("quantity", "worst_z_mean", "worst_layer_mean", "worst_z_sd", "worst_layer_sd", "follows", "visible_mean")
+_SHOWN = ("quantity", "worst_z_mean", "worst_layer_mean", "worst_z_sd", "worst_layer_sd", "follows")
 Level = Annotated[float, typer.Option("--level", help="Probability of a no if theory is right.")]
 
 
@@ -115,13 +115,14 @@ def _rows(comparison: Comparison, found: list[Departure], count: int, level: flo
             worst = int(known[np.abs(z[known]).argmax()]) if known.size else None
             row |= {f"worst_z_{key}": None if worst is None else float(z[worst]), f"worst_layer_{key}": worst}
         seen = resolution(comparison, name, count, level)
-        checked = np.isfinite(comparison.predicted[name].mean[1:]).any() and s.count[1:].any()
+        theory = comparison.predicted[name].mean
+        equal = np.allclose(s.mean[1:], theory[1:], rtol=1e-12, atol=1e-12)
         if any(d.quantity == name for d in found):
             row["follows"] = "no"
         elif seen:
             row["follows"] = "yes"
         else:
-            row["follows"] = "equal" if checked else "not checked"
+            row["follows"] = "equal" if equal else "not checked"
         row |= {"visible_mean": seen and seen.mean, "visible_sd": seen and seen.sd}
         rows.append(row)
     return rows
@@ -138,7 +139,10 @@ def _answer(rows: list[Record], found: list[Departure], count: int, threshold: f
     else:
         answer, said, colour = "no answer", "nothing was compared.", "neutral"
     for word, why in (
-        ("not checked", "Not checked, for theory has no correction to it here"),
+        (
+            "not checked",
+            "Not checked, for theory has no correction to it here, or a number is beyond what can be squared",
+        ),
         ("equal", "Equal to theory in every network, so that there is nothing to compare"),
     ):
         if names := [quantity(row["quantity"]).symbol for row in rows if row["follows"] == word]:

@@ -71,7 +71,7 @@ class FiniteWidth(Shown):
     log_gain_sd: float
     jacobian: SquaredSingularValues
 
-    paper = ("activation", "q_star", "width", "depth", "V_prime", "sd", "escape_probability", "verdict")
+    paper = ("activation", "width", "depth", "V_prime", "escape_probability", "verdict")
 
     def record(self) -> Record:
         """Every number, what was asked, and some layers with a row each; None where there is nothing to say."""

@@ -61,7 +61,7 @@ class Diagnosis(Shown):
     phase: Phase
     verdict: Verdict
 
-    paper = ("activation", "q_star", "sigma_w", "sigma_b", "chi_1", "V_prime", "phase", "verdict")
+    paper = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "verdict")
 
     def record(self) -> Record:
         """The network at its fixed point, phase, every fixed point and the verdict."""

@@ -211,9 +211,11 @@ def _log_normal_kurtosis(predicted: Predicted, name: str) -> Array:
 
 
 def _in_errors(difference: Array, error: Array, rounding: Array) -> Array:
-    """NaN where there is neither a difference nor an error but of rounding; ∞ where only the error is nothing."""
+    """NaN where there is neither a difference nor an error but of rounding, or an error beyond doubles, which hides any
+    difference; ∞ where only the error is nothing."""
     z = difference / np.where(error <= rounding, 0.0, error)
-    return np.where((np.abs(difference) <= rounding) & (error <= rounding), np.nan, z)
+    silent = ((np.abs(difference) <= rounding) & (error <= rounding)) | np.isinf(error)
+    return np.where(silent, np.nan, z)
 
 
 def _quantiles(values: Array, defined: NDArray[np.bool_]) -> Array:

@@ -96,6 +96,10 @@ def _cell(key: str, value: Any, text: str) -> str:
     """A name, an interval, a list of numbers or a word."""
     if key == "activation":
         return latex_label(text)
+    if key == "formula":
+        return f"${_expression(text)}$"
+    if key == "parameters":
+        return ", ".join(f"${_expression(part)}$" for part in text.split(", ") if part)
     if key == "quantity" and value in QUANTITIES:
         return QUANTITIES[value].latex
     if isinstance(value, list) and is_numeric(value):

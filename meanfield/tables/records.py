@@ -124,8 +124,8 @@ def _number(value: float | None, form: str) -> str:
         return "—"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    if isinstance(value, int):
-        return str(value)
+    if isinstance(value, int) or value == 0:
+        return str(int(value))
     mantissa, e, exponent = f"{value:{form}}".partition("e")
     return mantissa.removesuffix(".") + (f"e{int(exponent)}" if e else "")
 

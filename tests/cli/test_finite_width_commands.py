@@ -140,7 +140,8 @@ def test_designs_that_exist_are_printed_before_those_that_do_not_are_refused(tmp
     arguments = ["design", "--slope", "0.5,1.2"]
     result = run(*arguments, "--format", "json")
     assert result.exit_code == 1
-    assert len(json.loads(result.stdout)) == 1
+    found, refused = json.loads(result.stdout)
+    assert "tau" in found and "reaches from" in refused["error"] and refused["V_prime"] == 1.2
     assert "reaches from" in result.stderr
     assert run(*arguments, "--format", "csv", "--output", str(tmp_path / "table")).exit_code == 1
     assert not (tmp_path / "table").exists()
