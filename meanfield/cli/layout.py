@@ -111,14 +111,14 @@ def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> 
         cells = {key: _columns(key, [record.get(key) for record in records], digits) for key in keys}
         heads = {key: quantity(key).symbol for key in keys}
         widths = {key: max(map(_length, [heads[key], *cells[key]])) for key in keys}
-        flowing = [key for key in keys if key in _FLOWING]
+        flowing = [key for key in keys if key in _FLOWING and not is_numeric([record.get(key) for record in records])]
         spare = width - _INDENT - 1 - _GAP * (len(keys) - 1) - sum(widths[key] for key in keys if key not in flowing)
         gap = _GAP if spare >= sum(min(widths[key], _NARROWEST) for key in flowing) else _CLOSE
         spare += (_GAP - gap) * (len(keys) - 1)
         for left, key in zip(range(len(flowing), 0, -1), sorted(flowing, key=widths.__getitem__), strict=True):
             widths[key] = min(widths[key], spare // left)
             spare -= widths[key]
-        if spare < 0 or any(widths[key] < min(_NARROWEST, _widest(cells[key])) for key in flowing):
+        if spare < 0 or any(widths[key] < min(_NARROWEST, _widest([heads[key], *cells[key]])) for key in flowing):
             return _stacked(records, heads, cells, width)
         return _rows(records, heads, cells, widths, gap)
 
