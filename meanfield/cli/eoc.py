@@ -8,7 +8,18 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
-from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, prose, requirement
+from meanfield.cli.verdicts import (
+    Depth,
+    Strict,
+    Width,
+    explanation,
+    formula,
+    hold,
+    judged,
+    prose,
+    requirement,
+    verdict_record,
+)
 from meanfield.errors import DomainError, NoEdgeOfChaos
 
 if TYPE_CHECKING:
@@ -35,6 +46,7 @@ def eoc(
     sigma_b: SigmaB = None,
     width: Width = None,
     depth: Depth = None,
+    strict: Strict = False,
     format: options.Formats = options.Format.table,
     digits: options.Digits = None,
     output: options.Output = None,
@@ -68,8 +80,7 @@ def eoc(
         for edge in edges:
             diagnosis = judged(diagnose(edge), required)
             values = {key: getattr(edge, key) for key in _FROM_EDGE}
-            verdict = {"verdict": diagnosis.verdict.word, "explanation": explanation(diagnosis)}
-            records.append((named, diagnosis, {"activation": named.label, **values, **verdict}))
+            records.append((named, diagnosis, {"activation": named.label, **values, **verdict_record(diagnosis)}))
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
         raise NoEdgeOfChaos("\n".join(refusals))
@@ -79,6 +90,7 @@ def eoc(
         emit(rows, _tables(records, digits), format, digits, output, single=single)
     if refusals:
         raise NoEdgeOfChaos("\n".join(refusals))
+    hold(strict, (diagnosis for _, diagnosis, _ in records), required)
 
 
 _FROM_EDGE = (

@@ -237,6 +237,8 @@ def _prose(value: Any) -> str:
     """A list of fixed points, or the ends of an interval, as one cell of a table in a text."""
     if isinstance(value, list) and value and isinstance(value[0], float):
         return " to ".join(_prose(end) for end in value)
+    if isinstance(value, list) and value and "what" in value[0]:
+        return "; ".join(remedy["what"] for remedy in value)
     if isinstance(value, list):
         return "; ".join(f"{_cell(point['q'])} ({point['kind']})" for point in value) or "none"
     return "∞" if value == math.inf else _cell(value)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from meanfield.cli import options
 from meanfield.cli.output import Record, emit, few_layers, grid, heading, listing, paragraph, progress
-from meanfield.cli.verdicts import explanation, formula, prose
-from meanfield.errors import NO_ANSWER, NoSignal
+from meanfield.cli.verdicts import Strict, explanation, formula, hold, prose, verdict_record
+from meanfield.errors import NoEdgeOfChaos
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -43,6 +43,7 @@ def stability(
     risk: options.Risk = 0.01,
     escapes: options.Escapes = 4096,
     seed: options.Seed = 0,
+    strict: Strict = False,
     format: options.Formats = options.Format.table,
     digits: options.Digits = None,
     output: options.Output = None,
@@ -71,7 +72,7 @@ def stability(
             diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b))
             with progress("random networks, then what is safe", escapes) as advance:
                 found = at_width(diagnosis, requirement, q0, advance)
-        except NO_ANSWER as refusal:
+        except NoEdgeOfChaos as refusal:
             refusals.append(f"{named.label}: {refusal}")
             continue
         results.append((named, found, _record(named, found)))
@@ -80,34 +81,34 @@ def stability(
         records = [record for *_, record in results]
         emit(records, _tables(results, digits), format, digits, output, single=len(act) == 1, columns=_COMPARED)
     if refusals:
-        raise NoSignal("\n".join(refusals))
+        raise NoEdgeOfChaos("\n".join(refusals))
+    hold(strict, (found.judged for _, found, _ in results), requirement)
 
 
 def _record(named: NamedActivation, found: FiniteWidth) -> Record:
     network, point, required = found.diagnosis.point.network, found.diagnosis.point.fixed_point, found.requirement
-    assert point is not None
+    if not found.diagnosis.point.q_star:
+        point = None
     return {
         "activation": named.label,
-        "q_star": point.q,
+        "q_star": found.diagnosis.point.q_star,
         "sigma_w": network.sigma_w,
         "sigma_b": network.sigma_b,
         "width": required.width,
         "depth": required.depth,
-        "verdict": found.verdict.word,
-        "explanation": found.verdict.explanation,
-        "remedy": found.verdict.remedy,
-        "V_prime": point.slope,
-        "basin": list(found.basin),
-        "sd": float(found.fluctuations.sd[-1]),
-        "margin": found.margin,
+        **verdict_record(found),
+        "V_prime": point.slope if point else None,
+        "basin": list(found.basin) if point else None,
+        "sd": _finite(found.fluctuations.sd[-1]),
+        "margin": _told(found.margin),
         "escape_probability": found.escapes.probability,
         "escape_interval": list(found.escapes.interval),
-        "xi_q": found.xi_q,
-        "xi_c": found.xi_c,
-        "jacobian_variance_gaussian": found.jacobian.variance_gaussian,
-        "jacobian_variance_orthogonal": found.jacobian.variance_orthogonal,
-        "jacobian_mean": found.jacobian.mean,
-        "V_double_prime": point.curvature,
+        "xi_q": _told(found.xi_q),
+        "xi_c": _told(found.xi_c),
+        "jacobian_variance_gaussian": _told(found.jacobian.variance_gaussian),
+        "jacobian_variance_orthogonal": _told(found.jacobian.variance_orthogonal),
+        "jacobian_mean": _told(found.jacobian.mean),
+        "V_double_prime": point.curvature if point else None,
         "stationary_mean": _finite(found.fluctuations.stationary_mean),
         "stationary_sd": _finite(found.fluctuations.stationary_sd),
         "q_chi_1_prime": _finite(found.sensitivity),
@@ -124,7 +125,12 @@ def _record(named: NamedActivation, found: FiniteWidth) -> Record:
 
 def _finite(value: float) -> float | None:
     """What there is nothing to say of is left out."""
-    return value if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
+
+
+def _told(value: float) -> float | None:
+    """Likewise, where ∞ says something."""
+    return None if math.isnan(value) else value
 
 
 def _by_layer(found: FiniteWidth) -> list[Record]:
@@ -132,8 +138,8 @@ def _by_layer(found: FiniteWidth) -> list[Record]:
     return [
         {
             "layer": layer,
-            "mean": float(found.fluctuations.mean[layer]),
-            "layer_sd": float(found.fluctuations.sd[layer]),
+            "mean": _finite(found.fluctuations.mean[layer]),
+            "layer_sd": _finite(found.fluctuations.sd[layer]),
             "networks_mean": float(networks.mean[layer]),
             "networks_sd": float(networks.sd[layer]),
             "escaped": float(networks.shares[layer]),
@@ -147,8 +153,7 @@ def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: 
         named, found, record = results[0]
         required = found.requirement
         steps = "a layer is one normal number" if found.escapes.normal else "exact"
-        theory = "to order 1/N²" if found.fluctuations.order == 2 else "to order 1/N"
-        title = f"q by layer: {theory}, and in {required.chains} random networks ({steps}, seed {required.seed})"
+        title = f"q by layer: to order 1/N², and in {required.chains} random networks ({steps}, seed {required.seed})"
         by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
         return [
             heading(f"{named.label} at width {required.width}, depth {required.depth}"),
