@@ -50,6 +50,7 @@ from .infinite_width.operating_point import (
     operating_point_of as operating_point_of,
 )
 from .infinite_width.phase_diagram import PhaseDiagram as PhaseDiagram, phase_diagram as phase_diagram
+from .infinite_width.remedies import Remedy as Remedy
 from .infinite_width.stability import (
     Diagnosis as Diagnosis,
     Verdict as Verdict,

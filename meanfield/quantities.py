@@ -93,7 +93,9 @@ QUANTITIES = {
     "basin": Quantity("basin", "basin", "variances that tend to q*"),
     "verdict": Quantity("verdict", "verdict", "what the variance does"),
     "explanation": Quantity("why", "explanation", "of the verdict, in words"),
-    "remedy": Quantity("remedy", "remedy", "what to do for a stable signal"),
+    "remedies": Quantity("remedies", "remedies", "changes that are each enough"),
+    "what": Quantity("change", "change", "initialisation, clip, width or depth"),
+    "share_lost": Quantity("lost then", "lost then", "share of networks that lose q* after it"),
     # At a width and depth.
     "sd": Quantity("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, predicted"),
     "stationary_mean": Quantity("mean, settled", r"$\overline{q^\infty}$", "of q after many layers"),

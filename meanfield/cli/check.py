@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.layout import Block, grid, heading, listing, paragraph
+from meanfield.cli.layout import Block, grid, heading, listing
 from meanfield.cli.output import emit, printing
-from meanfield.cli.verdicts import Depth, Width, formula, judged, requirement
+from meanfield.cli.verdicts import Depth, Strict, Width, formula, hold, judged, prose, requirement
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ __all__ = ["check"]
 
 SigmaW = Annotated[float, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N).", show_default=False)]
 SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²).")]
-QStar = Annotated[float, typer.Option("--q-star", help="Judge the fixed point nearest to this variance.")]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 when the verdict is unstable or fragile, for use in scripts.")
-]
+QStar = Annotated[float, typer.Option("--q-star", help="Judge where a signal of this variance goes.")]
 
 _FITTING = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "verdict")
 
@@ -54,7 +51,7 @@ def check(
     Examples:
       meanfield check --act relu --sigma-w 1.4142135623730951
       meanfield check --act "clipped-relu(tau=1.0364, m=2)" --sigma-w 2.592286 --sigma-b 0.737097
-      meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --strict
+      meanfield check --act hard-tanh --sigma-w 1.21 --sigma-b 0.494 --strict
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 300 --depth 30
     """
     from meanfield.infinite_width.operating_point import operating_point
@@ -69,8 +66,7 @@ def check(
     rows = [record for _, _, record in results]
     tables = [table for result in results for table in _tables(*result, digits)]
     emit(rows, tables, how, single=len(act) == 1, paper=_FITTING)
-    if strict and any(diagnosis.verdict.word in ("unstable", "fragile") for _, diagnosis, _ in results):
-        raise typer.Exit(1)
+    hold(strict, (diagnosis for _, diagnosis, _ in results), required)
 
 
 def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits: int | None) -> list[Block]:
@@ -79,4 +75,4 @@ def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits
     if record["fixed_points"]:
         points = grid(record["fixed_points"], ["q", "slope", "curvature", "kind"], digits)
         tables += [heading("Fixed points of V"), points]
-    return [*tables, paragraph(f"{diagnosis.verdict.word}:", record["explanation"], diagnosis.verdict.word)]
+    return [*tables, *prose(diagnosis)]

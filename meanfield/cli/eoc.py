@@ -9,7 +9,7 @@ import typer
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, refusal
-from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, prose, requirement
+from meanfield.cli.verdicts import Depth, Strict, Width, explanation, formula, hold, judged, prose, requirement
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.tables.records import Record
 
@@ -38,6 +38,7 @@ def eoc(
     sigma_b: SigmaB = None,
     width: Width = None,
     depth: Depth = None,
+    strict: Strict = False,
     format: options.Formats = None,
     digits: options.Digits = None,
     columns: options.Columns = None,
@@ -86,6 +87,7 @@ def eoc(
         emit(rows, _tables(records, digits), how, single=single, paper=_FITTING)
     if refusals:
         raise NoEdgeOfChaos("\n".join(refusals))
+    hold(strict, (diagnosis for _, diagnosis, _ in records), required)
 
 
 _FITTING = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "verdict")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, progress, refusal
-from meanfield.cli.verdicts import explanation, formula, prose
-from meanfield.errors import NO_ANSWER, NoSignal
+from meanfield.cli.verdicts import Strict, explanation, formula, hold, prose
+from meanfield.errors import NoEdgeOfChaos
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def stability(
     risk: options.Risk = 0.01,
     escapes: options.Escapes = 4096,
     seed: options.Seed = 0,
+    strict: Strict = False,
     format: options.Formats = None,
     digits: options.Digits = None,
     columns: options.Columns = None,
@@ -78,7 +79,7 @@ def stability(
             diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b))
             with progress("random networks, then what is safe", escapes) as advance:
                 found = at_width(diagnosis, requirement, q0, advance)
-        except NO_ANSWER as error:
+        except NoEdgeOfChaos as error:
             rows.append(refusal(named.label, error))
             refusals.append(f"{named.label}: {error}")
             continue
@@ -88,7 +89,8 @@ def stability(
     if not refusals or (len(act) > 1 and output is None):
         emit(rows, _tables(results, digits), how, single=len(act) == 1, paper=FiniteWidth.paper)
     if refusals:
-        raise NoSignal("\n".join(refusals))
+        raise NoEdgeOfChaos("\n".join(refusals))
+    hold(strict, (found.judged for _, found, _ in results), requirement)
 
 
 def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: int | None) -> list[Block]:
@@ -98,8 +100,7 @@ def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: 
         named, found, record = results[0]
         required = found.requirement
         steps = "a layer is one normal number" if found.escapes.normal else "exact"
-        theory = "to order 1/N²" if found.fluctuations.order == 2 else "to order 1/N"
-        title = f"q by layer: {theory}, and in {required.chains} random networks ({steps}, seed {required.seed})"
+        title = f"q by layer: to order 1/N², and in {required.chains} random networks ({steps}, seed {required.seed})"
         by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
         return [
             heading(f"{named.label} at width {required.width}, depth {required.depth}"),

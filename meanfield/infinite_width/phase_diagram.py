@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import require_signal
 from meanfield.errors import DomainError
+from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import fixed_points, variance_grid
 from meanfield.infinite_width.mean_field import MeanField, layer_map
 from meanfield.infinite_width.moments import second_moment, second_moment_d1, second_moment_d2
+from meanfield.infinite_width.operating_point import FAR
 from meanfield.infinite_width.roots import ZERO, bracketed, find_roots
-from meanfield.infinite_width.stability import FAR, phases
 from meanfield.tables.records import Record, row_records
 from meanfield.tables.shown import ShownRows
 

@@ -32,7 +32,7 @@ __all__ = [
 Record = dict[str, Any]
 
 #: Keys of sentences, which no narrow column holds.
-PROSE = frozenset({"explanation", "remedy", "description", "error"})
+PROSE = frozenset({"explanation", "remedy", "remedies", "description", "error"})
 #: What is not to be seen and may act: control characters, the invisible ones that turn text around, line separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 #: Keys of two numbers with everything between them.
