@@ -37,8 +37,8 @@ __all__ = [
     "split_name",
 ]
 
-#: What is said of a function that has no name.
-_NAMELESS = "piecewise linear"
+#: What is said of a function that has no name, by us and by Python.
+_NAMELESS, _LAMBDA = "piecewise linear", "<lambda>"
 _SUFFIXES = (".json", ".toml")
 _FUNCTION = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -60,7 +60,7 @@ class NamedActivation:
     phi: PiecewiseLinear
 
     def __post_init__(self) -> None:
-        if self.label not in (_NAMELESS, self.phi.name):
+        if self.label not in (_NAMELESS, _LAMBDA, self.phi.name):
             object.__setattr__(self, "phi", self.phi.named(self.label))
 
 

@@ -38,7 +38,7 @@ _RATIO, _TRIES = 1.15, 60
 _MET = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Design(Shown):
     """An activation as asked for, with its initialisation.
 
@@ -50,6 +50,8 @@ class Design(Shown):
     activation: NamedActivation
     edge: EdgeOfChaos
     networks: Escapes | None = None
+
+    paper = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime")
 
     def record(self) -> Record:
         """The activation's name, the parameters found, its edge of chaos and basin; the networks if there are."""

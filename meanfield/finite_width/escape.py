@@ -78,7 +78,7 @@ class Requirement:
         return replace(self, risk=self.risk / 2)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Escapes(Shown):
     """What became of the chains.
 

@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 _HARMLESS = 0.1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FiniteWidth(Shown):
     """Everything `meanfield stability` says of a network.
 

@@ -79,7 +79,7 @@ class EdgeOfChaos(Shown):
         return MeanField(self.activation, self.sigma_w, self.sigma_b)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EdgeCurve(ShownRows):
     """Points of the edge of chaos, each field an array of the shape of `q_star`.
 

@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 _MOST_CELLS, _BLOCK = 1_000_000, 1000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PhaseDiagram(ShownRows):
     """Networks with each pair of scales: entry [i, j] of the arrays is that of `sigma_b[i]` and `sigma_w[j]`.
 

@@ -51,7 +51,7 @@ class Verdict(Shown):
         return {"verdict": self.word, "explanation": self.explanation, "remedies": ways}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis(Shown):
     """Everything `meanfield check` says of a network.
 

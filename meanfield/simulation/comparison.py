@@ -69,7 +69,7 @@ class Statistics:
     degrees: Array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(ShownRows):
     """An ensemble, what theory says of it and what it does, by quantity.
 

@@ -43,7 +43,7 @@ _COPIES = 3
 PATIENCE = 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ensemble(ShownRows):
     """Random networks drawn for an experiment.
 

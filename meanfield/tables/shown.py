@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 
 from meanfield.tables.html import as_html, as_html_listing
 from meanfield.tables.latex import as_array
-from meanfield.tables.records import PROSE, Record
+from meanfield.tables.records import PROSE, Record, keys_of, texts
 
 __all__ = ["Shown", "ShownList", "ShownRows", "ShownTuple"]
 
@@ -26,6 +26,11 @@ class Shown:
         """The result as a dict; docs/quantities.md says what its keys are."""
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        shown = _for_paper(self.record(), self.paper)
+        values = ", ".join(f"{key}={texts(key, [value], _DIGITS)[0]}" for key, value in shown.items())
+        return f"<{type(self).__name__} {values}>"
+
     def _repr_html_(self) -> str:
         return as_html_listing(self.record())
 
@@ -42,6 +47,10 @@ class ShownRows:
         """The result as rows, a dict each; docs/quantities.md says what their keys are."""
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        rows = self.records()
+        return f"<{type(self).__name__} of {len(rows)} rows: {', '.join(keys_of(rows))}>"
+
     def _repr_html_(self) -> str:
         return as_html(self.records())
 
@@ -51,6 +60,8 @@ class ShownRows:
 
 class ShownTuple(tuple[T, ...], ShownRows):
     """Results one below the other."""
+
+    __repr__ = tuple.__repr__
 
     def records(self) -> list[Record]:
         """The record of each."""

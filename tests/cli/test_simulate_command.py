@@ -181,3 +181,31 @@ def test_what_leaves_the_figure_is_noted(tmp_path: Path, monkeypatch: pytest.Mon
     result = run("plot", "trajectory", "--networks-from", "run.npz", "-o", "figure.pdf")
     assert result.exit_code == 0
     assert "leave the figure" in result.stderr and "overflow" in result.stderr
+
+
+def test_verify_says_neither_yes_nor_no_where_nothing_is_compared() -> None:
+    beyond = ["verify", "--act", "abs", "--sigma-w", "1e6", "--q0", "1e150", "--width", "10", "--depth", "3"]
+    result = run(*beyond, "--networks", "10", "--jobs", "1", "--format", "json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["follows"], answer["comparisons"], answer["threshold"]) == (1, None, 0, None)
+    said = " ".join(run(*beyond, "--networks", "10", "--jobs", "1").stdout.split())
+    assert "no answer: nothing was compared." in said and "yes:" not in said
+
+
+def test_verify_shows_the_digits_that_differ() -> None:
+    from meanfield.cli.verify import _told
+    from meanfield.simulation.comparison import Departure
+
+    said = _told(Departure("rho", 3, "mean", 0.99999999812, 0.99999999845, -11.2))
+    assert "0.99999999812, theory 0.99999999845, 11 standard errors" in said
+
+
+def test_verify_says_what_so_few_networks_could_not_have_shown() -> None:
+    visible = {}
+    for networks in ("10", "160"):
+        asked = ["verify", "--act", CRELU, "--width", "100", "--depth", "3", "--jobs", "1", "--networks", networks]
+        rows = {row["quantity"]: row for row in data(*asked)["quantities"]}
+        visible[networks] = rows["q"]["visible_mean"]
+        assert f"q by {visible[networks]:.2g}" in " ".join(run(*asked).stdout.split())
+    # A quarter by the count of networks, and more by Student's law.
+    assert visible["160"] < visible["10"] / 4

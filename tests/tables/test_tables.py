@@ -103,6 +103,14 @@ def test_every_record_is_json_and_its_keys_are_quantities(every_result: dict[str
         assert {key for record in records for key in record} <= {*QUANTITIES, *asked}, name
 
 
+def test_a_line_says_what_a_result_is(every_result: dict[str, object]) -> None:
+    for name, result in every_result.items():
+        if not isinstance(result, tuple | list):
+            assert "\n" not in repr(result) and len(repr(result)) < 400, name
+    said = repr(every_result["diagnosis"])
+    assert said.startswith("<Diagnosis activation=clipped-relu(tau=1.0364, m=2), sigma_w=2.592, sigma_b=0.7371")
+
+
 def test_a_notebook_shows_the_numbers_of_the_result(every_result: dict[str, object]) -> None:
     page = Balanced()
     page.feed(every_result["edge"]._repr_html_())
