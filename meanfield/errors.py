@@ -22,7 +22,13 @@ __all__ = [
     "OutputError",
     "UndecidedOrder",
     "UndefinedCorrelation",
+    "printable",
 ]
+
+
+def printable(text: str) -> str:
+    """The text with every character that a terminal would obey, such as an escape or a line end, written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class MeanFieldError(ValueError):

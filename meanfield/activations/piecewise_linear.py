@@ -19,8 +19,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.errors import ActivationError
-from meanfield.tables.records import Record, printable
+from meanfield.errors import ActivationError, printable
+from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
 __all__ = ["PiecewiseLinear", "require_piecewise_linear"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from meanfield.errors import printable
 from meanfield.quantities import quantity
-from meanfield.tables.records import PROSE, Record, is_numeric, printable, texts
+from meanfield.tables.records import PROSE, Record, is_numeric, texts
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from meanfield.errors import printable
 from meanfield.quantities import quantity
-from meanfield.tables.records import Record, answered, is_numeric, keys_of, printable, texts
+from meanfield.tables.records import Record, answered, is_numeric, keys_of, texts
 
 __all__ = ["as_csv", "as_json", "as_jsonl", "as_markdown"]
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, printable
 from meanfield.quantities import quantity
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ __all__ = [
     "is_numeric",
     "keys_of",
     "number_texts",
-    "printable",
     "rounded",
     "row_records",
     "texts",
@@ -33,8 +31,6 @@ Record = dict[str, Any]
 
 #: Keys of sentences, which no narrow column holds.
 PROSE = frozenset({"explanation", "remedy", "remedies", "description", "error"})
-#: What is not to be seen and may act: control characters, the invisible ones that turn text around, line separators.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 #: Keys of two numbers with everything between them.
 _INTERVALS = frozenset({"basin", "relative_basin", "escape_interval"})
 #: Of a longer list of numbers only the ends are shown.
@@ -52,13 +48,6 @@ def row_records(columns: Mapping[str, NDArray[Any]]) -> list[Record]:
     """Arrays of one length as records; what is NaN is None."""
     rows = zip(*(array.tolist() for array in columns.values()), strict=True)
     return [{key: None if value != value else value for key, value in zip(columns, row, strict=True)} for row in rows]
-
-
-def printable(text: str) -> str:
-    """The text on one line, with an escape such as \\x1b for every character that would act instead of show."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in _UNSEEN else c for c in text)
 
 
 def keys_of(records: Sequence[Record]) -> list[str]:

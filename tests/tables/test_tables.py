@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import meanfield as mf
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, printable
 from meanfield.tables.latex import as_latex, latex_label, require_caption
 from meanfield.tables.plain import as_csv, as_json, as_jsonl, as_markdown
-from meanfield.tables.records import chosen, number_texts, printable
+from meanfield.tables.records import chosen, number_texts
 
 CRELU = mf.activation("clipped-relu", tau=1.0364, m=2)
 ROWS = [
