@@ -50,6 +50,7 @@ def eoc(
       meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
     """
     from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
+    from meanfield.infinite_width.gains import gain_quantities
     from meanfield.infinite_width.stability import diagnose
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
@@ -67,7 +68,7 @@ def eoc(
             continue
         for edge in edges:
             diagnosis = judged(diagnose(edge), required)
-            values = {key: getattr(edge, key) for key in _FROM_EDGE}
+            values = {key: getattr(edge, key) for key in _FROM_EDGE} | gain_quantities(edge.mean_field, edge.q_star)
             verdict = {"verdict": diagnosis.verdict.word, "explanation": explanation(diagnosis)}
             records.append((named, diagnosis, {"activation": named.label, **values, **verdict}))
     if refusals and output is not None:
@@ -76,7 +77,8 @@ def eoc(
     if records:
         rows = [record for _, _, record in records]
         single = len(act) == 1 and sigma_w is None and sigma_b is None
-        emit(rows, _tables(records, digits), format, digits, output, single=single)
+        columns = ["activation", *_FROM_EDGE, "verdict", "explanation"]
+        emit(rows, _tables(records, digits), format, digits, output, single=single, columns=columns)
     if refusals:
         raise NoEdgeOfChaos("\n".join(refusals))
 

@@ -13,14 +13,13 @@ from meanfield.domain import require_count, require_scales
 from meanfield.errors import DomainError
 from meanfield.infinite_width.initialisers import truncated_variance
 
-__all__ = ["DISTRIBUTIONS", "FANS", "FRAMEWORKS", "Distribution", "Fan", "framework_code", "framework_gain"]
+__all__ = ["DISTRIBUTIONS", "FANS", "Distribution", "Fan", "framework_code", "framework_gain"]
 
 Distribution = Literal["normal", "truncated", "uniform"]
 Fan = Literal["in", "out", "avg"]
 
 DISTRIBUTIONS: tuple[Distribution, ...] = ("normal", "truncated", "uniform")
 FANS: tuple[Fan, ...] = ("in", "out", "avg")
-FRAMEWORKS = ("pytorch", "keras", "jax")
 
 #: The fan of a layer of PyTorch, of a convolution too: channels times positions.
 _PYTORCH_FAN = {

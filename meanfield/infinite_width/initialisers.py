@@ -42,6 +42,7 @@ class Initialisation:
         sigma_w: σ_w, the standard deviation of a weight times √fan_in.
         sigma_b: σ_b, None where the initialiser says nothing of biases.
         weight_sd: standard deviation of a weight, None where it needs a fan that is not given.
+        square: whether fan_out = fan_in was assumed, neither being given and their ratio needed.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Initialisation:
     sigma_w: float
     sigma_b: float | None
     weight_sd: float | None
+    square: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,12 @@ class _Fans:
         return means.get(mode, max(fan_in, fan_out))
 
     def inputs_over(self, mode: str | None) -> float:
-        """fan_in/fan, 1 for fan_in itself, whatever it is."""
-        return 1.0 if mode == "fan_in" else self.of("fan_in") / self.of(mode)
+        """fan_in/fan: 1 for fan_in itself, whatever it is, and for every fan of a square layer."""
+        return 1.0 if mode == "fan_in" or self.square(mode) else self.of("fan_in") / self.of(mode)
+
+    def square(self, mode: str | None) -> bool:
+        """Whether, for want of both fans, the layer is taken to have as many inputs as outputs."""
+        return mode not in (None, "fan_in") and self.fan_in is None and self.fan_out is None
 
     def _given(self, name: str, count: int | None) -> float:
         if count is None:
@@ -117,7 +123,8 @@ def initialisation(text: str, fan_in: int | None = None, fan_out: int | None = N
     Args:
         text: a name in the spelling of PyTorch, Keras, JAX or Haiku, with parameters after a colon or in parentheses:
             "kaiming_uniform:a=2.236", "VarianceScaling(scale=2, mode='fan_avg')", "torch-default".
-        fan_in, fan_out: needed only where σ_w or σ_b depends on them; of a convolution, channels times positions.
+        fan_in, fan_out: needed only where σ_w or σ_b depends on them; of a convolution, channels times positions. Where
+            their ratio alone counts and neither is given, they are equal.
 
     Raises:
         DomainError: an unknown initialiser or parameter, a mean that is not 0, a fan missing.
@@ -145,6 +152,7 @@ def initialisation(text: str, fan_in: int | None = None, fan_out: int | None = N
         sigma_w=math.sqrt(scale * fans.inputs_over(mode)),
         sigma_b=None if biases is None else math.sqrt(biases[0] / fans.of(biases[1])),
         weight_sd=None if mode and fan_in is None else math.sqrt(scale / fans.of(mode)),
+        square=fans.square(mode),
     )
 
 
