@@ -29,6 +29,7 @@ FanMode = Annotated[str, typer.Option("--fan", help="Fan that the framework is t
 
 _LAWS: Mapping[str, Distribution] = {"normal": "normal", "truncated": "truncated", "uniform": "uniform"}
 _FANS: Mapping[str, Fan] = {"in": "in", "out": "out", "avg": "avg"}
+_MOST_VARIANCES = 1000
 _FRAMEWORKS = ("pytorch", "keras", "jax")
 _MOMENTS = ("phi_mean", "phi_variance", "phi_rms", "slope_rms")
 _IN_PAPERS = (
@@ -69,6 +70,8 @@ def gain(
     law, mode = _one_of("--weights", weights, _LAWS), _one_of("--fan", fan, _FANS)
     layer = _Layer(law, mode, fan_in, fan_out)
     variances = options.numbers("--q", q)
+    if len(variances) > _MOST_VARIANCES:
+        raise DomainError(f"--q asks for {len(variances)} variances: give at most {_MOST_VARIANCES}")
     records: list[Record] = []
     tables: list[object] = []
     for named in options.read_activations(act, tau, m, slope, param):
@@ -118,7 +121,7 @@ class _Layer:
 def _one_of(option: str, text: str, names: Mapping[str, T]) -> T:
     name = text.strip().casefold().removeprefix("fan_").removeprefix("fan-").split("_")[0].split("-")[0]
     if name not in names:
-        raise DomainError(f"{option} {text} is not known: give one of {', '.join(names)}")
+        raise DomainError(f"{option} {text!r} is not known: give one of {', '.join(names)}")
     return names[name]
 
 

@@ -84,7 +84,7 @@ def scales(
                 raise DomainError(f"{option} is of an initialiser, and none is given: give --init, or leave it out")
         return Scales(sigma_w, sigma_b or 0.0)
     if sigma_w is not None:
-        raise DomainError(f"--init {init} and --sigma-w both say what the weights are: give one of them")
+        raise DomainError("--init and --sigma-w both say what the weights are: give one of them")
     from meanfield.infinite_width.initialisers import initialisation
 
     fan_in = width if fan_in is None else fan_in

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
-from meanfield.domain import require_signal
-from meanfield.errors import NoEdgeOfChaos
+from meanfield.domain import LARGEST_SCALE, require_signal
+from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import mean, second_moment, slope_moment
@@ -29,7 +29,7 @@ class Gain:
 
     Attributes:
         name: what it is called.
-        value: the gain itself, ∞ where none will do.
+        value: the gain itself, ∞ where none will do; None of an edge that is not there.
         sigma_w: σ_w of weights with it; √q times a gain that keeps a variance, for that makes it 1. None where there is
             no finite one.
         sigma_b: σ_b that goes with it.
@@ -105,7 +105,7 @@ class Gains:
         name = "edge of chaos"
         try:
             edge = edge_of_chaos(self.activation, self.q)
-        except NoEdgeOfChaos as refusal:
+        except (NoEdgeOfChaos, DomainError) as refusal:
             return Gain(name, None, None, 0.0, f"nothing, there is none: {refusal}")
         return Gain(name, edge.sigma_w, edge.sigma_w, edge.sigma_b, "both: V(q) = q with its σ_b, and χ₁(q) = 1")
 
@@ -147,6 +147,6 @@ def _inverse_root(square: float) -> float:
 
 
 def _gain(name: str, value: float, scale: float, of: str, keeps: str) -> Gain:
-    if math.isinf(value):
-        return Gain(name, value, None, 0.0, f"nothing: {of} is 0")
+    if not 0 < scale * value <= LARGEST_SCALE:
+        return Gain(name, value, None, 0.0, f"nothing: {of} is {1 / value if value else math.inf:g}")
     return Gain(name, value, scale * value, 0.0, keeps)

@@ -16,6 +16,8 @@ Value = float | str | None
 Parameters = Mapping[str, Value]
 
 _CALL = re.compile(r"([\w. -]+?)(_?)\s*(?:\((.*)\)|:(.*))?", re.DOTALL)
+#: No call of an initialiser has more characters.
+_LONGEST = 500
 #: What frameworks call one parameter.
 _ALSO = {
     "stddev": "std",
@@ -47,7 +49,7 @@ def read_call(text: str, known: Mapping[str, tuple[Sequence[str], Parameters]]) 
     Raises:
         DomainError: an unknown name or parameter, a value that is none, one that is missing.
     """
-    match = _CALL.fullmatch(text.strip())
+    match = _CALL.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if not match:
         raise DomainError(f"{_shown(text)!r} is no initialiser: write a name, or NAME:key=value,key=value")
     name = _known_name(match[1].rsplit(".", 1)[-1], known)

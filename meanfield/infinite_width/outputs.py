@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import correlations
+from meanfield.errors import ActivationError
 from meanfield.infinite_width.covariance import covariance
 from meanfield.infinite_width.moments import mean, second_moment
 
@@ -23,17 +24,26 @@ Array = NDArray[np.float64]
 
 
 def centred(phi: PiecewiseLinear, q: float) -> PiecewiseLinear | None:
-    """φ − E φ(√q z) at one variance q; None where φ is constant, so that nothing is left."""
+    """φ − E φ(√q z) at one variance q; None where φ is constant, so that nothing is left.
+
+    φ itself where E φ is beyond what an intercept can be: there it is of the size of the slopes, and cancels nothing.
+    """
     if not phi.knots and not phi.slopes[0]:
         return None
     middle = mean(phi, q)
-    return PiecewiseLinear(phi.knots, phi.slopes, tuple(c - middle for c in phi.intercepts))
+    try:
+        return PiecewiseLinear(phi.knots, phi.slopes, tuple(c - middle for c in phi.intercepts))
+    except ActivationError:
+        return phi
 
 
 def output_variance(phi: PiecewiseLinear, q: float) -> float:
     """Var φ(√q z), at one variance q ≥ 0."""
     about_mean = centred(phi, q)
-    return max(second_moment(about_mean, q) - mean(about_mean, q) ** 2, 0.0) if about_mean else 0.0
+    if not about_mean:
+        return 0.0
+    square, left = second_moment(about_mean, q), mean(about_mean, q)
+    return max(square - left * left, 0.0) if square < math.inf else math.inf
 
 
 @overload
@@ -44,7 +54,8 @@ def output_covariance(phi: PiecewiseLinear, rho: ArrayLike, q: float) -> Any:
     """Cov(φ(u), φ(v)) = E φ(u)φ(v) − (E φ)², u and v of one variance q ≥ 0 and correlations ρ of any shape."""
     about_mean = centred(phi, q)
     if about_mean:
-        return covariance(about_mean, rho, q) - mean(about_mean, q) ** 2
+        left = mean(about_mean, q)
+        return covariance(about_mean, rho, q) - left * left
     nothing = 0 * correlations(rho)
     return nothing if nothing.ndim else nothing.item()
 

@@ -140,6 +140,7 @@ def test_weights_are_given_once(options: list[str], said: str) -> None:
         (["--fan", "sideways"], "in, out, avg"),
         (["--fan", "out", "--fan-in", "3"], "--fan-out"),
         (["--q", "0"], "q = 0"),
+        (["--q", "1:2:1001"], "at most 1000"),
         (["--q", "x"], "START:STOP:COUNT"),
         (["--fan-in", "0"], "fan_in = 0"),
     ],

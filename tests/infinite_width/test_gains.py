@@ -110,6 +110,23 @@ def test_what_is_zero_has_no_gain() -> None:
     assert "E φ" not in still.choices[1].keeps and "sd φ is 0" in still.choices[1].keeps
 
 
+@pytest.mark.parametrize(
+    ("text", "q"),
+    [
+        ("max(x - 40, 0)", 1.0),
+        ("max(x - 37.5, 0)", 1.0),
+        ("max(x, 0)", 1e-300),
+        ("10*x + 3", 1e307),
+        ("max(x, 0)", 1e307),
+        ("1e30*max(x, 0)", 1e300),
+    ],
+)
+def test_at_the_ends_of_the_doubles_a_gain_is_told_or_none(text: str, q: float) -> None:
+    for choice in mf.gains(mf.activation(text), q).choices:
+        assert choice.sigma_w is None or 0 < choice.sigma_w <= 1e150
+        assert choice.sigma_w is not None or choice.keeps.startswith("nothing")
+
+
 def test_a_record_has_every_number_or_none_of_them() -> None:
     network = mf.MeanField(RELU, 1.0)
     assert gain_quantities(network, 1.0)["gain_sd"] == mf.gains(RELU).gain_sd

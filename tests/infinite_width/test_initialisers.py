@@ -147,6 +147,7 @@ def test_glorot_and_xavier_are_one_person(glorot: str, xavier: str) -> None:
         ("kaming_normal", "did you mean kaiming_normal"),
         ("zeros", "names are kaiming_uniform"),
         ("", "write a name"),
+        ("a" + " " * 100_000 + "!", "write a name"),
         ("he_normal:a=1", "no parameter a"),
         ("kaiming_uniform:a=x", "such as 0.02, 1/3 or sqrt(5)"),
         ("kaiming_uniform:a=inf", "not a number"),
