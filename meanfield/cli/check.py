@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
+from meanfield.cli.initialisation import FanIn, FanOut, Init, Scales, scales
 from meanfield.cli.output import Record, emit, grid, heading, listing
 from meanfield.cli.verdicts import Depth, Strict, Width, formula, hold, judged, prose, requirement, verdict_record
 
@@ -16,15 +17,23 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-SigmaW = Annotated[float, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N).", show_default=False)]
-SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²).")]
+SigmaW = Annotated[
+    float | None, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N); or --init.", show_default=False)
+]
+SigmaB = Annotated[
+    float | None,
+    typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²); default 0, or as --init.", show_default=False),
+]
 QStar = Annotated[float, typer.Option("--q-star", help="Judge where a signal of this variance goes.")]
 
 
 def check(
     act: options.Acts,
-    sigma_w: SigmaW,
-    sigma_b: SigmaB = 0.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = None,
+    init: Init = None,
+    fan_in: FanIn = None,
+    fan_out: FanOut = None,
     tau: options.Tau = None,
     m: options.M = None,
     slope: options.Slope = None,
@@ -45,25 +54,31 @@ def check(
       meanfield check --act "clipped-relu(tau=1.0364, m=2)" --sigma-w 2.592286 --sigma-b 0.737097
       meanfield check --act hard-tanh --sigma-w 1.21 --sigma-b 0.494 --strict
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 300 --depth 30
+      meanfield check --act relu --init torch-default --fan-in 256
     """
+    from meanfield.infinite_width.gains import GAIN_QUANTITIES
     from meanfield.infinite_width.operating_point import operating_point
     from meanfield.infinite_width.stability import diagnose
 
-    required = requirement(width, depth)
+    required, given = requirement(width, depth), scales(init, sigma_w, sigma_b, fan_in, fan_out, width)
     results = []
     for named in options.read_activations(act, tau, m, slope, param):
-        diagnosis = judged(diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b)), required)
-        results.append((named, diagnosis, _record(named, diagnosis)))
+        diagnosis = judged(diagnose(operating_point(named.phi, q_star, given.sigma_w, given.sigma_b)), required)
+        results.append((named, diagnosis, _record(named, diagnosis, given)))
     rows = [record for _, _, record in results]
-    tables = [table for result in results for table in _tables(*result, digits)]
-    emit(rows, tables, format, digits, output, single=len(act) == 1)
+    tables = [table for result in results for table in _tables(*result, given, digits)]
+    columns = [key for key in rows[0] if key not in GAIN_QUANTITIES]
+    emit(rows, tables, format, digits, output, single=len(act) == 1, columns=columns)
     hold(strict, (diagnosis for _, diagnosis, _ in results), required)
 
 
-def _record(named: NamedActivation, diagnosis: Diagnosis) -> Record:
+def _record(named: NamedActivation, diagnosis: Diagnosis, given: Scales) -> Record:
+    from meanfield.infinite_width.gains import gain_quantities
+
     network, point = diagnosis.point.network, diagnosis.point.fixed_point
     return {
         "activation": named.label,
+        **given.record,
         "q_star": point.q if point else None,
         "sigma_w": network.sigma_w,
         "sigma_b": network.sigma_b,
@@ -73,6 +88,7 @@ def _record(named: NamedActivation, diagnosis: Diagnosis) -> Record:
         "chi_1": diagnosis.chi_1,
         "V_prime": point.slope if point else None,
         "V_double_prime": point.curvature if point else None,
+        **gain_quantities(network, diagnosis.point.q_star),
         "phase": diagnosis.phase,
         "fixed_points": [
             {"q": p.q, "slope": p.slope, "curvature": p.curvature, "kind": p.kind} for p in diagnosis.point.fixed_points
@@ -81,9 +97,12 @@ def _record(named: NamedActivation, diagnosis: Diagnosis) -> Record:
     }
 
 
-def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits: int | None) -> list[object]:
+def _tables(
+    named: NamedActivation, diagnosis: Diagnosis, record: Record, given: Scales, digits: int | None
+) -> list[object]:
     keys = ["sigma_w", "sigma_b", "q_star", "sparsity", "chi_1", "V_prime", "V_double_prime", "phase", "verdict"]
-    tables = [heading(f"{named.label} at given weights and biases"), formula(named), listing(record, keys, digits)]
+    title = heading(f"{named.label} at given weights and biases")
+    tables = [title, formula(named), *given.tables(digits), listing(record, keys, digits)]
     if record["fixed_points"]:
         points = grid(record["fixed_points"], ["q", "slope", "curvature", "kind"], digits)
         tables += [heading("Fixed points of V"), points]

@@ -62,6 +62,7 @@ def eoc(
       meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
     """
     from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
+    from meanfield.infinite_width.gains import gain_quantities
     from meanfield.infinite_width.stability import diagnose
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
@@ -79,7 +80,7 @@ def eoc(
             continue
         for edge in edges:
             diagnosis = judged(diagnose(edge), required)
-            values = {key: getattr(edge, key) for key in _FROM_EDGE}
+            values = {key: getattr(edge, key) for key in _FROM_EDGE} | gain_quantities(edge.mean_field, edge.q_star)
             records.append((named, diagnosis, {"activation": named.label, **values, **verdict_record(diagnosis)}))
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
@@ -87,7 +88,8 @@ def eoc(
     if records:
         rows = [record for _, _, record in records]
         single = len(act) == 1 and sigma_w is None and sigma_b is None
-        emit(rows, _tables(records, digits), format, digits, output, single=single)
+        columns = ["activation", *_FROM_EDGE, "verdict", "explanation"]
+        emit(rows, _tables(records, digits), format, digits, output, single=single, columns=columns)
     if refusals:
         raise NoEdgeOfChaos("\n".join(refusals))
     hold(strict, (diagnosis for _, diagnosis, _ in records), required)
