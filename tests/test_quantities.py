@@ -85,7 +85,8 @@ def test_text_keeps_its_signs_in_latex() -> None:
 ASKED = {
     "eoc": ["--act", "shifted-relu(1)"],
     "check": ["--act", "hard-tanh", "--sigma-w", "1.5"],
-    "maps": ["--act", "relu"],
+    "gain": ["--act", "relu", "--fan-in", "100"],
+    "maps": ["--act", "relu", "--rho", "0,1"],
     "stability": ["--act", "clipped-relu(tau=1.0364, m=2)", "--width", "50", "--depth", "5", "--escapes", "64"],
     "design": ["--safe-for", "width=100,depth=5", "--escapes", "64"],
     "phase": ["--act", "hard-tanh", "--sigma-w", "1", "--sigma-b", "0.1"],

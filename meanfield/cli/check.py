@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
+from meanfield.cli.initialisation import FanIn, FanOut, Init, Scales, scales
 from meanfield.cli.layout import Block, grid, heading, listing
 from meanfield.cli.output import emit, printing
 from meanfield.cli.verdicts import Depth, Strict, Width, formula, hold, judged, prose, requirement
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-SigmaW = Annotated[float, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N).", show_default=False)]
-SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²).")]
+SigmaW = Annotated[
+    float | None, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N); or --init.", show_default=False)
+]
+SigmaB = Annotated[
+    float | None,
+    typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²); default 0, or as --init.", show_default=False),
+]
 QStar = Annotated[float, typer.Option("--q-star", help="Judge where a signal of this variance goes.")]
 
 _FITTING = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "verdict")
@@ -27,8 +33,11 @@ _FITTING = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "v
 
 def check(
     act: options.Acts,
-    sigma_w: SigmaW,
-    sigma_b: SigmaB = 0.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = None,
+    init: Init = None,
+    fan_in: FanIn = None,
+    fan_out: FanOut = None,
     tau: options.Tau = None,
     m: options.M = None,
     slope: options.Slope = None,
@@ -53,25 +62,38 @@ def check(
       meanfield check --act "clipped-relu(tau=1.0364, m=2)" --sigma-w 2.592286 --sigma-b 0.737097
       meanfield check --act hard-tanh --sigma-w 1.21 --sigma-b 0.494 --strict
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 300 --depth 30
+      meanfield check --act relu --init torch-default --fan-in 256
     """
     from meanfield.infinite_width.operating_point import operating_point
     from meanfield.infinite_width.stability import diagnose
 
     how = printing(format, digits, columns, caption, tex_label, output)
-    required = requirement(width, depth)
+    required, given = requirement(width, depth), scales(init, sigma_w, sigma_b, fan_in, fan_out, width)
     results = []
     for named in options.read_activations(act, tau, m, slope, param, label):
-        diagnosis = judged(diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b)), required)
-        results.append((named, diagnosis, diagnosis.record()))
+        diagnosis = judged(diagnose(operating_point(named.phi, q_star, given.sigma_w, given.sigma_b)), required)
+        results.append((named, diagnosis, _record(diagnosis, given)))
     rows = [record for _, _, record in results]
-    tables = [table for result in results for table in _tables(*result, digits)]
+    tables = [table for result in results for table in _tables(*result, given, digits)]
     emit(rows, tables, how, single=len(act) == 1, paper=_FITTING)
     hold(strict, (diagnosis for _, diagnosis, _ in results), required)
 
 
-def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits: int | None) -> list[Block]:
+def _record(diagnosis: Diagnosis, given: Scales) -> Record:
+    from meanfield.infinite_width.gains import gain_quantities
+
+    found = diagnosis.record()
+    said = {key: found.pop(key) for key in ("phase", "fixed_points", *diagnosis.verdict.record())}
+    gains = gain_quantities(diagnosis.point.network, diagnosis.point.q_star)
+    return {"activation": found.pop("activation"), **given.record, **found, **gains, **said}
+
+
+def _tables(
+    named: NamedActivation, diagnosis: Diagnosis, record: Record, given: Scales, digits: int | None
+) -> list[Block]:
     keys = ["sigma_w", "sigma_b", "q_star", "sparsity", "chi_1", "V_prime", "V_double_prime", "phase", "verdict"]
-    tables = [heading(f"{named.label} at given weights and biases"), formula(named), listing(record, keys, digits)]
+    title = heading(f"{named.label} at given weights and biases")
+    tables = [title, formula(named), *given.tables(digits), listing(record, keys, digits)]
     if record["fixed_points"]:
         points = grid(record["fixed_points"], ["q", "slope", "curvature", "kind"], digits)
         tables += [heading("Fixed points of V"), points]

@@ -57,6 +57,7 @@ def eoc(
       meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
     """
     from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
+    from meanfield.infinite_width.gains import gain_quantities
     from meanfield.infinite_width.stability import diagnose
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
@@ -77,7 +78,8 @@ def eoc(
             continue
         for edge in edges:
             diagnosis = judged(diagnose(edge), required)
-            rows.append({**edge.record(), **diagnosis.verdict.record()})
+            gains = gain_quantities(edge.mean_field, edge.q_star)
+            rows.append({**edge.record(), **gains, **diagnosis.verdict.record()})
             records.append((named, diagnosis, rows[-1]))
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.

@@ -15,7 +15,7 @@ from meanfield.tables.records import PROSE, Record, is_numeric, texts
 if TYPE_CHECKING:
     from rich.text import Text
 
-__all__ = ["Block", "as_text", "exactly", "grid", "heading", "lines", "listing", "paragraph"]
+__all__ = ["Block", "as_text", "exactly", "grid", "heading", "lines", "listing", "paragraph", "shown"]
 
 Block = Callable[[int], "list[Text]"]
 
@@ -52,6 +52,11 @@ def lines(text: str, indent: int = 0, style: str = "") -> Block:
         return _wrapped(printable(text), width, indent, style)
 
     return block
+
+
+def shown(value: Any, digits: int | None) -> str:
+    """A number as a person reads it."""
+    return texts("", [value], digits or _TABLE_DIGITS)[0]
 
 
 def exactly(text: str, style: str = "") -> Block:

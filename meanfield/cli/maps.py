@@ -18,7 +18,8 @@ Q = Annotated[
     str | None, typer.Option("--q", help="Variances: a list 0.5,1,2 or START:STOP:COUNT.", show_default=False)
 ]
 Rho = Annotated[
-    str | None, typer.Option("--rho", help="Correlations, likewise: R and R' instead of V.", show_default=False)
+    str | None,
+    typer.Option("--rho", help="Correlations, likewise: R, R' and outputs instead of V.", show_default=False),
 ]
 
 
@@ -41,7 +42,7 @@ def maps(
     tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
-    """V, V', V'' and χ₁ over a grid of q; or R and R' over a grid of ρ.
+    """V, V', V'' and χ₁ over a grid of q; or R and R', and the covariance of outputs φ, over a grid of ρ.
 
     \b
     Examples:
@@ -52,7 +53,9 @@ def maps(
     """
     from meanfield.domain import require_signal
     from meanfield.errors import NO_ANSWER, DomainError, NoEdgeOfChaos
+    from meanfield.infinite_width.covariance import covariance
     from meanfield.infinite_width.operating_point import operating_point
+    from meanfield.infinite_width.outputs import output_correlation, output_covariance
 
     how = printing(format, digits, columns, caption, tex_label, output)
     require_signal(q_star)
@@ -73,7 +76,14 @@ def maps(
         if rho is None:
             found = {"q": x, "V": network.V(x), "dV": network.dV(x), "d2V": network.d2V(x), "chi1": network.chi1(x)}
         else:
-            found = {"rho": x, "R": network.R(x, q_star), "dR": network.dR(x, q_star)}
+            found = {
+                "rho": x,
+                "R": network.R(x, q_star),
+                "dR": network.dR(x, q_star),
+                "phi_product": covariance(named.phi, x, q_star),
+                "phi_covariance": output_covariance(named.phi, x, q_star),
+                "phi_correlation": output_correlation(named.phi, x, q_star),
+            }
         records = [dict(zip(found, map(float, row), strict=True)) for row in zip(*found.values(), strict=True)]
         title = f"{named.label} at σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}"
         tables += [heading(title if rho is None else f"{title}, q = {q_star:g}"), grid(records, list(found), digits)]

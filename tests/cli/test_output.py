@@ -18,6 +18,7 @@ ROWS = {
     "eoc": ["--act", "relu", "--act", CRELU],
     "check": ["--act", "hard-tanh", "--act", CRELU, "--sigma-w", "1.5"],
     "stability": ["--act", "clipped-relu(1, 1)", "--width", "40", "--depth", "3", "--escapes", "32"],
+    "gain": ["--act", "relu", "--act", "leaky-relu(0.2)"],
     "design": ["--sparsity", "0.8,0.85"],
     "maps": ["--act", "hard-tanh", "--q", "0:2:3"],
     "phase": ["--act", "hard-tanh", "--sigma-w", "1,1.5", "--sigma-b", "0"],
@@ -28,7 +29,13 @@ ROWS = {
 }
 COLUMNS = {
     **dict.fromkeys(("eoc", "check", "stability", "sparsity", "design"), "q_star,activation"),
-    **{"maps": "V,q", "phase": "phase,sigma_w", "simulate": "quantity,layer,z", "verify": "follows,quantity"},
+    **{
+        "maps": "V,q",
+        "gain": "gain_sd,activation",
+        "phase": "phase,sigma_w",
+        "simulate": "quantity,layer,z",
+        "verify": "follows,quantity",
+    },
     "activations": "name,description",
 }
 
@@ -80,7 +87,9 @@ def test_no_number_and_no_name_is_broken_and_no_line_ends_in_space(
     # Every word of a narrow table stands in a wide one; rules are as long as tables.
     words = {word for line in lines for word in line.split() if not word.startswith("─")}
     assert words <= wide | {"-"}
-    assert all(line == line.rstrip() for line in lines) and max(map(len, lines)) <= width
+    assert all(line == line.rstrip() for line in lines)
+    # A call in the code of a framework is a word, and may be longer than the terminal is wide.
+    assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
 
 
 def test_a_row_that_does_not_fit_becomes_a_line_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +99,7 @@ def test_a_row_that_does_not_fit_becomes_a_line_a_cell(monkeypatch: pytest.Monke
 
 
 def test_labels_name_the_activations_everywhere() -> None:
-    for command in ("eoc", "check", "stability", "maps", "phase", "sparsity"):
+    for command in ("eoc", "check", "gain", "stability", "maps", "phase", "sparsity"):
         extra = {"check": ["--sigma-w", "1.5"], "stability": ["--width", "9", "--depth", "2", "--escapes", "9"]}
         extra["sparsity"] = ["--width", "9"]
         asked = [command, "--act", "relu", "--act", "abs", "--label", "first", "--label", "second"]
