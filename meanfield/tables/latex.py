@@ -35,7 +35,8 @@ def as_latex(records: Sequence[Record], digits: int, caption: str | None = None,
         named = [f"\\caption{{{require_caption(caption)}}}"] if caption is not None else []
         named += [f"\\label{{{require_reference(reference)}}}"] if reference is not None else []
         tabular = [r"\begin{table}", r"\centering", *named, *tabular, r"\end{table}"]
-    return "\n".join([r"% needs \usepackage{booktabs,siunitx}", *tabular]) + "\n"
+    letters = ",amssymb" if any(r"\mathbb" in line for line in tabular) else ""
+    return "\n".join([f"% needs \\usepackage{{booktabs,siunitx{letters}}}", *tabular]) + "\n"
 
 
 def as_array(records: Sequence[Record], digits: int) -> str:

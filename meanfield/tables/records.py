@@ -30,7 +30,7 @@ __all__ = [
 Record = dict[str, Any]
 
 #: Keys of sentences, which no narrow column holds.
-PROSE = frozenset({"explanation", "remedy", "remedies", "description", "error"})
+PROSE = frozenset({"explanation", "remedies", "description", "keeps", "error"})
 #: Keys of two numbers with everything between them.
 _INTERVALS = frozenset({"basin", "relative_basin", "escape_interval"})
 #: Of a longer list of numbers only the ends are shown.

@@ -54,6 +54,8 @@ def results() -> dict[str, object]:
         "slope curve": mf.slope_curve("clipped-relu(tau=1)", "m", [0.5, 1.0]),
         "design map": mf.design_map(mf.Family("clipped-relu", ("tau", "m")), [0.8], [1.0], required),
         "active units": mf.active_units(CRELU, 100),
+        "gains": mf.gains(CRELU),
+        "remedy": mf.at_width(diagnosis, mf.Requirement(30, 20, chains=64)).verdict.remedies[0],
         "ensemble": ensemble,
         "comparison": mf.compare(ensemble),
     }
@@ -188,7 +190,8 @@ def test_latex_of_every_result_compiles(every_result: dict[str, object], tmp_pat
     for result in every_result.values():
         records = result.records() if hasattr(result, "records") else [result.record()]
         tables.append(as_latex([{k: v for k, v in r.items() if k != "layers"} for r in records[:5]], 4))
-    packages = r"\usepackage[paperwidth=300cm]{geometry}\usepackage{booktabs,siunitx}"
+    named = "".join(sorted({table.splitlines()[0].removeprefix("% needs ") for table in tables}))
+    packages = rf"\usepackage[paperwidth=300cm]{{geometry}}{named}"
     head = rf"\documentclass{{article}}{packages}\begin{{document}}"
     (tmp_path / "page.tex").write_text(head + "\n\n".join(tables) + "\\end{document}")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page"]
