@@ -30,19 +30,22 @@ _COLOURS = {"stable": "green", "safe": "green", "neutral": "yellow", "fragile": 
 
 def as_text(blocks: Iterable[Block], width: int, *, colour: bool = False) -> str:
     """The blocks one below the other, without a space at the end of a line."""
+    written: list[Text] = []
+    for line in (line for block in blocks for line in block(width)):
+        line.rstrip()
+        if line.plain or not written or written[-1].plain:
+            written.append(line)
+    if not colour:
+        return "".join(f"{line.plain}\n" for line in written)
     import io
 
     from rich.console import Console
 
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=width, force_terminal=colour, no_color=not colour, highlight=False)
-    blank = False
-    for line in (line for block in blocks for line in block(width)):
-        line.rstrip()
-        if line.plain or not blank:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, highlight=False)
+    with console.capture() as captured:
+        for line in written:
             console.print(line, soft_wrap=True)
-        blank = not line.plain
-    return buffer.getvalue()
+    return captured.get()
 
 
 def lines(text: str, indent: int = 0, style: str = "") -> Block:

@@ -208,6 +208,8 @@ def _laid_out(blocks: Sequence[Block], output: Path | None) -> str:
 
 
 def _wants_colour() -> bool:
+    if os.environ.get("NO_COLOR") or not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        return False
     from rich.console import Console
 
-    return Console().color_system is not None and not os.environ.get("NO_COLOR")
+    return Console().color_system is not None
