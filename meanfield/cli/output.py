@@ -31,6 +31,7 @@ __all__ = [
     "progress",
     "refusal",
     "rendered",
+    "require_columns",
     "show",
     "width",
 ]
@@ -59,6 +60,12 @@ class Printing:
     output: Path | None = None
     caption: str | None = None
     reference: str | None = None
+
+
+def require_columns(how: Printing, known: Sequence[str]) -> None:
+    """Refuse columns that rows will not have, before anything long is computed, with a `DomainError`."""
+    if how.columns is not None:
+        chosen([dict.fromkeys(known)], how.columns)
 
 
 def printing(

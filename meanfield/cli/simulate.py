@@ -13,7 +13,7 @@ import typer
 from meanfield.atomic_files import require_places, write_whole
 from meanfield.cli import ensembles, options
 from meanfield.cli.layout import Block, grid, heading, paragraph
-from meanfield.cli.output import Printing, deliver, ending_of, printing, rendered
+from meanfield.cli.output import Printing, deliver, ending_of, printing, rendered, require_columns
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError, OutputError
 from meanfield.quantities import QUANTITIES
@@ -106,7 +106,7 @@ def simulate(
       meanfield simulate --act "clipped-relu(tau=1.0364, m=2)" --width 300 --depth 50 --method chain --format csv
     """
     from meanfield.infinite_width.operating_point import operating_point
-    from meanfield.simulation.comparison import compare
+    from meanfield.simulation.comparison import ROW, compare
     from meanfield.simulation.ensemble import Interrupted
 
     record, files = _destinations(output or [], resume)
@@ -115,6 +115,8 @@ def simulate(
         # A caption that no file takes is told so.
         reports = reports or [printing(format, digits, columns, caption, tex_label, None)]
         printing(reports[0].format, digits, None, caption, tex_label, None)
+    for report in reports:
+        require_columns(report, ROW)
     (named,) = options.read_activations([act], tau, m, slope, param, label)
     asked = ensembles.experiment(
         operating_point(named.phi, q_star, sigma_w, sigma_b),

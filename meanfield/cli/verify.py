@@ -9,7 +9,7 @@ import typer
 
 from meanfield.cli import ensembles, options
 from meanfield.cli.layout import Block, grid, heading, paragraph
-from meanfield.cli.output import emit, printing
+from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.verdicts import formula
 from meanfield.quantities import quantity
 from meanfield.tables.records import Record
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 _SHOWN = ("quantity", "worst_z_mean", "worst_layer_mean", "worst_z_sd", "worst_layer_sd", "follows")
+_ROW = (*_SHOWN, "visible_mean", "visible_sd")
 Level = Annotated[float, typer.Option("--level", help="Probability of a no if theory is right.")]
 
 
@@ -65,6 +66,7 @@ def verify(
     from meanfield.simulation.comparison import compare, departures, require_level
 
     how = printing(format, digits, columns, caption, tex_label, output)
+    require_columns(how, _ROW)
     require_level(level)
     (named,) = options.read_activations([act], tau, m, slope, param, label)
     asked = ensembles.experiment(

@@ -20,6 +20,7 @@ from meanfield.tables.shown import Shown, ShownRows
 
 __all__ = [
     "LEVELS",
+    "ROW",
     "Comparison",
     "Departure",
     "Resolution",
@@ -34,6 +35,11 @@ Array = NDArray[np.float64]
 
 #: The quantiles of an ensemble, by what they are called in files.
 LEVELS = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+#: What is said of a quantity at a layer.
+ROW = (
+    *("quantity", "layer", "ensemble_mean", "ensemble_sd", *LEVELS, "infinite_width", "theory_mean", "theory_sd", "z"),
+    *("count", "escaped", "overflowed"),
+)
 #: Variances whose fourth powers, and so their spread, are doubles with room to spare.
 _LARGEST_VARIANCE = 1e50
 #: Excess kurtosis of φ² where a unit is active, about; the mean over N of them has 1/N of it.
@@ -94,25 +100,12 @@ class Comparison(ShownRows):
         """A row for every quantity and layer."""
         rows: list[Record] = []
         for name, s in self.statistics.items():
-            p = self.predicted[name]
-            for layer in range(self.ensemble.experiment.depth + 1):
-                rows.append(
-                    {
-                        "quantity": name,
-                        "layer": layer,
-                        "ensemble_mean": float(s.mean[layer]),
-                        "ensemble_sd": float(s.sd[layer]),
-                        **dict(zip(LEVELS, s.quantiles[:, layer].tolist(), strict=True)),
-                        "infinite_width": float(p.value[layer]),
-                        "theory_mean": float(p.mean[layer]),
-                        "theory_sd": float(p.sd[layer]),
-                        "z": float(s.z[layer]),
-                        "count": int(s.count[layer]),
-                        # Of the network, and so told once.
-                        "escaped": float(self.ensemble.escaped[layer]) if name == "q" else None,
-                        "overflowed": float(self.ensemble.overflowed[layer]) if name == "q" else None,
-                    }
-                )
+            p, e = self.predicted[name], self.ensemble
+            columns = (s.mean, s.sd, *s.quantiles, p.value, p.mean, p.sd, s.z, s.count)
+            for layer, numbers in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+                # Of the network, and so told once.
+                lost = (float(e.escaped[layer]), float(e.overflowed[layer])) if name == "q" else (None, None)
+                rows.append(dict(zip(ROW, (name, layer, *numbers, *lost), strict=True)))
         return rows
 
 

@@ -92,6 +92,12 @@ def test_no_number_and_no_name_is_broken_and_no_line_ends_in_space(
     assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
 
 
+@pytest.mark.parametrize("command", ["simulate", "verify"])
+def test_a_column_that_is_none_is_refused_before_networks_are_drawn(command: str) -> None:
+    result = run(command, "--act", "relu", "--width", "10000", "--depth", "1000", "--columns", "nonsense")
+    assert result.exit_code == 2 and "there is no column nonsense: choose from quantity" in result.stderr
+
+
 def test_a_row_that_does_not_fit_becomes_a_line_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
     lines = run("design").stdout.splitlines()
