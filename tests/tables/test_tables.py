@@ -55,7 +55,7 @@ def results() -> dict[str, object]:
         "design map": mf.design_map(mf.Family("clipped-relu", ("tau", "m")), [0.8], [1.0], required),
         "active units": mf.active_units(CRELU, 100),
         "gains": mf.gains(CRELU),
-        "remedy": mf.at_width(diagnosis, mf.Requirement(30, 20, chains=64)).verdict.remedies[0],
+        "remedy": mf.diagnose(mf.edge_of_chaos(mf.activation("shifted-relu", tau=1))).verdict.remedies[0],
         "ensemble": ensemble,
         "comparison": mf.compare(ensemble),
     }
