@@ -44,13 +44,22 @@ from .infinite_width.fixed_points import (
     correlation_fixed_points as correlation_fixed_points,
     fixed_points as fixed_points,
 )
+from .infinite_width.framework_code import framework_code as framework_code, framework_gain as framework_gain
+from .infinite_width.gains import Gain as Gain, Gains as Gains, gains as gains
+from .infinite_width.initialisers import Initialisation as Initialisation, initialisation as initialisation
 from .infinite_width.mean_field import MeanField as MeanField
 from .infinite_width.operating_point import (
     OperatingPoint as OperatingPoint,
     operating_point as operating_point,
     operating_point_of as operating_point_of,
 )
+from .infinite_width.outputs import (
+    output_correlation as output_correlation,
+    output_covariance as output_covariance,
+    output_variance as output_variance,
+)
 from .infinite_width.phase_diagram import PhaseDiagram as PhaseDiagram, phase_diagram as phase_diagram
+from .infinite_width.remedies import Remedy as Remedy
 from .infinite_width.stability import (
     Diagnosis as Diagnosis,
     Verdict as Verdict,

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from meanfield.errors import OutputError
 
-__all__ = ["require_places", "write_whole", "written_together"]
+__all__ = ["require_places", "write_whole"]
 
 #: Names of what this process has open already, such as /dev/stdout, by its number.
 _OPEN = re.compile(rf"/(?:dev|proc/(?:self|thread-self|{os.getpid()}))/fd/([0-9]{{1,9}})")
 #: Links from one name to another that are followed.
 _MOST_LINKS = 40
-
-_held: ContextVar[dict[Path, bytes] | None] = ContextVar("_held", default=None)
 
 
 def require_places(paths: Sequence[Path], read: Iterable[Path] = ()) -> None:
@@ -68,18 +65,6 @@ def _is_same(path: Path, source: Path) -> bool:
         return False
 
 
-@contextmanager
-def written_together() -> Iterator[None]:
-    """What `write_whole` is given inside is written at the end, all files or none."""
-    contents: dict[Path, bytes] = {}
-    before = _held.set(contents)
-    try:
-        yield
-    finally:
-        _held.reset(before)
-    write_whole(contents)
-
-
 def write_whole(contents: Mapping[Path, bytes]) -> None:
     """Write every file beside its place, then move all into place, so that no half-written file ever stands there.
 
@@ -88,10 +73,6 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
     Raises:
         OutputError: a place that cannot be written to; then no file is written.
     """
-    held = _held.get()
-    if held is not None:
-        held.update(contents)
-        return
     moves: dict[Path, tuple[Path, Path]] = {}
     with ExitStack() as unfinished:
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from meanfield.atomic_files import require_places, write_whole, written_together
+from meanfield.atomic_files import require_places, write_whole
 from meanfield.errors import OutputError
 
 
@@ -83,23 +83,6 @@ def test_what_results_are_computed_from_is_not_written_over_by_whatever_name(tmp
         with pytest.raises(OutputError, match="is computed from this file"):
             require_places([tmp_path / "other", name], [tmp_path / "no file", source])
     require_places([tmp_path / "other"], [source])
-
-
-def test_what_is_written_together_is_written_at_the_end_all_or_none(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    for last in (tmp_path / "no" / "file", Path("/dev/full")):
-        with pytest.raises(OutputError, match="cannot write"), written_together():
-            write_whole({one: b"1"})
-            write_whole({last: b"2"})
-        assert list(tmp_path.iterdir()) == []
-    with pytest.raises(KeyboardInterrupt), written_together():
-        write_whole({one: b"1"})
-        raise KeyboardInterrupt
-    assert list(tmp_path.iterdir()) == []
-    with written_together():
-        write_whole({one: b"1"})
-        write_whole({two: b"2"})
-    assert (one.read_bytes(), two.read_bytes()) == (b"1", b"2")
 
 
 def test_links_are_followed_to_files_that_are_there_and_to_those_that_are_not(tmp_path: Path) -> None:

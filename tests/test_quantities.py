@@ -83,9 +83,10 @@ def test_text_keeps_its_signs_in_latex() -> None:
 
 #: Every command that prints JSON, asked for as much as it can tell, of little.
 ASKED = {
-    "eoc": ["--act", "relu"],
+    "eoc": ["--act", "shifted-relu(1)"],
     "check": ["--act", "hard-tanh", "--sigma-w", "1.5"],
-    "maps": ["--act", "relu"],
+    "gain": ["--act", "relu", "--fan-in", "100"],
+    "maps": ["--act", "relu", "--rho", "0,1"],
     "stability": ["--act", "clipped-relu(tau=1.0364, m=2)", "--width", "50", "--depth", "5", "--escapes", "64"],
     "design": ["--safe-for", "width=100,depth=5", "--escapes", "64"],
     "phase": ["--act", "hard-tanh", "--sigma-w", "1", "--sigma-b", "0.1"],
@@ -122,9 +123,8 @@ def group(*names: str) -> Any:
 
 
 def keys(value: Any) -> set[str]:
-    """Those of every object in it, of which no list may leave the reader in the dark."""
+    """Those of every object in it."""
     if isinstance(value, list):
-        assert value
         return set().union(*map(keys, value))
     if isinstance(value, dict):
         return set(value).union(*(keys(held) for key, held in value.items() if key not in BY_NAME))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from operator import mul
@@ -19,7 +19,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.errors import ActivationError
+from meanfield.errors import ActivationError, printable
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
 
 __all__ = ["PiecewiseLinear", "require_piecewise_linear"]
 
@@ -37,17 +39,19 @@ _LARGEST_NUMBER = 1e35
 _FEW_KNOTS = 8
 
 
-@dataclass(frozen=True)
-class PiecewiseLinear:
+@dataclass(frozen=True, repr=False)
+class PiecewiseLinear(Shown):
     """A piecewise-linear function of one variable, jumps allowed.
 
     Args:
         knots: where the pieces meet, k ≥ 0 numbers, ascending.
         slopes: k + 1 slopes, left to right.
         intercepts: k + 1 intercepts, the value each piece's line takes at x = 0.
+        name: what it is called, such as soft-threshold(tau=0.5), if it has a name.
 
-    A knot at which nothing changes is dropped, so equal functions are equal objects, with equal hashes. At a jump
-    the function takes its right limit; a single point carries no probability. `repr` can be pasted back.
+    A knot at which nothing changes is dropped, so equal functions are equal objects, with equal hashes, whatever they
+    are called. At a jump the function takes its right limit; a single point carries no probability. `repr` is the
+    name; without one it can be pasted back.
 
     Raises:
         ActivationError: numbers missing, not finite or not ascending, or a function that is zero everywhere.
@@ -61,6 +65,7 @@ class PiecewiseLinear:
     knots: tuple[float, ...]
     slopes: tuple[float, ...]
     intercepts: tuple[float, ...]
+    name: str | None = field(default=None, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         knots = _finite("knots", self.knots)
@@ -86,6 +91,19 @@ class PiecewiseLinear:
         object.__setattr__(self, "knots", knots)
         object.__setattr__(self, "slopes", slopes)
         object.__setattr__(self, "intercepts", intercepts)
+
+    def __repr__(self) -> str:
+        if self.name:
+            return printable(self.name)
+        return f"PiecewiseLinear(knots={self.knots}, slopes={self.slopes}, intercepts={self.intercepts})"
+
+    def named(self, name: str) -> PiecewiseLinear:
+        """The same function, called so."""
+        return replace(self, name=name)
+
+    def record(self) -> Record:
+        """What it is called, and its pieces."""
+        return {"activation": self.name, **self.as_record()}
 
     @overload
     def __call__(self, x: float) -> float: ...

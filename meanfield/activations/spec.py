@@ -37,6 +37,8 @@ __all__ = [
     "split_name",
 ]
 
+#: What is said of a function that has no name, by us and by Python.
+_NAMELESS, _LAMBDA = "piecewise linear", "<lambda>"
 _SUFFIXES = (".json", ".toml")
 _FUNCTION = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -50,12 +52,16 @@ class NamedActivation:
     """An activation and how to speak of it.
 
     Attributes: `label`, what the user called it, such as soft-threshold(tau=0.5); `formula`, φ as an expression in x,
-    parameters put in; `phi`, the activation.
+    parameters put in; `phi`, the activation, which bears the label as its name.
     """
 
     label: str
     formula: str
     phi: PiecewiseLinear
+
+    def __post_init__(self) -> None:
+        if self.label not in (_NAMELESS, _LAMBDA, self.phi.name):
+            object.__setattr__(self, "phi", self.phi.named(self.label))
 
 
 def activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **parameters: float) -> PiecewiseLinear:
@@ -86,7 +92,7 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
     """The activation that `spec` stands for, with a label and a formula for tables; arguments as in `activation`."""
     if isinstance(spec, PiecewiseLinear):
         _no_parameters("a PiecewiseLinear", parameters)
-        return NamedActivation("piecewise linear", formula_of(spec), spec)
+        return NamedActivation(spec.name or _NAMELESS, formula_of(spec), spec)
     if isinstance(spec, str):
         return _read_text(spec.strip(), parameters)
     if callable(spec) and not isinstance(spec, type):

@@ -35,7 +35,7 @@ class _Commands(LazyGroup):
 
     package = __name__
     names = (
-        *("eoc", "check", "maps", "stability", "design", "phase", "sparsity", "derive"),
+        *("eoc", "check", "gain", "maps", "stability", "design", "phase", "sparsity", "derive"),
         *("simulate", "verify", "plot", "activations", "cite"),
     )
     listed: ClassVar = {"verify": "Whether random networks follow theory within sampling error: yes or no."}

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from meanfield.cli import options
-from meanfield.cli.output import emit, grid
+from meanfield.cli.layout import grid
+from meanfield.cli.output import emit, printing
 
 __all__ = ["activations"]
 
+_FITTING = ("name", "parameters", "formula")
 
-def activations(format: options.Formats = options.Format.table, output: options.Output = None) -> None:
+
+def activations(
+    format: options.Formats = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
+    output: options.Output = None,
+) -> None:
     """The activations that have a name, with their formulas. Any other is written as an expression in x.
 
     \b
@@ -28,4 +37,5 @@ def activations(format: options.Formats = options.Format.table, output: options.
         }
         for a in ACTIVATIONS
     ]
-    emit(records, [grid(records, ["name", "parameters", "formula", "aliases"], None)], format, None, output)
+    how = printing(format, None, columns, caption, tex_label, output)
+    emit(records, [grid(records, ["name", "parameters", "formula", "aliases"], None)], how, paper=_FITTING)

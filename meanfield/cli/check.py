@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
-from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, requirement
+from meanfield.cli.initialisation import FanIn, FanOut, Init, Scales, scales
+from meanfield.cli.layout import Block, grid, heading, listing
+from meanfield.cli.output import emit, printing
+from meanfield.cli.verdicts import Depth, Strict, Width, formula, hold, judged, prose, requirement
+from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -16,28 +19,39 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-SigmaW = Annotated[float, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N).", show_default=False)]
-SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²).")]
-QStar = Annotated[float, typer.Option("--q-star", help="Judge the fixed point nearest to this variance.")]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 when the verdict is unstable or fragile, for use in scripts.")
+SigmaW = Annotated[
+    float | None, typer.Option("--sigma-w", help="σ_w > 0, with W_ij ~ N(0, σ_w²/N); or --init.", show_default=False)
 ]
+SigmaB = Annotated[
+    float | None,
+    typer.Option("--sigma-b", help="σ_b ≥ 0, with b_i ~ N(0, σ_b²); default 0, or as --init.", show_default=False),
+]
+QStar = Annotated[float, typer.Option("--q-star", help="Judge where a signal of this variance goes.")]
+
+_FITTING = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "verdict")
 
 
 def check(
     act: options.Acts,
-    sigma_w: SigmaW,
-    sigma_b: SigmaB = 0.0,
+    sigma_w: SigmaW = None,
+    sigma_b: SigmaB = None,
+    init: Init = None,
+    fan_in: FanIn = None,
+    fan_out: FanOut = None,
     tau: options.Tau = None,
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: QStar = 1.0,
     width: Width = None,
     depth: Depth = None,
     strict: Strict = False,
-    format: options.Formats = options.Format.table,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
     """Phase, every fixed point and verdict of a network with given σ_w and σ_b.
@@ -46,50 +60,41 @@ def check(
     Examples:
       meanfield check --act relu --sigma-w 1.4142135623730951
       meanfield check --act "clipped-relu(tau=1.0364, m=2)" --sigma-w 2.592286 --sigma-b 0.737097
-      meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --strict
+      meanfield check --act hard-tanh --sigma-w 1.21 --sigma-b 0.494 --strict
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 300 --depth 30
+      meanfield check --act relu --init torch-default --fan-in 256
     """
     from meanfield.infinite_width.operating_point import operating_point
     from meanfield.infinite_width.stability import diagnose
 
-    required = requirement(width, depth)
+    how = printing(format, digits, columns, caption, tex_label, output)
+    required, given = requirement(width, depth), scales(init, sigma_w, sigma_b, fan_in, fan_out, width)
     results = []
-    for named in options.read_activations(act, tau, m, slope, param):
-        diagnosis = judged(diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b)), required)
-        results.append((named, diagnosis, _record(named, diagnosis)))
+    for named in options.read_activations(act, tau, m, slope, param, label):
+        diagnosis = judged(diagnose(operating_point(named.phi, q_star, given.sigma_w, given.sigma_b)), required)
+        results.append((named, diagnosis, _record(diagnosis, given)))
     rows = [record for _, _, record in results]
-    tables = [table for result in results for table in _tables(*result, digits)]
-    emit(rows, tables, format, digits, output, single=len(act) == 1)
-    if strict and any(diagnosis.verdict.word in ("unstable", "fragile") for _, diagnosis, _ in results):
-        raise typer.Exit(1)
+    tables = [table for result in results for table in _tables(*result, given, digits)]
+    emit(rows, tables, how, single=len(act) == 1, paper=_FITTING)
+    hold(strict, (diagnosis for _, diagnosis, _ in results), required)
 
 
-def _record(named: NamedActivation, diagnosis: Diagnosis) -> Record:
-    network, point = diagnosis.point.network, diagnosis.point.fixed_point
-    return {
-        "activation": named.label,
-        "q_star": point.q if point else None,
-        "sigma_w": network.sigma_w,
-        "sigma_b": network.sigma_b,
-        "sigma_w_squared": network.sigma_w_squared,
-        "sigma_b_squared": network.sigma_b_squared,
-        "sparsity": network.sparsity(point.q) if point else None,
-        "chi_1": network.chi1(point.q) if point else None,
-        "V_prime": point.slope if point else None,
-        "V_double_prime": point.curvature if point else None,
-        "phase": diagnosis.phase,
-        "fixed_points": [
-            {"q": p.q, "slope": p.slope, "curvature": p.curvature, "kind": p.kind} for p in diagnosis.point.fixed_points
-        ],
-        "verdict": diagnosis.verdict.word,
-        "explanation": explanation(diagnosis),
-    }
+def _record(diagnosis: Diagnosis, given: Scales) -> Record:
+    from meanfield.infinite_width.gains import gain_quantities
+
+    found = diagnosis.record()
+    said = {key: found.pop(key) for key in ("phase", "fixed_points", *diagnosis.verdict.record())}
+    gains = gain_quantities(diagnosis.point.network, diagnosis.point.q_star)
+    return {"activation": found.pop("activation"), **given.record, **found, **gains, **said}
 
 
-def _tables(named: NamedActivation, diagnosis: Diagnosis, record: Record, digits: int | None) -> list[object]:
+def _tables(
+    named: NamedActivation, diagnosis: Diagnosis, record: Record, given: Scales, digits: int | None
+) -> list[Block]:
     keys = ["sigma_w", "sigma_b", "q_star", "sparsity", "chi_1", "V_prime", "V_double_prime", "phase", "verdict"]
-    tables = [heading(f"{named.label} at given weights and biases"), formula(named), listing(record, keys, digits)]
+    title = heading(f"{named.label} at given weights and biases")
+    tables = [title, formula(named), *given.tables(digits), listing(record, keys, digits)]
     if record["fixed_points"]:
         points = grid(record["fixed_points"], ["q", "slope", "curvature", "kind"], digits)
         tables += [heading("Fixed points of V"), points]
-    return [*tables, paragraph(f"{diagnosis.verdict.word}:", record["explanation"], diagnosis.verdict.word)]
+    return [*tables, *prose(diagnosis)]

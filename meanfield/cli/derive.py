@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.output import FILE_WIDTH, as_json, deliver, heading, show
+from meanfield.cli.layout import Block, exactly, heading, lines
+from meanfield.cli.output import FILE_WIDTH, deliver, show, width
 from meanfield.errors import DomainError, OutputError
 from meanfield.quantities import FORMULAS
+from meanfield.tables.plain import as_json, as_jsonl
 
 if TYPE_CHECKING:
     from meanfield.symbolic.derivation import Derivation
@@ -37,7 +39,17 @@ class FormulaFormat(StrEnum):
     sympy = "sympy"
     mathematica = "mathematica"
     json = "json"
+    jsonl = "jsonl"
 
+
+#: What the ending of a file asks for.
+_ENDINGS = {
+    ".tex": FormulaFormat.latex,
+    ".py": FormulaFormat.python,
+    ".wl": FormulaFormat.mathematica,
+    ".json": FormulaFormat.json,
+    ".jsonl": FormulaFormat.jsonl,
+}
 
 Tau = Annotated[str | None, typer.Option("--tau", help="What tau stands for: 1/2, 0.5, a, ...", show_default=False)]
 M = Annotated[str | None, typer.Option("--m", help="What m stands for.", show_default=False)]
@@ -54,7 +66,13 @@ Assume = Annotated[
 ]
 Notations = Annotated[Notation, typer.Option("--notation", help="Φ and ϕ, or erf and exp.")]
 Formats = Annotated[
-    FormulaFormat, typer.Option("--format", "-f", help="Pretty is for people, the others for papers and programs.")
+    FormulaFormat | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Default: what the ending of --output says, else pretty, for people.",
+        show_default=False,
+    ),
 ]
 Standalone = Annotated[
     bool, typer.Option("--standalone", help="With --format latex: a whole document, with definitions.")
@@ -70,7 +88,7 @@ def derive(
     quantity: Quantities = None,
     assume: Assume = None,
     notation: Notations = Notation.Phi,
-    format: Formats = FormulaFormat.pretty,
+    format: Formats = None,
     standalone: Standalone = False,
     output: options.Output = None,
 ) -> None:
@@ -87,11 +105,12 @@ def derive(
       meanfield derive --act "clip(x, a, b) + clip(x, b, c)" --assume "a < b < c"
       meanfield derive --act hard-tanh --quantity all --format latex --standalone
     """
+    format = _format(format, output)
     if standalone and format is not FormulaFormat.latex:
         raise DomainError(
             f"--standalone makes a LaTeX document, not {format.value}: add --format latex, or leave it out"
         )
-    if output is None and format in (FormulaFormat.pretty, FormulaFormat.json):
+    if output is None and format in (FormulaFormat.pretty, FormulaFormat.json, FormulaFormat.jsonl):
         _require_unicode()
     if len(act) > 1:
         raise DomainError(f"--act is given {len(act)} times: derive formulas of one activation at a time")
@@ -103,6 +122,13 @@ def derive(
         _show(derivation, output)
     else:
         deliver(_text(derivation, format, standalone), output)
+
+
+def _format(format: FormulaFormat | None, output: Path | None) -> FormulaFormat:
+    asked = _ENDINGS.get(output.suffix.lower()) if output else None
+    if format and asked and format is not asked:
+        raise DomainError(f"--format {format} and --output {output} contradict: leave --format out, or rename the file")
+    return format or asked or FormulaFormat.pretty
 
 
 def _require_unicode() -> None:
@@ -124,10 +150,10 @@ def _text(derivation: Derivation, format: FormulaFormat, standalone: bool) -> st
         return document(derivation)
     if format is FormulaFormat.latex:
         return "\n\n".join(derivation.displays().values()) + "\n"
-    if format is FormulaFormat.json:
+    if format in (FormulaFormat.json, FormulaFormat.jsonl):
         from meanfield.symbolic.record import record
 
-        return as_json(record(derivation))
+        return as_json(record(derivation)) if format is FormulaFormat.json else as_jsonl([record(derivation)])
     from meanfield.symbolic import code
 
     formulas = derivation.formulas.values()
@@ -137,29 +163,27 @@ def _text(derivation: Derivation, format: FormulaFormat, standalone: bool) -> st
 
 
 def _show(derivation: Derivation, output: Path | None) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
     from meanfield.symbolic.terminal import conditions, equations, legend
 
-    width = FILE_WIDTH if output else Console().width
+    room = FILE_WIDTH if output else width()
     subject = derivation.activation
-    rows: list[object] = [heading(subject.label)]
+    blocks: list[Block] = [heading(subject.label)]
     if subject.formula != subject.label:
-        rows.append(Text(f"  φ(x) = {subject.formula}"))
+        blocks.append(lines(f"φ(x) = {subject.formula}", 2))
     if told := conditions(subject.parameters):
-        rows.append(Text(f"  {told}", "dim"))
+        blocks.append(lines(told, 2, "dim"))
     formulas = derivation.formulas.values()
-    for lines in equations(formulas, width - 2):
-        rows += [Text(""), *(Text(f"  {line}") for line in lines)]
+    for equation in equations(formulas, room - 2):
+        blocks += [exactly(""), *(exactly(f"  {line}") for line in equation)]
     notes = [legend(formulas)]
     if any(formula.quantity.on_edge for formula in formulas):
         notes.append("The edge of chaos exists where σ_b² ≥ 0.")
     if derivation.missing:
         reasons = "; ".join(dict.fromkeys(derivation.missing.values()))
         notes.append(f"Without a formula: {', '.join(derivation.missing)}; {reasons}.")
-    rows += [Text(f"\n{note}", "dim") for note in notes if note]
-    show(rows, output)
+    for note in filter(None, notes):
+        blocks += [exactly(""), lines(note, style="dim")]
+    show(blocks, output)
 
 
 def _help() -> str:

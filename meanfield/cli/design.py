@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.output import Record, emit, grid, heading, paragraph, progress, show
+from meanfield.cli.layout import Block, grid, heading, paragraph
+from meanfield.cli.output import emit, printing, progress
 from meanfield.errors import ActivationError, DomainError, NoDesign
 from meanfield.quantities import quantity
+from meanfield.tables.records import Record, answered
 
 if TYPE_CHECKING:
     from meanfield.activations.family import Family
@@ -70,8 +72,11 @@ def design(
     risk: options.Risk = 0.01,
     escapes: options.Escapes = 4096,
     seed: options.Seed = 0,
-    format: options.Formats = options.Format.table,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
     """Threshold, clip level and initialisation of an activation with a given sparsity and stability.
@@ -87,6 +92,7 @@ def design(
     from meanfield.design.design import designs, safe_designs
     from meanfield.domain import MOST_DESIGNS, MOST_SAFE_DESIGNS, require_cells
 
+    how = printing(format, digits, columns, caption, tex_label, output)
     family = _family(act, solve, options.read_parameters({"tau": tau, "m": m}, param, options.number))
     requirement = _requirement(safe_for, within, risk, escapes, seed)
     if requirement and slope is not None:
@@ -108,6 +114,7 @@ def design(
     )
     slopes = options.numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
     found: list[Design] = []
+    rows: list[Record] = []
     refusals: list[str] = []
     stars = options.numbers("--q-star", q_star)
     cells = len(stars) * len(sparsities) * len(slopes)
@@ -116,20 +123,22 @@ def design(
         for q, share, wanted in product(stars, sparsities, slopes):
             try:
                 if requirement:
-                    found += safe_designs(family, requirement, sparsity=share, q_star=q)
+                    solutions = safe_designs(family, requirement, sparsity=share, q_star=q)
                 else:
-                    found += designs(family, sparsity=share, slope=wanted, q_star=q)
+                    solutions = designs(family, sparsity=share, slope=wanted, q_star=q)
+                found += solutions
+                rows += [design.record() for design in solutions]
             except NoDesign as refusal:
                 refusals += refusal.args
+                asked = {"sparsity": share, "V_prime": wanted}
+                given = {key: value for key, value in asked.items() if value is not None}
+                rows.append({"activation": family.spec, "q_star": q, **given, "error": str(refusal)})
             advance(1)
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
         raise NoDesign(*refusals)
     if found:
-        if format is options.Format.table:
-            show(_tables(family, found, digits), output)
-        else:
-            emit([{**_record(d), "basin": list(d.basin)} for d in found], [], format, digits, output)
+        emit(rows, _tables(family, found, digits), how, paper=_fitting(family, rows))
     if refusals:
         raise NoDesign(*dict.fromkeys(refusals))
 
@@ -165,29 +174,15 @@ def _requirement(safe_for: str | None, within: float, risk: float, chains: int, 
     return replace(unsized, width=int(width), depth=int(depth))
 
 
-def _record(found: Design) -> Record:
-    edge = found.edge
-    record: Record = {
-        "activation": found.activation.label,
-        **found.values,
-        "q_star": edge.q_star,
-        "sigma_w": edge.sigma_w,
-        "sigma_b": edge.sigma_b,
-        "sparsity": edge.sparsity,
-        "V_prime": edge.V_prime,
-        "V_double_prime": edge.V_double_prime,
-        "q_V_double_prime": found.q_V_double_prime,
-        "q_chi_1_prime": found.q_chi_1_prime,
-    }
-    if found.networks:
-        record["width"], record["depth"] = found.networks.requirement.width, found.networks.requirement.depth
-        record["escape_probability"] = found.networks.probability
-        record["escape_interval"] = list(found.networks.interval)
-    return record
+def _fitting(family: Family, rows: list[Record]) -> list[str]:
+    """The columns that fit on a page: what was asked for and what to set, and q* where it differs."""
+    several = len({row["q_star"] for row in answered(rows)}) > 1
+    escape = ["escape_probability"] if "escape_probability" in answered(rows)[0] else []
+    return ["sparsity", "V_prime", *(["q_star"] if several else []), *family.open, "sigma_w", "sigma_b", *escape]
 
 
-def _tables(family: Family, found: list[Design], digits: int | None) -> list[object]:
-    records = [_record(d) for d in found]
+def _tables(family: Family, found: list[Design], digits: int | None) -> list[Block]:
+    records = [d.record() for d in found]
     keys = ["sparsity", *family.open, "q_star", "sigma_w", "sigma_b", "V_prime", "V_double_prime"]
     if found[0].networks:
         keys.append("escape_probability")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from meanfield.cli import options
 from meanfield.cli.output import progress
 from meanfield.cli.process import tell
-from meanfield.errors import DomainError, OutputError
+from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.finite_width.experiment import Experiment
@@ -36,7 +35,6 @@ __all__ = [
     "described",
     "ensemble",
     "experiment",
-    "format_of",
 ]
 
 
@@ -77,13 +75,6 @@ Dask = Annotated[
 ]
 Memory = Annotated[str, typer.Option("--memory", help="Bound on all arrays in use at once.")]
 
-_ENDINGS = {
-    ".json": options.Format.json,
-    ".csv": options.Format.csv,
-    ".tex": options.Format.latex,
-    ".md": options.Format.markdown,
-    ".txt": options.Format.table,
-}
 #: Bytes of the arrays in use at once, where no option says so.
 _MEMORY = 4e9
 #: Seconds of work that are told of.
@@ -122,22 +113,6 @@ def experiment(
         q_star=point.q_star,
         **asked,
     )
-
-
-def format_of(path: Path | None, otherwise: options.Format, *more: str) -> options.Format:
-    """The format that the ending of a file asks for; without an ending, or without a file, the one given.
-
-    `more` are endings that ask for something else than a format.
-
-    Raises:
-        OutputError: the ending is none of these.
-    """
-    if path is None or not path.suffix:
-        return otherwise
-    if path.suffix not in _ENDINGS:
-        known = " ".join([*_ENDINGS, *more])
-        raise OutputError(f"{path} has no ending that says what to write: give one of {known}, or none and --format")
-    return _ENDINGS[path.suffix]
 
 
 def ensemble(

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
-from meanfield.cli.verdicts import Depth, Width, explanation, formula, judged, prose, requirement
+from meanfield.cli.layout import Block, grid, heading, listing, paragraph
+from meanfield.cli.output import emit, printing, refusal
+from meanfield.cli.verdicts import Depth, Strict, Width, explanation, formula, hold, judged, prose, requirement
 from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -30,13 +32,18 @@ def eoc(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: QStar = None,
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
     width: Width = None,
     depth: Depth = None,
-    format: options.Formats = options.Format.table,
+    strict: Strict = False,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
     """The initialisation (σ_w, σ_b) on the edge of chaos, and whether a deep network survives it.
@@ -50,49 +57,57 @@ def eoc(
       meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
     """
     from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
+    from meanfield.infinite_width.gains import gain_quantities
     from meanfield.infinite_width.stability import diagnose
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
+    how = printing(format, digits, columns, caption, tex_label, output)
     required = requirement(width, depth)
+    rows: list[Record] = []
     records, refusals = [], []
-    for named in options.read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param, label):
         try:
             if sigma_w is None and sigma_b is None:
                 edges = [edge_of_chaos(named.phi, 1.0 if q_star is None else q_star)]
             else:
                 edges = edges_of_chaos(named.phi, sigma_w=sigma_w, sigma_b=sigma_b)
-        except NoEdgeOfChaos as refusal:
-            refusals.append(f"{named.label}: {refusal}")
+        except NoEdgeOfChaos as error:
+            rows.append(refusal(named.label, error))
+            refusals.append(f"{named.label}: {error}")
             continue
         for edge in edges:
             diagnosis = judged(diagnose(edge), required)
-            values = {key: getattr(edge, key) for key in _FROM_EDGE}
-            verdict = {"verdict": diagnosis.verdict.word, "explanation": explanation(diagnosis)}
-            records.append((named, diagnosis, {"activation": named.label, **values, **verdict}))
+            gains = gain_quantities(edge.mean_field, edge.q_star)
+            rows.append({**edge.record(), **gains, **diagnosis.verdict.record()})
+            records.append((named, diagnosis, rows[-1]))
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
         raise NoEdgeOfChaos(*refusals)
-    if records:
-        rows = [record for _, _, record in records]
+    if records or len(act) > 1:
         single = len(act) == 1 and sigma_w is None and sigma_b is None
-        emit(rows, _tables(records, digits), format, digits, output, single=single)
+        emit(rows, _tables(records, digits), how, single=single, paper=_FITTING)
     if refusals:
         raise NoEdgeOfChaos(*refusals)
+    hold(strict, (diagnosis for _, diagnosis, _ in records), required)
 
 
+_FITTING = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "verdict")
+#: The columns of a table of several.
+_COMPARED = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime", "verdict")
 _FROM_EDGE = (
     *("q_star", "sigma_w", "sigma_b", "sigma_w_squared", "sigma_b_squared", "sparsity"),
     *("chi_1", "V_prime", "V_double_prime"),
 )
 
 
-def _tables(records: list[tuple[NamedActivation, Diagnosis, Record]], digits: int | None) -> list[object]:
+def _tables(records: list[tuple[NamedActivation, Diagnosis, Record]], digits: int | None) -> list[Block]:
+    if not records:
+        return []
     if len(records) == 1:
         named, diagnosis, record = records[0]
         title = heading(f"{named.label} on the edge of chaos")
         return [title, formula(named), listing(record, [*_FROM_EDGE, "verdict"], digits), *prose(diagnosis)]
     rows = [record for _, _, record in records]
-    keys = ["activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime", "verdict"]
     notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in records]
-    return [heading("Edge of chaos"), grid(rows, keys, digits or 4), *notes]
+    return [heading("Edge of chaos"), grid(rows, _COMPARED, digits or 4), *notes]

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.output import Record, emit, grid, heading
+from meanfield.cli.layout import Block, grid, heading
+from meanfield.cli.output import emit, printing, refusal
+from meanfield.tables.records import Record
 
 __all__ = ["maps"]
 
@@ -16,7 +18,8 @@ Q = Annotated[
     str | None, typer.Option("--q", help="Variances: a list 0.5,1,2 or START:STOP:COUNT.", show_default=False)
 ]
 Rho = Annotated[
-    str | None, typer.Option("--rho", help="Correlations, likewise: R and R' instead of V.", show_default=False)
+    str | None,
+    typer.Option("--rho", help="Correlations, likewise: R, R' and outputs instead of V.", show_default=False),
 ]
 
 
@@ -26,16 +29,20 @@ def maps(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q: Q = None,
     rho: Rho = None,
     q_star: QStar = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
-    format: options.Formats = options.Format.table,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
-    """V, V', V'' and χ₁ over a grid of q; or R and R' over a grid of ρ.
+    """V, V', V'' and χ₁ over a grid of q; or R and R', and the covariance of outputs φ, over a grid of ρ.
 
     \b
     Examples:
@@ -45,24 +52,43 @@ def maps(
       meanfield maps --act sign --sigma-w 1 --q 0.5,1,2
     """
     from meanfield.domain import require_signal
-    from meanfield.errors import DomainError
+    from meanfield.errors import NO_ANSWER, DomainError, NoEdgeOfChaos
+    from meanfield.infinite_width.covariance import covariance
     from meanfield.infinite_width.operating_point import operating_point
+    from meanfield.infinite_width.outputs import output_correlation, output_covariance
 
+    how = printing(format, digits, columns, caption, tex_label, output)
     require_signal(q_star)
     if q is not None and rho is not None:
         raise DomainError("--q and --rho ask for different maps: give one of them")
+    grid_of = options.numbers("--rho", rho) if rho is not None else None if q is None else options.numbers("--q", q)
     rows: list[Record] = []
-    tables = []
-    for named in options.read_activations(act, tau, m, slope, param):
-        network = operating_point(named.phi, q_star, sigma_w, sigma_b).network
+    tables: list[Block] = []
+    refusals = []
+    for named in options.read_activations(act, tau, m, slope, param, label):
+        try:
+            network = operating_point(named.phi, q_star, sigma_w, sigma_b).network
+        except NO_ANSWER as error:
+            rows.append(refusal(named.label, error))
+            refusals.append(f"{named.label}: {error}" if len(act) > 1 else str(error))
+            continue
+        x = [q_star * k / 4 for k in range(17)] if grid_of is None else grid_of
         if rho is None:
-            x = options.numbers("--q", q) if q is not None else [q_star * k / 4 for k in range(17)]
-            columns = {"q": x, "V": network.V(x), "dV": network.dV(x), "d2V": network.d2V(x), "chi1": network.chi1(x)}
+            found = {"q": x, "V": network.V(x), "dV": network.dV(x), "d2V": network.d2V(x), "chi1": network.chi1(x)}
         else:
-            x = options.numbers("--rho", rho)
-            columns = {"rho": x, "R": network.R(x, q_star), "dR": network.dR(x, q_star)}
-        records = [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
+            found = {
+                "rho": x,
+                "R": network.R(x, q_star),
+                "dR": network.dR(x, q_star),
+                "phi_product": covariance(named.phi, x, q_star),
+                "phi_covariance": output_covariance(named.phi, x, q_star),
+                "phi_correlation": output_correlation(named.phi, x, q_star),
+            }
+        records = [dict(zip(found, map(float, row), strict=True)) for row in zip(*found.values(), strict=True)]
         title = f"{named.label} at σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}"
-        tables += [heading(title if rho is None else f"{title}, q = {q_star:g}"), grid(records, list(columns), digits)]
+        tables += [heading(title if rho is None else f"{title}, q = {q_star:g}"), grid(records, list(found), digits)]
         rows += records if len(act) == 1 else [{"activation": named.label, **record} for record in records]
-    emit(rows, tables, format, digits, output)
+    if not refusals or (len(act) > 1 and output is None):
+        emit(rows, tables, how)
+    if refusals:
+        raise NoEdgeOfChaos(*refusals)

@@ -21,6 +21,8 @@ __all__ = [
     "Q0",
     "Act",
     "Acts",
+    "Caption",
+    "Columns",
     "Depth",
     "Digits",
     "Escapes",
@@ -39,6 +41,7 @@ __all__ = [
     "SigmaW",
     "Slope",
     "Tau",
+    "TexLabel",
     "Units",
     "Width",
     "Within",
@@ -61,6 +64,7 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
+    jsonl = "jsonl"
     csv = "csv"
     latex = "latex"
     markdown = "markdown"
@@ -111,14 +115,39 @@ Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q
 Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
 Escapes = Annotated[int, typer.Option("--escapes", help="Random networks drawn.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the random numbers: the same seed, the same result.")]
-Formats = Annotated[Format, typer.Option("--format", "-f", help="Tables are for people, the others for programs.")]
+Formats = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Default: what the ending of --output says, else a table for people.",
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="A,B,…",
+        help="The columns of a row, by their names in JSON; default all, of LaTeX and Markdown those that fit.",
+        show_default=False,
+    ),
+]
+Caption = Annotated[
+    str | None,
+    typer.Option("--caption", help="With --format latex: of the table, which then floats.", show_default=False),
+]
+TexLabel = Annotated[
+    str | None,
+    typer.Option("--tex-label", metavar="NAME", help=r"With --format latex: for \ref{NAME}.", show_default=False),
+]
 Digits = Annotated[
     int | None,
     typer.Option(
         "--digits",
         min=1,
         max=17,
-        help="Significant digits; default 6 in tables (4 in wide ones), all elsewhere.",
+        help="Significant digits; default 6 in tables (4 in wide ones), 4 in LaTeX and Markdown, all elsewhere.",
         show_default=False,
     ),
 ]

@@ -1,75 +1,170 @@
-"""Every rendering of a result: table, JSON, CSV, LaTeX, Markdown.
+"""How every command prints: a table for people, or its records as `tables` writes them for programs and papers.
 
-A result arrives as records, one dict a row, whose keys are those of `quantities`. The table is for people, with
-`digits` significant digits; the other formats hold every digit unless told otherwise, and nothing but data.
+A result arrives as records, one dict a row, whose keys are those of `quantities`. Tables, LaTeX and Markdown show a few
+significant digits; JSON and CSV hold every digit unless told otherwise, and nothing but data.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from meanfield.atomic_files import write_whole
+from meanfield.cli.layout import Block, as_text, grid
 from meanfield.cli.options import Format
-from meanfield.quantities import latex_text, quantity
+from meanfield.errors import DomainError
+from meanfield.tables.latex import as_latex, require_caption, require_reference
+from meanfield.tables.plain import as_csv, as_json, as_jsonl, as_markdown
+from meanfield.tables.records import PROSE, Record, answered, chosen, keys_of, rounded
 
 __all__ = [
     "FILE_WIDTH",
-    "Record",
-    "as_csv",
-    "as_json",
+    "Printing",
     "deliver",
     "emit",
-    "few_layers",
-    "grid",
-    "heading",
-    "listing",
-    "paragraph",
+    "ending_of",
+    "printing",
     "progress",
+    "refusal",
+    "rendered",
+    "require_columns",
     "show",
-    "shown",
+    "width",
 ]
 
-Record = dict[str, Any]
+#: Columns of a table written to a file, and of one in a terminal that does not say how wide it is.
+FILE_WIDTH, _WIDTH = 100, 80
+#: Significant digits of LaTeX and Markdown, and columns of a row that fit on a page.
+_DIGITS, _FITTING = 4, 6
+#: What the ending of a file asks for.
+_ENDINGS = {
+    ".json": Format.json,
+    ".jsonl": Format.jsonl,
+    ".csv": Format.csv,
+    ".tex": Format.latex,
+    ".md": Format.markdown,
+}
 
-_TABLE_DIGITS = 6
-#: Columns of a table written to a file.
-FILE_WIDTH = 100
-#: Layers that a table shows, as far as there are so many; and the last.
-_LAYERS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
-_COLOURS = {"stable": "green", "safe": "green", "neutral": "yellow", "fragile": "red", "unstable": "red"}
+
+@dataclass(frozen=True)
+class Printing:
+    """What the options say of how to print; `columns` None for those that the format shows by itself."""
+
+    format: Format
+    digits: int | None = None
+    columns: tuple[str, ...] | None = None
+    output: Path | None = None
+    caption: str | None = None
+    reference: str | None = None
+
+
+def require_columns(how: Printing, known: Sequence[str]) -> None:
+    """Refuse columns that rows will not have, before anything long is computed, with a `DomainError`."""
+    if how.columns is not None:
+        chosen([dict.fromkeys(known)], how.columns)
+
+
+def printing(
+    format: Format | None,
+    digits: int | None,
+    columns: str | None,
+    caption: str | None,
+    tex_label: str | None,
+    output: Path | None,
+) -> Printing:
+    """The options of printing as one; without --format the ending of the file decides.
+
+    Raises:
+        DomainError: options that contradict one another, or do not go with the format.
+    """
+    asked = ending_of(output) if output else None
+    if format and asked and format is not asked:
+        raise DomainError(f"--format {format} and --output {output} contradict: leave --format out, or rename the file")
+    how = format or asked or Format.table
+    for option, text in (("--caption", caption), ("--tex-label", tex_label)):
+        if text is not None and how is not Format.latex:
+            raise DomainError(f"{option} is of a table in LaTeX: add --format latex, or leave it out")
+    if caption is not None:
+        require_caption(caption)
+    if tex_label is not None:
+        require_reference(tex_label)
+    names = None if columns is None else tuple(name.strip() for name in columns.split(","))
+    return Printing(how, digits, names, output, caption, tex_label)
+
+
+def ending_of(path: Path) -> Format | None:
+    """The format that the ending of a file asks for; None if it asks for none."""
+    return _ENDINGS.get(path.suffix.lower())
 
 
 def emit(
     records: Sequence[Record],
-    renderables: Sequence[Any],
-    format: Format,
-    digits: int | None,
-    output: Path | None,
+    blocks: Sequence[Block],
+    how: Printing,
     *,
     single: bool = False,
-    columns: Sequence[str] | None = None,
+    paper: Sequence[str] = (),
+    about: Record | None = None,
+    rows: str = "",
 ) -> None:
-    """Print records, or write them to `output`: as `renderables` (rich) in a table, else as data.
+    """Print records, or write them to a file; what is said of `rendered` holds."""
+    deliver(rendered(records, blocks, how, single=single, paper=paper, about=about, rows=rows), how.output)
 
-    `single` records are one JSON object rather than a list of one. `columns` are those that fit in a paper, for LaTeX
-    and Markdown; by default all.
+
+def rendered(
+    records: Sequence[Record],
+    blocks: Sequence[Block],
+    how: Printing,
+    *,
+    single: bool = False,
+    paper: Sequence[str] = (),
+    about: Record | None = None,
+    rows: str = "",
+) -> str:
+    """Records as text: as `blocks` in a table, else as data.
+
+    `single` records are one JSON object rather than a list of one. `paper` are the columns that fit on a page, for
+    LaTeX and Markdown. `about` is the JSON object that holds the records, under the name `rows`.
     """
-    if format is Format.table:
-        show(renderables, output)
-        return
-    render = {Format.json: as_json, Format.csv: as_csv, Format.latex: _latex, Format.markdown: _markdown}[format]
-    if columns and format in (Format.latex, Format.markdown):
-        records = [{key: record[key] for key in columns} for record in records]
-    rounded = [{key: _rounded(value, digits) for key, value in record.items()} for record in records]
-    deliver(as_json(rounded[0] if single else rounded) if format is Format.json else render(rounded), output)
+    if how.columns is not None:
+        records = chosen(records, how.columns)
+        blocks = [grid(answered(records), how.columns, how.digits)]
+    if how.format is Format.table:
+        return _laid_out(blocks, how.output)
+    if how.format is Format.json and about is not None:
+        return as_json(rounded({**about, rows: list(records)}, how.digits))
+    return _written(records, how, single, paper)
+
+
+def _written(records: Sequence[Record], how: Printing, single: bool, paper: Sequence[str]) -> str:
+    exact = [rounded(record, how.digits) for record in records]
+    if how.format is Format.json:
+        return as_json(exact[0] if single else exact)
+    if how.format is Format.jsonl:
+        return as_jsonl(exact)
+    if how.format is Format.csv:
+        return as_csv(exact)
+    fitting = answered(records)
+    if how.columns is None:
+        fitting = chosen(fitting, [key for key in (paper or _fitting(fitting)) if key in keys_of(fitting)])
+    if how.format is Format.markdown:
+        return as_markdown(fitting, how.digits or _DIGITS)
+    return as_latex(fitting, how.digits or _DIGITS, how.caption, how.reference)
+
+
+def _fitting(records: Sequence[Record]) -> list[str]:
+    """The first columns that hold numbers or words."""
+    keys = [key for key in keys_of(records) if key not in PROSE]
+    return [key for key in keys if not any(isinstance(record.get(key), list) for record in records)][:_FITTING]
+
+
+def refusal(activation: str, error: Exception) -> Record:
+    """The entry of what has no answer, in its place among those that have."""
+    return {"activation": activation, "error": str(error)}
 
 
 @contextmanager
@@ -99,167 +194,29 @@ def deliver(text: str, output: Path | None) -> None:
         write_whole({output: text.encode()})
 
 
-def show(renderables: Sequence[Any], output: Path | None) -> None:
-    """Print what rich renders, or write it to `output` at a width of 100."""
+def width() -> int:
+    """The columns of the terminal: what COLUMNS says, else what it is, else 80."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isascii() and asked.isdigit() and int(asked):
+        return int(asked)
+    try:
+        return (sys.stdout.isatty() and os.get_terminal_size(sys.stdout.fileno()).columns) or _WIDTH
+    except (OSError, ValueError):
+        return _WIDTH
+
+
+def show(blocks: Sequence[Block], output: Path | None) -> None:
+    """Print the blocks of a table in the width and colours of the terminal, or write them to a file, 100 wide."""
+    deliver(_laid_out(blocks, output), output)
+
+
+def _laid_out(blocks: Sequence[Block], output: Path | None) -> str:
+    return as_text(blocks, width(), colour=_wants_colour()) if output is None else as_text(blocks, FILE_WIDTH)
+
+
+def _wants_colour() -> bool:
+    if os.environ.get("NO_COLOR") or not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        return False
     from rich.console import Console
 
-    if output is None:
-        console = Console()
-        for renderable in renderables:
-            console.print(renderable)
-        return
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=FILE_WIDTH, no_color=True)
-    for renderable in renderables:
-        console.print(renderable)
-    write_whole({output: buffer.getvalue().encode()})
-
-
-def few_layers(depth: int) -> list[int]:
-    """The layers that a table of a network of this depth shows."""
-    return [*(layer for layer in _LAYERS if layer < depth), depth]
-
-
-def shown(value: Any, digits: int | None) -> str:
-    """A value as a person reads it."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        if math.isinf(value):
-            return "∞" if value > 0 else "-∞"
-        return f"{value:.{digits or _TABLE_DIGITS}g}"
-    if isinstance(value, list):
-        return " to ".join(shown(end, digits or 4) for end in value)
-    return str(value)
-
-
-def listing(record: Record, keys: Sequence[str], digits: int | None) -> Any:
-    """A rich table of one record: symbol, value, meaning, a line each; what is not there is left out."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    table.add_column(style="dim")
-    for key in keys:
-        if record[key] is not None:
-            called, value = quantity(key), Text(shown(record[key], digits), _style(key, record))
-            table.add_row(called.symbol, value, called.meaning)
-    return table
-
-
-def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> Any:
-    """A rich table of several records, a row each."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for key in keys:
-        number = all(isinstance(record[key], float) or record[key] is None for record in records)
-        # In a narrow terminal a cell goes on in the next line: a number cut short would be another number.
-        table.add_column(
-            quantity(key).symbol, justify="right" if number else "left", no_wrap=key == "name", overflow="fold"
-        )
-    for record in records:
-        table.add_row(*(Text(shown(record[key], digits), _style(key, record)) for key in keys))
-    return table
-
-
-def _style(key: str, record: Record) -> str:
-    return _COLOURS[record[key]] if key == "verdict" else ""
-
-
-def heading(text: str) -> Any:
-    """A line above a table."""
-    from rich.text import Text
-
-    return Text(text, style="bold")
-
-
-def paragraph(head: str, body: str, verdict: str = "") -> Any:
-    """A rich paragraph that opens with a word in colour."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    return Padding(Text.assemble((head, _COLOURS.get(verdict, "bold")), " ", body), (0, 0, 1, 2))
-
-
-def _rounded(value: Any, digits: int | None) -> Any:
-    if isinstance(value, dict):
-        return {k: _rounded(v, digits) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item, digits) for item in value]
-    if isinstance(value, float):
-        if digits is not None:
-            value = float(f"{value:.{digits}g}")
-        return value
-    return value
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON knows it: infinity and NaN are not numbers there."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def as_json(records: Any) -> str:
-    """Records as JSON, ∞ and NaN as null."""
-    return json.dumps(_plain(records), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return json.dumps(_plain(value), ensure_ascii=False)
-    if isinstance(value, float) and math.isnan(value):
-        return ""
-    return repr(value) if isinstance(value, float) else str(value)
-
-
-def as_csv(records: Sequence[Record]) -> str:
-    """Records as CSV, a column a key; what is None or NaN is left empty."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    if records:
-        writer.writerow(records[0])
-    writer.writerows([_cell(value) for value in record.values()] for record in records)
-    return buffer.getvalue()
-
-
-def _prose(value: Any) -> str:
-    """A list of fixed points, or the ends of an interval, as one cell of a table in a text."""
-    if isinstance(value, list) and value and isinstance(value[0], float):
-        return " to ".join(_prose(end) for end in value)
-    if isinstance(value, list):
-        return "; ".join(f"{_cell(point['q'])} ({point['kind']})" for point in value) or "none"
-    return "∞" if value == math.inf else _cell(value)
-
-
-def _latex(records: Sequence[Record]) -> str:
-    keys = list(records[0]) if records else []
-    columns = "".join(r"p{0.4\linewidth}" if key in ("explanation", "fixed_points") else "l" for key in keys)
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        f"\\begin{{tabular}}{{{columns}}}",
-        "\\toprule",
-        " & ".join(quantity(key).latex for key in keys) + r" \\",
-        "\\midrule",
-    ]
-    for record in records:
-        cells = (latex_text(_prose(value)) for value in record.values())
-        lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n"
-
-
-def _markdown(records: Sequence[Record]) -> str:
-    keys = list(records[0]) if records else []
-    rows = [[quantity(key).symbol for key in keys], ["---"] * len(keys)]
-    rows += [[_prose(value).replace("|", "\\|") for value in record.values()] for record in records]
-    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+    return Console().color_system is not None

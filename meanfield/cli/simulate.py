@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.atomic_files import write_whole, written_together
+from meanfield.atomic_files import write_whole
 from meanfield.cli import ensembles, options
-from meanfield.cli.output import Record, emit, few_layers, grid, heading, paragraph
+from meanfield.cli.layout import Block, grid, heading, paragraph
+from meanfield.cli.output import Printing, deliver, ending_of, printing, rendered, require_columns
 from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.cli.verdicts import formula
-from meanfield.errors import OutputError
+from meanfield.errors import DomainError, OutputError
 from meanfield.quantities import QUANTITIES
+from meanfield.tables.records import Record, few_layers
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -50,12 +52,11 @@ Outputs = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the networks in FILE.jsonl.")]
 
 _COLUMNS = ("layer", "ensemble_mean", "ensemble_sd", "q05", "q95", "infinite_width", "theory_mean", "theory_sd", "z")
+_FITTING = ("quantity", "layer", "ensemble_mean", "ensemble_sd", "theory_mean", "theory_sd", "z")
 _LEGEND = (
     "mean, sd, 5 % and 95 % are of the networks; N → ∞, theory and ± sd are what theory says at infinite width, and "
     "at this one to order 1/N; z is the distance of the means in standard errors; - is where theory says nothing."
 )
-#: Endings of files that hold every network.
-_NETWORKS = (".jsonl", ".npz")
 _LOST = ("layer", "escaped", "overflowed")
 
 
@@ -67,6 +68,7 @@ def simulate(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     networks: ensembles.Networks = 200,
     q_star: options.QStar = 1.0,
     sigma_w: options.SigmaW = None,
@@ -86,8 +88,11 @@ def simulate(
     dask: ensembles.Dask = None,
     memory: ensembles.Memory = "1GB",
     resume: Resume = False,
-    format: options.Formats = options.Format.table,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: Outputs = None,
 ) -> None:
     """Draw random networks and lay what they do over what theory says, layer by layer.
@@ -101,11 +106,18 @@ def simulate(
       meanfield simulate --act "clipped-relu(tau=1.0364, m=2)" --width 300 --depth 50 --method chain --format csv
     """
     from meanfield.infinite_width.operating_point import operating_point
-    from meanfield.simulation.comparison import compare
+    from meanfield.simulation.comparison import ROW, compare
     from meanfield.simulation.ensemble import Interrupted
 
-    record, reports = _destinations(output or [], resume, format)
-    (named,) = options.read_activations([act], tau, m, slope, param)
+    record, files = _destinations(output or [], resume)
+    reports = [_report_of(path, format, digits, columns, caption, tex_label) for path in files]
+    if not any(report.format is options.Format.latex for report in reports):
+        # A caption that no file takes is told so.
+        reports = reports or [printing(format, digits, columns, caption, tex_label, None)]
+        printing(reports[0].format, digits, None, caption, tex_label, None)
+    for report in reports:
+        require_columns(report, ROW)
+    (named,) = options.read_activations([act], tau, m, slope, param, label)
     asked = ensembles.experiment(
         operating_point(named.phi, q_star, sigma_w, sigma_b),
         *(q_star, q0, conv, size, padding, weights),
@@ -126,15 +138,14 @@ def simulate(
         if cut.ensemble is None:
             raise typer.Abort from None
         drawn, interrupted = cut.ensemble, True
-    with written_together():
-        _report(named, compare(drawn), format, digits, reports)
+    _report(named, compare(drawn), reports)
     if interrupted:
         more = f"; the same command with --resume goes on with {record}" if record else ""
         tell(f"interrupted after {drawn.experiment.networks} of {networks} networks{more}")
         raise typer.Exit(INTERRUPTED)
 
 
-def _destinations(outputs: list[Path], resume: bool, format: options.Format) -> tuple[Path | None, list[Path]]:
+def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[Path]]:
     """The file that networks go to and those that results go to.
 
     Raises:
@@ -142,8 +153,10 @@ def _destinations(outputs: list[Path], resume: bool, format: options.Format) -> 
     """
     records = [path for path in outputs if path.suffix == ".jsonl"]
     for path in outputs:
-        if path.suffix not in _NETWORKS:
-            ensembles.format_of(path, format, *_NETWORKS)
+        if path.suffix and path.suffix not in (".npz", ".txt") and ending_of(path) is None:
+            raise OutputError(
+                f"{path} has no ending that says what to write: give one of .json .csv .tex .md .txt .npz .jsonl"
+            )
     if len(records) > 1:
         raise OutputError(f"networks go to one file, not to {records[0]} and {records[1]}: name one .jsonl")
     if resume and not records:
@@ -151,67 +164,52 @@ def _destinations(outputs: list[Path], resume: bool, format: options.Format) -> 
     return next(iter(records), None), [path for path in outputs if path.suffix != ".jsonl"]
 
 
-def _report(
-    named: NamedActivation, comparison: Comparison, format: options.Format, digits: int | None, reports: list[Path]
-) -> None:
-    rows = _rows(comparison)
-    summary = _summary(named, comparison)
+def _report_of(
+    path: Path,
+    format: options.Format | None,
+    digits: int | None,
+    columns: str | None,
+    caption: str | None,
+    tex_label: str | None,
+) -> Printing:
+    """How the result goes to a file.
+
+    Raises:
+        DomainError: options that are of another format than the file.
+    """
+    if path.suffix == ".npz":
+        given = {"--format": format, "--digits": digits, "--columns": columns}
+        for option, value in given.items():
+            if value is not None:
+                raise DomainError(f"{option} has no say in {path}, which holds every number: leave it out")
+    how = printing(format, digits, columns, None, None, path)
+    if how.format is options.Format.latex:
+        return printing(format, digits, columns, caption, tex_label, path)
+    return how
+
+
+def _report(named: NamedActivation, comparison: Comparison, destinations: list[Printing]) -> None:
+    rows = comparison.records()
     few = few_layers(comparison.ensemble.experiment.depth)
-    tables = _tables(named, comparison, [row for row in rows if row["layer"] in few], digits)
-    destinations: list[Path | None] = [*reports] if reports else [None]
-    for path in destinations:
-        if path and path.suffix == ".npz":
+    contents = {}
+    for how in destinations:
+        if how.output and how.output.suffix == ".npz":
             from meanfield.simulation.array_file import as_arrays
 
-            write_whole({path: as_arrays(comparison)})
+            contents[how.output] = as_arrays(comparison)
             continue
-        how = ensembles.format_of(path, format)
-        records = [{**summary, "layers": rows}] if how is options.Format.json else rows
-        emit(records, tables, how, digits, path, single=how is options.Format.json, columns=("quantity", *_COLUMNS))
+        tables = _tables(named, comparison, [row for row in rows if row["layer"] in few], how.digits)
+        text = rendered(rows, tables, how, paper=_FITTING, about=comparison.record(), rows="layers")
+        if how.output:
+            contents[how.output] = text.encode()
+        else:
+            deliver(text, None)
+    write_whole(contents)
 
 
-def _rows(comparison: Comparison) -> list[Record]:
-    """A row for every quantity and layer."""
-    from meanfield.simulation.comparison import LEVELS
-
-    ensemble, rows = comparison.ensemble, []
-    for name, s in comparison.statistics.items():
-        p = comparison.predicted[name]
-        for layer in range(ensemble.experiment.depth + 1):
-            rows.append(
-                {
-                    "quantity": name,
-                    "layer": layer,
-                    "ensemble_mean": float(s.mean[layer]),
-                    "ensemble_sd": float(s.sd[layer]),
-                    **dict(zip(LEVELS, s.quantiles[:, layer].tolist(), strict=True)),
-                    "infinite_width": float(p.value[layer]),
-                    "theory_mean": float(p.mean[layer]),
-                    "theory_sd": float(p.sd[layer]),
-                    "z": float(s.z[layer]),
-                    "count": int(s.count[layer]),
-                    # Of the network, and so told once.
-                    "escaped": float(ensemble.escaped[layer]) if name == "q" else None,
-                    "overflowed": float(ensemble.overflowed[layer]) if name == "q" else None,
-                }
-            )
-    return rows
-
-
-def _summary(named: NamedActivation, comparison: Comparison) -> Record:
-    ensemble = comparison.ensemble
-    return {
-        "activation": named.label,
-        **ensemble.experiment.as_record(),
-        "escaped": float(ensemble.escaped[-1]),
-        "escape_probability": comparison.escape_probability,
-        "overflowed": float(ensemble.overflowed[-1]),
-    }
-
-
-def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], digits: int | None) -> list[object]:
+def _tables(named: NamedActivation, comparison: Comparison, rows: list[Record], digits: int | None) -> list[Block]:
     about = paragraph("drawn:", ensembles.described(comparison.ensemble.experiment))
-    shown: list[object] = [heading(named.label), formula(named), about]
+    shown: list[Block] = [heading(named.label), formula(named), about]
     for name in comparison.statistics:
         some = [_known(row, digits) for row in rows if row["quantity"] == name]
         if name == "sparsity" and not any(row["ensemble_mean"] or row["infinite_width"] for row in some):

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.output import Record, emit, grid, heading, listing, paragraph
+from meanfield.cli.layout import Block, grid, heading, listing, paragraph
+from meanfield.cli.output import emit, printing
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError
 from meanfield.quantities import quantity
+from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -29,9 +31,7 @@ Samples = Annotated[
 QStar = Annotated[float, typer.Option("--q-star", help="Variance of a pre-activation.")]
 
 _COSTS = ("forward", "backward", "memory", "bound_with_inputs", "bound")
-_COMPARED = (
-    *("activation", "q_star", "width", "sparsity", "active_mean", "active_bound", "capacity_ratio", "samples_ratio"),
-)
+_COMPARED = (*("activation", "sparsity", "active_mean", "active_bound", "capacity_ratio", "samples_ratio"),)
 _CAVEAT = (
     "Constants and logarithms are left out, as are the norms of weights and inputs, so only ratios mean anything. The "
     "theorems ask that at most k units are active on every input; the count above is that of a random network on a "
@@ -48,9 +48,13 @@ def sparsity(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: QStar = 1.0,
-    format: options.Formats = options.Format.table,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
     """How many units of a layer are active, what skipping the others saves, and what sparsity buys statistically.
@@ -63,40 +67,23 @@ def sparsity(
     """
     from meanfield.design.sparse_layers import active_units
 
+    how = printing(format, digits, columns, caption, tex_label, output)
     if inputs is not None and samples is None:
         raise DomainError("--inputs counts in the bounds, which need --samples: give both, or neither")
     records: list[Record] = []
-    tables: list[object] = []
-    for named in options.read_activations(act, tau, m, slope, param):
+    tables: list[Block] = []
+    for named in options.read_activations(act, tau, m, slope, param, label):
         record = _record(named.label, active_units(named.phi, width, q_star), q_star, inputs, samples)
         records.append(record)
         tables += _tables(named, record, digits)
     notes = [*tables, paragraph("note:", _CAVEAT)]
-    emit(records, notes, format, digits, output, single=len(act) == 1, columns=_COMPARED)
+    emit(records, notes, how, single=len(act) == 1, paper=_COMPARED)
 
 
 def _record(label: str, found: ActiveUnits, q_star: float, inputs: int | None, samples: int | None) -> Record:
     from meanfield.design.sparse_layers import capacity_bounds
 
-    record = {
-        "activation": label,
-        "q_star": q_star,
-        "width": found.width,
-        "sparsity": found.sparsity,
-        "active_share": found.share,
-        "sloping_share": found.sloping,
-        "active_mean": found.mean,
-        "active_sd": found.sd,
-        "active_bound": found.bound,
-        "forward": found.forward,
-        "forward_dense": found.forward_dense,
-        "backward": found.backward,
-        "backward_dense": found.backward_dense,
-        "memory": found.memory,
-        "memory_dense": found.memory_dense,
-        "capacity_ratio": found.capacity,
-        "samples_ratio": found.samples,
-    }
+    record = {"activation": label, "q_star": q_star, **found.record()}
     if samples is None:
         return record
     n = found.width if inputs is None else inputs
@@ -106,7 +93,7 @@ def _record(label: str, found: ActiveUnits, q_star: float, inputs: int | None, s
     return record
 
 
-def _tables(named: NamedActivation, record: Record, digits: int | None) -> list[object]:
+def _tables(named: NamedActivation, record: Record, digits: int | None) -> list[Block]:
     active = ["q_star", "sparsity", "active_share", "sloping_share", "active_mean", "active_sd", "active_bound"]
     costs = [
         {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from meanfield.cli import options
-from meanfield.cli.output import Record, emit, few_layers, grid, heading, listing, paragraph, progress
-from meanfield.cli.verdicts import explanation, formula, prose
-from meanfield.errors import NO_ANSWER, NoSignal
+from meanfield.cli.layout import Block, grid, heading, listing, paragraph
+from meanfield.cli.output import emit, printing, progress, refusal
+from meanfield.cli.verdicts import Strict, explanation, formula, hold, prose
+from meanfield.errors import NoEdgeOfChaos
+from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -35,6 +36,7 @@ def stability(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: options.QStar = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
@@ -43,8 +45,12 @@ def stability(
     risk: options.Risk = 0.01,
     escapes: options.Escapes = 4096,
     seed: options.Seed = 0,
-    format: options.Formats = options.Format.table,
+    strict: Strict = False,
+    format: options.Formats = None,
     digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
     """Whether random networks of a given width and depth keep their signal; if not, what would.
@@ -60,95 +66,41 @@ def stability(
       meanfield stability --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 100 --depth 30 --q0 4
     """
     from meanfield.finite_width.escape import Requirement
-    from meanfield.finite_width.verdict import at_width
+    from meanfield.finite_width.verdict import FiniteWidth, at_width
     from meanfield.infinite_width.operating_point import operating_point
     from meanfield.infinite_width.stability import diagnose
 
+    how = printing(format, digits, columns, caption, tex_label, output)
     requirement = Requirement(width, depth, within, risk, escapes, seed)
+    rows: list[Record] = []
     results, refusals = [], []
-    for named in options.read_activations(act, tau, m, slope, param):
+    for named in options.read_activations(act, tau, m, slope, param, label):
         try:
             diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b))
             with progress("random networks, then what is safe", escapes) as advance:
                 found = at_width(diagnosis, requirement, q0, advance)
-        except NO_ANSWER as refusal:
-            refusals.append(f"{named.label}: {refusal}")
+        except NoEdgeOfChaos as error:
+            rows.append(refusal(named.label, error))
+            refusals.append(f"{named.label}: {error}")
             continue
-        results.append((named, found, _record(named, found)))
+        rows.append(found.record())
+        results.append((named, found, rows[-1]))
     # A file holds all that was asked for, or is not written.
-    if results and not (refusals and output):
-        records = [record for *_, record in results]
-        emit(records, _tables(results, digits), format, digits, output, single=len(act) == 1, columns=_COMPARED)
+    if not refusals or (len(act) > 1 and output is None):
+        emit(rows, _tables(results, digits), how, single=len(act) == 1, paper=FiniteWidth.paper)
     if refusals:
-        raise NoSignal(*refusals)
+        raise NoEdgeOfChaos(*refusals)
+    hold(strict, (found.judged for _, found, _ in results), requirement)
 
 
-def _record(named: NamedActivation, found: FiniteWidth) -> Record:
-    network, point, required = found.diagnosis.point.network, found.diagnosis.point.fixed_point, found.requirement
-    assert point is not None
-    return {
-        "activation": named.label,
-        "q_star": point.q,
-        "sigma_w": network.sigma_w,
-        "sigma_b": network.sigma_b,
-        "width": required.width,
-        "depth": required.depth,
-        "verdict": found.verdict.word,
-        "explanation": found.verdict.explanation,
-        "remedy": found.verdict.remedy,
-        "V_prime": point.slope,
-        "basin": list(found.basin),
-        "sd": float(found.fluctuations.sd[-1]),
-        "margin": found.margin,
-        "escape_probability": found.escapes.probability,
-        "escape_interval": list(found.escapes.interval),
-        "xi_q": found.xi_q,
-        "xi_c": found.xi_c,
-        "jacobian_variance_gaussian": found.jacobian.variance_gaussian,
-        "jacobian_variance_orthogonal": found.jacobian.variance_orthogonal,
-        "jacobian_mean": found.jacobian.mean,
-        "V_double_prime": point.curvature,
-        "stationary_mean": _finite(found.fluctuations.stationary_mean),
-        "stationary_sd": _finite(found.fluctuations.stationary_sd),
-        "q_chi_1_prime": _finite(found.sensitivity),
-        "log_gain_mean": _finite(found.log_gain_mean),
-        "log_gain_sd": _finite(found.log_gain_sd),
-        "q0": found.start,
-        "within": required.within,
-        "risk": required.risk,
-        "escapes": required.chains,
-        "seed": required.seed,
-        "layers": _by_layer(found),
-    }
-
-
-def _finite(value: float) -> float | None:
-    """What there is nothing to say of is left out."""
-    return value if math.isfinite(value) else None
-
-
-def _by_layer(found: FiniteWidth) -> list[Record]:
-    networks = found.escapes
-    return [
-        {
-            "layer": layer,
-            "mean": float(found.fluctuations.mean[layer]),
-            "layer_sd": float(found.fluctuations.sd[layer]),
-            "networks_mean": float(networks.mean[layer]),
-            "networks_sd": float(networks.sd[layer]),
-            "escaped": float(networks.shares[layer]),
-        }
-        for layer in few_layers(found.requirement.depth)
-    ]
-
-
-def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: int | None) -> list[object]:
+def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: int | None) -> list[Block]:
+    if not results:
+        return []
     if len(results) == 1:
         named, found, record = results[0]
         required = found.requirement
         steps = "a layer is one normal number" if found.escapes.normal else "exact"
-        theory = "to order 1/N²" if found.fluctuations.order == 2 else "to order 1/N"
-        title = f"q by layer: {theory}, and in {required.chains} random networks ({steps}, seed {required.seed})"
+        title = f"q by layer: to order 1/N², and in {required.chains} random networks ({steps}, seed {required.seed})"
         by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
         return [
             heading(f"{named.label} at width {required.width}, depth {required.depth}"),
@@ -160,6 +112,6 @@ def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: 
         ]
     notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in results]
     required = results[0][1].requirement
-    title = heading(f"Stability at width {required.width}, depth {required.depth}")
+    above = heading(f"Stability at width {required.width}, depth {required.depth}")
     keys = [key for key in _COMPARED if key not in ("width", "depth")]
-    return [title, grid([record for *_, record in results], keys, digits or 4), *notes]
+    return [above, grid([record for *_, record in results], keys, digits or 4), *notes]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.cli.output import paragraph, progress
-from meanfield.errors import DomainError, NoSignal
+from meanfield.cli.layout import Block, lines, paragraph
+from meanfield.cli.output import progress
+from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -16,13 +17,32 @@ if TYPE_CHECKING:
     from meanfield.finite_width.verdict import FiniteWidth
     from meanfield.infinite_width.stability import Diagnosis
 
-__all__ = ["Depth", "Width", "explanation", "formula", "judged", "prose", "requirement"]
+__all__ = [
+    "Depth",
+    "Strict",
+    "Width",
+    "explanation",
+    "formula",
+    "hold",
+    "judged",
+    "prose",
+    "requirement",
+]
 
 Width = Annotated[
     int | None, typer.Option("--width", help="Judge networks of N units a layer, with --depth.", show_default=False)
 ]
 Depth = Annotated[
     int | None, typer.Option("--depth", help="Judge networks of L layers, with --width.", show_default=False)
+]
+
+
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Exit with 1 unless the verdict is stable, safe or neutral and χ₁^L, L = --depth or any, within 1000.",
+    ),
 ]
 
 
@@ -45,18 +65,19 @@ def judged(diagnosis: Diagnosis, required: Requirement | None) -> Diagnosis:
     from meanfield.finite_width.verdict import at_width
 
     with progress("random networks, then what is safe", required.chains) as advance:
-        try:
-            return replace(diagnosis, verdict=at_width(diagnosis, required, advance=advance).verdict)
-        except NoSignal:
-            # Without a fixed point there is nothing to stay at, whatever the width.
-            return diagnosis
+        return at_width(diagnosis, required, advance=advance).judged
 
 
-def formula(named: NamedActivation) -> object:
+def formula(named: NamedActivation) -> Block:
     """The line that says what φ is; none where that is its name already."""
-    from rich.padding import Padding
+    return lines("" if named.formula == named.label else f"φ(x) = {named.formula}", 2)
 
-    return Padding("" if named.formula == named.label else f"φ(x) = {named.formula}", (0, 0, 0, 2))
+
+def hold(strict: bool, judged: Iterable[Diagnosis], required: Requirement | None = None) -> None:
+    """Exit with 1 if --strict is given and a network does not keep signal and gradients, at any or the given depth."""
+    depth = required.depth if required else None
+    if strict and not all(diagnosis.passes(depth) for diagnosis in judged):
+        raise typer.Exit(1)
 
 
 def explanation(judged: Diagnosis | FiniteWidth) -> str:
@@ -65,7 +86,7 @@ def explanation(judged: Diagnosis | FiniteWidth) -> str:
     return verdict.explanation + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
 
 
-def prose(judged: Diagnosis | FiniteWidth) -> list[object]:
+def prose(judged: Diagnosis | FiniteWidth) -> list[Block]:
     """The word with the mechanism, and the remedy if there is one, a paragraph each."""
     verdict = judged.verdict
     why = paragraph(f"{verdict.word}:", verdict.explanation, verdict.word)

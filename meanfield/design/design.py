@@ -23,6 +23,8 @@ from meanfield.infinite_width.fixed_points import basin
 from meanfield.infinite_width.moments import sparsity as share_of_zeros
 from meanfield.infinite_width.operating_point import operating_point_of
 from meanfield.infinite_width.roots import decimals, first_index
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown, ShownList
 
 __all__ = ["Design", "designs", "safe_designs", "sparse_values"]
 
@@ -36,8 +38,8 @@ _RATIO, _TRIES = 1.15, 60
 _MET = 1e-12
 
 
-@dataclass(frozen=True)
-class Design:
+@dataclass(frozen=True, repr=False)
+class Design(Shown):
     """An activation as asked for, with its initialisation.
 
     Attributes: `values` of the parameters that were open; `activation`, the member of the family; `edge`, its edge of
@@ -48,6 +50,26 @@ class Design:
     activation: NamedActivation
     edge: EdgeOfChaos
     networks: Escapes | None = None
+
+    paper = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime")
+
+    def record(self) -> Record:
+        """The activation's name, the parameters found, its edge of chaos and basin; the networks if there are."""
+        edge = self.edge
+        return {
+            "activation": self.activation.label,
+            **self.values,
+            "q_star": edge.q_star,
+            "sigma_w": edge.sigma_w,
+            "sigma_b": edge.sigma_b,
+            "sparsity": edge.sparsity,
+            "V_prime": edge.V_prime,
+            "V_double_prime": edge.V_double_prime,
+            "q_V_double_prime": self.q_V_double_prime,
+            "q_chi_1_prime": self.q_chi_1_prime,
+            **(self.networks.record() if self.networks else {}),
+            "basin": list(self.basin),
+        }
 
     @property
     def q_V_double_prime(self) -> float:
@@ -121,7 +143,7 @@ def designs(
             refusals.append(f"{member.label}: {refusal}")
     if not results:
         raise NoDesign(*refusals)
-    return results
+    return ShownList(results)
 
 
 def safe_designs(
@@ -161,7 +183,7 @@ def safe_designs(
             f"no {family.open[-1]} keeps the signal of {family.spec} at width {r.width}, depth {r.depth} with a risk "
             f"of {r.risk:g}: give more width, less depth or a higher risk"
         )
-    return results
+    return ShownList(results)
 
 
 def _require_conditions(family: Family, sparsity: float | None, second: bool, q_star: float) -> None:

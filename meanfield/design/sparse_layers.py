@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
 from meanfield.domain import require_count, require_signal
 from meanfield.infinite_width.moments import active_share, sloping_share, sparsity
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
 
 __all__ = ["ActiveUnits", "active_units", "capacity_bounds"]
 
@@ -24,7 +26,7 @@ _NUMBER, _MARK = 4, 1 / 8
 
 
 @dataclass(frozen=True)
-class ActiveUnits:
+class ActiveUnits(Shown):
     """A layer of s = `width` units at variance q, and the class of networks with one such hidden layer.
 
     Attributes:
@@ -57,6 +59,16 @@ class ActiveUnits:
     memory_dense: float
     capacity: float
     samples: float
+
+    paper = ("width", "sparsity", "active_mean", "active_bound", "capacity_ratio", "samples_ratio")
+
+    def record(self) -> Record:
+        """Every number, under the names of docs/quantities.md."""
+        called = {
+            **{"share": "active_share", "sloping": "sloping_share", "mean": "active_mean", "sd": "active_sd"},
+            **{"bound": "active_bound", "capacity": "capacity_ratio", "samples": "samples_ratio"},
+        }
+        return {"width": self.width} | {called.get(name, name): value for name, value in vars(self).items()}
 
 
 def active_units(activation: PiecewiseLinear, width: int, q: float = 1.0) -> ActiveUnits:

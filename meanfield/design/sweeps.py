@@ -25,6 +25,8 @@ from meanfield.finite_width.variance_law import escape_probability
 from meanfield.infinite_width.edge import edge_curve
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import sparsity as share_of_zeros
+from meanfield.tables.records import Record, row_records
+from meanfield.tables.shown import ShownRows
 
 __all__ = ["DesignMap", "SlopeCurve", "design_map", "slope_curve"]
 
@@ -35,7 +37,7 @@ _MET = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class SlopeCurve:
+class SlopeCurve(ShownRows):
     """V'(q*) and q*V''(q*) on the edge of chaos against one quantity; every field an array, NaN where there is no edge.
 
     Attributes:
@@ -53,9 +55,14 @@ class SlopeCurve:
     V_prime: Array
     q_V_double_prime: Array
 
+    def records(self) -> list[Record]:
+        """A row for every value; what is NaN is None."""
+        columns = {key: array for key, array in vars(self).items() if key not in ("against", "values")}
+        return row_records({self.against: self.values, **columns, self.against: self.values})
+
 
 @dataclass(frozen=True, eq=False)
-class DesignMap:
+class DesignMap(ShownRows):
     """Members of a family over sparsity and a second parameter: entry [i, j] belongs to `sparsity[i]`, `values[j]`.
 
     Attributes:
@@ -72,6 +79,13 @@ class DesignMap:
     V_prime: Array
     escape_probability: Array
     requirement: Requirement
+
+    def records(self) -> list[Record]:
+        """A row for every member, `values` running first; what is NaN is None."""
+        values, sparsity = np.meshgrid(self.values, self.sparsity)
+        cells = {"sparsity": sparsity, self.parameter: values}
+        cells |= {"V_prime": self.V_prime, "escape_probability": self.escape_probability}
+        return row_records({key: array.ravel() for key, array in cells.items()})
 
 
 def slope_curve(

@@ -20,6 +20,8 @@ from meanfield.errors import DomainError
 from meanfield.finite_width.variance_chain import takes_normal_steps, trajectories
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import second_moment
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
 
 __all__ = ["Escapes", "Requirement", "escapes", "is_safe", "wilson_interval"]
 
@@ -76,8 +78,8 @@ class Requirement:
         return replace(self, risk=self.risk / 2)
 
 
-@dataclass(frozen=True, eq=False)
-class Escapes:
+@dataclass(frozen=True, eq=False, repr=False)
+class Escapes(Shown):
     """What became of the chains.
 
     Attributes:
@@ -91,6 +93,15 @@ class Escapes:
     variances: Array
     outside: NDArray[np.int_]
     normal: bool
+
+    def record(self) -> Record:
+        """Width, depth, and the share that has escaped."""
+        return {
+            "width": self.requirement.width,
+            "depth": self.requirement.depth,
+            "escape_probability": self.probability,
+            "escape_interval": list(self.interval),
+        }
 
     @property
     def shares(self) -> Array:

@@ -6,8 +6,8 @@ order in 1/N,
     Var_{l+1} = V'² Var_l + S/N,    mean_{l+1} − q_{l+1} = V' (mean_l − q_l) + ½V'' Var_l,
 
 which settle at S/(N(1 − V'²)) and ½V'' Var/(1 − V') where |V'| < 1. V' near 1 makes the second order of the variance,
-which takes the skewness of q as well, matter at widths of hundreds; it is added as long as it is a correction, smaller
-than what it corrects. docs/theory.md, section 8.
+which takes the skewness of q as well, matter at widths of hundreds. Nothing is said where it exceeds the first, or the
+mean has moved by a fifth: there the expansion has left its range. docs/theory.md, section 8.
 """
 
 from __future__ import annotations
@@ -17,32 +17,33 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from meanfield.finite_width.differences import differences
 from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.mean_field import MeanField
 
-__all__ = ["Fluctuations", "fluctuations", "variance_path"]
+__all__ = ["LARGEST_SHIFT", "Fluctuations", "fluctuations", "variance_path"]
 
 Array = NDArray[np.float64]
+
+#: Of q, over q itself, up to which the correction of order 1/N to its mean is one.
+LARGEST_SHIFT = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Fluctuations:
-    """Mean and standard deviation of q^l over random networks of one width.
+    """Mean and standard deviation of q^l over random networks of one width, to order 1/N and 1/N².
 
-    `mean` and `sd` by layer, shape (depth + 1,); `stationary_mean` and `stationary_sd` after many layers, ∞ where
-    nothing holds q. `order`: that of the variance in 1/N, 2 as a rule, 1 where the second would exceed the first. The
-    mean is of order 1.
+    `mean` and `sd` by layer, shape (depth + 1,), NaN from the layer on where the expansion has left its range;
+    `stationary_mean` and `stationary_sd` after many layers, ∞ where nothing holds q, NaN out of range.
     """
 
     mean: Array
     sd: Array
     stationary_mean: float
     stationary_sd: float
-    order: int
 
 
 class _Layer(NamedTuple):
@@ -75,18 +76,20 @@ class _Layer(NamedTuple):
 
 
 def fluctuations(
-    network: MeanField, point: FixedPoint, width: int, depth: int, start: float | None = None
+    network: MeanField, point: FixedPoint | None, width: int, depth: int, start: float | None = None
 ) -> Fluctuations:
-    """Around the fixed point `point`, from the variance `start` at layer 0 (by default the fixed point itself)."""
-    (rest,) = _layers(network, np.array([point.q]), width)
-    rest = rest._replace(slope=point.slope, curvature=point.curvature)
-    if start is None or start == point.q:
-        path, layers = np.full(depth + 1, point.q), [rest] * depth
-    else:
+    """Around the fixed point `point`, from the variance `start` at layer 0 (by default the fixed point itself).
+
+    Without a point nothing settles, and a start is needed.
+    """
+    if point is None or (start is not None and start != point.q):
+        assert start is not None
         path = variance_path(network, start, depth)
         layers = _layers(network, path[:-1], width)
+    else:
+        path, layers = np.full(depth + 1, point.q), [_rest(network, point, width)] * depth
     shift = variance = skewness = correction = 0.0
-    shifts, variances, corrections = [0.0], [0.0], [0.0]
+    rows = [(0.0, 0.0, 0.0)]
     for layer in layers:
         s = layer.slope
         # Products, where powers of large numbers would raise: what is driven off without bound ends as ∞ or NaN.
@@ -94,31 +97,46 @@ def fluctuations(
         skewness = s * s * s * skewness + layer.added_skewness(variance)
         shift = s * shift + layer.added_shift(variance)
         variance = s * s * variance + layer.kick
-        shifts.append(shift)
-        variances.append(variance)
-        corrections.append(correction)
-    end = _settled(rest) if abs(rest.slope) < 1 else (math.inf, math.inf, 0.0)
-    order = 2 if abs(correction) <= variance and abs(end[2]) <= end[1] else 1
-    sd = [_spread(*parts, order) for parts in zip(variances, corrections, strict=True)]
-    return Fluctuations(path + shifts, np.array(sd), point.q + end[0], _spread(*end[1:], order), order)
+        rows.append((shift, variance, correction))
+    shifts, variances, corrections = np.array(rows).T
+    holds = np.logical_and.accumulate(_in_range(path, shifts, variances, corrections))
+    with np.errstate(invalid="ignore"):
+        mean, sd = np.where(holds, path + shifts, np.nan), np.where(holds, _spread(variances, corrections), np.nan)
+    return Fluctuations(mean, sd, *_settled(network, point, width))
 
 
-def _settled(layer: _Layer) -> tuple[float, float, float]:
-    """Deviation of the mean, variance and its correction after many layers, |V'| < 1."""
+def _rest(network: MeanField, point: FixedPoint, width: int) -> _Layer:
+    (rest,) = _layers(network, np.array([point.q]), width)
+    return rest._replace(slope=point.slope, curvature=point.curvature)
+
+
+def _in_range(q: ArrayLike, shift: ArrayLike, variance: ArrayLike, correction: ArrayLike) -> NDArray[np.bool_]:
+    """Where the second order is a correction to the first, elementwise."""
+    holds: NDArray[np.bool_] = (np.abs(correction) <= variance) & (np.abs(shift) <= LARGEST_SHIFT * np.asarray(q))
+    return holds
+
+
+def _settled(network: MeanField, point: FixedPoint | None, width: int) -> tuple[float, float]:
+    """Mean and standard deviation after many layers."""
+    if point is None or point.slope >= 1:
+        return math.inf, math.inf
+    layer = _rest(network, point, width)
     s = layer.slope
     variance = layer.kick / (1 - s**2)
     shift = layer.added_shift(variance) / (1 - s)
     skewness = layer.added_skewness(variance) / (1 - s**3)
-    return shift, variance, layer.added_correction(shift, variance, skewness) / (1 - s**2)
+    correction = layer.added_correction(shift, variance, skewness) / (1 - s**2)
+    if not _in_range(point.q, shift, variance, correction):
+        return math.nan, math.nan
+    return point.q + shift, float(_spread(variance, correction))
 
 
-def _spread(variance: float, correction: float, order: int) -> float:
+def _spread(variance: ArrayLike, correction: ArrayLike) -> Array:
     """√(variance + correction), a negative correction written so that the sum stays positive: the same to its order."""
-    if order == 1 or not correction:
-        return math.sqrt(variance)
-    if correction < 0:
-        return variance / math.sqrt(variance - correction)
-    return math.sqrt(variance + correction)
+    first, second = np.asarray(variance, dtype=float), np.asarray(correction, dtype=float)
+    with np.errstate(all="ignore"):
+        spread: Array = np.where(second < 0, first / np.sqrt(first - second), np.sqrt(first + second))
+    return spread
 
 
 def _layers(network: MeanField, q: Array, width: int) -> list[_Layer]:

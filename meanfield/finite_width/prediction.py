@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.field_theory import FieldTheory, field_theory
-from meanfield.finite_width.fluctuations import fluctuations
+from meanfield.finite_width.fluctuations import LARGEST_SHIFT, fluctuations
 from meanfield.finite_width.gradient_theory import gradient_noise, gradient_theory
 from meanfield.finite_width.pair_theory import pair_theory
 from meanfield.infinite_width.operating_point import operating_point_of
@@ -25,8 +25,6 @@ __all__ = ["Predicted", "predict"]
 
 Array = NDArray[np.float64]
 
-#: Of q, over q itself, up to which the correction of order 1/N is one.
-_LARGEST_SHIFT = 0.2
 #: Variance of the noise of a gradient in one layer, relative to its square: beyond it a logarithm is no straight line.
 _LARGEST_NOISE = 0.15
 #: A correlation or a share within this of the end of its range is there.
@@ -65,7 +63,7 @@ def predict(experiment: Experiment) -> Mapping[str, Predicted]:
         "rho": Predicted(field.rho, *_unknown(e)),
         "log_gradient": Predicted(field.log_gradient, *_unknown(e)),
     }
-    small = np.abs(field.q_shift) <= _LARGEST_SHIFT * field.q
+    small = np.abs(field.q_shift) <= LARGEST_SHIFT * field.q
     s, room = found["sparsity"], np.fmin(field.sparsity, 1 - field.sparsity)
     found["sparsity"] = _withheld(s, ~(np.fmax(np.abs(s.mean - s.value), s.sd) > room + _END_ROUNDING))
     if e.is_dense and e.inputs > 1:

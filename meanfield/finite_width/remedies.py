@@ -1,26 +1,34 @@
-"""What to change in a network that loses its signal: a lower clip, or more units a layer.
+"""What to change in a network that loses its signal: the initialisation, the clip level, the width.
 
-Clipping |φ| at a level m adds kinks where φ = m > 0, which lower V'(q*) on the edge of chaos (Price et al. 2024).
-Kicks at a layer fall as 1/√N. What would do is searched for with the law of the variance, which draws no networks, and
-what is found is confirmed by networks with random numbers of their own. docs/theory.md, sections 6, 8 and 12.
+The edge of chaos at q*, or at another q*, costs nothing. Clipping |φ| at a level m adds kinks where φ = m > 0, which
+lower V'(q*) there (Price et al. 2024). Kicks at a layer fall as 1/√N. What would do is searched for with the law of the
+variance, which draws no networks, and what is found is confirmed by networks with random numbers of their own.
+docs/theory.md, sections 6, 8 and 12.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import LARGEST_COUNT
 from meanfield.errors import DomainError
-from meanfield.finite_width.escape import Requirement, is_safe
+from meanfield.finite_width.escape import Escapes, Requirement, is_safe
+from meanfield.finite_width.fluctuations import fluctuations
 from meanfield.finite_width.variance_law import escape_probability
-from meanfield.infinite_width.clips import clip_levels, clipped_edge
+from meanfield.infinite_width.criteria import keeps_gradients
 from meanfield.infinite_width.edge import EdgeOfChaos
+from meanfield.infinite_width.fixed_points import basin
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.operating_point import operating_point_of
+from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, clipped_edge, is_neutral
 from meanfield.infinite_width.roots import first_index
+from meanfield.infinite_width.stability import Diagnosis
 
-__all__ = ["safe_clip", "sufficient_width"]
+__all__ = ["remedies_at", "safe_clip", "safe_initialisation", "sufficient_width"]
 
 #: Widths tried are this ratio apart, this many of them: up to a thousand times the one given.
 _WIDER, _WIDTHS = 1.25, 32
@@ -30,6 +38,82 @@ _LEAST_RISK = 4e-4
 _CONFIRMED = 3
 #: Wider layers are drawn as one normal number each: there the skewness of a sum over units is small.
 _EXACT_UP_TO = 1000
+#: Standard deviations of q from q* to the end of its basin, below which an edge of chaos is not worth a closer look.
+_LEAST_MARGIN = 2.5
+#: σ_w and σ_b that differ by no more, relative to σ_w, are one initialisation.
+_SAME = 1e-3
+
+
+def remedies_at(judged: Diagnosis, found: Escapes, start: float | None = None) -> tuple[Remedy, ...]:
+    """The changes that are each enough for the requirement of `found`, the cheapest first.
+
+    `judged` has the verdict at that width and depth; `start` is the variance at layer 0 where one is asked for. By
+    default signals start at the q* judged.
+    """
+    point, requirement = judged.point, found.requirement
+    network = point.network
+    ways = []
+    edge = safe_initialisation(network, point.start, requirement, start)
+    if edge:
+        ways.append(Remedy.at(edge, share_lost=_share(edge.mean_field, edge.q_star, requirement, start)))
+    if not keeps_gradients(judged.chi_1, requirement.depth):
+        # Off the edge of chaos no clip, width or depth asked of the signal would do.
+        return tuple(ways)
+    # Where the initialisation alone is enough at this q*, a clip changes nothing that matters.
+    if not (edge and edge.q_star == point.start) and (
+        clip := safe_clip(network.activation, point.start, requirement, start)
+    ):
+        m, tight = clip
+        ways.append(Remedy.at(tight, m, _share(tight.mean_field, tight.q_star, requirement, start)))
+    q = point.variance
+    if point.q_star and (width := sufficient_width(network, q, requirement, start)):
+        share = _share(network, q, replace(requirement, width=width), start)
+        ways.append(Remedy("width", width=width, share_lost=share))
+    if found.safe_depth > 0:
+        share = float(found.shares[found.safe_depth])
+        ways.append(Remedy("depth", depth=found.safe_depth, share_lost=share))
+    return tuple(ways)
+
+
+def safe_initialisation(
+    network: MeanField, q_star: float, requirement: Requirement, start: float | None = None
+) -> EdgeOfChaos | None:
+    """The edge of chaos of φ nearest to `q_star` that meets the requirement with half the risk; else a neutral one.
+
+    None where none within a factor 64 does, or the network is at it.
+    """
+    tried, neutral = 0, None
+    for edge in _promising(network, q_star, requirement, start):
+        if is_neutral(edge):
+            neutral = neutral or edge
+            continue
+        if not _is_safe_by_law(edge.mean_field, edge.q_star, requirement, start):
+            tried += 1
+        elif _is_confirmed(edge.mean_field, edge.q_star, requirement, start):
+            return edge
+        if tried == _CONFIRMED:
+            break
+    return neutral
+
+
+def _promising(
+    network: MeanField, q_star: float, requirement: Requirement, start: float | None
+) -> Iterator[EdgeOfChaos]:
+    """Edges of chaos of φ far enough from the end of their basin, the nearest to `q_star` first."""
+    for edge in candidate_edges(network.activation, q_star):
+        other = edge.mean_field
+        if math.hypot(other.sigma_w - network.sigma_w, other.sigma_b - network.sigma_b) <= _SAME * network.sigma_w:
+            continue
+        if is_neutral(edge):
+            yield edge
+            continue
+        at = operating_point_of(edge)
+        point = at.fixed_point
+        assert point is not None
+        sd = fluctuations(other, point, requirement.width, requirement.depth, start).sd[-1]
+        low, high = basin(at.fixed_points, point)
+        if min(point.q - low, high - point.q) >= _LEAST_MARGIN * sd:
+            yield edge
 
 
 def safe_clip(
@@ -73,11 +157,17 @@ def sufficient_width(
 
 
 def _is_safe_by_law(network: MeanField, q_star: float, requirement: Requirement, start: float | None) -> bool:
+    share = _share(network, q_star, requirement, start)
+    return share is not None and share <= requirement.careful.risk
+
+
+@lru_cache(maxsize=64)
+def _share(network: MeanField, q_star: float, requirement: Requirement, start: float | None) -> float | None:
+    """The share of networks that escape, by the law; None where moments on the way are no doubles."""
     try:
-        return escape_probability(network, q_star, requirement, start) <= requirement.careful.risk
+        return escape_probability(network, q_star, requirement, start)
     except DomainError:
-        # Moments on the way are no doubles.
-        return False
+        return None
 
 
 def _is_confirmed(network: MeanField, q_star: float, requirement: Requirement, start: float | None) -> bool:

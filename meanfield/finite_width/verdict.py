@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.domain import require_signal
-from meanfield.errors import NoSignal
 from meanfield.finite_width.escape import Escapes, Requirement, escapes
-from meanfield.finite_width.fluctuations import Fluctuations, fluctuations
+from meanfield.finite_width.fluctuations import Fluctuations, fluctuations, variance_path
 from meanfield.finite_width.jacobian import SquaredSingularValues, squared_singular_values
-from meanfield.finite_width.remedies import safe_clip, sufficient_width
+from meanfield.finite_width.remedies import remedies_at
 from meanfield.infinite_width.depth_scales import correlation_depth
-from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.fixed_points import FixedPoint, basin
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import sloping_share
-from meanfield.infinite_width.stability import Diagnosis, Verdict, off_the_edge
+from meanfield.infinite_width.operating_point import OperatingPoint
+from meanfield.infinite_width.stability import Diagnosis, Verdict, Word, off_the_edge
+from meanfield.tables.records import Record, few_layers
+from meanfield.tables.shown import Shown
 
 __all__ = ["FiniteWidth", "at_width"]
 
@@ -35,8 +36,8 @@ Array = NDArray[np.float64]
 _HARMLESS = 0.1
 
 
-@dataclass(frozen=True, eq=False)
-class FiniteWidth:
+@dataclass(frozen=True, eq=False, repr=False)
+class FiniteWidth(Shown):
     """Everything `meanfield stability` says of a network.
 
     Attributes:
@@ -52,6 +53,9 @@ class FiniteWidth:
         sensitivity: q*χ₁'(q*), the relative change of a gradient's gain with a relative change of q.
         log_gain_mean, log_gain_sd: over the random networks, of ln Π χ₁(q^l) over the layers.
         jacobian: squared singular values of the Jacobian of all layers.
+
+    Where no signal q* > 0 is left, networks have escaped when they leave the variance asked about, and what is said of
+    q* is NaN.
     """
 
     diagnosis: Diagnosis
@@ -69,6 +73,70 @@ class FiniteWidth:
     log_gain_sd: float
     jacobian: SquaredSingularValues
 
+    @property
+    def judged(self) -> Diagnosis:
+        """The diagnosis, with the verdict at this width and depth."""
+        return replace(self.diagnosis, verdict=self.verdict)
+
+    paper = ("activation", "width", "depth", "V_prime", "escape_probability", "verdict")
+
+    def record(self) -> Record:
+        """Every number, what was asked, and some layers with a row each; None where there is nothing to say."""
+        point, required = self.diagnosis.point, self.requirement
+        at = point.fixed_point if point.q_star else None
+        return {
+            "activation": point.network.activation.name,
+            "q_star": point.q_star,
+            "sigma_w": point.network.sigma_w,
+            "sigma_b": point.network.sigma_b,
+            "width": required.width,
+            "depth": required.depth,
+            **self.verdict.record(),
+            "V_prime": at.slope if at else None,
+            "basin": list(self.basin) if at else None,
+            "sd": _finite(self.fluctuations.sd[-1]),
+            "margin": _known(self.margin),
+            "escape_probability": self.escapes.probability,
+            "escape_interval": list(self.escapes.interval),
+            "xi_q": _known(self.xi_q),
+            "xi_c": _known(self.xi_c),
+            "jacobian_variance_gaussian": _known(self.jacobian.variance_gaussian),
+            "jacobian_variance_orthogonal": _known(self.jacobian.variance_orthogonal),
+            "jacobian_mean": _known(self.jacobian.mean),
+            "V_double_prime": at.curvature if at else None,
+            "stationary_mean": _finite(self.fluctuations.stationary_mean),
+            "stationary_sd": _finite(self.fluctuations.stationary_sd),
+            "q_chi_1_prime": _finite(self.sensitivity),
+            "log_gain_mean": _finite(self.log_gain_mean),
+            "log_gain_sd": _finite(self.log_gain_sd),
+            "q0": self.start,
+            "within": required.within,
+            "risk": required.risk,
+            "escapes": required.chains,
+            "seed": required.seed,
+            "layers": [self._layer(layer) for layer in few_layers(required.depth)],
+        }
+
+    def _layer(self, layer: int) -> Record:
+        return {
+            "layer": layer,
+            "mean": _finite(self.fluctuations.mean[layer]),
+            "layer_sd": _finite(self.fluctuations.sd[layer]),
+            "networks_mean": float(self.escapes.mean[layer]),
+            "networks_sd": float(self.escapes.sd[layer]),
+            "escaped": float(self.escapes.shares[layer]),
+        }
+
+
+def _finite(value: float) -> float | None:
+    """What there is nothing to say of is left out."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _known(value: float) -> float | None:
+    """Likewise, where ∞ says something."""
+    return None if math.isnan(value) else value
+
 
 def at_width(
     diagnosis: Diagnosis,
@@ -81,41 +149,38 @@ def at_width(
     Args:
         diagnosis: of the network at any width, by `diagnose`.
         requirement: width, depth, risk; chains and seed of the random numbers.
-        start: the variance at layer 0, by default q*.
+        start: the variance at layer 0, by default q*, or the one asked about where no signal is left.
         advance: called with the number of random networks just done.
 
     Raises:
-        NoSignal: the network has no fixed point q* > 0.
         DomainError: `start` is not a finite number > 0.
     """
-    network, point = diagnosis.point.network, diagnosis.point.fixed_point
-    if point is None or point.q == 0:
-        fate = "dies out" if point and point.slope <= 1 else "grows without bound"
-        raise NoSignal(f"the network has no fixed point q* > 0 to stay at: q {fate}; give other sigma_w and sigma_b")
-    begin = point.q if start is None else start
+    network, q = diagnosis.point.network, diagnosis.point.variance
+    begin = q if start is None else start
     require_signal(begin, "q0")
-    found = escapes(network, point.q, requirement, begin, advance=advance)
-    ends = basin(diagnosis.point.fixed_points, point)
+    found = escapes(network, q, requirement, begin, advance=advance)
+    point = diagnosis.point.fixed_point if diagnosis.point.q_star else None
     strays = fluctuations(network, point, requirement.width, requirement.depth, begin)
-    sd = float(strays.sd[-1])
-    distance = min(point.q - ends[0], ends[1] - point.q)
-    mean_gain, sd_gain = _log_gain(network, found.variances)
-    gain = network.chi1(point.q)
+    log_gain = _log_gain(network, found.variances)
+    word, explanation = _judge(diagnosis, found, begin, log_gain)
+    judged = replace(diagnosis, verdict=Verdict(word, explanation))
+    ways = () if judged.passes(requirement.depth) else remedies_at(judged, found, start)
+    basin, margin, xi_q, xi_c, sensitivity, jacobian = _around(diagnosis.point, point, strays, requirement.depth)
     return FiniteWidth(
         diagnosis=diagnosis,
         requirement=requirement,
         start=begin,
-        verdict=_judge(diagnosis, point, found, begin, ends, sd, (mean_gain, sd_gain)),
-        basin=ends,
-        margin=distance / sd if sd else math.inf,
-        xi_q=point.depth_scale,
-        xi_c=float(correlation_depth(network.activation, network.sigma_w_squared, point.q)[1]),
+        verdict=Verdict(word, explanation, ways),
+        basin=basin,
+        margin=margin,
+        xi_q=xi_q,
+        xi_c=xi_c,
         fluctuations=strays,
         escapes=found,
-        sensitivity=point.q * network.dchi1(point.q) if gain < math.inf else math.nan,
-        log_gain_mean=mean_gain,
-        log_gain_sd=sd_gain,
-        jacobian=squared_singular_values(network, point.q, requirement.depth),
+        sensitivity=sensitivity,
+        log_gain_mean=log_gain[0],
+        log_gain_sd=log_gain[1],
+        jacobian=jacobian,
     )
 
 
@@ -126,38 +191,52 @@ def _log_gain(network: MeanField, variances: Array) -> tuple[float, float]:
         return float(logs.mean()), float(logs.std())
 
 
-def _judge(
-    diagnosis: Diagnosis,
-    point: FixedPoint,
-    found: Escapes,
-    start: float,
-    ends: tuple[float, float],
-    sd: float,
-    log_gain: tuple[float, float],
-) -> Verdict:
+def _around(
+    point: OperatingPoint, at: FixedPoint | None, strays: Fluctuations, depth: int
+) -> tuple[tuple[float, float], float, float, float, float, SquaredSingularValues]:
+    """Basin, margin, ξ_q, ξ_c, sensitivity and spectrum at the fixed point `at`; NaN where there is none."""
+    nan = math.nan
+    if at is None:
+        return (nan, nan), nan, nan, nan, nan, SquaredSingularValues(nan, nan, nan)
+    network, q = point.network, at.q
+    ends, sd = basin(point.fixed_points, at), float(strays.sd[-1])
+    distance = min(q - ends[0], ends[1] - q)
+    return (
+        ends,
+        (distance / sd if sd else math.inf) if distance else 0.0,
+        at.depth_scale,
+        float(correlation_depth(network.activation, network.sigma_w_squared, q)[1]),
+        q * network.dchi1(q) if network.chi1(q) < math.inf else nan,
+        squared_singular_values(network, q, depth),
+    )
+
+
+def _judge(diagnosis: Diagnosis, found: Escapes, start: float, log_gain: tuple[float, float]) -> tuple[Word, str]:
+    """The word and the explanation."""
     local, network, r = diagnosis.verdict, diagnosis.point.network, found.requirement
-    fate = _fate(found, point.q, start)
-    drift = r.depth * math.log(point.slope) if point.kind == "neutral" else 0.0
-    if abs(drift) > 0.5 * math.log(r.within):
-        explanation = (
-            f"V(q) = {point.slope:.6g} q for every q: over {r.depth} layers q changes by a factor "
-            f"{math.exp(min(drift, 700)):.3g}, and gradients with it. At width {r.width}, {fate}."
-        )
-        edge = edge_of_chaos(network.activation, point.q)
-        return Verdict("unstable", explanation, f"σ_w = {edge.sigma_w:.8g}, σ_b = 0, the edge of chaos.")
-    if point.kind == "neutral" or (local.word == "neutral" and max(map(abs, log_gain)) <= _HARMLESS):
-        return Verdict("neutral", f"{local.explanation} {_drift(network, point.q, found)}; {fate}.")
-    asides = " ".join(["", *off_the_edge(network, point.q), *_cut(network, point.q, r)])
-    pulled = f"{_pull(point, ends, sd, r.width)}: {fate}.{asides}"
-    if found.probability <= r.risk and local.word != "unstable":
-        return Verdict("safe", pulled)
-    if found.probability <= r.risk:
+    point, q = diagnosis.point.fixed_point, diagnosis.point.variance
+    fate = _fate(found, q, start)
+    safe = found.probability <= r.risk
+    cut = " ".join(["", *_cut(network, q, r)])
+    if point is not None and point.q:
+        drift = r.depth * math.log(network.V(q) / q) if point.kind == "neutral" else 0.0
+        if abs(drift) > 0.5 * math.log(r.within):
+            factor = f"q changes by a factor {math.exp(min(drift, 700)):.3g}, and gradients with it"
+            rate = f"V(q) = {network.V(q) / q:.6g} q: over {r.depth} layers {factor}"
+            return "unstable", f"{rate}. At width {r.width}, {fate}."
+        if point.kind == "neutral" or (local.word == "neutral" and max(map(abs, log_gain)) <= _HARMLESS):
+            return "neutral", f"{local.explanation} {_drift(network, q, found)}; {fate}."
+        if local.word != "unstable":
+            pull = _pull(network, point, basin(diagnosis.point.fixed_points, point), found, start)
+            asides = " ".join(["", *off_the_edge(network, q)]) + cut
+            return ("safe" if safe else "fragile"), f"{pull}: {fate}.{asides}"
+    else:
+        last = variance_path(network, start, r.depth)[-1]
+        fate = f"{fate}; as N → ∞, q = {last:.3g} there"
+    if safe:
         note = f"The mechanism is unstable all the same, and only this depth saves it: {local.explanation}"
-        return Verdict("safe", f"{_capital(fate)}. {note}{asides}")
-    remedy = _remedy(network, point.q, found, start)
-    if local.word != "unstable":
-        return Verdict("fragile", pulled, remedy)
-    return Verdict("unstable", f"{local.explanation} At width {r.width}, {fate}.{asides}", remedy)
+        return "safe", f"{_capital(fate)}. {note}{cut}"
+    return "unstable", f"{local.explanation} At width {r.width}, {fate}.{cut}"
 
 
 def _cut(network: MeanField, q: float, r: Requirement) -> list[str]:
@@ -201,11 +280,16 @@ def _fate(found: Escapes, q: float, start: float) -> str:
     return f"{who} q outside [{q / r.within:.4g}, {q * r.within:.4g}] at layer {r.depth}{begin}"
 
 
-def _pull(point: FixedPoint, ends: tuple[float, float], sd: float, width: int) -> str:
+def _pull(network: MeanField, point: FixedPoint, ends: tuple[float, float], found: Escapes, start: float) -> str:
     """What holds q, how far it strays, and where its basin ends, as a clause."""
-    held, scale = f"V'(q*) = {point.slope:.4g}", point.depth_scale
+    held, scale, width = f"V'(q*) = {point.slope:.4g}", point.depth_scale, found.requirement.width
     pull = f"{held} pulls q back over ξ_q = {scale:.3g} layers" if scale < 1e4 else f"{held} hardly pulls q back"
+    sd = float(fluctuations(network, point, width, found.requirement.depth, start).sd[-1])
     strays = f"q strays by {sd:.3g} (one standard deviation at width {width})"
+    if math.isnan(sd):
+        # How far many kicks lead is beyond a formula here; what one does is not.
+        sd = math.sqrt(network.kick_variance(point.q) / width)
+        strays = f"a layer kicks it by {sd:.3g} (one standard deviation at width {width})"
     walls = [(abs(end - point.q), end) for end in ends if 0 < end < math.inf]
     if not walls:
         return f"{pull}, and {strays}"
@@ -214,20 +298,3 @@ def _pull(point: FixedPoint, ends: tuple[float, float], sd: float, width: int) -
         f"its basin ends at q = {end:.4g}, {distance / sd:.2g} of them away" if sd else f"its basin ends at {end:.4g}"
     )
     return f"{pull}, {strays}, and {beyond}"
-
-
-def _remedy(network: MeanField, q: float, found: Escapes, start: float) -> str | None:
-    """The smallest changes that are each enough: a clip, a width, a depth."""
-    requirement = found.requirement
-    ways = []
-    if clip := safe_clip(network.activation, q, requirement, start):
-        m, edge = clip
-        ways.append(
-            f"clip at m = {m:g}: sign(φ)·min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
-            f"has V'(q*) = {edge.V_prime:.3f} and is safe here"
-        )
-    if width := sufficient_width(network, q, requirement, start):
-        ways.append(f"a width of about {width}")
-    if found.safe_depth > 0:
-        ways.append(f"at most {found.safe_depth} layer{'s' if found.safe_depth > 1 else ''}")
-    return "; or ".join(ways) + "." if ways else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
@@ -30,6 +30,8 @@ from meanfield.infinite_width.moments import (
     sparsity,
 )
 from meanfield.infinite_width.roots import Function, find_roots
+from meanfield.tables.records import Record, row_records
+from meanfield.tables.shown import Shown, ShownList, ShownRows
 
 __all__ = ["EdgeCurve", "EdgeOfChaos", "edge_curve", "edge_of_chaos", "edges_of_chaos", "slope_on_edge"]
 
@@ -40,7 +42,7 @@ _BIAS_ROUNDING = 16 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
-class EdgeOfChaos:
+class EdgeOfChaos(Shown):
     """An initialisation on the edge of chaos and the maps at its fixed point.
 
     Attributes:
@@ -65,14 +67,20 @@ class EdgeOfChaos:
     V_prime: float
     V_double_prime: float
 
+    paper = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime")
+
+    def record(self) -> Record:
+        """The activation's name and every number."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"activation": self.activation.name}
+
     @property
     def mean_field(self) -> MeanField:
         """The network with these weights and biases."""
         return MeanField(self.activation, self.sigma_w, self.sigma_b)
 
 
-@dataclass(frozen=True, eq=False)
-class EdgeCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class EdgeCurve(ShownRows):
     """Points of the edge of chaos, each field an array of the shape of `q_star`.
 
     `sigma_w`, `sigma_b`, `V_prime` and `V_double_prime` are NaN at a q* that has no edge.
@@ -84,6 +92,10 @@ class EdgeCurve:
     sparsity: Array
     V_prime: Array
     V_double_prime: Array
+
+    def records(self) -> list[Record]:
+        """A row for every q*; what is NaN is None."""
+        return row_records(vars(self))
 
 
 def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfChaos:
@@ -183,7 +195,7 @@ def edges_of_chaos(
         edge = edge_of_chaos(activation)
         reached = edge.sigma_w if sigma_w is not None else edge.sigma_b
         if abs(reached - value) <= 1e-12 * max(reached, value):
-            return [edge]
+            return ShownList([edge])
         raise NoEdgeOfChaos(
             f"with {given} = {value:g} a homogeneous activation has no edge of chaos: its edge is the one point "
             f"sigma_w = {edge.sigma_w:.10g}, sigma_b = {edge.sigma_b:.10g}, at every q*"
@@ -210,7 +222,7 @@ def edges_of_chaos(
         possible = [root.x for root in roots if root.before and root.after and _has_bias(activation, root.x)]
     if not possible:
         raise NoEdgeOfChaos(f"no q* puts {given} = {value:g} on the edge of chaos: {_reached(activation, grid, given)}")
-    return [edge_of_chaos(activation, q) for q in possible]
+    return ShownList(edge_of_chaos(activation, q) for q in possible)
 
 
 def _require_an_edge(activation: PiecewiseLinear) -> None:

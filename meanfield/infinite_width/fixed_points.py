@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.roots import Function, Root, find_roots
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown, ShownTuple
 
 __all__ = [
     "CorrelationFixedPoint",
@@ -38,7 +40,7 @@ _SPARSE = 0.5
 
 
 @dataclass(frozen=True)
-class FixedPoint:
+class FixedPoint(Shown):
     """A q with V(q) = q.
 
     `slope` V'(q), `curvature` V''(q), `kind` what a nearby q does over layers. Where V is the identity on a whole
@@ -51,6 +53,10 @@ class FixedPoint:
     kind: Kind
     until: float
 
+    def record(self) -> Record:
+        """Where it is, slope and curvature of V there, and what it does."""
+        return {"q": self.q, "slope": self.slope, "curvature": self.curvature, "kind": self.kind}
+
     @property
     def depth_scale(self) -> float:
         """ξ_q = −1/ln|V'(q)|, the layers over which a deviation falls by a factor e; ∞ where it does not."""
@@ -60,7 +66,7 @@ class FixedPoint:
 
 
 @dataclass(frozen=True)
-class CorrelationFixedPoint:
+class CorrelationFixedPoint(Shown):
     """A ρ with R(ρ) = ρ; the fields are those of `FixedPoint`."""
 
     rho: float
@@ -68,6 +74,10 @@ class CorrelationFixedPoint:
     curvature: float
     kind: Kind
     until: float
+
+    def record(self) -> Record:
+        """Where it is, slope and curvature of R there, and what it does."""
+        return {"rho": self.rho, "slope_of_R": self.slope, "curvature_of_R": self.curvature, "kind": self.kind}
 
 
 def variance_grid(phi: PiecewiseLinear) -> Array:
@@ -107,7 +117,7 @@ def fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
         until = math.inf if root.until > root.x else root.x
         slope = network.dV(root.x)
         points.append(FixedPoint(root.x, slope, network.d2V(root.x), _kind(root, slope), until))
-    return tuple(points)
+    return ShownTuple(points)
 
 
 def basin(points: Sequence[FixedPoint], point: FixedPoint) -> tuple[float, float]:
@@ -156,7 +166,7 @@ def correlation_fixed_points(network: MeanField, q: float) -> tuple[CorrelationF
         # ε runs against ρ: its "above" is ρ's "below".
         turned = Root(rho, -root.after, -root.before, until)
         points.append(CorrelationFixedPoint(rho, slope, network.d2R(until, q), _kind(turned, slope), until))
-    return tuple(points[::-1])
+    return ShownTuple(points[::-1])
 
 
 def _kind(root: Root, slope: float) -> Kind:

@@ -18,6 +18,8 @@ from meanfield.domain import require_scales, variances
 from meanfield.errors import UndefinedCorrelation
 from meanfield.infinite_width import moments
 from meanfield.infinite_width.covariance import covariance, covariance_d1, covariance_d2, covariance_loss
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
 
 __all__ = ["MeanField", "layer_map"]
 
@@ -30,7 +32,7 @@ def layer_map(products: Any, sigma_w_squared: Any, sigma_b_squared: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class MeanField:
+class MeanField(Shown):
     """An infinitely wide random network: pre-activations W φ(h) + b with W_ij ~ N(0, σ_w²/N), b_i ~ N(0, σ_b²).
 
     Args:
@@ -55,6 +57,16 @@ class MeanField:
     def __post_init__(self) -> None:
         require_piecewise_linear(self.activation)
         require_scales(self.sigma_w, self.sigma_b)
+
+    def record(self) -> Record:
+        """The activation's name and the scales."""
+        return {
+            "activation": self.activation.name,
+            "sigma_w": self.sigma_w,
+            "sigma_b": self.sigma_b,
+            "sigma_w_squared": self.sigma_w_squared,
+            "sigma_b_squared": self.sigma_b_squared,
+        }
 
     @property
     def sigma_w_squared(self) -> float:

@@ -1,7 +1,8 @@
 """Which network is meant, and at which fixed point it is judged: asked by every command, figure and verdict.
 
 Without weights it is the network on the edge of chaos at q*, whose fixed point is known exactly. With weights it is the
-fixed point nearest to q*, in ratio; where V keeps every q, as that of ReLU does with σ_w² = 2, it is q* itself.
+fixed point to which V takes a signal of variance q*. Where V keeps every q, as that of ReLU does with σ_w² = 2, it is
+q* itself.
 """
 
 from __future__ import annotations
@@ -12,24 +13,50 @@ from dataclasses import dataclass, replace
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import require_signal
 from meanfield.errors import DomainError
+from meanfield.infinite_width.criteria import MARGIN
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
-from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
+from meanfield.infinite_width.fixed_points import FixedPoint, Kind, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
 
-__all__ = ["MARGIN", "OperatingPoint", "Subject", "operating_point", "operating_point_of"]
+__all__ = ["FAR", "OperatingPoint", "Subject", "operating_point", "operating_point_of"]
 
-#: V' this close to 1 counts as 1, and χ₁ likewise: the pull back (or push away) would take over 100 layers to show,
-#: so the curvature decides. It also makes an edge of chaos typed with five digits, whose tangency they split into
-#: two fixed points or none, what it is meant to be.
-MARGIN = 1e-2
+#: Stands for q → ∞, where no fixed point keeps q.
+FAR = 1e280
+#: A variance this near a fixed point, in ln q, is that fixed point: it was typed, with a few of its digits.
+_TYPED = 1e-4
+#: A fixed point this near in ln q is where a signal is already.
+_NEAR = 0.1
+#: Layers after which a signal is no longer thrown across fixed points: V falls at most as 1/√q, so that each throw is
+#: half as long in ln q as the one before.
+_LAYERS = 64
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
-    """A network and the fixed point of V at which it is judged, None if there is none."""
+class OperatingPoint(Shown):
+    """A network, the variance `start` of the signal asked about, and the fixed point of V to which V takes it.
+
+    `fixed_point` is None where q grows without bound.
+    """
 
     network: MeanField
     fixed_point: FixedPoint | None
+    start: float
+
+    def record(self) -> Record:
+        """The network, and what its maps are at the fixed point; None where there is none."""
+        network, point = self.network, self.fixed_point
+        scales = network.record()
+        return {
+            "activation": scales.pop("activation"),
+            "q_star": point.q if point else None,
+            **scales,
+            "sparsity": network.sparsity(point.q) if point else None,
+            "chi_1": network.chi1(point.q) if point else None,
+            "V_prime": point.slope if point else None,
+            "V_double_prime": point.curvature if point else None,
+        }
 
     @property
     def fixed_points(self) -> tuple[FixedPoint, ...]:
@@ -41,6 +68,11 @@ class OperatingPoint:
         """The variance q* > 0 of the fixed point, None where no signal is left to judge."""
         return self.fixed_point.q if self.fixed_point and self.fixed_point.q > 0 else None
 
+    @property
+    def variance(self) -> float:
+        """q*, or where no signal is left the variance it starts from."""
+        return self.q_star or self.start
+
 
 #: What stands for a network, where one is asked for.
 Subject = MeanField | EdgeOfChaos | OperatingPoint
@@ -49,7 +81,7 @@ Subject = MeanField | EdgeOfChaos | OperatingPoint
 def operating_point(
     activation: PiecewiseLinear, q_star: float = 1.0, sigma_w: float | None = None, sigma_b: float = 0.0
 ) -> OperatingPoint:
-    """The edge of chaos at `q_star`; or, with weights given, their network at its fixed point nearest to `q_star`.
+    """The edge of chaos at `q_star`; or, with weights given, their network where a signal of that variance goes.
 
     Raises:
         DomainError: biases without weights; a number out of range.
@@ -64,11 +96,11 @@ def operating_point(
     return operating_point_of(edge_of_chaos(activation, q_star))
 
 
-def operating_point_of(subject: Subject, near: float = 1.0) -> OperatingPoint:
-    """A network at its fixed point nearest to the variance `near` > 0; an edge of chaos at its own.
+def operating_point_of(subject: Subject, start: float = 1.0) -> OperatingPoint:
+    """A network at the fixed point to which V takes a signal of variance `start` > 0; an edge of chaos at its own.
 
     Raises:
-        DomainError: `near` is not a finite number > 0.
+        DomainError: `start` is not a finite number > 0.
     """
     if isinstance(subject, OperatingPoint):
         return subject
@@ -79,13 +111,34 @@ def operating_point_of(subject: Subject, near: float = 1.0) -> OperatingPoint:
         if nearest and (nearest.q or nearest.kind == "neutral"):
             # What was found is this point but for rounding, and knows what V does on either side.
             until = nearest.until if nearest.kind == "neutral" else q
-            return OperatingPoint(network, FixedPoint(q, slope, curvature, nearest.kind, until))
-        return OperatingPoint(network, FixedPoint(q, slope, curvature, "stable" if slope < 1 else "unstable", q))
-    require_signal(near)
-    nearest = _nearest(fixed_points(subject), near)
-    if nearest and _keeps_every_q(subject, nearest):
-        nearest = replace(nearest, q=near, kind="neutral")
-    return OperatingPoint(subject, nearest)
+            return OperatingPoint(network, FixedPoint(q, slope, curvature, nearest.kind, until), q)
+        return OperatingPoint(network, FixedPoint(q, slope, curvature, "stable" if slope < 1 else "unstable", q), q)
+    require_signal(start)
+    point = _reached(subject, start)
+    if point is None or not point.q or abs(math.log(point.q / start)) > _NEAR:
+        # In many layers nothing comes of where V is the identity, or touches it but for the digits of σ_w and σ_b.
+        point = _lingering(subject, start, bool(point and point.q)) or point
+    return OperatingPoint(subject, point, start)
+
+
+def _reached(network: MeanField, start: float) -> FixedPoint | None:
+    """The fixed point to which V takes `start`, None where it grows without bound."""
+    points = fixed_points(network)
+    nearest = _nearest(points, start)
+    if nearest and nearest.q and abs(math.log(nearest.q / start)) <= _TYPED:
+        return nearest
+    kept = [p for p in points if p.kind == "neutral"]
+    q = start
+    for _ in range(_LAYERS):
+        if at := next((p for p in kept if p.q <= q <= p.until), None):
+            return replace(at, q=q)
+        q = min(network.V(q), FAR)
+    after = network.V(q)
+    if after > q:
+        return min((p for p in points if p.q > q), key=lambda p: p.q, default=None)
+    if after < q:
+        return max((p for p in points if p.q < q), key=lambda p: p.q, default=None)
+    return min(points, key=lambda p: abs(p.q - q), default=None)
 
 
 def _nearest(points: tuple[FixedPoint, ...], q: float) -> FixedPoint | None:
@@ -93,7 +146,14 @@ def _nearest(points: tuple[FixedPoint, ...], q: float) -> FixedPoint | None:
     return min(points, key=lambda p: abs(math.log(p.q / q)) if p.q else math.inf, default=None)
 
 
-def _keeps_every_q(network: MeanField, fixed_point: FixedPoint) -> bool:
-    """Whether V(q) = q for every q, or V(q) = cq with c within the margin of 1."""
-    proportional = network.activation.is_homogeneous and network.sigma_b == 0
-    return fixed_point.kind == "neutral" or (proportional and abs(fixed_point.slope - 1) <= MARGIN)
+def _lingering(network: MeanField, q: float, settles: bool) -> FixedPoint | None:
+    """q as a fixed point, if a signal stays about it in a hundred layers; `settles` is whether V holds it elsewhere."""
+    ratio, slope, curvature = network.V(q) / q, network.dV(q), network.d2V(q)
+    if abs(slope - 1) > MARGIN:
+        return None
+    if abs(ratio - 1) <= MARGIN and abs(q * curvature) <= MARGIN:
+        return None if settles else FixedPoint(q, slope, curvature, "neutral", q)
+    if abs(ratio - 1) > _TYPED:
+        return None
+    kind: Kind = "half-stable (from below)" if curvature > 0 else "half-stable (from above)"
+    return FixedPoint(q, slope, curvature, kind, q)

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import MOST_NETWORKS, require_cells, require_signal
+from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import fixed_points, variance_grid
 from meanfield.infinite_width.mean_field import MeanField, layer_map
 from meanfield.infinite_width.moments import second_moment, second_moment_d1, second_moment_d2
+from meanfield.infinite_width.operating_point import FAR
 from meanfield.infinite_width.roots import ZERO, bracketed, find_roots
-from meanfield.infinite_width.stability import FAR, phases
+from meanfield.tables.records import Record, row_records
+from meanfield.tables.shown import ShownRows
 
 __all__ = ["PhaseDiagram", "phase_diagram"]
 
@@ -31,8 +34,8 @@ Array = NDArray[np.float64]
 _BLOCK = 1000
 
 
-@dataclass(frozen=True, eq=False)
-class PhaseDiagram:
+@dataclass(frozen=True, eq=False, repr=False)
+class PhaseDiagram(ShownRows):
     """Networks with each pair of scales: entry [i, j] of the arrays is that of `sigma_b[i]` and `sigma_w[j]`.
 
     Attributes:
@@ -52,6 +55,15 @@ class PhaseDiagram:
     chi_1: Array
     rho_star: Array
     xi_c: Array
+
+    paper = ("sigma_w", "sigma_b", "phase", "q_star", "chi_1", "xi_c")
+
+    def records(self) -> list[Record]:
+        """A row for every network, σ_w running first; what is NaN is None."""
+        sigma_w, sigma_b = np.meshgrid(self.sigma_w, self.sigma_b)
+        keys = ("phase", "fixed_points", "q_star", "chi_1", "rho_star", "xi_c")
+        cells = {"sigma_w": sigma_w, "sigma_b": sigma_b} | {key: getattr(self, key) for key in keys}
+        return row_records({key: array.ravel() for key, array in cells.items()})
 
 
 def phase_diagram(
@@ -84,7 +96,9 @@ def phase_diagram(
         points = fixed_points(networks[i][j])
         count[i, j] = len(points)
         q_star[i, j] = _reached([(p.q, p.until) for p in points], float(growth[i, j]), start)
-    return _judged(activation, weights, biases, count, q_star)
+    found = _judged(activation, weights, biases, count, q_star)
+    # As given, not as the roots of their squares.
+    return replace(found, sigma_w=np.asarray(sigma_w, dtype=float), sigma_b=np.asarray(sigma_b, dtype=float))
 
 
 def _fixed_points(

@@ -1,9 +1,9 @@
-"""Whether a deep network keeps its signal at a fixed point: one word, the mechanism, and the remedy.
+"""Whether a deep network keeps its signal at a fixed point: one word, the mechanism, and the remedies.
 
 Around a fixed point the variance obeys q → q* + V'(q*)(q − q*) + ½V''(q*)(q − q*)², and a finite network kicks q at
-every layer. |V'| < 1 contracts the kicks; V' = 1 does not, and V'' ≠ 0 then drives q away on one side. That is the
-instability of shifted ReLU and soft threshold, whose kinks lie where φ = 0 and so leave V'(q*) = 1 on the edge of
-chaos; clipping them adds kinks where φ = m > 0, and V' < 1 (Price et al. 2024; docs/theory.md, section 6).
+every layer. V' < 1 contracts the kicks (V' ≥ −½ there); V' = 1 does not, and V'' ≠ 0 then drives q away on one side.
+That is the instability of shifted ReLU and soft threshold, whose kinks lie where φ = 0 and so leave V'(q*) = 1 on the
+edge of chaos; clipping them adds kinks where φ = m > 0, and V' < 1 (Price et al. 2024; docs/theory.md, section 6).
 """
 
 from __future__ import annotations
@@ -12,38 +12,47 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.infinite_width.clips import stabilising_clip
+from meanfield.infinite_width.criteria import MARGIN, Phase, is_tangency, keeps_gradients, phases, words
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.operating_point import MARGIN, OperatingPoint, Subject, operating_point_of
+from meanfield.infinite_width.operating_point import FAR, OperatingPoint, Subject, operating_point_of
+from meanfield.infinite_width.remedies import Remedy, in_words, remedies
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
 
-__all__ = ["FAR", "Diagnosis", "Phase", "Verdict", "diagnose", "off_the_edge", "phase", "phases", "verdict", "words"]
+__all__ = ["Diagnosis", "Verdict", "Word", "diagnose", "off_the_edge", "phase", "verdict"]
 
-Phase = Literal["ordered", "edge of chaos", "chaotic"]
+Word = Literal["stable", "neutral", "unstable", "safe", "fragile"]
 
-#: Stands for q → ∞, where no fixed point keeps q.
-FAR = 1e280
+#: A signal that settles within this of where it started, in ln q, is not said to go anywhere.
+_ELSEWHERE = 0.1
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """`word`, `explanation`: the mechanism in a sentence; `remedy`: what to do, or None.
+class Verdict(Shown):
+    """`word`, `explanation`: the mechanism in a sentence; `remedies`: changes that are each enough, the cheapest first.
 
     For any width and depth the word is stable, neutral or unstable; for a given one safe, fragile, neutral or
-    unstable. The explanation and the remedy are sentences for a person.
+    unstable. The explanation is for a person.
     """
 
-    word: Literal["stable", "neutral", "unstable", "safe", "fragile"]
+    word: Word
     explanation: str
-    remedy: str | None = None
+    remedies: tuple[Remedy, ...] = ()
+
+    @property
+    def remedy(self) -> str | None:
+        """The remedies as a sentence, None if there are none."""
+        return in_words(self.remedies)
+
+    def record(self) -> Record:
+        """The word, the mechanism, and the remedies with a record each."""
+        ways = [remedy.record() for remedy in self.remedies]
+        return {"verdict": self.word, "explanation": self.explanation, "remedies": ways}
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Shown):
     """Everything `meanfield check` says of a network.
 
     `point`: the network and the fixed point judged; `phase`: where gradients and correlations stand there (at q → ∞ if
@@ -54,20 +63,41 @@ class Diagnosis:
     phase: Phase
     verdict: Verdict
 
+    paper = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "verdict")
 
-def diagnose(subject: Subject, near: float = 1.0) -> Diagnosis:
-    """Phase and verdict of a network, judged at its operating point: by default the fixed point nearest to `near` > 0.
+    def record(self) -> Record:
+        """The network at its fixed point, phase, every fixed point and the verdict."""
+        points = [point.record() for point in self.point.fixed_points]
+        at = {**self.point.record(), "chi_1": self.chi_1}
+        return {**at, "phase": self.phase, "fixed_points": points, **self.verdict.record()}
+
+    @property
+    def chi_1(self) -> float:
+        """χ₁ where the network is judged, the gain of a squared gradient."""
+        return self.point.network.chi1(_judged_at(self.point))
+
+    def passes(self, depth: int | None = None) -> bool:
+        """Whether signal and gradients keep: a good word, and χ₁^L within a factor 1000 (by default for every L)."""
+        return self.verdict.word not in ("unstable", "fragile") and keeps_gradients(self.chi_1, depth)
+
+
+def diagnose(subject: Subject, start: float = 1.0) -> Diagnosis:
+    """Phase and verdict of a network, judged where V takes a signal of variance `start` > 0.
 
     Raises:
-        DomainError: `near` is not a finite number > 0.
+        DomainError: `start` is not a finite number > 0.
     """
-    point = operating_point_of(subject, near)
+    point = operating_point_of(subject, start)
     network, judged = point.network, point.fixed_point
-    if judged is None:
-        return Diagnosis(point, phase(network, FAR), verdict(network, None))
-    judgement = verdict(network, judged)
-    explanation = " ".join([judgement.explanation, *off_the_edge(network, judged.q)])
-    return Diagnosis(point, phase(network, judged.q), replace(judgement, explanation=explanation))
+    judgement = verdict(network, judged, point.start)
+    explanation = " ".join([judgement.explanation, *(off_the_edge(network, judged.q) if judged else [])])
+    found = Diagnosis(point, phase(network, _judged_at(point)), replace(judgement, explanation=explanation))
+    ways = () if found.passes() else remedies(network.activation, point.start)
+    return replace(found, verdict=replace(found.verdict, remedies=ways))
+
+
+def _judged_at(point: OperatingPoint) -> float:
+    return point.fixed_point.q if point.fixed_point else FAR
 
 
 def off_the_edge(network: MeanField, q: float) -> list[str]:
@@ -83,58 +113,57 @@ def off_the_edge(network: MeanField, q: float) -> list[str]:
 
 
 def phase(network: MeanField, q: float) -> Phase:
-    """Ordered (χ₁ < 1: correlations and gradients die out), chaotic (χ₁ > 1: they part, explode) or the edge."""
+    """The phase at variance q: ordered, chaotic or the edge of chaos."""
     name: Phase = phases(network.chi1(q)).item()  # type: ignore[assignment]
     return name
 
 
-def phases(gain: ArrayLike) -> NDArray[np.str_]:
-    """The phases of networks with these χ₁, elementwise."""
-    gain = np.asarray(gain)
-    return np.where(np.abs(gain - 1) <= MARGIN, "edge of chaos", np.where(gain < 1, "ordered", "chaotic"))
+def verdict(network: MeanField, fixed_point: FixedPoint | None, start: float = 1.0) -> Verdict:
+    """What becomes of a signal of variance `start` at `fixed_point`, one of `fixed_points(network)`, without remedies.
 
-
-def words(slope: ArrayLike, relative_curvature: ArrayLike) -> NDArray[np.str_]:
-    """Stable, neutral or unstable by V'(q*) and q*V''(q*) alone, elementwise; empty where they are NaN."""
-    slope, bend = np.asarray(slope, dtype=float), np.abs(np.asarray(relative_curvature, dtype=float))
-    marginal = np.abs(slope - 1) <= MARGIN
-    word = np.where(np.abs(slope) < 1, "stable", "unstable")
-    word = np.where(marginal, np.where(bend <= MARGIN, "neutral", "unstable"), word)
-    return np.where(np.isnan(slope), "", word)
-
-
-def verdict(network: MeanField, fixed_point: FixedPoint | None) -> Verdict:
-    """What becomes of the variance of a signal at `fixed_point`, one of `fixed_points(network)`.
-
-    With None, the verdict of a network that has no fixed point. Local, for any width: V', V'' and the other fixed
-    points of V around it.
+    With None, the verdict of a network in which q grows without bound. Local, for any width: V', V'' and the other
+    fixed points of V around it.
     """
     if fixed_point is None:
-        return Verdict("unstable", "V(q) > q for every q: no fixed point, q grows without bound from layer to layer.")
-    if fixed_point.kind == "neutral":
-        factor = "" if _is_one(fixed_point.slope) else f"{fixed_point.slope:.6g} q ≈ "
-        return Verdict(
-            "neutral",
-            f"V(q) = {factor}q for every q: nothing pulls q back, so at finite width it drifts in a random walk, "
-            "but χ₁ does not depend on q and gradients keep their size.",
+        return Verdict("unstable", _growing(network, start))
+    slope, q = fixed_point.slope, fixed_point.q
+    bend = q * fixed_point.curvature
+    word = "neutral" if fixed_point.kind == "neutral" else str(words(slope, bend))
+    if word == "neutral":
+        return Verdict("neutral", _neutral(network, fixed_point))
+    if word == "stable":
+        return Verdict("stable", _contracting(network, fixed_point, start))
+    if is_tangency(slope, bend):
+        return Verdict("unstable", _marginal(slope, fixed_point.curvature))
+    return Verdict("unstable", f"V'(q*) = {slope:.4g} > 1: any deviation from q* grows by this factor each layer.")
+
+
+def _growing(network: MeanField, start: float) -> str:
+    rate = network.dV(FAR)
+    pace = f", in the end by a factor {rate:.4g} a layer" if rate > 1 + MARGIN else ""
+    every = "for every q" if not fixed_points(network) else f"for every q from {start:.4g} on"
+    return f"V(q) > q {every}: no fixed point holds q, and it grows without bound{pace}."
+
+
+def _neutral(network: MeanField, point: FixedPoint) -> str:
+    walk = "so at finite width q drifts in a random walk"
+    if network.activation.is_homogeneous and not network.sigma_b:
+        off = "" if _is_one(point.slope) else f"{point.slope:.6g} q ≈ "
+        slow = "" if _is_one(point.slope) else f" (a factor e in {1 / abs(math.log(point.slope)):.3g} layers)"
+        return (
+            f"V(q) = {off}q for every q{slow}: nothing pulls q back, {walk}, but χ₁ does not depend on q and gradients "
+            "keep their size."
         )
-    slope, curvature, q = fixed_point.slope, fixed_point.curvature, fixed_point.q
-    marginal = abs(slope - 1) <= MARGIN and q > 0
-    if marginal and abs(q * curvature) <= MARGIN:
-        return Verdict(
-            "neutral",
-            f"V'(q*) = {slope:.4g} and q*V''(q*) = {q * curvature:.2g}: around q* the variance map is the identity to "
-            "within one per cent, so at finite width q drifts in a random walk.",
-        )
-    if marginal:
-        return Verdict("unstable", _marginal(slope, curvature), _remedy(network.activation, q))
-    if slope > 1:
-        explanation = f"V'(q*) = {slope:.4g} > 1: any deviation from q* grows by this factor each layer."
-        return Verdict("unstable", explanation, _remedy(network.activation, q))
-    if slope <= -1:
-        explanation = f"V'(q*) = {slope:.4g} <= -1: q overshoots q* and swings ever further from layer to layer."
-        return Verdict("unstable", explanation)
-    return Verdict("stable", _contracting(network, fixed_point))
+    if point.kind == "neutral":
+        gap = network.V(point.q) / point.q - 1
+        return f"V(q)/q − 1 = {gap:.2g} at q = {point.q:.4g}: the variance map is the identity around there, {walk}."
+    if point.q == 0:
+        return f"V'(0) = {point.slope:.6g}: near 0 the variance map is the identity, {walk}."
+    slow = f" (V' pulls q back over ξ_q = {point.depth_scale:.3g} layers)" if point.slope < 1 else ""
+    return (
+        f"V'(q*) = {point.slope:.4g} and q*V''(q*) = {point.q * point.curvature:.2g}: around q* the variance map is "
+        f"the identity to within one per cent{slow}, {walk}."
+    )
 
 
 def _is_one(slope: float) -> bool:
@@ -143,18 +172,20 @@ def _is_one(slope: float) -> bool:
 
 
 def _marginal(slope: float, curvature: float) -> str:
-    one = "1" if _is_one(slope) else f"{slope:.4g} ≈ 1"
+    one = f"{slope:.4g}" if f"{slope:.4g}" == "1" else f"{slope:.4g} ≈ 1"
     if curvature > 0:
         return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} > 0: q returns from below but runs away above q*."
     return f"V'(q*) = {one} and V''(q*) = {curvature:.4g} < 0: q runs away below q* and returns from above."
 
 
-def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
+def _contracting(network: MeanField, fixed_point: FixedPoint, start: float) -> str:
     slope, q = fixed_point.slope, fixed_point.q
     if q == 0:
-        return f"V'(0) = {slope:.4g}: small signals die out, q → 0."
-    depth = fixed_point.depth_scale
-    text = f"|V'(q*)| = {abs(slope):.4g} < 1: deviations shrink back over ξ_q = {depth:.3g} layers"
+        scale = f" over {fixed_point.depth_scale:.3g} layers" if slope else ""
+        return f"V'(0) = {slope:.4g}: small signals die out{scale}, q → 0."
+    pull = "deviations shrink back" if abs(slope - 1) > MARGIN else "deviations shrink back, but slowly,"
+    settles = "" if abs(math.log(q / start)) <= _ELSEWHERE else f"a signal of variance {start:.4g} settles at {q:.4g}: "
+    text = f"{settles}|V'(q*)| = {abs(slope):.4g} < 1: {pull} over ξ_q = {fixed_point.depth_scale:.3g} layers"
     # A repelling fixed point at 0 only says that no signal dies out.
     others = [p for p in fixed_points(network) if p.q > 0 and p.kind != "neutral"]
     below = [p for p in others if p.q < q and p.kind != "stable"]
@@ -167,14 +198,3 @@ def _contracting(network: MeanField, fixed_point: FixedPoint) -> str:
         higher = [p.q for p in others if p.q > above[0].q]
         limits.append(f"past q = {above[0].q:.4g} it {f'moves to q = {higher[0]:.4g}' if higher else 'runs away'}")
     return f"{text}; but {', and '.join(limits)}." if limits else f"{text}."
-
-
-def _remedy(activation: PiecewiseLinear, q: float) -> str | None:
-    clip = stabilising_clip(activation, q)
-    if clip is None:
-        return None
-    m, edge = clip
-    return (
-        f"clip at m = {m:g}: sign(φ)·min(|φ|, {m:g}) with σ_w = {edge.sigma_w:.6g}, σ_b = {edge.sigma_b:.6g} "
-        f"has V'(q*) = {edge.V_prime:.3f} and no other fixed point."
-    )

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import require_scales
 from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.infinite_width.criteria import MARGIN, words
 from meanfield.infinite_width.edge import EdgeCurve, edge_curve, edge_of_chaos
-from meanfield.infinite_width.operating_point import MARGIN
 from meanfield.infinite_width.phase_diagram import PhaseDiagram, phase_diagram
-from meanfield.infinite_width.stability import words
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, symbol
 from meanfield.plot.page import Page

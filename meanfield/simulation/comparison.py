@@ -15,13 +15,31 @@ from meanfield.finite_width.prediction import Predicted, predict
 from meanfield.finite_width.variance_law import escape_probability
 from meanfield.infinite_width.moments import active_share
 from meanfield.simulation.ensemble import Ensemble
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown, ShownRows
 
-__all__ = ["LEVELS", "Comparison", "Departure", "Statistics", "compare", "departures", "require_level"]
+__all__ = [
+    "LEVELS",
+    "ROW",
+    "Comparison",
+    "Departure",
+    "Resolution",
+    "Statistics",
+    "compare",
+    "departures",
+    "require_level",
+    "resolution",
+]
 
 Array = NDArray[np.float64]
 
 #: The quantiles of an ensemble, by what they are called in files.
 LEVELS = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+#: What is said of a quantity at a layer.
+ROW = (
+    *("quantity", "layer", "ensemble_mean", "ensemble_sd", *LEVELS, "infinite_width", "theory_mean", "theory_sd", "z"),
+    *("count", "escaped", "overflowed"),
+)
 #: Variances whose fourth powers, and so their spread, are doubles with room to spare.
 _LARGEST_VARIANCE = 1e50
 #: Excess kurtosis of φ² where a unit is active, about; the mean over N of them has 1/N of it.
@@ -45,6 +63,7 @@ class Statistics:
         z_sd: (sd/theory)² as a normal deviate, by Wilson and Hilferty's cube root; 2·count/(κ − 1) degrees of freedom,
             κ the largest of three kurtoses: of the networks, of a mean over the active units and, for q and ρ, of a
             log-normal variable. NaN where there are less than one, or the spread is rounding.
+        degrees: those degrees of freedom.
     """
 
     count: NDArray[np.int_]
@@ -53,10 +72,11 @@ class Statistics:
     quantiles: Array
     z: Array
     z_sd: Array
+    degrees: Array
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(ShownRows):
     """An ensemble, what theory says of it and what it does, by quantity.
 
     `escape_probability`: the share of networks that theory expects to have escaped at the last layer, of dense
@@ -68,9 +88,29 @@ class Comparison:
     statistics: Mapping[str, Statistics]
     escape_probability: float
 
+    paper = ("quantity", "layer", "ensemble_mean", "ensemble_sd", "theory_mean", "theory_sd", "z")
+
+    def record(self) -> Record:
+        """What was asked, and what became of the networks."""
+        told = self.ensemble.record()
+        overflowed = told.pop("overflowed")
+        return {**told, "escape_probability": self.escape_probability, "overflowed": overflowed}
+
+    def records(self) -> list[Record]:
+        """A row for every quantity and layer."""
+        rows: list[Record] = []
+        for name, s in self.statistics.items():
+            p, e = self.predicted[name], self.ensemble
+            columns = (s.mean, s.sd, *s.quantiles, p.value, p.mean, p.sd, s.z, s.count)
+            for layer, numbers in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+                # Of the network, and so told once.
+                lost = (float(e.escaped[layer]), float(e.overflowed[layer])) if name == "q" else (None, None)
+                rows.append(dict(zip(ROW, (name, layer, *numbers, *lost), strict=True)))
+        return rows
+
 
 @dataclass(frozen=True)
-class Departure:
+class Departure(Shown):
     """Where an ensemble differs from theory by more than sampling error.
 
     `moment`: mean or sd; `seen`, `predicted`: its values; `z`: their distance in standard errors.
@@ -82,6 +122,23 @@ class Departure:
     seen: float
     predicted: float
     z: float
+
+    def record(self) -> Record:
+        """Every field."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The least that a comparison with theory sees of one quantity, at the last layer at which it is compared.
+
+    `mean`: how far the mean over the networks has to be from theory's, None if it is not compared; `sd`: the factor by
+    which their standard deviation has to be too large, likewise. With four times the networks `mean` is half of that.
+    """
+
+    layer: int
+    mean: float | None
+    sd: float | None
 
 
 def compare(ensemble: Ensemble) -> Comparison:
@@ -128,7 +185,7 @@ def _statistics(values: Array, predicted: Predicted, name: str, active: Array) -
         degrees = 2 * count / (np.fmax(kurtosis, heavy) - 1)
         silent = (np.fmax(sd, predicted.sd) <= rounding) | ~(degrees >= 1)
         z_sd = np.where(silent, np.nan, _spread_in_errors(sd / predicted.sd, degrees))
-    return Statistics(count, mean, sd, _quantiles(values, defined), z, z_sd)
+    return Statistics(count, mean, sd, _quantiles(values, defined), z, z_sd, degrees)
 
 
 def _spread_in_errors(ratio: Array, degrees: Array) -> Array:
@@ -147,9 +204,11 @@ def _log_normal_kurtosis(predicted: Predicted, name: str) -> Array:
 
 
 def _in_errors(difference: Array, error: Array, rounding: Array) -> Array:
-    """NaN where there is neither a difference nor an error but of rounding; ∞ where only the error is nothing."""
+    """NaN where there is neither a difference nor an error but of rounding, or an error beyond doubles, which hides any
+    difference; ∞ where only the error is nothing."""
     z = difference / np.where(error <= rounding, 0.0, error)
-    return np.where((np.abs(difference) <= rounding) & (error <= rounding), np.nan, z)
+    silent = ((np.abs(difference) <= rounding) & (error <= rounding)) | np.isinf(error)
+    return np.where(silent, np.nan, z)
 
 
 def _quantiles(values: Array, defined: NDArray[np.bool_]) -> Array:
@@ -200,8 +259,32 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
             for layer in np.flatnonzero(~np.isnan(z)):
                 values = map(float, (seen[layer], theory[layer], z[layer]))
                 made.append((Departure(name, int(layer), moment, *values), s.count[layer]))
-    share = 0.5 * level / max(len(made), 1)
+    share = _share(level, len(made))
     # Of a spread z is a normal deviate; of a mean it has Student's law, with as many networks as there are.
     far = [d for d, count in made if abs(d.z) > (norm.isf(share) if d.moment == "sd" else t.isf(share, count - 1))]
     threshold = float(t.isf(share, comparison.ensemble.experiment.networks - 1))
     return sorted(far, key=lambda d: -abs(d.z)), len(made), threshold
+
+
+def _share(level: float, comparisons: int) -> float:
+    """The probability of a false alarm on one side of one comparison of so many."""
+    return 0.5 * level / max(comparisons, 1)
+
+
+def resolution(comparison: Comparison, quantity: str, comparisons: int, level: float = 0.01) -> Resolution | None:
+    """What would have shown of a quantity in so many comparisons at this level; None where nothing is compared."""
+    from scipy.stats import norm, t
+
+    s, p, share = comparison.statistics[quantity], comparison.predicted[quantity], _share(level, comparisons)
+    compared = np.flatnonzero(np.isfinite(s.z) | np.isfinite(s.z_sd))
+    if not compared.size:
+        return None
+    last = int(compared[-1])
+    mean = sd = None
+    if np.isfinite(s.z[last]):
+        error = max(s.sd[last], np.nan_to_num(p.sd[last])) / np.sqrt(s.count[last])
+        mean = float(t.isf(share, s.count[last] - 1) * error)
+    if np.isfinite(s.z_sd[last]):
+        error = 2 / (9 * s.degrees[last])
+        sd = float((1 - error + norm.isf(share) * np.sqrt(error)) ** 1.5)
+    return Resolution(last, mean, sd)

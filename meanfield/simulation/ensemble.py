@@ -32,6 +32,8 @@ from meanfield.simulation.cost import require_time, workload
 from meanfield.simulation.gaussian_chain import chains
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.run_file import RunFile
+from meanfield.tables.records import Record, few_layers
+from meanfield.tables.shown import ShownRows
 
 __all__ = ["PATIENCE", "Ensemble", "Interrupted", "simulate"]
 
@@ -44,8 +46,8 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss)://(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]
 _LAST_PORT = 65535
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble(ShownRows):
     """Random networks drawn for an experiment.
 
     Attributes:
@@ -64,6 +66,28 @@ class Ensemble:
             raise DomainError(f"{quantity!r} was not measured: there are {', '.join(self.experiment.quantities)}")
         found: Array = self.measured[:, self.experiment.quantities.index(quantity)]
         return found
+
+    def record(self) -> Record:
+        """What was asked, and the shares of the networks that have escaped and overflowed at the last layer."""
+        return {
+            "activation": self.label,
+            **self.experiment.as_record(),
+            "escaped": float(self.escaped[-1]),
+            "overflowed": float(self.overflowed[-1]),
+        }
+
+    def records(self) -> list[Record]:
+        """Mean and standard deviation over the networks, a row for every quantity and for a few layers."""
+        rows: list[Record] = []
+        for name in self.experiment.quantities:
+            for layer in (0, *few_layers(self.experiment.depth)):
+                values = self[name][:, layer]
+                values = values[np.isfinite(values)]
+                mean = float(values.mean()) if values.size else None
+                sd = float(values.std(ddof=1)) if values.size > 1 else None
+                row = {"quantity": name, "layer": layer, "ensemble_mean": mean, "ensemble_sd": sd, "count": values.size}
+                rows.append(row)
+        return rows
 
     @cached_property
     def overflowed(self) -> Array:

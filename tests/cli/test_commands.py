@@ -33,15 +33,18 @@ def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
         "chi_1",
         "V_prime",
         "V_double_prime",
+        *("phi_mean", "phi_variance", "phi_rms", "slope_rms", "gain_rms", "gain_sd", "gain_slope"),
         "verdict",
         "explanation",
+        "remedies",
     ]
     network = mf.MeanField(mf.activation("soft-threshold", tau=0.5), answer["sigma_w"], answer["sigma_b"])
     assert network.V(1.0) == pytest.approx(1, rel=1e-12)
     assert network.chi1(1.0) == pytest.approx(1, rel=1e-12)
     assert answer["V_prime"] == 1
     assert answer["verdict"] == "unstable"
-    assert "clip at m" in answer["explanation"]
+    (clip,) = answer["remedies"]
+    assert (clip["what"], clip["share_lost"], clip["V_prime"] <= 0.7) == ("clip", None, True)
 
 
 def test_check_lists_the_three_fixed_points_of_a_loosely_clipped_relu() -> None:
@@ -54,11 +57,31 @@ def test_check_lists_the_three_fixed_points_of_a_loosely_clipped_relu() -> None:
     assert "1.235" in answer["explanation"]
 
 
-def test_check_strict_fails_only_what_is_unstable() -> None:
-    unstable = run("check", "--act", "shifted-relu", "--tau", "1", "--sigma-w", "3", "--sigma-b", "1", "--strict")
-    stable = run("check", "--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1", "--strict")
-    assert (unstable.exit_code, stable.exit_code) == (1, 0)
-    assert "unstable" in unstable.stdout
+STRICT = {
+    "no fixed point": (["check", "--act", "shifted-relu(1)", "--sigma-w", "3", "--sigma-b", "1"], 1),
+    "chaotic": (["check", "--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1"], 1),
+    "dies out": (["check", "--act", "relu", "--sigma-w", "1.2"], 1),
+    "jumps": (["check", "--act", "sign", "--sigma-w", "1", "--sigma-b", "0.1"], 1),
+    "on the edge": (["check", "--act", "hard-tanh", "--sigma-w", "1.21", "--sigma-b", "0.494"], 0),
+    "neutral": (["check", "--act", "relu", "--sigma-w", "1.4142135623730951"], 0),
+    "chaotic, few layers": (
+        ["check", "--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1", "--width", "300", "--depth", "10"],
+        0,
+    ),
+    "an edge that repels": (["eoc", "--act", "soft-threshold", "--tau", "0.5"], 1),
+    "one of two": (["eoc", "--act", "relu", "--act", "shifted-relu(1)"], 1),
+    "an edge that holds": (["eoc", "--act", "clipped-relu(1, 1)"], 0),
+    "fragile": (["stability", "--act", "clipped-relu(tau=1.0364, m=2)", "--width", "60", "--depth", "15"], 1),
+    "safe": (["stability", "--act", "clipped-relu(1, 1)", "--width", "200", "--depth", "5"], 0),
+}
+
+
+@pytest.mark.parametrize("case", STRICT)
+def test_strict_fails_what_does_not_keep_signal_and_gradients(case: str) -> None:
+    arguments, code = STRICT[case]
+    plain, strict = run(*arguments), run(*arguments, "--strict")
+    assert (plain.exit_code, strict.exit_code) == (0, code)
+    assert strict.stdout == plain.stdout
 
 
 def test_one_activation_gives_an_object_and_several_a_list() -> None:
@@ -102,7 +125,7 @@ def test_digits_round_every_format() -> None:
 def test_markdown_and_latex_have_a_row_each() -> None:
     arguments = ["eoc", "--act", "relu", "--act", "abs", "--format"]
     markdown, latex = run(*arguments, "markdown").stdout, run(*arguments, "latex").stdout
-    assert [line.count("|") for line in markdown.splitlines()] == [13] * 4
+    assert [line.count("|") for line in markdown.splitlines()] == [8] * 4
     assert latex.count(r"\\") == 3
     assert r"\begin{tabular}" in latex and latex.endswith("\\end{tabular}\n")
     assert latex.isascii()

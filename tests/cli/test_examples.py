@@ -16,7 +16,7 @@ from typer.testing import Result
 from meanfield.cli import app
 
 COMMANDS = [
-    *("eoc", "check", "stability", "design", "maps", "phase", "sparsity", "derive", "simulate", "verify"),
+    *("eoc", "check", "gain", "stability", "design", "maps", "phase", "sparsity", "derive", "simulate", "verify"),
     *("activations", "cite"),
 ]
 KINDS = ["variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary"]
@@ -60,7 +60,11 @@ def test_every_example_of_a_help_runs_as_printed(
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/derivations.md", "docs/finite_width.md", "docs/figures.md", "docs/simulation.md"]
+    "page",
+    [
+        *("README.md", "docs/derivations.md", "docs/finite_width.md", "docs/figures.md", "docs/initialisers.md"),
+        "docs/simulation.md",
+    ],
 )
 def test_every_command_of_a_page_runs_as_printed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -28,7 +28,7 @@ def test_stability_answers_with_every_quantity() -> None:
         "depth",
         "verdict",
         "explanation",
-        "remedy",
+        "remedies",
         "V_prime",
         "basin",
         "sd",
@@ -66,13 +66,19 @@ def test_eoc_check_and_stability_agree_at_a_width_and_depth(act: str) -> None:
     edge = data("eoc", "--act", act, *size)
     check = data("check", "--act", act, "--sigma-w", str(edge["sigma_w"]), "--sigma-b", str(edge["sigma_b"]), *size)
     assert full["verdict"] == edge["verdict"] == check["verdict"]
-    expected = full["explanation"] + (f" Remedy: {full['remedy']}" if full["remedy"] else "")
-    assert edge["explanation"] == expected
+    assert (edge["explanation"], edge["remedies"]) == (full["explanation"], full["remedies"])
 
 
-def test_check_at_a_width_where_no_signal_is_left_keeps_its_verdict() -> None:
-    arguments = ["check", "--act", "relu", "--sigma-w", "1"]
-    assert data(*arguments, "--width", "50", "--depth", "5") == data(*arguments)
+@pytest.mark.parametrize("command", ["check", "stability"])
+def test_a_width_and_depth_are_answered_where_no_signal_is_left(command: str) -> None:
+    arguments = [command, "--act", "relu", "--sigma-w", "1.2439778", "--width", "512", "--depth", "50"]
+    answer = data(*arguments)
+    # E φ² is q/2.
+    assert f"q = {(1.2439778**2 / 2) ** 50:.3g} there" in answer["explanation"]
+    assert answer["verdict"] == "unstable"
+    assert answer["remedies"][0]["sigma_w"] == pytest.approx(math.sqrt(2))
+    assert (run(*arguments).exit_code, run(*arguments, "--strict").exit_code) == (0, 1)
+    assert "layer 50" in " ".join(run(*arguments).stdout.split())
 
 
 def test_strict_fails_a_fragile_network_and_passes_a_safe_one() -> None:
@@ -140,7 +146,8 @@ def test_designs_that_exist_are_printed_before_those_that_do_not_are_refused(tmp
     arguments = ["design", "--slope", "0.5,1.2"]
     result = run(*arguments, "--format", "json")
     assert result.exit_code == 1
-    assert len(json.loads(result.stdout)) == 1
+    found, refused = json.loads(result.stdout)
+    assert "tau" in found and "reaches from" in refused["error"] and refused["V_prime"] == 1.2
     assert "reaches from" in result.stderr
     assert run(*arguments, "--format", "csv", "--output", str(tmp_path / "table")).exit_code == 1
     assert not (tmp_path / "table").exists()
@@ -182,7 +189,6 @@ WRONG = {
     "no reach": (["stability", "--act", "relu", *SMALL, "--within", "0.5"], 2, "within"),
     "biases alone": (["stability", "--act", "relu", *SMALL, "--sigma-b", "1"], 2, "--sigma-w"),
     "a jump": (["stability", "--act", "sign", *SMALL], 1, "jumps"),
-    "no signal": (["stability", "--act", "relu", *SMALL, "--sigma-w", "1"], 1, "dies out"),
     "a start of 0": (["stability", "--act", "relu", *SMALL, "--q0", "0"], 2, "0"),
     "a slope out of reach": (["design", "--slope", "1.2"], 1, "reaches from"),
     "a sparsity out of reach": (["design", "--sparsity", "0.2"], 1, "reaches from 0.5 to 1"),

@@ -66,7 +66,7 @@ def test_tables_keep_within_the_width_of_the_terminal(monkeypatch: pytest.Monkey
         assert max(map(len, lines)) <= 80
         # No number goes on in the next line: a row of digits has one under "layer".
         rows = [line for line in lines if set(line) & set("0123456789") and set(line) <= set(" 0123456789.e+-")]
-        assert len(rows) >= 15 and all(line[2].isdigit() for line in rows)
+        assert len(rows) >= 15 and all(line[:7].strip().isdigit() for line in rows)
     said = " ".join(run("simulate", *exploding, "--jobs", "1").stdout.split())
     assert "have q outside [0.5, 2] at layer 100 (theory:" in said
 
@@ -108,7 +108,7 @@ def test_verify_says_what_it_did_not_check() -> None:
     result = run(
         "verify", "--act", CRELU, "--width", "20", "--depth", "3", "--networks", "20", "--conv", "3", "--size", "3"
     )
-    assert "Not checked, for theory has no correction to it here: ρ, ln |g|²" in " ".join(result.stdout.split())
+    assert "or a number is beyond what can be squared: ρ, ln |g|²" in " ".join(result.stdout.split())
 
 
 WRONG = {
@@ -181,3 +181,31 @@ def test_what_leaves_the_figure_is_noted(tmp_path: Path, monkeypatch: pytest.Mon
     result = run("plot", "trajectory", "--networks-from", "run.npz", "-o", "figure.pdf")
     assert result.exit_code == 0
     assert "leave the figure" in result.stderr and "overflow" in result.stderr
+
+
+def test_verify_says_neither_yes_nor_no_where_nothing_is_compared() -> None:
+    beyond = ["verify", "--act", "abs", "--sigma-w", "1e6", "--q0", "1e150", "--width", "10", "--depth", "3"]
+    result = run(*beyond, "--networks", "10", "--jobs", "1", "--format", "json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["follows"], answer["comparisons"], answer["threshold"]) == (1, None, 0, None)
+    said = " ".join(run(*beyond, "--networks", "10", "--jobs", "1").stdout.split())
+    assert "no answer: nothing was compared." in said and "yes:" not in said
+
+
+def test_verify_shows_the_digits_that_differ() -> None:
+    from meanfield.cli.verify import _told
+    from meanfield.simulation.comparison import Departure
+
+    said = _told(Departure("rho", 3, "mean", 0.99999999812, 0.99999999845, -11.2))
+    assert "0.99999999812, theory 0.99999999845, 11 standard errors" in said
+
+
+def test_verify_says_what_so_few_networks_could_not_have_shown() -> None:
+    visible = {}
+    for networks in ("10", "160"):
+        asked = ["verify", "--act", CRELU, "--width", "100", "--depth", "3", "--jobs", "1", "--networks", networks]
+        rows = {row["quantity"]: row for row in data(*asked)["quantities"]}
+        visible[networks] = rows["q"]["visible_mean"]
+        assert f"q by {visible[networks]:.2g}" in " ".join(run(*asked).stdout.split())
+    # A quarter by the count of networks, and more by Student's law.
+    assert visible["160"] < visible["10"] / 4

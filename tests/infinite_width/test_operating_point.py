@@ -37,8 +37,10 @@ def iterated(network: MeanField, q: float) -> float:
     return q
 
 
-@pytest.mark.parametrize(("asked", "start"), [(3.4, 3.0), (100.0, 3.0), (0.9, 0.7), (0.01, 0.7)])
-def test_with_weights_it_is_the_nearest_fixed_point_in_ratio(asked: float, start: float) -> None:
+@pytest.mark.parametrize(
+    ("asked", "start"), [(3.4, 3.0), (1.25, 3.0), (100.0, 3.0), (1.2, 0.7), (0.9, 0.7), (0.01, 0.7)]
+)
+def test_with_weights_it_is_where_a_signal_of_that_variance_goes(asked: float, start: float) -> None:
     point = operating_point(LOOSE, asked, SIGMA_W, SIGMA_B)
     assert len(point.fixed_points) == 3
     # These two attract, so that V itself finds them.
@@ -46,8 +48,8 @@ def test_with_weights_it_is_the_nearest_fixed_point_in_ratio(asked: float, start
     assert operating_point_of(point.network, asked) == point
 
 
-def test_the_one_between_two_that_attract_is_found_too() -> None:
-    point = operating_point(LOOSE, 1.24, SIGMA_W, SIGMA_B)
+def test_the_one_that_repels_is_judged_where_it_is_asked_for_by_its_digits() -> None:
+    point = operating_point(LOOSE, 1.2348, SIGMA_W, SIGMA_B)
     assert point.fixed_point == fixed_points(point.network)[1]
     assert point.fixed_point.kind == "unstable"
 

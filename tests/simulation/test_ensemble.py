@@ -22,6 +22,7 @@ from meanfield.cli.options import number_of_bytes
 from meanfield.errors import ClusterError, DomainError
 from meanfield.finite_width.experiment import Experiment
 from meanfield.simulation import ensemble as ensembles
+from meanfield.simulation.comparison import compare, departures, resolution
 from meanfield.simulation.cost import duration, seconds, workload
 from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate
 from meanfield.simulation.gaussian_chain import chain_bytes
@@ -256,3 +257,20 @@ def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path, workers: lis
     # The last line may have been written and not yet counted.
     done, written = int(line.split()[3]), path.read_bytes().count(b"\n") - 1
     assert line.startswith("meanfield: interrupted after ") and done <= written <= done + 2
+
+
+@pytest.mark.parametrize("networks", [10, 60])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_mean_counts_from_the_distance_that_is_said_to_be_visible(networks: int, side: int) -> None:
+    edge = mf.edge_of_chaos(clipped_relu(1.0364, 1.0))
+    ensemble = simulate(Experiment(edge.mean_field, width=100, depth=3, networks=networks, q_star=1.0))
+    comparison = compare(ensemble)
+    _, count, _ = departures(comparison)
+    seen = resolution(comparison, "q", count)
+    assert seen is not None and seen.layer == 3 and seen.mean is not None
+    for factor, departs in ((0.99, False), (1.01, True)):
+        moved = ensemble.measured.copy()
+        moved[:, 0, 3] += comparison.predicted["q"].mean[3] - moved[:, 0, 3].mean() + side * factor * seen.mean
+        found, again, _ = departures(compare(replace(ensemble, measured=moved)))
+        assert again == count
+        assert any((d.quantity, d.layer, d.moment) == ("q", 3, "mean") for d in found) is departs

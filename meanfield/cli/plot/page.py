@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meanfield.atomic_files import write_whole
-from meanfield.cli.output import as_csv
 from meanfield.cli.places import Command
 from meanfield.cli.process import tell
 from meanfield.errors import OutputError
+from meanfield.tables.plain import as_csv
 
 if TYPE_CHECKING:
     from meanfield.plot.drawing import Drawing

@@ -1,0 +1,174 @@
+"""What to change in a network that does not keep its signal: the initialisation alone, or the clip level of φ.
+
+The edge of chaos at q*, or at another q*, costs nothing. Where no edge keeps q, clipping |φ| ≤ m does: it adds kinks
+where φ = m > 0, and those lower V'(q*) on the edge (Price et al. 2024; docs/theory.md, section 6).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from meanfield.activations.algebra import clipped
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.errors import MeanFieldError
+from meanfield.infinite_width.criteria import words
+from meanfield.infinite_width.edge import EdgeOfChaos, edge_curve, edge_of_chaos
+from meanfield.infinite_width.fixed_points import fixed_points
+from meanfield.infinite_width.roots import decimals
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
+
+__all__ = [
+    "Remedy",
+    "candidate_edges",
+    "clip_levels",
+    "clipped_edge",
+    "in_words",
+    "is_neutral",
+    "remedies",
+    "stabilising_clip",
+]
+
+#: A clip is recommended for any width when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
+_CLIPPED_SLOPE = 0.7
+#: Other q* are looked for up to this many factors of two away, four to a factor.
+_FACTORS_OF_TWO = 6
+
+
+@dataclass(frozen=True)
+class Remedy(Shown):
+    """One change that is enough by itself.
+
+    Attributes:
+        what: initialisation, of φ as it is; clip, of φ at |φ| ≤ m, with its initialisation; width; or depth.
+        m: the clip level.
+        q_star, sigma_w, sigma_b, V_prime: the edge of chaos that goes with it.
+        width: about the least that is enough.
+        depth: the deepest that is safe.
+        verdict: what the network is then: stable or neutral at any width, safe or neutral at a given one.
+        share_lost: the share of networks that lose their signal then; None where no width and depth were given.
+
+    What does not belong to the change is None.
+    """
+
+    what: Literal["initialisation", "clip", "width", "depth"]
+    m: float | None = None
+    q_star: float | None = None
+    sigma_w: float | None = None
+    sigma_b: float | None = None
+    V_prime: float | None = None
+    width: int | None = None
+    depth: int | None = None
+    verdict: Literal["stable", "neutral", "safe"] = "safe"
+    share_lost: float | None = None
+
+    @classmethod
+    def at(cls, edge: EdgeOfChaos, m: float | None = None, share_lost: float | None = None) -> Remedy:
+        """The initialisation of this edge of chaos, its φ clipped at `m` or as it was."""
+        what: Literal["initialisation", "clip"] = "initialisation" if m is None else "clip"
+        kept: Literal["stable", "safe"] = "stable" if share_lost is None else "safe"
+        verdict = "neutral" if is_neutral(edge) else kept
+        numbers = edge.q_star, edge.sigma_w, edge.sigma_b, edge.V_prime
+        return cls(what, m, *numbers, verdict=verdict, share_lost=share_lost)
+
+    def record(self) -> Record:
+        """Every field."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        match self.what:
+            case "width":
+                return f"a width of about {self.width}"
+            case "depth":
+                return f"at most {self.depth} layer{'' if self.depth == 1 else 's'}"
+            case "initialisation":
+                here = " here" if self.verdict == "safe" else ""
+                return (
+                    f"σ_w = {self.sigma_w:.8g}, σ_b = {self.sigma_b:.8g}, the edge of chaos at q* = {self.q_star:.6g}, "
+                    f"has V'(q*) = {self.V_prime:.3f} and is {self.verdict}{here}"
+                )
+            case "clip":
+                held = "no other fixed point" if self.share_lost is None else "is safe here"
+                return (
+                    f"clip at m = {self.m:g}: sign(φ)·min(|φ|, {self.m:g}) with σ_w = {self.sigma_w:.6g}, "
+                    f"σ_b = {self.sigma_b:.6g} has V'(q*) = {self.V_prime:.3f} and {held}"
+                )
+
+
+def is_neutral(edge: EdgeOfChaos) -> bool:
+    """Whether nothing pulls q back at q*, nor pushes it away."""
+    return bool(words(edge.V_prime, edge.q_star * edge.V_double_prime) == "neutral")
+
+
+def in_words(remedies: tuple[Remedy, ...]) -> str | None:
+    """The remedies as a sentence, None if there are none."""
+    return "; or ".join(map(str, remedies)) + "." if remedies else None
+
+
+def remedies(activation: PiecewiseLinear, q: float) -> tuple[Remedy, ...]:
+    """What keeps a signal of variance about `q` at any width: the cheapest of an edge of chaos and a clip."""
+    edge = next(candidate_edges(activation, q), None)
+    if edge:
+        return (Remedy.at(edge),)
+    clip = stabilising_clip(activation, q)
+    return (Remedy.at(clip[1], clip[0]),) if clip else ()
+
+
+def candidate_edges(activation: PiecewiseLinear, q: float) -> Iterator[EdgeOfChaos]:
+    """The edges of chaos of φ that are stable or neutral, at `q` and around it, the nearest first."""
+    steps = sorted(range(-4 * _FACTORS_OF_TWO, 4 * _FACTORS_OF_TWO + 1), key=abs)
+    try:
+        curve = edge_curve(activation, [q * 2 ** (step / 4) for step in steps])
+    except MeanFieldError:
+        return
+    kept = np.isin(words(curve.V_prime, curve.q_star * curve.V_double_prime), ("stable", "neutral"))
+    for q_star in curve.q_star[kept].tolist():
+        yield edge_of_chaos(activation, q_star)
+
+
+def clip_levels(activation: PiecewiseLinear, q_star: float) -> list[float]:
+    """Levels of two significant digits, descending over two decades from the largest |φ| that a signal reaches.
+
+    All are below the supremum of |φ|, so that each changes φ.
+    """
+    reach = np.linspace(-6, 6, 241) * math.sqrt(q_star)
+    highest = float(np.abs(activation.values(reach)).max())
+    levels = decimals(2, 1e-2 * highest, highest) if highest else []
+    return [m for m in levels if m < activation.supremum]
+
+
+def clipped_edge(activation: PiecewiseLinear, m: float, q_star: float) -> EdgeOfChaos | None:
+    """The edge of chaos of φ clipped at m, None where it has none."""
+    try:
+        return edge_of_chaos(clipped(activation, -m, m), q_star)
+    except MeanFieldError:
+        return None
+
+
+def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float, EdgeOfChaos] | None:
+    """The largest level m, to two digits, at which clipping |φ| ≤ m makes q* stable; and the clipped edge of chaos.
+
+    Stable here: V'(q*) ≤ 0.7 on the edge of chaos of the clipped activation, and q* is its only fixed point.
+    None where no m in reach of the signal does that.
+    """
+
+    def stable_edge(m: float) -> EdgeOfChaos | None:
+        edge = clipped_edge(activation, m, q_star)
+        if edge is None or edge.V_prime > _CLIPPED_SLOPE or len(fixed_points(edge.mean_field)) != 1:
+            return None
+        return edge
+
+    levels = clip_levels(activation, q_star)
+    # V'(q*) falls with m until the clip is tight, so a coarse scan brackets the largest m that will do.
+    coarse = next((n for n in range(0, len(levels), 10) if stable_edge(levels[n])), None)
+    if coarse is None:
+        return None
+    for m in levels[max(coarse - 9, 0) : coarse + 1]:
+        if edge := stable_edge(m):
+            return m, edge
+    return None

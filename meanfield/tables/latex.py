@@ -1,0 +1,163 @@
+"""Tables for papers: LaTeX that compiles as printed, with the packages named in its first line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from meanfield.errors import DomainError
+from meanfield.quantities import QUANTITIES, latex_name, latex_text
+from meanfield.tables.records import PROSE, Record, answered, is_interval, is_numeric, keys_of, number_texts, texts
+
+__all__ = ["as_array", "as_latex", "latex_label", "require_caption", "require_reference"]
+
+_NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:e(-?)(\d+))?")
+_SIGNS = {"—": "---", "∞": r"$\infty$", "-∞": r"$-\infty$"}
+#: A name and the values of its parameters, as in soft-threshold(tau=0.5).
+_MEMBER = re.compile(r"([A-Za-z][\w-]*) ?\(([^()=]+=[^()]+)\)")
+#: An expression in x, as in max(0, x-0.5).
+_EXPRESSION = re.compile(r"(?=.*\bx\b)(?=.*[-+*/(<>])[\w\s()+*/.,<>=-]+")
+
+
+def as_latex(records: Sequence[Record], digits: int, caption: str | None = None, reference: str | None = None) -> str:
+    r"""Records as a tabular of booktabs, its numbers aligned at the point by siunitx; refusals are left out.
+
+    Numbers stand bare in columns S, so that siunitx sets minus signs and powers of ten; every other cell of such a
+    column stands in braces. With a caption, in LaTeX, or a `reference` for \ref it stands in a table that floats.
+    """
+    columns = [_column(key, values, digits) for key, values in _columns(records)]
+    kinds = " ".join(kind for kind, *_ in columns)
+    head, *body = (" & ".join(line) + r" \\" for line in zip(*(cells for _, *cells in columns), strict=True))
+    tabular = [f"\\begin{{tabular}}{{{kinds}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
+    tabular.append(r"\end{tabular}")
+    if caption is not None or reference is not None:
+        named = [f"\\caption{{{require_caption(caption)}}}"] if caption is not None else []
+        named += [f"\\label{{{require_reference(reference)}}}"] if reference is not None else []
+        tabular = [r"\begin{table}", r"\centering", *named, *tabular, r"\end{table}"]
+    letters = ",amssymb" if any(r"\mathbb" in line for line in tabular) else ""
+    return "\n".join([f"% needs \\usepackage{{booktabs,siunitx{letters}}}", *tabular]) + "\n"
+
+
+def as_array(records: Sequence[Record], digits: int) -> str:
+    """Records as an array inside mathematics, which a notebook shows and its export to PDF sets without packages."""
+    columns = [
+        [_inside(cell) for cell in (_head(key), *_column(key, values, digits)[2:])]
+        for key, values in _columns(records)
+        if key not in PROSE
+    ]
+    head, *body = (" & ".join(line) + r" \\" for line in zip(*columns, strict=True))
+    kinds = "".join("r" if is_numeric(values) else "l" for key, values in _columns(records) if key not in PROSE)
+    return "\n".join([f"$\\begin{{array}}{{{kinds}}}", head, r"\hline", *body, r"\end{array}$"])
+
+
+def _columns(records: Sequence[Record]) -> list[tuple[str, list[Any]]]:
+    rows = answered(records)
+    return [(key, [row.get(key) for row in rows]) for key in keys_of(rows)]
+
+
+def _head(key: str) -> str:
+    """A column's name: a quantity as papers write it, a user's parameter as mathematics."""
+    return QUANTITIES[key].latex if key in QUANTITIES else f"${latex_name(key)}$"
+
+
+def _column(key: str, values: list[Any], digits: int) -> list[str]:
+    """What aligns a column, its name, and its cells."""
+    if not is_numeric(values):
+        shown = texts(key, values, digits)
+        cells = [_cell(key, value, text) for value, text in zip(values, shown, strict=True)]
+        return [r"p{0.4\linewidth}" if key in PROSE else "l", _head(key), *cells]
+    numbers = number_texts(values, digits)
+    cells = [text if _NUMBER.fullmatch(text) else f"{{{_SIGNS[text]}}}" for text in numbers]
+    return [_aligned(numbers), f"{{{_head(key)}}}", *cells]
+
+
+def _aligned(texts: list[str]) -> str:
+    """The column of siunitx with room for all of these numbers."""
+    numbers = [match for match in map(_NUMBER.fullmatch, texts) if match]
+    whole = max((len(match[2]) for match in numbers), default=1)
+    decimals = max((len(match[3] or "") for match in numbers), default=0)
+    exponent = max((len(match[5] or "") for match in numbers), default=0)
+    minus = "-" if any(match[1] for match in numbers) else ""
+    below = "-" if any(match[4] for match in numbers) else ""
+    return f"S[table-format={minus}{whole}.{decimals}{f'e{below}{exponent}' if exponent else ''}]"
+
+
+def _inside(cell: str) -> str:
+    """A cell as it stands inside mathematics."""
+    bare = cell[1:-1] if cell.startswith("{") and cell.endswith("}") else cell
+    if match := _NUMBER.fullmatch(bare):
+        mantissa, e, exponent = match[0].partition("e")
+        return mantissa + (rf" \times 10^{{{exponent}}}" if e else "")
+    whole = re.fullmatch(r"\$([^$]*)\$", bare)
+    return whole[1] if whole else rf"\text{{{bare}}}"
+
+
+def _cell(key: str, value: Any, text: str) -> str:
+    """A name, an interval, a list of numbers or a word."""
+    if key == "activation":
+        return latex_label(text)
+    if key == "formula":
+        return f"${_expression(text)}$"
+    if key == "parameters":
+        return ", ".join(f"${_expression(part)}$" for part in text.split(", ") if part)
+    if key == "quantity" and value in QUANTITIES:
+        return QUANTITIES[value].latex
+    if isinstance(value, list) and is_numeric(value):
+        between = "--" if is_interval(key, value) else ", "
+        parts = text.split(" to " if is_interval(key, value) else ", ")
+        return between.join(f"${part.replace('∞', chr(92) + 'infty')}$" for part in parts)
+    return latex_text(text).replace("—", "---")
+
+
+def latex_label(label: str) -> str:
+    """What an activation is called, as a paper writes it: values of parameters and expressions in mathematics."""
+    if match := _MEMBER.fullmatch(label):
+        pairs = [part.partition("=") for part in match[2].split(",")]
+        values = ", ".join(f"${latex_name(name.strip())} = {value.strip()}$" for name, _, value in pairs)
+        return f"{latex_text(match[1])} ({values.replace('inf', chr(92) + 'infty')})"
+    if _EXPRESSION.fullmatch(label):
+        return f"${_expression(label)}$"
+    return latex_text(label)
+
+
+def _expression(text: str) -> str:
+    def word(match: re.Match[str]) -> str:
+        name = match[0]
+        return f"\\{name}" if name in ("max", "min") else f"\\mathrm{{{name}}}" if match[1] else latex_name(name)
+
+    named = re.sub(r"[^\W\d]\w*(?=\s*(\()?)", word, text)
+    return re.sub(r" *\* *", r"\\,", named).replace("<=", r"\le ").replace(">=", r"\ge ")
+
+
+def require_caption(caption: str) -> str:
+    """A caption in LaTeX, with what is special outside mathematics escaped.
+
+    Raises:
+        DomainError: braces or dollars that do not pair, which would swallow what follows.
+    """
+    depth = 0
+    for mark in re.findall(r"(?<!\\)[{}]", caption):
+        depth += 1 if mark == "{" else -1
+        if depth < 0:
+            break
+    parts = re.split(r"(?<!\\)\$", caption)
+    if depth or len(parts) % 2 == 0 or caption.endswith("\\"):
+        raise DomainError(f"--caption {caption} is no LaTeX: pair every {{ with }} and every $ with another")
+    return "$".join(
+        re.sub(r"(?<!\\)[%&#]" if i % 2 else r"(?<!\\)[%&#_^]", lambda found: f"\\{found[0]}", part)
+        for i, part in enumerate(parts)
+    ).replace(r"\^", r"\textasciicircum{}")
+
+
+def require_reference(reference: str) -> str:
+    """A name for \\ref.
+
+    Raises:
+        DomainError: it holds what LaTeX takes for something else.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9:.+/_-]+", reference):
+        raise DomainError(
+            f"--tex-label {reference} is no name for \\ref: use letters, digits and :.-_ as in tab:designs"
+        )
+    return reference
