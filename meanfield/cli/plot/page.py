@@ -6,6 +6,7 @@ them, draws, and writes all files together or none.
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from collections.abc import Callable
@@ -107,6 +108,8 @@ class _Sheet:
 
 def _require_matplotlib() -> None:
     """Refuse, with an `OutputError`, to draw where the settings of matplotlib keep it from starting."""
+    # What it logs is of itself, such as of a cache that it cannot write.
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     try:
         import matplotlib  # noqa: F401
     except ValueError as fault:
