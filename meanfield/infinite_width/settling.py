@@ -7,6 +7,8 @@ points falls between two places of the scan. docs/theory.md, section 10.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -23,6 +25,8 @@ Array = NDArray[np.float64]
 
 #: Networks scanned at once.
 _BLOCK = 1000
+#: V(q) − q is flat where it turns: a place known to eight digits tells its sign.
+_TURNING_STEPS = 8
 
 
 def settled(activation: PiecewiseLinear, sigma_w: ArrayLike, sigma_b: ArrayLike, start: float) -> Array:
@@ -89,19 +93,27 @@ def gain(activation: PiecewiseLinear, sigma_w: ArrayLike, q: ArrayLike) -> Array
 
 def turning_points(activation: PiecewiseLinear, weights: Array) -> Array:
     """Where V(q) − q turns, V'(q) = 1, for each of the n σ_w²: shape (n, m), NaN where there are fewer than m."""
-    grid = variance_grid(activation)[1:]
-    bends = [turn.x for turn in find_roots([lambda q: second_moment_d2(activation, q)], grid, np.ones_like)]
-    x = np.unique([*grid, *bends])
+    x, steepness = _bent(activation)
 
     def slope(q: Array, weight: Array) -> Array:
         with np.errstate(over="ignore"):
             return weight * second_moment_d1(activation, q) - 1
 
     with np.errstate(over="ignore"):
-        steep = weights[:, None] * second_moment_d1(activation, x) > 1
+        steep = weights[:, None] * steepness > 1
     i, k = np.nonzero(steep[:, :-1] != steep[:, 1:])
     # Of each network the first turn stands in column 0, and so on.
     column = np.arange(i.size) - np.searchsorted(i, i)
     found = np.full((weights.size, column.max(initial=-1) + 1), np.nan)
-    found[i, column] = bracketed(slope, x[k], x[k + 1], weights[i])
+    found[i, column] = bracketed(slope, x[k], x[k + 1], weights[i], steps=_TURNING_STEPS)
     return found
+
+
+@lru_cache(maxsize=32)
+def _bent(phi: PiecewiseLinear) -> tuple[Array, Array]:
+    """A scan between whose neighbours V' is monotone, whatever σ_w, and (E φ²)' on it."""
+    grid = variance_grid(phi)[1:]
+    bends = [turn.x for turn in find_roots([lambda q: second_moment_d2(phi, q)], grid, np.ones_like)]
+    x = np.unique([*grid, *bends])
+    with np.errstate(over="ignore"):
+        return x, second_moment_d1(phi, x)
