@@ -76,7 +76,7 @@ def phase_border(
     q = [q_star[tuple(ends[:, side].T)] for side in (0, 1)]
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        reached = settled(activation, *middle, start)
+        reached = settled(activation, middle[0], middle[1], start)
         beyond = gain(activation, middle[0], reached) > 1
         low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
         q = [np.where(beyond, q[0], reached), np.where(beyond, reached, q[1])]

@@ -1,7 +1,7 @@
 """What networks do over a grid of initialisations (σ_w, σ_b).
 
-Where a signal settles in each is solved for all of them at once, as `settling.py` tells; how many fixed points there are
-is counted on the same scan. docs/theory.md, section 10.
+Where a signal settles in each is solved for all of them at once, as `settling.py` tells; fixed points are counted on
+the same scan. docs/theory.md, section 10.
 """
 
 from __future__ import annotations

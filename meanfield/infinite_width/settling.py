@@ -40,9 +40,9 @@ def settled(activation: PiecewiseLinear, sigma_w: ArrayLike, sigma_b: ArrayLike,
 
     def growth(q: Array, weight: Array, bias: Array) -> Array:
         with np.errstate(over="ignore"):
-            return layer_map(second_moment(activation, q), weight, bias) - q
+            return np.asarray(layer_map(second_moment(activation, q), weight, bias) - q)
 
-    first = growth(np.float64(start), w, b)
+    first = growth(np.asarray(start, dtype=float), w, b)
     moving = np.abs(first) > ZERO * start
     grid = variance_grid(activation)[1:]
     near, far = np.full(w.shape, float(start)), np.full(w.shape, float(start))

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch, Rectangle
@@ -38,8 +39,10 @@ _PARTS: dict[str, dict[str, Any]] = {
     "neutral": {"linewidth_factor": 1.2, "linestyle": (0, (5, 1.5, 1, 1.5)), "label": "edge of chaos, neutral"},
     "unstable": {"linewidth_factor": 1.2, "linestyle": (0, (2.5, 1.2)), "label": "edge of chaos, unstable"},
     "unbounded": {"linewidth_factor": 1.0, "linestyle": (0, (5, 1.5)), "label": r"$\chi_1 = 1$, $q \to \infty$"},
-    "jump": {"linewidth_factor": 1.0, "linestyle": "-", "color": "0.4", "label": "jump of $q^*$"},
+    "jump": {"linewidth_factor": 1.0, "linestyle": "-", "color": "0.4", "label": "fixed point jumps"},
 }
+#: The initialisation marked, in usual markers; and a part of the border too short to be seen, of the axes.
+_STAR, _SHORTEST = 1.8, 0.015
 #: Points of an edge between which its word is taken to be what it is at both.
 _STRIDE = 24
 #: Every so manieth network of the net stands in the records.
@@ -54,6 +57,7 @@ def phase(
     q_star: float = 1.0,
     sigma_w: tuple[float, float] | None = None,
     sigma_b: tuple[float, float] | None = None,
+    label: str = "",
     page: Page | None = None,
     **line: Any,
 ) -> Axes:
@@ -68,6 +72,7 @@ def phase(
         point: the initialisation (σ_w, σ_b) to mark; by default the edge of chaos at `q_star`.
         q_star: the variance from which the signal in each network is followed, and q* of the default point.
         sigma_w, sigma_b: the ends of the axes; by default around the point and the edge at `q_star`.
+        label: what the activation is called, above a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib for the edge.
 
@@ -75,7 +80,7 @@ def phase(
         NoEdgeOfChaos: φ has no edge at `q_star`, and no `point` or ends are given.
         DomainError: a scale out of range.
     """
-    return draw(PhasePlane(activation, point, q_star, sigma_w, sigma_b), ax, page, **line)
+    return draw(PhasePlane(activation, point, q_star, sigma_w, sigma_b, label), ax, page, **line)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class PhasePlane(Drawing):
     q_star: float = 1.0
     sigma_w: tuple[float, float] | None = None
     sigma_b: tuple[float, float] | None = None
+    label: str = ""  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         if self.point is not None:
@@ -155,7 +161,7 @@ class PhasePlane(Drawing):
         return [str(found) for found in words]
 
     def records(self) -> list[Record]:
-        """The networks of the plane, with χ₁ and phase; the points of the border, with q* and what they are; the mark."""
+        """The networks of the plane with χ₁ and phase, the points of the border with q* and their word, the mark."""
         found = self._border
         keys = ("series", "sigma_w", "sigma_b", "q_star", "chi_1", "word")
         every = slice(None, None, _SPARSE)
@@ -195,7 +201,8 @@ class PhasePlane(Drawing):
             ax.add_patch(PathPatch(chaotic, facecolor=_CHAOTIC, linewidth=0, zorder=0.1))
         keys = self._paint_border(ax, line)
         if self._marked and self._shows_mark:
-            star: dict[str, Any] = {"marker": "*", "markersize": 9, "color": "black", "linestyle": "none"}
+            size = _STAR * rcParams["lines.markersize"]
+            star: dict[str, Any] = {"marker": "*", "markersize": size, "color": "black", "linestyle": "none"}
             ax.plot(*self._marked, **star, markeredgecolor="white", zorder=5, clip_on=False, label="_point")
             keys.append(Line2D([], [], **star, label="initialisation"))
         ax.set_xlim(w0, w1)
@@ -211,9 +218,9 @@ class PhasePlane(Drawing):
         keys = {}
         for part, words in zip(self._border.lines, self._words, strict=True):
             w, b = part.sigma_w, part.sigma_b
-            change = [0, *(k for k in range(1, len(words)) if words[k] != words[k - 1]), len(words)]
-            for first, last in pairwise(change):
-                word = words[first]
+            seen = self._seen(part, words)
+            for first, last in _runs(seen):
+                word = seen[first]
                 style = {"color": "black", **_PARTS[word]}
                 factor, label = style.pop("linewidth_factor"), style.pop("label")
                 # The next part begins where this one ends.
@@ -225,6 +232,19 @@ class PhasePlane(Drawing):
                 keys[word] = Line2D([], [], **look, linewidth=drawn.get_linewidth(), label=label)
         return [keys[word] for word in _PARTS if word in keys]
 
+    def _seen(self, line: BorderLine, words: list[str]) -> list[str]:
+        """The words, those of parts too short to be seen as on the longer side."""
+        (w0, w1), (b0, b1) = self._ends
+        steps = np.hypot(np.diff(line.sigma_w) / (w1 - w0), np.diff(line.sigma_b) / (b1 - b0))
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        seen = list(words)
+        runs = _runs(words)
+        long = [run for run in runs if along[min(run[1], len(along) - 1)] - along[run[0]] >= _SHORTEST] or runs
+        for first, last in runs:
+            nearest = min(long, key=lambda run: max(run[0] - last, first - run[1], -1))
+            seen[first:last] = [words[nearest[0]]] * (last - first)
+        return seen
+
     def _name_phases(self, ax: Axes) -> None:
         """Each phase by name where it is widest."""
         found, gain = self._border, self._border.chi_1
@@ -234,6 +254,12 @@ class PhasePlane(Drawing):
             if room.max() * 2 > 0.22 * len(room):
                 i, j = np.unravel_index(int(np.argmax(room)), room.shape)
                 ax.text(float(found.sigma_w[j]), float(found.sigma_b[i]), name, ha="center", va="center", zorder=2)
+
+
+def _runs(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Where each run of equal words begins, and the next."""
+    change = [0, *(k for k in range(1, len(words)) if words[k] != words[k - 1]), len(words)]
+    return list(pairwise(change))
 
 
 def _between(words: list[str], first: int, last: int, word: Callable[[int], str]) -> None:
