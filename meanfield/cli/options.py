@@ -42,13 +42,13 @@ __all__ = [
     "Slope",
     "Tau",
     "TexLabel",
-    "Units",
     "Width",
     "Within",
     "complete_activation",
     "number",
     "number_of_bytes",
     "numbers",
+    "one_for_each",
     "read_activations",
     "read_parameters",
 ]
@@ -108,8 +108,6 @@ SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sig
 QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w the nearest to it.")]
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
-#: The width of a figure is that of its page.
-Units = Annotated[int, typer.Option("--units", help="N, units in a layer.")]
 Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
 Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q*] at the last layer has escaped.")]
 Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
@@ -172,10 +170,20 @@ def read_activations(
     Raises:
         DomainError: labels, but not one for each activation.
     """
+    called = one_for_each(acts, labels)
+    named = _read(acts, read_parameters({"tau": tau, "m": m, "slope": slope}, params, number))
+    return [replace(one, label=label or one.label) for one, label in zip(named, called, strict=True)]
+
+
+def one_for_each(acts: list[str], labels: list[str] | None) -> list[str | None]:
+    """The label of each activation, None where none are given.
+
+    Raises:
+        DomainError: labels, but not one for each.
+    """
     if labels and len(labels) != len(acts):
         raise DomainError(f"{len(acts)} --act and {len(labels)} --label are given: give a --label for each --act")
-    named = _read(acts, read_parameters({"tau": tau, "m": m, "slope": slope}, params, number))
-    return [replace(one, label=label) for one, label in zip(named, labels, strict=True)] if labels else named
+    return [*labels] if labels else [None] * len(acts)
 
 
 def _read(acts: list[str], given: Mapping[str, float]) -> list[NamedActivation]:

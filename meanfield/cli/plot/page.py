@@ -44,12 +44,22 @@ class _Sheet:
             show_default=False,
         ),
     ] = None
-    width: Annotated[
+    figure_width: Annotated[
         str | None,
-        typer.Option("--width", help="column (3.25in), page (6.75in) or a length: 3.25in, 8cm.", show_default=False),
+        typer.Option(
+            "--figure-width", help="column (3.25in), page (6.75in) or a length: 3.25in, 8cm.", show_default=False
+        ),
     ] = None
-    height: Annotated[
-        str | None, typer.Option("--height", help="A length; default by the figure.", show_default=False)
+    figure_height: Annotated[
+        str | None, typer.Option("--figure-height", help="A length; default by the figure.", show_default=False)
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            help="iclr, neurips, icml or two-column: column, page and text as in that template.",
+            show_default=False,
+        ),
     ] = None
     style: Annotated[str, typer.Option("--style", help="paper, slides or FILE.mplstyle.")] = "paper"
     usetex: Annotated[bool, typer.Option("--usetex", help="All text set by LaTeX.")] = False
@@ -80,7 +90,11 @@ class _Sheet:
         data = self.data or []
         _require_table(data)
         require_places([*paths, *data])
-        page = Page(self.width, self.height, self.style, self.usetex, self.title, self.legend)
+        page = Page(
+            self.figure_width, self.figure_height, self.style, self.preset, self.usetex, self.title, self.legend
+        )
+        if "png" in formats.values():
+            page.require_pixels(self.dpi)
         for format in [*formats.values(), *([] if formats else ["pdf"])]:
             latex_needed(format, page)
         drawing = make()
