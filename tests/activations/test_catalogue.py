@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meanfield.activations.catalogue import ACTIVATIONS, find, nearest, number
+from meanfield.activations.catalogue import ACTIVATIONS, find, nearest
+from meanfield.activations.entry import number
 from meanfield.activations.spec import activation, read_activation
 from meanfield.errors import ActivationError
 
