@@ -102,6 +102,8 @@ def _named(
     assume: Sequence[str],
     texts: Mapping[str, str],
 ) -> SymbolicActivation:
+    positional = [_without_percent(text) for text in positional]
+    named = [(name, _without_percent(text)) for name, text in named]
     given = _with_values_beside(entry, entry.assign(positional, named), texts)
     values = {p.name: given.get(p.name, p.name if p.default is None else written(p.default)) for p in entry.parameters}
     _check_names_of(values, entry.signature)
@@ -171,10 +173,15 @@ def _in_numbers(
     return SymbolicActivation(named.label, named.formula, formula_of(phi), parameters, pieces, lambda values: phi)
 
 
+def _without_percent(text: str) -> str:
+    """A text with 5/100 for 5 %, which expressions do not know."""
+    return re.sub(r"([0-9.]+)\s*%", r"\1/100", text.strip())
+
+
 def _text(name: str, value: object) -> str:
     """What a parameter stands for, as text of an expression."""
     if isinstance(value, str):
-        text = value.strip()
+        text = _without_percent(value)
     elif isinstance(value, float):
         text = decimal(number(name, value))
     else:
