@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +19,10 @@ Exact = tuple[Fraction, Fraction]
 
 #: A line fits as well as the best if it leaves no more than this times what that leaves, or than this of the size of φ.
 _AS_WELL, _ROUNDING = 2.0, 4 * float(np.finfo(float).eps)
+
+#: What is short: a decimal of so many digits, a fraction up to such a denominator. Decimals have to be so many
+#: tolerances apart.
+_MOST_DIGITS, _LARGEST_DENOMINATOR, _SPARSE = 9, 60, 100
 
 
 @dataclass(frozen=True)
@@ -101,11 +106,17 @@ class Fit:
 
 
 def short(number: Fraction, tolerance: float) -> Fraction:
-    """The shortest decimal, or a small fraction, within the tolerance of a number; else the number itself."""
+    """The shortest decimal, or a small fraction, within the tolerance of a number; else the number itself.
+
+    Where short numbers are so dense that one is likely to be near, its being near says nothing.
+    """
     if abs(number) <= tolerance:
         return Fraction(0)
-    decimals = (Fraction(f"{float(number):.{digits}e}") for digits in range(9))
-    for candidate in (*decimals, number.limit_denominator(60)):
+    size = 10.0 ** math.floor(math.log10(abs(number)))
+    digits = range(sum(size * 10.0**-count >= _SPARSE * tolerance for count in range(_MOST_DIGITS)))
+    decimals = (Fraction(f"{float(number):.{count}e}") for count in digits)
+    fractions = (number.limit_denominator(_LARGEST_DENOMINATOR),) if digits else ()
+    for candidate in (*decimals, *fractions):
         if abs(candidate - number) <= tolerance:
             return candidate
     return number
