@@ -98,7 +98,13 @@ class PiecewiseLinear:
     def __call__(self, x: ArrayLike) -> Array: ...
     def __call__(self, x: ArrayLike) -> Any:
         """φ(x), elementwise, as an array shaped like x (a float for a scalar)."""
-        values = self.values(np.asarray(x, dtype=float))
+        try:
+            points = np.asarray(x, dtype=float)
+        except (TypeError, ValueError):
+            raise ActivationError(
+                f"φ is asked at {x!r:.40}, which is no number: give numbers, or an array of them"
+            ) from None
+        values = self.values(points)
         return values if values.ndim else values.item()
 
     def values(self, x: Array) -> Array:
@@ -298,9 +304,12 @@ def require_piecewise_linear(activation: object) -> None:
 
 def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:
     try:
+        if isinstance(numbers, str):
+            raise TypeError
         values = tuple(float(number) + 0.0 for number in numbers)  # + 0.0 turns −0.0 into 0.0
     except (TypeError, ValueError, OverflowError):
-        raise ActivationError(f"{name} = {numbers!r} is not a list of numbers") from None
+        shown = " ".join(repr(numbers).split())
+        raise ActivationError(f"{name} = {shown:.80} is not a list of numbers") from None
     for value in values:
         if not math.isfinite(value):
             raise ActivationError(f"{name} hold {value}: every number must be finite")

@@ -49,7 +49,8 @@ class Command(TyperCommand):
     ) -> None:
         from meanfield.cli import usage
 
-        for option in self.get_params(ctx):
+        parameters: list[Any] = self.get_params(ctx)
+        for option in parameters:
             taken = values.get(option.name)
             if any(value in options for value in (taken if isinstance(taken, list) else [taken]) if value is not None):
                 raise usage.no_value(ctx, option.opts[0])

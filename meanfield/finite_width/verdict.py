@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.domain import require_signal
+from meanfield.domain import require_a, require_signal
 from meanfield.errors import NoSignal
 from meanfield.finite_width.escape import Escapes, Requirement, escapes
 from meanfield.finite_width.fluctuations import Fluctuations, fluctuations
@@ -88,6 +88,8 @@ def at_width(
         NoSignal: the network has no fixed point q* > 0.
         DomainError: `start` is not a finite number > 0.
     """
+    require_a(Diagnosis, "diagnosis", diagnosis)
+    require_a(Requirement, "requirement", requirement)
     network, point = diagnosis.point.network, diagnosis.point.fixed_point
     if point is None or point.q == 0:
         fate = "dies out" if point and point.slope <= 1 else "grows without bound"

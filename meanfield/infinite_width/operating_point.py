@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.domain import require_signal
+from meanfield.domain import require_a, require_signal
 from meanfield.errors import DomainError
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
@@ -81,6 +81,7 @@ def operating_point_of(subject: Subject, near: float = 1.0) -> OperatingPoint:
             until = nearest.until if nearest.kind == "neutral" else q
             return OperatingPoint(network, FixedPoint(q, slope, curvature, nearest.kind, until))
         return OperatingPoint(network, FixedPoint(q, slope, curvature, "stable" if slope < 1 else "unstable", q))
+    require_a(MeanField, "network", subject)
     require_signal(near)
     nearest = _nearest(fixed_points(subject), near)
     if nearest and _keeps_every_q(subject, nearest):
