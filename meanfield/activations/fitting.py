@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,9 +115,7 @@ def short(number: Fraction, tolerance: float) -> Fraction:
         return Fraction(0)
     size = 10.0 ** math.floor(math.log10(abs(number)))
     digits = range(sum(size * 10.0**-count >= _SPARSE * tolerance for count in range(_MOST_DIGITS)))
-    decimals: Iterable[Fraction] = (Fraction(f"{float(number):.{count}e}") for count in digits)
+    decimals = (Fraction(f"{float(number):.{count}e}") for count in digits)
     fractions = (number.limit_denominator(_LARGEST_DENOMINATOR),) if digits else ()
-    for candidate in (*decimals, *fractions):
-        if abs(candidate - number) <= tolerance:
-            return candidate
-    return number
+    candidates: Iterator[Fraction] = chain(decimals, fractions)
+    return next((candidate for candidate in candidates if abs(candidate - number) <= tolerance), number)

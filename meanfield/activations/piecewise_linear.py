@@ -36,6 +36,9 @@ _LINE_ROUNDING = 8 * np.finfo(float).eps
 #: The largest number taken: the fourth power of a slope times a knot is still a double.
 _LARGEST_NUMBER = 1e35
 
+#: A knot that is not 0 is no closer to it: its square is still a double.
+_CLOSEST_KNOT = 1e-150
+
 #: Up to this many knots φ is evaluated piece by piece, a few passes over x each: two or three times as fast as looking
 #: for the piece of every x.
 _FEW_KNOTS = 8
@@ -76,6 +79,12 @@ class PiecewiseLinear:
                 f"{len(knots)} knots, {len(slopes)} slopes and {len(intercepts)} intercepts do not fit: "
                 f"{len(knots)} knots separate {len(knots) + 1} pieces, each with a slope and an intercept"
             )
+        for knot in knots:
+            if 0 < abs(knot) < _CLOSEST_KNOT:
+                raise ActivationError(
+                    f"knots hold {knot:g}: measure x in smaller units, or take 0; none but 0 may be below "
+                    f"{_CLOSEST_KNOT:g}"
+                )
         for left, right in pairwise(knots):
             if left >= right:
                 fault = "repeated" if left == right else "not ascending"
