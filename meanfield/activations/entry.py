@@ -112,6 +112,14 @@ class Parameter:
             raise ActivationError(f"{activation}: {self.name} = {value} is out of range: give {self.name} {self.bound}")
 
     @property
+    def domain(self) -> str:
+        """The values that it takes, and its default: tau >= 0, min_val=-1, theta=1 (>= 0), bits from 1 to 12."""
+        within = f"from {self.whole[0]} to {self.whole[1]}" if self.whole else self.bound
+        if within and self.default is not None:
+            within = f"({within})"
+        return f"{self.signature} {within}".strip()
+
+    @property
     def signature(self) -> str:
         """How it stands between parentheses: tau, or min_val=-1 where it has a default."""
         return self.name if self.default is None else f"{self.name}={written(self.default)}"

@@ -50,7 +50,7 @@ _FINER = 64
 #: relative to the size that a piecewise-linear function has at x, `_Samples.scale`.
 _NOISE, _WRONG = 64 * float(np.finfo(float).eps), 4e-12
 
-#: A jump this close (relative) to a short number is taken to be there, and φ so close to it says nothing.
+#: A jump this close (relative) to a short number, or to 0, is taken to be there; φ so close to it says nothing.
 _SNAP = 1e-12
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -270,7 +270,7 @@ def _assembled(samples: _Samples, knots: list[_Knot], lines: list[Line], snapped
     if snapped:
         fit = Fit(samples.x, samples.y, samples.scale(samples.x), lines)
         exact = [fit.short_line(piece) for piece in range(len(lines))]
-        at = [short(t, _SNAP * abs(float(t)) or _SNAP) if knot.jumps else t for t, knot in zip(at, knots, strict=True)]
+        at = [_short_jump(t) if knot.jumps else t for t, knot in zip(at, knots, strict=True)]
         for i in [i for i, knot in enumerate(knots) if not knot.jumps]:
             exact[i + 1] = fit.meeting(i + 1, exact[i], exact[i + 1])
     for i, ((a, c), (a2, c2)) in enumerate(pairwise(exact)):
@@ -280,6 +280,11 @@ def _assembled(samples: _Samples, knots: list[_Knot], lines: list[Line], snapped
         return Pieces(tuple(at), tuple(a for a, _ in exact), tuple(c for _, c in exact)).rounded()
     except ActivationError as fault:
         raise ActivationError(f"{samples.name}: {fault}") from None
+
+
+def _short_jump(t: Fraction) -> Fraction:
+    """Where bisection found a jump, at a short number if one is as near as bits."""
+    return Fraction(0) if abs(t) <= _SNAP else short(t, _SNAP * float(abs(t)))
 
 
 def _refuted_at(samples: _Samples, phi: PiecewiseLinear, knots: list[_Knot]) -> float:
