@@ -318,7 +318,7 @@ def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:
         values = tuple(float(number) + 0.0 for number in numbers)  # + 0.0 turns −0.0 into 0.0
     except (TypeError, ValueError, OverflowError):
         shown = " ".join(repr(numbers).split())
-        raise ActivationError(f"{name} = {shown:.80} is not a list of numbers") from None
+        raise ActivationError(f"{name} = {shown:.80} is not a list of numbers: give one, such as [0, 1]") from None
     for value in values:
         if not math.isfinite(value):
             raise ActivationError(f"{name} hold {value}: every number must be finite")
