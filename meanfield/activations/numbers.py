@@ -56,6 +56,10 @@ def read_whole(text: str) -> int:
     Raises:
         NotANumber: it stands for none.
     """
+    if len(text) > _LONGEST and text.strip().isdigit():
+        from meanfield.domain import LARGEST_COUNT
+
+        raise NotANumber(f"is out of range: give a whole number up to {LARGEST_COUNT:g}")
     try:
         value = _exact(text)
     except NotANumber:
