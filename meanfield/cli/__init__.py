@@ -16,13 +16,10 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from meanfield.cli.lazy_group import LazyGroup
+from meanfield.cli.lazy_group import LazyGroup, UsageError
 from meanfield.errors import NO_ANSWER, MeanFieldError
 
 __all__ = ["app", "main"]
-
-#: Every error in the use of commands and options; typer exports only those derived from it.
-_UsageError: Any = typer.BadParameter.__base__
 
 EXIT_NO_ANSWER = 1
 EXIT_BAD_INPUT = 2
@@ -72,8 +69,8 @@ class _Commands(LazyGroup):
 def _told(error: Exception) -> tuple[str, int]:
     if isinstance(error, MeanFieldError):
         return str(error), EXIT_NO_ANSWER if isinstance(error, NO_ANSWER) else EXIT_BAD_INPUT
-    if isinstance(error, _UsageError):
-        return f"{error.format_message()} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
+    if isinstance(error, UsageError):
+        return "this command line cannot be read: 'meanfield --help' lists what there is", EXIT_BAD_INPUT
     if isinstance(error, OSError):
         return f"cannot write the result: {error.strerror}; give it a place with room", EXIT_BAD_INPUT
     if isinstance(error, typer.Abort):

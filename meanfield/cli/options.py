@@ -226,10 +226,12 @@ def number(text: str, value: str) -> float:
     Raises:
         ActivationError: it is not a number.
     """
+    from meanfield.activations.numbers import NotANumber, read_number
+
     try:
-        return float(value)
-    except ValueError:
-        raise ActivationError(f"-p {text}: {value!r} is not a number: write NAME=VALUE, such as -p tau=0.5") from None
+        return read_number(value)
+    except NotANumber as fault:
+        raise ActivationError(f"-p {text}: {value or 'nothing'} {fault}") from None
 
 
 def number_of_bytes(option: str, text: str) -> float:
@@ -254,14 +256,20 @@ def numbers(option: str, text: str) -> list[float]:
     Raises:
         DomainError: the text is neither, or asks for too many.
     """
-    wrong = DomainError(f"{option} {text} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9")
+    from meanfield.activations.numbers import NotANumber, read_number, read_whole
+
+    parts = text.split(":")
     try:
-        if ":" not in text:
-            return [float(part) for part in text.split(",")]
-        start, stop, count = text.split(":")
-        low, high, n = float(start), float(stop), int(count)
-    except ValueError:
-        raise wrong from None
+        if len(parts) == 1:
+            return [read_number(part) for part in text.split(",")]
+        if len(parts) != 3:
+            raise NotANumber
+        low, high, n = read_number(parts[0]), read_number(parts[1]), read_whole(parts[2])
+    except NotANumber:
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        raise DomainError(
+            f"{option} {shown} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9"
+        ) from None
     if n < 2 or n > _MOST_NUMBERS or not (math.isfinite(low) and math.isfinite(high)):
         raise DomainError(f"{option} {text}: give finite ends and a count from 2 to {_MOST_NUMBERS}")
     return [low + (high - low) * (k / (n - 1)) for k in range(n)]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.domain import require_count
+from meanfield.domain import require_a, require_count
 from meanfield.errors import ClusterError, DomainError
 from meanfield.finite_width.experiment import Experiment
 from meanfield.simulation.gaussian_chain import chain_bytes, chains
@@ -138,6 +138,7 @@ def simulate(
         ClusterError: a cluster that cannot be reached, or dask is not installed.
         Interrupted: Ctrl-C.
     """
+    require_a(Experiment, "experiment", experiment)
     e = experiment
     if jobs != -1:
         require_count("jobs", jobs)

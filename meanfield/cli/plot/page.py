@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from meanfield.atomic_files import require_places, write_whole
+from meanfield.cli.lazy_group import Command
+from meanfield.cli.usage import read_as_written
 from meanfield.errors import OutputError
 from meanfield.tables.plain import as_csv
 
@@ -118,7 +119,7 @@ class _Sheet:
             window.show(drawing, page)
 
 
-class FigureCommand(TyperCommand):
+class FigureCommand(Command):
     """A kind of figure: the options of its function, then those of a page, and on that what the function returns."""
 
     def __init__(self, **settings: Any) -> None:
@@ -126,6 +127,7 @@ class FigureCommand(TyperCommand):
         app = typer.Typer(add_completion=False)
         app.command()(_Sheet)
         self._sheet: Any = typer.main.get_command(app)
+        read_as_written(self._sheet.params, _Sheet)
         self.params += self._sheet.params
 
     def invoke(self, ctx: Any) -> None:
