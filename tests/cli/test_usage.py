@@ -105,7 +105,10 @@ TOLD = {
         ["check", "--sigma-w", "1"],
         "meanfield check needs --act: write for instance meanfield check --act",
     ),
-    "no weights": (["check", "--act", "relu"], "meanfield check needs --sigma-w: write for instance meanfield check"),
+    "no weights": (
+        ["check", "--act", "relu"],
+        "no weights are given: give --sigma-w, or --init such as --init torch-default",
+    ),
     "given twice": (
         ["eoc", "--act", "relu", "--q-star", "1", "--q-star", "2"],
         "--q-star is given twice: give it once",
