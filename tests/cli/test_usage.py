@@ -113,6 +113,10 @@ TOLD = {
         ["eoc", "--act", "relu", "--q-star", "1", "--q-star", "2"],
         "--q-star is given twice: give it once",
     ),
+    "two activations for one": (
+        ["plot", "phase", "--act", "relu", "--act", "abs"],
+        "--act is given twice: give it once",
+    ),
     "no command": (["eos"], "eos is no command of meanfield: did you mean eoc?"),
     "no kind of figure": (["plot", "histogram"], "histogram is no command of meanfield plot"),
     "a figure of nothing": (["plot"], "meanfield plot needs a word after it, such as meanfield plot variance"),
