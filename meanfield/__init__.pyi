@@ -21,6 +21,7 @@ from .errors import (
     NoEdgeOfChaos as NoEdgeOfChaos,
     NoFormula as NoFormula,
     NoSignal as NoSignal,
+    OutputError as OutputError,
     UndecidedOrder as UndecidedOrder,
     UndefinedCorrelation as UndefinedCorrelation,
 )

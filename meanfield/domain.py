@@ -15,9 +15,13 @@ from meanfield.errors import DomainError
 __all__ = [
     "LARGEST_COUNT",
     "LARGEST_SCALE",
+    "MOST_DESIGNS",
+    "MOST_NETWORKS",
+    "MOST_SAFE_DESIGNS",
     "complements",
     "correlations",
     "require_a",
+    "require_cells",
     "require_count",
     "require_number",
     "require_scales",
@@ -34,6 +38,8 @@ LARGEST_SCALE = 1e150
 _LARGEST_DOUBLE = sys.float_info.max
 #: No network has more of anything.
 LARGEST_COUNT = 10**15
+#: Cells of a grid, each of which takes a tenth of a millisecond, a few hundredths of a second or ten seconds.
+MOST_NETWORKS, MOST_DESIGNS, MOST_SAFE_DESIGNS = 1_000_000, 10_000, 100
 
 
 def require_count(name: str, value: object, lowest: int = 1) -> None:
@@ -63,6 +69,12 @@ def require_a(kind: type, name: str, value: object) -> None:
     """Refuse what is no object of that kind, with a `DomainError`."""
     if not isinstance(value, kind):
         raise DomainError(f"{name} = {_shown(value)} is no {kind.__name__}: give one")
+
+
+def require_cells(what: str, cells: int, most: int) -> None:
+    """Refuse a grid of more than `most` cells, `what` they are, or of none, with a `DomainError`."""
+    if not 0 < cells <= most:
+        raise DomainError(f"a grid of {cells} {what} cannot be worked out: give from 1 to {most}")
 
 
 def _shown(value: object) -> str:

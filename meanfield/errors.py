@@ -32,7 +32,17 @@ def printable(text: str) -> str:
 
 
 class MeanFieldError(ValueError):
-    """Any question that meanfield refuses; the message says why and what would do."""
+    """Any question that meanfield refuses; the message says why and what would do.
+
+    It stands on one line, or as many as are given, and holds nothing that a terminal would obey: names of files, and
+    what they hold, are quoted in it.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*map(printable, lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class ActivationError(MeanFieldError):
@@ -49,7 +59,7 @@ class ExpressionError(ActivationError):
     def __init__(self, expression: str, column: int, width: int, reason: str) -> None:
         self.expression, self.column, self.width, self.reason = expression, column, width, reason
         pointer = " " * column + "^" * max(width, 1)
-        super().__init__(f"{reason}\n  {expression}\n  {pointer}")
+        super().__init__(reason, f"  {expression}", f"  {pointer}")
 
 
 class UndecidedOrder(ActivationError):

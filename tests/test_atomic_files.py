@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -50,12 +51,38 @@ def test_a_new_file_has_the_permissions_that_any_new_file_has_and_an_old_one_tho
     usual, new, private = tmp_path / "usual", tmp_path / "new", tmp_path / "private"
     usual.touch()
     private.touch(0o600)
-    read_only = tmp_path / "read only"
-    read_only.touch(0o444)
-    write_whole({new: b"new", private: b"new", read_only: b"new"})
+    write_whole({new: b"new", private: b"new"})
     assert new.stat().st_mode == usual.stat().st_mode
     assert private.stat().st_mode & 0o777 == 0o600
-    assert read_only.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_file_that_is_read_only_is_refused_and_left_though_its_folder_is_not(tmp_path: Path) -> None:
+    other, kept = tmp_path / "other", tmp_path / "kept"
+    kept.write_bytes(b"old")
+    kept.chmod(0o444)
+    for refused in (lambda: write_whole({other: b"new", kept: b"new"}), lambda: require_places([other, kept])):
+        with pytest.raises(OutputError, match="kept: it is read-only"):
+            refused()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_a_name_as_long_as_the_system_allows_will_do(tmp_path: Path) -> None:
+    write_whole({tmp_path / ("n" * 255): b"new"})
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
+    for refuses in (require_places, lambda paths: write_whole(dict.fromkeys(paths, b""))):
+        with pytest.raises(OutputError, match="File name too long"):
+            refuses([tmp_path / ("n" * 256)])
+
+
+def test_what_results_are_computed_from_is_not_written_over_by_whatever_name(tmp_path: Path) -> None:
+    source, link, hard = tmp_path / "source", tmp_path / "link", tmp_path / "hard"
+    source.touch()
+    link.symlink_to(source)
+    hard.hardlink_to(source)
+    for name in (source, link, hard, tmp_path / ".." / tmp_path.name / "source"):
+        with pytest.raises(OutputError, match="is computed from this file"):
+            require_places([tmp_path / "other", name], [tmp_path / "no file", source])
+    require_places([tmp_path / "other"], [source])
 
 
 def test_links_are_followed_to_files_that_are_there_and_to_those_that_are_not(tmp_path: Path) -> None:
@@ -98,8 +125,14 @@ def test_standard_output_is_written_to_as_a_pipe_and_as_a_file(tmp_path: Path) -
     assert subprocess.run(command, check=True, capture_output=True).stdout == b"new"
     assert target.read_bytes() == b"new"
     with (tmp_path / "output").open("wb") as output:
-        subprocess.run([sys.executable, "-c", WRITES, str(stdout)], check=True, stdout=output)
-    assert (tmp_path / "output").read_bytes() == b"new"
+        print_first = f"print('first'); {WRITES}"
+        subprocess.run([sys.executable, "-c", print_first, str(stdout)], check=True, stdout=output)
+    assert (tmp_path / "output").read_bytes() == b"first\nnew"
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        # No socket can be opened by a name.
+        subprocess.run([sys.executable, "-c", WRITES, str(stdout)], check=True, stdout=theirs)
+        assert ours.recv(10) == b"new"
     assert stdout.is_symlink()
 
 

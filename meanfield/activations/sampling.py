@@ -15,9 +15,7 @@ hundredth of its distance from 0.
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +31,7 @@ from meanfield.activations.fitting import Fit, Line, fitted, short
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError
 
-__all__ = ["import_function", "sample"]
+__all__ = ["in_words", "sample"]
 
 Array = NDArray[np.float64]
 
@@ -54,33 +52,6 @@ _NOISE, _WRONG = 64 * float(np.finfo(float).eps), 4e-12
 _SNAP = 1e-12
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
-
-
-def import_function(name: str) -> Callable[[Any], Any]:
-    """The function that `package.module:function` names; the current directory is searched first.
-
-    Raises:
-        ActivationError: no such module, an error while it is imported, no such function in it, or not a function.
-    """
-    module_name, _, path = name.partition(":")
-    # "" stands for the current directory, even if that has been deleted.
-    sys.path.insert(0, "")
-    importlib.invalidate_caches()
-    try:
-        found: Any = importlib.import_module(module_name)
-    except (Exception, SystemExit) as fault:
-        raise ActivationError(f"cannot import {module_name} for {name}: {_told(fault)}") from None
-    finally:
-        if "" in sys.path:
-            sys.path.remove("")
-    for attribute in path.split("."):
-        try:
-            found = getattr(found, attribute)
-        except Exception:
-            raise ActivationError(f"{module_name} has no {path}: check the name after the colon") from None
-    if isinstance(found, type) or not callable(found):
-        raise ActivationError(f"{name} is not a function: name one that takes an array x and returns φ(x)")
-    return found  # type: ignore[no-any-return]
 
 
 def sample(function: Callable[[Any], Any], name: str) -> PiecewiseLinear:
@@ -192,19 +163,21 @@ class _Samples:
     def _called(self, x: Array) -> Any:
         try:
             return self._quietly(x.copy())
-        except ActivationError:
+        except (ActivationError, KeyboardInterrupt):
             raise
-        except Exception as fault:
+        except BaseException as fault:
             if self._takes_numbers():
                 raise self._refusal(
                     "takes single numbers only: give np.vectorize(f, otypes=[float]), or write it for arrays"
                 ) from None
-            raise self._refusal(f"raises {_told(fault)}") from None
+            raise self._refusal(f"raises {in_words(fault)}") from None
 
     def _takes_numbers(self) -> bool:
         try:
             return bool(np.isscalar(self._quietly(0.5)))
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return False
 
     def _quietly(self, x: Any) -> Any:
@@ -333,6 +306,11 @@ def _bends(name: str, x: float) -> ActivationError:
     )
 
 
-def _told(fault: BaseException) -> str:
-    words = " ".join(str(fault).split())
+def in_words(fault: BaseException) -> str:
+    """What an exception says, on a line of at most 200 characters after its name."""
+    try:
+        words = " ".join(str.split(str(fault)))
+    except BaseException:
+        # What its author wrote to print it fails too.
+        words = ""
     return f"{type(fault).__name__}: {words[:200]}" if words else type(fault).__name__

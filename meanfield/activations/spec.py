@@ -111,8 +111,12 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
     if isinstance(spec, str):
         return _read_text(spec.strip(), parameters)
     if callable(spec) and not isinstance(spec, type):
+        from meanfield.activations.sampling import sample
+
         _no_parameters("a function", parameters)
-        return _sampled(spec, str(getattr(spec, "__name__", type(spec).__name__)))
+        name = str(getattr(spec, "__name__", type(spec).__name__))
+        phi = sample(spec, name)
+        return NamedActivation(name, _told(phi), phi)
     raise ActivationError(
         f"{_shown(ascii(spec))} is no activation: give a name, an expression, a file, a function or a PiecewiseLinear"
     )
@@ -286,17 +290,11 @@ def _read_file(path: str, parameters: Mapping[str, float]) -> NamedActivation:
 
 
 def _read_function(text: str, parameters: Mapping[str, float]) -> NamedActivation:
-    from meanfield.activations.sampling import import_function
+    from meanfield.activations.user_code import sample_named
 
     _no_parameters("a function", parameters)
-    return _sampled(import_function(text), text)
-
-
-def _sampled(function: Callable[[Any], Any], name: str) -> NamedActivation:
-    from meanfield.activations.sampling import sample
-
-    phi = sample(function, name)
-    return NamedActivation(name, _told(phi), phi)
+    phi = sample_named(text)
+    return NamedActivation(text, _told(phi), phi)
 
 
 def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivation:

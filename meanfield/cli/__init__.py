@@ -6,16 +6,18 @@ nothing heavier than typer is imported until a command runs.
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from io import TextIOWrapper
 from typing import Annotated, Any, ClassVar
 
 import typer
 
+from meanfield.cli import process
 from meanfield.cli.lazy_group import LazyGroup, UsageError
 from meanfield.errors import NO_ANSWER, MeanFieldError
 
@@ -36,12 +38,15 @@ class _Commands(LazyGroup):
     listed: ClassVar = {"verify": "Whether random networks follow theory within sampling error: yes or no."}
     debug = False
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the options, or show help."""
+        with _ends_told():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; Ctrl-C is told like any other end."""
-        try:
+        """Run the command."""
+        with _ends_told():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise typer.Abort from None
 
     def main(
         self,
@@ -56,25 +61,57 @@ class _Commands(LazyGroup):
         if not standalone_mode:
             return run()
         self.debug = False
+        code = self._tried(run)
+        sys.exit(self._tried(sys.stdout.flush) or code)
+
+    def _tried(self, step: Callable[[], int | None]) -> int:
+        """The exit code of a step, which tells of its errors."""
         try:
-            code = run()
-        except Exception as error:
+            return step() or 0
+        except SystemExit:
+            # Completion ends so.
+            raise
+        except (BrokenPipeError, _Unread):
+            process.release_stdout()
+            return 0
+        except BaseException as error:
             if self.debug:
                 traceback.print_exc()
             message, code = _told(error)
-            print(f"meanfield: {message}", file=sys.stderr)
-        sys.exit(code or 0)
+            process.tell(message)
+            if isinstance(error, OSError):
+                process.release_stdout()
+            return code
 
 
-def _told(error: Exception) -> tuple[str, int]:
+class _Unread(Exception):
+    """Whoever reads what is printed has had enough."""
+
+
+@contextmanager
+def _ends_told() -> Iterator[None]:
+    """Turn what typer and rich would answer by ending the process, each in its own way, into what `main` tells."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Abort from None
+    except (BrokenPipeError, SystemExit):
+        # No command ends the process itself.
+        raise _Unread from None
+
+
+def _told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MeanFieldError):
         return str(error), EXIT_NO_ANSWER if isinstance(error, NO_ANSWER) else EXIT_BAD_INPUT
     if isinstance(error, UsageError):
         return "this command line cannot be read: 'meanfield --help' lists what there is", EXIT_BAD_INPUT
     if isinstance(error, OSError):
-        return f"cannot write the result: {error.strerror}; give it a place with room", EXIT_BAD_INPUT
-    if isinstance(error, typer.Abort):
-        return "interrupted", 130
+        what = "standard output is closed" if error.errno == errno.EBADF else error.strerror or error
+        return f"cannot write the result: {what}; give it a place with room", EXIT_BAD_INPUT
+    if isinstance(error, MemoryError):
+        return "this takes more memory than there is: ask for fewer numbers or smaller networks", EXIT_BAD_INPUT
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
+        return "interrupted", process.INTERRUPTED
     return f"internal error ({type(error).__name__}: {error}); 'meanfield --debug …' shows where", EXIT_BAD_INPUT
 
 
@@ -120,11 +157,14 @@ def meanfield(
 
 
 def main() -> None:
-    """Entry point of the `meanfield` script."""
+    """The command in a process of its own."""
     # Importing makes many objects and no garbage: looking for some at the usual rate costs a tenth of a short command.
     gc.set_threshold(100_000)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # A terminal that cannot show σ still shows the numbers.
-            stream.reconfigure(errors="replace")
-    app(prog_name="meanfield")
+    process.prepare(quiet="--debug" not in sys.argv)
+    try:
+        app(prog_name="meanfield")
+    except SystemExit as end:
+        process.no_more_signals()
+        if end.code == process.INTERRUPTED:
+            process.end_interrupted()
+        raise

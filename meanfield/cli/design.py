@@ -90,6 +90,7 @@ def design(
       meanfield design --act "clip(x - a, 0, b)" --solve a,b
     """
     from meanfield.design.design import designs, safe_designs
+    from meanfield.domain import MOST_DESIGNS, MOST_SAFE_DESIGNS, require_cells
 
     how = printing(format, digits, columns, caption, tex_label, output)
     family = _family(act, solve, options.read_parameters({"tau": tau, "m": m}, param, options.number))
@@ -114,10 +115,12 @@ def design(
     slopes = options.numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
     found: list[Design] = []
     rows: list[Record] = []
-    refusals = []
-    combinations = list(product(options.numbers("--q-star", q_star), sparsities, slopes))
-    with progress("designs", len(combinations)) as advance:
-        for q, share, wanted in combinations:
+    refusals: list[str] = []
+    stars = options.numbers("--q-star", q_star)
+    cells = len(stars) * len(sparsities) * len(slopes)
+    require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
+    with progress("designs", cells) as advance:
+        for q, share, wanted in product(stars, sparsities, slopes):
             try:
                 if requirement:
                     solutions = safe_designs(family, requirement, sparsity=share, q_star=q)
@@ -126,18 +129,18 @@ def design(
                 found += solutions
                 rows += [design.record() for design in solutions]
             except NoDesign as refusal:
-                refusals.append(str(refusal))
+                refusals += refusal.args
                 asked = {"sparsity": share, "V_prime": wanted}
                 given = {key: value for key, value in asked.items() if value is not None}
                 rows.append({"activation": family.spec, "q_star": q, **given, "error": str(refusal)})
             advance(1)
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
-        raise NoDesign("\n".join(refusals))
+        raise NoDesign(*refusals)
     if found:
         emit(rows, _tables(family, found, digits), how, paper=_fitting(family, rows))
     if refusals:
-        raise NoDesign("\n".join(dict.fromkeys(refusals)))
+        raise NoDesign(*dict.fromkeys(refusals))
 
 
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:

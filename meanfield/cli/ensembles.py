@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.output import progress
+from meanfield.cli.process import tell
 from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
@@ -75,6 +75,10 @@ Dask = Annotated[
 ]
 Memory = Annotated[str, typer.Option("--memory", help="Bound on all arrays in use at once.")]
 
+#: Bytes of the arrays in use at once, where no option says so.
+_MEMORY = 4e9
+#: Seconds of work that are told of.
+_LONG = 120.0
 #: Of convolutional layers, where none is given.
 _SIZE = 16
 
@@ -114,11 +118,22 @@ def experiment(
 def ensemble(
     asked: Experiment, label: str, jobs: int | None, dask: str | None = None, memory: str | None = None, **record: Any
 ) -> Ensemble:
-    """The networks asked for, with a bar while they are drawn; `memory` bounds the arrays in use, None does not."""
+    """The networks asked for, with a bar while they are drawn; `memory` bounds the arrays in use.
+
+    What takes long is told before it begins.
+    """
+    from meanfield.simulation.cost import duration, require_theory, require_time, seconds, workload
     from meanfield.simulation.ensemble import simulate
 
-    allowed = math.inf if memory is None else options.number_of_bytes("--memory", memory)
+    allowed = _MEMORY if memory is None else options.number_of_bytes("--memory", memory)
+    require_theory(asked, allowed)
     workers = -1 if jobs is None else jobs
+    if dask in (None, "local"):
+        _, drawing = workload(asked, workers, allowed)
+        require_time(asked, drawing)
+        needed = seconds(asked, drawing)
+        if needed > _LONG:
+            tell(f"note: {asked.networks} networks of this size take {duration(needed)} here")
     with progress("random networks", asked.networks) as advance:
         return simulate(asked, label=label, jobs=workers, dask=dask, memory=allowed, advance=advance, **record)
 

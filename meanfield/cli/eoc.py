@@ -83,12 +83,12 @@ def eoc(
             records.append((named, diagnosis, rows[-1]))
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
-        raise NoEdgeOfChaos("\n".join(refusals))
+        raise NoEdgeOfChaos(*refusals)
     if records or len(act) > 1:
         single = len(act) == 1 and sigma_w is None and sigma_b is None
         emit(rows, _tables(records, digits), how, single=single, paper=_FITTING)
     if refusals:
-        raise NoEdgeOfChaos("\n".join(refusals))
+        raise NoEdgeOfChaos(*refusals)
     hold(strict, (diagnosis for _, diagnosis, _ in records), required)
 
 

@@ -26,14 +26,16 @@ class Command(TyperCommand):
         """
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
-        from meanfield.cli import usage
+        from meanfield.cli import places, usage
 
         options = {name: option for option in self.get_params(ctx) for name in (*option.opts, *option.secondary_opts)}
         try:
             values, rest, order = self.make_parser(ctx).parse_args([*args])
             if not values.get("help"):
                 self._require_sense(ctx, values, rest, order, options)
-            return super().parse_args(ctx, args)
+            left = super().parse_args(ctx, args)
+            places.require_files(ctx.params)
+            return left
         except UsageError as fault:
             name = getattr(fault, "option_name", None)
             if name is None:

@@ -91,4 +91,4 @@ def maps(
     if not refusals or (len(act) > 1 and output is None):
         emit(rows, tables, how)
     if refusals:
-        raise NoEdgeOfChaos("\n".join(refusals))
+        raise NoEdgeOfChaos(*refusals)

@@ -56,7 +56,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: A range may ask for at most this many numbers.
-_MOST_NUMBERS = 1_000_000
+_MOST_NUMBERS = 100_000
 
 
 class Format(StrEnum):
@@ -183,6 +183,9 @@ def one_for_each(acts: list[str], labels: list[str] | None) -> list[str | None]:
     """
     if labels and len(labels) != len(acts):
         raise DomainError(f"{len(acts)} --act and {len(labels)} --label are given: give a --label for each --act")
+    for label in labels or []:
+        if not label.isprintable():
+            raise DomainError(f"--label {label} holds more than letters, digits and signs: write it on one line")
     return [*labels] if labels else [None] * len(acts)
 
 

@@ -93,7 +93,7 @@ def phase(
     if not refusals or (len(act) > 1 and output is None):
         emit(rows, tables, how, paper=_FITTING if plane else ())
     if refusals:
-        raise NoEdgeOfChaos("\n".join(refusals))
+        raise NoEdgeOfChaos(*refusals)
 
 
 def _records(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meanfield.atomic_files import require_places, write_whole
+from meanfield.atomic_files import write_whole
 from meanfield.cli import ensembles, options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import Printing, deliver, ending_of, printing, rendered, require_columns
+from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError, OutputError
 from meanfield.quantities import QUANTITIES
@@ -141,20 +141,19 @@ def simulate(
     _report(named, compare(drawn), reports)
     if interrupted:
         more = f"; the same command with --resume goes on with {record}" if record else ""
-        print(f"meanfield: interrupted after {drawn.experiment.networks} of {networks} networks{more}", file=sys.stderr)
-        raise typer.Exit(130)
+        tell(f"interrupted after {drawn.experiment.networks} of {networks} networks{more}")
+        raise typer.Exit(INTERRUPTED)
 
 
 def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[Path]]:
     """The file that networks go to and those that results go to.
 
     Raises:
-        OutputError: two of the former, a folder that is not there, or nothing to resume.
+        OutputError: two of the former, an ending that says nothing, or nothing to resume.
     """
     records = [path for path in outputs if path.suffix == ".jsonl"]
-    require_places(outputs)
     for path in outputs:
-        if path.suffix not in (".npz", ".txt") and ending_of(path) is None:
+        if path.suffix and path.suffix not in (".npz", ".txt") and ending_of(path) is None:
             raise OutputError(
                 f"{path} has no ending that says what to write: give one of .json .csv .tex .md .txt .npz .jsonl"
             )

@@ -89,7 +89,7 @@ def stability(
     if not refusals or (len(act) > 1 and output is None):
         emit(rows, _tables(results, digits), how, single=len(act) == 1, paper=FiniteWidth.paper)
     if refusals:
-        raise NoEdgeOfChaos("\n".join(refusals))
+        raise NoEdgeOfChaos(*refusals)
     hold(strict, (found.judged for _, found, _ in results), requirement)
 
 

@@ -145,7 +145,7 @@ def designs(
         except NoEdgeOfChaos as refusal:
             refusals.append(f"{member.label}: {refusal}")
     if not results:
-        raise NoDesign("\n".join(refusals))
+        raise NoDesign(*refusals)
     return ShownList(results)
 
 

@@ -18,7 +18,7 @@ from meanfield.activations.family import Family
 from meanfield.activations.spec import parameters_of, read_activation
 from meanfield.design.crossings import crossings
 from meanfield.design.design import sparse_values
-from meanfield.domain import require_share, require_signal
+from meanfield.domain import MOST_DESIGNS, require_cells, require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.variance_law import escape_probability
@@ -115,6 +115,7 @@ def slope_curve(
         NoDesign: no value has the sparsity anywhere.
         NoEdgeOfChaos: there is no edge of chaos anywhere.
     """
+    require_cells(f"values of {against}", len(values), MOST_DESIGNS)
     given = dict(given or {})
     if against != "q_star" and (against in given or against not in parameters_of(spec)):
         raise ActivationError(f"{spec} has no open parameter {against} to go along: name one, or q_star")
@@ -221,16 +222,17 @@ def design_map(
     require_signal(q_star)
     if len(family.open) != 2:
         raise DomainError(f"a map has two axes: leave two parameters of {family.spec} open, not {len(family.open)}")
+    require_cells("designs", len(sparsity) * len(values), MOST_DESIGNS)
     for share in sparsity:
         require_share("sparsity", share, "a share of zeros")
     first, second = family.open
     slope, escape = (np.full((len(sparsity), len(values)), math.nan) for _ in range(2))
-    refusals = []
+    refusals: list[NoDesign] = []
     for i, share in enumerate(sparsity):
         try:
             chosen = sparse_values(family, first, ((second, math.sqrt(q_star)),), share, q_star)[0]
         except NoDesign as refusal:
-            refusals.append(str(refusal))
+            refusals.append(refusal)
             continue
         for j, value in enumerate(values):
             phi = family.member({first: chosen, second: float(value)}).phi
@@ -242,7 +244,7 @@ def design_map(
         if advance:
             advance(1)
     if len(refusals) == len(sparsity):
-        raise NoDesign(refusals[0])
+        raise refusals[0]
     return DesignMap(
         second, np.asarray(sparsity, dtype=float), np.asarray(values, dtype=float), slope, escape, requirement
     )

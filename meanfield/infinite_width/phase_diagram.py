@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.domain import require_signal
-from meanfield.errors import DomainError
+from meanfield.domain import MOST_NETWORKS, require_cells, require_signal
 from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import fixed_points, variance_grid
@@ -30,8 +29,8 @@ __all__ = ["PhaseDiagram", "phase_diagram"]
 
 Array = NDArray[np.float64]
 
-#: The most networks in a diagram, and how many of one σ_w are scanned at once.
-_MOST_CELLS, _BLOCK = 1_000_000, 1000
+#: Networks of one σ_w that are scanned at once.
+_BLOCK = 1000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,9 +74,7 @@ def phase_diagram(
         DomainError: a scale out of range, or `start` not a finite number > 0.
     """
     require_signal(start, "q0")
-    cells = len(sigma_w) * len(sigma_b)
-    if not 0 < cells <= _MOST_CELLS:
-        raise DomainError(f"{cells} pairs of sigma_w and sigma_b make no diagram: give from 1 to {_MOST_CELLS:g}")
+    require_cells("pairs of sigma_w and sigma_b", len(sigma_w) * len(sigma_b), MOST_NETWORKS)
     networks = [[MeanField(activation, w, b) for w in sigma_w] for b in sigma_b]
     w, b = np.asarray(sigma_w, dtype=float), np.asarray(sigma_b, dtype=float)[:, None]
     count, marginal = _counted(activation, w**2, b[:, 0] ** 2)

@@ -7,10 +7,15 @@ thread, so neither the chunks nor the workers can be told from the result.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import re
 import signal
-import threading
+import socket
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -20,27 +25,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.domain import require_a, require_count
+from meanfield.domain import require_a
 from meanfield.errors import ClusterError, DomainError
 from meanfield.finite_width.experiment import Experiment
-from meanfield.simulation.gaussian_chain import chain_bytes, chains
+from meanfield.processes import end_with, undisturbed
+from meanfield.simulation.cost import require_time, workload
+from meanfield.simulation.gaussian_chain import chains
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.run_file import RunFile
 from meanfield.tables.records import Record, few_layers
 from meanfield.tables.shown import ShownRows
 
-__all__ = ["PATIENCE", "Ensemble", "Interrupted", "simulate", "workload"]
+__all__ = ["PATIENCE", "Ensemble", "Interrupted", "simulate"]
 
 Array = NDArray[np.float64]
 
-#: Random numbers drawn in a chunk of networks, about: a tenth of a second's work.
-_CHUNK_NUMBERS = 1e7
-#: Chains worked on at once stay in cache; so many of wide networks would hold too much.
-_CHUNK_CHAINS = 64
-#: Copies of the results that statistics make.
-_COPIES = 3
 #: Seconds until a cluster that does not answer is given up.
-PATIENCE = 10
+PATIENCE = 5
+#: Of a scheduler.
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss)://(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,18 +137,19 @@ def simulate(
         advance: called with the number of networks just done.
 
     Raises:
-        DomainError: `memory` too small for one network; jobs that are no number of processes.
+        DomainError: `memory` too small for one network; more than thirty days of work for the processes here; jobs that
+            are no number of processes.
         OutputError: a record that cannot be written or is of other networks.
         ClusterError: a cluster that cannot be reached, or dask is not installed.
         Interrupted: Ctrl-C.
     """
     require_a(Experiment, "experiment", experiment)
     e = experiment
-    if jobs != -1:
-        require_count("jobs", jobs)
     if resume and record is None:
         raise DomainError("there is no record to resume: name the file")
-    size, workers = workload(e, _processors() if jobs == -1 else jobs, memory)
+    size, workers = workload(e, jobs, memory)
+    if dask in (None, "local"):
+        require_time(e, workers)
     parts: list[Array] = []
     with nullcontext() if record is None else RunFile(Path(record), label, e, resume=resume) as run:
         if run and len(run.measured):
@@ -171,43 +176,6 @@ def _joined(label: str, e: Experiment, parts: list[Array]) -> Ensemble:
     return Ensemble(label, e.of(len(measured)), measured)
 
 
-def _processors() -> int:
-    from joblib import cpu_count
-
-    return int(cpu_count())
-
-
-def workload(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
-    """How many networks a worker draws in one go, and how many of at most `jobs` workers draw at once.
-
-    A worker holds one network at a time, or as many chains as there are in a chunk.
-    """
-    results = 8.0 * e.networks * len(e.quantities) * (e.depth + 1) * _COPIES
-    free = memory - results
-    one = chain_bytes(e) if e.method == "chain" else RandomNetworks.bytes(e)
-    if one > free:
-        raise DomainError(
-            f"memory = {_size(memory)} is too little: one network takes {_size(one)} beside {_size(results)} of "
-            f"results; allow {_size(1.1 * (results + one))}, or make it smaller"
-        )
-    if e.method == "chain":
-        size = int(min(_CHUNK_CHAINS, max(1, 8 * _CHUNK_NUMBERS / one), free / one))
-        held = size * one
-    else:
-        size, held = max(1, int(_CHUNK_NUMBERS / RandomNetworks.effort(e))), one
-    return size, max(1, int(min(jobs, free / held, -(-e.networks // size))))
-
-
-def _size(count: float) -> str:
-    """A number of bytes for a person."""
-    unit, name = next(
-        (unit, name)
-        for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes"))
-        if count >= unit or unit == 1
-    )
-    return f"{count / unit:.3g} {name}"
-
-
 def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) -> Generator[Array]:
     """What is measured of the networks from number `done` on, in chunks of `size`, in order."""
     if done >= e.networks:
@@ -217,7 +185,7 @@ def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) 
     chunks = ((first, min(size, e.networks - first)) for first in range(done, e.networks, size))
     with _backend(workers, dask) as settings, _linear_algebra().limit(user_api="blas"):
         try:
-            with _uninterrupted():
+            with undisturbed():
                 results = Parallel(return_as="generator", batch_size=1, **settings)(
                     delayed(_measured)(e, *chunk) for chunk in chunks
                 )
@@ -225,8 +193,30 @@ def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) 
             raise ClusterError(f"the Dask scheduler at {dask} has no workers: start some") from None
         try:
             yield from results
+        except BrokenProcessPool:
+            raise ClusterError(
+                "a process that drew networks was ended by something else, perhaps for want of memory: "
+                "give a smaller number of jobs"
+            ) from None
+        except Exception as error:
+            if dask is None or isinstance(error, MemoryError):
+                raise
+            raise ClusterError(
+                f"the Dask cluster at {dask} has given up ({type(error).__name__}): start it anew"
+            ) from None
         finally:
             results.close()
+
+
+def _start_trackers() -> None:
+    """What cleans up after workers, started before them: as it starts, signals that were put off are let through."""
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as joblib_tracker
+
+    with undisturbed():
+        resource_tracker.ensure_running()
+        joblib_tracker.ensure_running()
 
 
 def _measured(e: Experiment, first: int, count: int) -> Array:
@@ -246,31 +236,63 @@ def _linear_algebra() -> Any:
     return ThreadpoolController()
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ignore Ctrl-C for the moment in which workers are started: they go on to, and are stopped by this process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _knock(address: str) -> None:
+    """Refuse an address that is none, or where nothing listens: Dask would go on trying.
+
+    Raises:
+        ClusterError: it is such.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if not found or int(found["port"]) > _LAST_PORT:
+        raise ClusterError(f"{address} is no Dask scheduler: give its address, such as tcp://host:8786, or local")
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        socket.create_connection((found["host"].strip("[]"), int(found["port"])), PATIENCE).close()
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "no answer"
+        raise ClusterError(
+            f"no Dask scheduler answers at {address} ({why}): start one, and give its address, such as tcp://host:8786"
+        ) from None
+
+
+def _greet(address: str) -> None:
+    """Refuse what listens at an address but is no scheduler: Dask would wait for its greeting.
+
+    Raises:
+        ClusterError: it is such.
+    """
+    from distributed.core import connect
+
+    async def greeting() -> None:
+        comm = await asyncio.wait_for(connect(address, timeout=PATIENCE), PATIENCE)
+        comm.abort()
+
+    # This thread may have a loop of its own, as in Jupyter.
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            thread.submit(asyncio.run, greeting()).result()
+        except Exception:
+            raise ClusterError(
+                f"what listens at {address} is no Dask scheduler, or one that trusts others: give its address, such as "
+                "tcp://host:8786"
+            ) from None
 
 
 @contextmanager
 def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
     """What joblib needs to know to reach the workers."""
     if dask is None:
-        yield {"n_jobs": workers}
+        if workers > 1:
+            _start_trackers()
+        yield {"n_jobs": workers, "initializer": end_with, "initargs": (os.getpid(),)}
         return
-    if dask != "local" and "://" not in dask:
-        raise ClusterError(f"{dask} is no Dask scheduler: give its address, such as tcp://host:8786, or local")
+    if dask != "local":
+        _knock(dask)
     try:
         from dask import distributed
     except ImportError:
         raise ClusterError("Dask is not installed: pip install 'meanfield[dask]'") from None
+    if dask != "local":
+        _greet(dask)
     from joblib import parallel_config
 
     with ExitStack() as opened:
@@ -279,14 +301,15 @@ def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
             quiet: dict[str, Any] = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
             # Any port that is free: others may have clusters here too.
             quiet["scheduler_kwargs"] = {"dashboard_address": ":0"}
+            quiet["preload"] = ["meanfield.simulation.dask_worker"]
             local = {"n_workers": workers, "threads_per_worker": 1, **quiet}
-            with _uninterrupted():
+            if dask == "local":
+                _start_trackers()
+            # Dask ends its processes by the other signals.
+            with undisturbed([signal.SIGINT]):
                 cluster = opened.enter_context(distributed.LocalCluster(**local)) if dask == "local" else dask
             client = opened.enter_context(distributed.Client(cluster, timeout=PATIENCE, set_as_default=False))
         except (OSError, ValueError) as error:
-            raise ClusterError(
-                f"no Dask scheduler answers at {dask}: start one, and give its address, such as tcp://host:8786 "
-                f"({error or type(error).__name__})"
-            ) from None
+            raise ClusterError(f"no workers from Dask at {dask}: {error or type(error).__name__}") from None
         opened.enter_context(parallel_config(backend="dask", client=client, wait_for_workers_timeout=PATIENCE))
         yield {}

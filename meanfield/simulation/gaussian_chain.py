@@ -23,7 +23,7 @@ from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.simulation.random_network import correlated, mean_correlation
 
-__all__ = ["chain_bytes", "chains"]
+__all__ = ["chain_bytes", "chain_effort", "chains"]
 
 Array = NDArray[np.float64]
 
@@ -36,6 +36,14 @@ def chain_bytes(experiment: Experiment) -> int:
     e = experiment
     layers = e.depth if e.backward else 1
     return 8 * (e.width * (e.inputs * (2 * layers + 5) + layers + 3) + e.inputs**2 * (layers + 6))
+
+
+def chain_effort(experiment: Experiment) -> float:
+    """What one chain costs, in random numbers drawn."""
+    e = experiment
+    # Measured: numbers and what is made of them, steps over inputs, and the roots of covariances.
+    layer = 3 * e.width * e.inputs + 1e3 * e.inputs + 0.03 * e.inputs**3
+    return e.depth * layer * (3 if e.backward else 1)
 
 
 class _Layer(NamedTuple):

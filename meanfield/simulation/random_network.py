@@ -7,7 +7,6 @@ keeping them. docs/theory.md, section 13, says what is measured.
 from __future__ import annotations
 
 import math
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,8 @@ Array = NDArray[np.float64]
 
 #: Of a layer, however small, in the time that as many random numbers take.
 _OVERHEAD = 2e4
+#: Likewise, of the correlations of one input with the others.
+_ROW = 1e3
 
 
 class RandomNetworks:
@@ -49,6 +50,7 @@ class RandomNetworks:
         e = experiment
         seen = e.positions * e.inputs
         layer = _OVERHEAD + e.width * e.fan_in * (1 + 0.02 * seen) + 2 * e.fan_in * seen
+        layer += e.inputs * (_ROW + e.inputs * (0.4 + 0.01 * e.width * e.positions))
         return e.depth * layer * (2 if e.backward else 1)
 
     def measured(self, index: int) -> Array:
@@ -137,8 +139,10 @@ def correlated(normals: Array, rho: float) -> Array:
 def mean_correlation(covariances: Array) -> Array:
     """The mean correlation over all pairs of inputs, of matrices (..., inputs, inputs)."""
     roots = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
-    # One pair after the other: a sum by numpy depends on how many matrices there are.
-    total, pairs = np.zeros(covariances.shape[:-2]), list(combinations(range(covariances.shape[-1]), 2))
-    for a, b in pairs:
-        total += np.clip(covariances[..., a, b] / (roots[..., a] * roots[..., b]), -1, 1)
-    return np.asarray(total / len(pairs))
+    inputs = covariances.shape[-1]
+    total = np.zeros(covariances.shape[:-2])
+    for a in range(inputs - 1):
+        scales = roots[..., a, None] * roots[..., a + 1 :]
+        # Along the last axis alone: other sums by numpy depend on how many matrices there are.
+        total += np.clip(covariances[..., a, a + 1 :] / scales, -1, 1).sum(axis=-1)
+    return np.asarray(total / (inputs * (inputs - 1) // 2))

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import RELU, clipped_relu
+from examples import clipped_relu
 
 import meanfield as mf
 from meanfield.cli.options import number_of_bytes
-from meanfield.errors import ClusterError, DomainError, OutputError
+from meanfield.errors import ClusterError, DomainError
 from meanfield.finite_width.experiment import Experiment
-from meanfield.infinite_width.mean_field import MeanField
 from meanfield.simulation import ensemble as ensembles
-from meanfield.simulation.array_file import as_arrays
 from meanfield.simulation.comparison import compare, departures, resolution
-from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate, workload
+from meanfield.simulation.cost import duration, seconds, workload
+from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate
 from meanfield.simulation.gaussian_chain import chain_bytes
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.reading import read_ensemble
@@ -142,6 +141,22 @@ def test_workers_share_the_memory() -> None:
     assert workload(SMALL.of(1), 8, 1e9)[1] == 1
 
 
+def test_what_nobody_waits_for_is_refused_before_it_begins(tmp_path: Path) -> None:
+    for much in (SMALL.of(10**11), replace(SMALL, depth=10**12), replace(SMALL, width=10**9)):
+        with pytest.raises(DomainError, match=r"take about .* (days|years), more than about 30 days"):
+            simulate(much, memory=np.inf, record=tmp_path / "run.jsonl")
+    assert list(tmp_path.iterdir()) == []
+    # More processes, less time.
+    assert seconds(SMALL, 2) == seconds(SMALL, 1) / 2
+    assert [duration(time) for time in (1.2, 300, 7200, 3e6, 1e11)] == [
+        "about 1 s",
+        "about 5 minutes",
+        "about 2 hours",
+        "about 35 days",
+        "about 3169 years",
+    ]
+
+
 def test_jobs_that_are_none_are_refused() -> None:
     with pytest.raises(DomainError, match="jobs = 0"):
         simulate(SMALL, jobs=0)
@@ -152,11 +167,12 @@ def test_a_cluster_that_is_not_there_is_told_of(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ensembles, "PATIENCE", 1)
     with pytest.raises(ClusterError, match=r"127\.0\.0\.1:9"):
         simulate(SMALL, dask="tcp://127.0.0.1:9")
-    with pytest.raises(ClusterError, match="nowhere"):
-        simulate(SMALL, dask="nowhere://x")
-    for address in ("", "host"):
+    for address in ("", "host", "tcp://", "tcp://host", "tcp://host:99999", "tcp://a b:1", "nowhere://x:1"):
         with pytest.raises(ClusterError, match="tcp://host:8786, or local"):
             simulate(SMALL, dask=address)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        with pytest.raises(ClusterError, match="is no Dask scheduler"):
+            simulate(SMALL, dask="tcp://{}:{}".format(*mute.getsockname()))
     with distributed.LocalCluster(n_workers=0, **NO_DASHBOARD) as idle:
         with pytest.raises(ClusterError, match="has no workers"):
             simulate(SMALL, dask=idle.scheduler_address)
@@ -166,149 +182,6 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dask", None)
     with pytest.raises(ClusterError, match=r"meanfield\[dask\]"):
         simulate(SMALL, dask="local")
-
-
-# The file of a run.
-
-
-@pytest.fixture
-def whole(tmp_path: Path) -> tuple[Path, bytes]:
-    """The file of an uninterrupted run."""
-    path = tmp_path / "whole.jsonl"
-    simulate(SMALL, label="crelu", record=path)
-    return path, path.read_bytes()
-
-
-def cuts(content: bytes) -> Iterator[int]:
-    """Lengths at which a file may have been cut: in the header, after it, in a line, at the end of one, at the end."""
-    ends = [i + 1 for i, byte in enumerate(content) if byte == 10]
-    yield from (0, 10, ends[0] - 1, ends[0], ends[0] + 1, ends[4] - 7, ends[4], ends[-1] - 1, ends[-1])
-
-
-def test_a_run_cut_anywhere_ends_with_the_same_file(tmp_path: Path, whole: tuple[Path, bytes]) -> None:
-    _, content = whole
-    for cut in cuts(content):
-        path = tmp_path / f"cut-{cut}.jsonl"
-        path.write_bytes(content[:cut])
-        drawn = simulate(SMALL, label="crelu", record=path, resume=True)
-        assert path.read_bytes() == content
-        np.testing.assert_array_equal(drawn.measured, simulate(SMALL).measured)
-
-
-def test_only_what_is_missing_is_drawn(tmp_path: Path, whole: tuple[Path, bytes]) -> None:
-    _, content = whole
-    path = tmp_path / "cut.jsonl"
-    # What is there is taken for what was drawn: a mark shows that it is not drawn again.
-    lines = content.splitlines(keepends=True)[:9]
-    first = json.loads(lines[1])
-    marked = json.dumps(first).replace(str(first["q"][0]), "1.25", 1).encode() + b"\n"
-    path.write_bytes(b"".join([lines[0], marked, *lines[2:]]))
-    done: list[int] = []
-    ours = simulate(SMALL, label="crelu", record=path, resume=True, advance=done.append)
-    assert sum(done) == 12 and done[0] == 8
-    assert ours["q"][0, 0] == 1.25
-    np.testing.assert_array_equal(ours.measured[1:], simulate(SMALL).measured[1:])
-
-
-def test_a_run_may_go_on_with_more_networks(tmp_path: Path, whole: tuple[Path, bytes]) -> None:
-    path, content = whole
-    more = simulate(SMALL.of(15), label="crelu", record=path, resume=True)
-    assert len(more.measured) == 15 and path.read_bytes().startswith(content)
-    fewer = simulate(SMALL.of(4), label="crelu", record=path, resume=True)
-    assert len(fewer.measured) == 4 and path.read_bytes().count(b"\n") == 16
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [({"seed": 1}, "seed = 9, not 1"), ({"width": 21}, "width = 20, not 21"), ({"backward": False}, "back")],
-)
-def test_a_file_of_other_networks_is_refused_and_left(whole: tuple[Path, bytes], change: dict, says: str) -> None:
-    path, content = whole
-    with pytest.raises(OutputError, match=says):
-        simulate(replace(SMALL, **change), label="crelu", record=path, resume=True)
-    assert path.read_bytes() == content
-
-
-def test_a_file_that_is_there_is_not_overwritten(whole: tuple[Path, bytes]) -> None:
-    path, content = whole
-    with pytest.raises(OutputError, match="--resume"):
-        simulate(SMALL, label="crelu", record=path)
-    assert path.read_bytes() == content
-
-
-def test_a_header_alone_is_no_network_lost(tmp_path: Path, whole: tuple[Path, bytes]) -> None:
-    path = tmp_path / "header.jsonl"
-    path.write_bytes(whole[1].splitlines(keepends=True)[0])
-    simulate(SMALL, label="crelu", record=path)
-    assert path.read_bytes() == whole[1]
-
-
-def test_another_version_or_name_is_told_as_such(whole: tuple[Path, bytes]) -> None:
-    path, content = whole
-    with pytest.raises(OutputError, match=r"another activation \(crelu, not relu\)"):
-        simulate(SMALL, label="relu", record=path, resume=True)
-    path.write_bytes(content.replace(b"simulation 1", b"simulation 9"))
-    with pytest.raises(OutputError, match="another version"):
-        simulate(SMALL, label="crelu", record=path, resume=True)
-
-
-@pytest.mark.parametrize("damage", [b"not a run\n", b"{}\n", b"\x00\xff", b"[1, 2]"])
-def test_a_file_of_something_else_is_refused_and_left(tmp_path: Path, damage: bytes) -> None:
-    path = tmp_path / "other.jsonl"
-    path.write_bytes(damage)
-    with pytest.raises(OutputError, match="something else"):
-        simulate(SMALL, record=path, resume=True)
-    assert path.read_bytes() == damage
-    with pytest.raises(OutputError, match="is no run"):
-        read_ensemble(path)
-
-
-def test_a_line_damaged_in_the_middle_is_told_of(whole: tuple[Path, bytes]) -> None:
-    path, content = whole
-    lines = content.splitlines(keepends=True)
-    for damaged in ([*lines[:3], b"{}\n", *lines[4:]], [*lines[:3], *lines[4:]], [*lines[:3], lines[3][:50] + b"\n"]):
-        path.write_bytes(b"".join(damaged))
-        with pytest.raises(OutputError, match="line 4"):
-            simulate(SMALL, label="crelu", record=path, resume=True)
-        with pytest.raises(OutputError, match="line 4"):
-            read_ensemble(path)
-        assert path.read_bytes() == b"".join(damaged)
-
-
-def test_a_place_that_cannot_be_written_to_is_told_of(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot write"):
-        simulate(SMALL, record=tmp_path)
-    with pytest.raises(OutputError, match="cannot write"):
-        simulate(SMALL, record=tmp_path / "no" / "run.jsonl")
-
-
-def test_what_is_read_is_what_was_drawn(tmp_path: Path, whole: tuple[Path, bytes]) -> None:
-    drawn = simulate(SMALL, label="crelu")
-    archive = tmp_path / "run.npz"
-    archive.write_bytes(as_arrays(compare(drawn)))
-    for path in (whole[0], archive):
-        found = read_ensemble(path)
-        assert (found.label, found.experiment) == ("crelu", SMALL)
-        np.testing.assert_array_equal(found.measured, drawn.measured)
-    arrays = np.load(archive)
-    assert json.loads(str(arrays["about"]))["experiment"]["width"] == 20
-    assert arrays["q"].shape == (12, 6) and arrays["q_theory_sd"].shape == (6,)
-
-
-def test_what_overflowed_is_read_back_as_such(tmp_path: Path) -> None:
-    e = Experiment(MeanField(RELU, 1e6), 10, 60, 3, backward=True)
-    drawn = simulate(e, record=tmp_path / "over.jsonl")
-    np.testing.assert_array_equal(read_ensemble(tmp_path / "over.jsonl").measured, drawn.measured)
-    assert "Infinity" not in (tmp_path / "over.jsonl").read_text()
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"{}"])
-def test_what_is_no_archive_is_told_of(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "x.npz").write_bytes(content)
-    with pytest.raises(OutputError, match="no result of"):
-        read_ensemble(tmp_path / "x.npz")
-    with pytest.raises(OutputError, match="cannot read"):
-        read_ensemble(tmp_path / "missing.npz")
 
 
 def test_an_interrupt_hands_over_what_is_done(tmp_path: Path, drawn: Ensemble) -> None:
@@ -331,6 +204,9 @@ def long_run(path: Path) -> list[str]:
     return [sys.executable, "-m", "meanfield", "simulate", *act, "--inputs", "1", "--jobs", "2", "-o", str(path)]
 
 
+Ender = Callable[[subprocess.Popen[str]], None]
+
+
 def until_some_are_done(path: Path, process: subprocess.Popen[str]) -> None:
     """Wait for a few networks in the file."""
     end = time.monotonic() + 60
@@ -341,12 +217,11 @@ def until_some_are_done(path: Path, process: subprocess.Popen[str]) -> None:
 
 def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(tmp_path: Path) -> None:
     path, other = tmp_path / "killed.jsonl", tmp_path / "whole.jsonl"
-    process = subprocess.Popen(
-        long_run(path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = subprocess.Popen(long_run(path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until_some_are_done(path, process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    # Its workers end with it, and let go of what they would print to.
+    assert process.communicate(timeout=10) == ("", "")
     killed = path.read_bytes()
     assert killed.count(b"\n") < 25
     # Torn as by a crash in the middle of a line.
@@ -358,14 +233,22 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(tmp_path: Path
     assert other.read_bytes().startswith(killed[:-20])
 
 
-@pytest.mark.parametrize("workers", [[], ["--dask", "local"]], ids=["processes", "dask"])
-def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path, workers: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("workers", "end"),
+    [
+        ([], lambda process: os.killpg(process.pid, signal.SIGINT)),
+        ([], lambda process: process.terminate()),
+        (["--dask", "local"], lambda process: os.killpg(process.pid, signal.SIGINT)),
+    ],
+    ids=["processes", "processes that are not asked", "dask"],
+)
+def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path, workers: list[str], end: Ender) -> None:
     path = tmp_path / "run.jsonl"
     process = subprocess.Popen(
         [*long_run(path), *workers], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     until_some_are_done(path, process)
-    os.killpg(process.pid, signal.SIGINT)
+    end(process)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the variance of a pre-activation" in out

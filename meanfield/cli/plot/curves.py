@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meanfield.cli import options
+from meanfield.cli.process import tell
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError
 
 if TYPE_CHECKING:
@@ -108,5 +108,5 @@ def networks(
     if not drawn:
         raise refusals[0][1]
     for label, why in refusals:
-        print(f"meanfield: note: {label} is left out: {why}", file=sys.stderr)
+        tell(f"note: {label} is left out: {why}")
     return drawn

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from meanfield.atomic_files import require_places, write_whole
+from meanfield.atomic_files import write_whole
 from meanfield.cli.lazy_group import Command
+from meanfield.cli.process import tell
 from meanfield.cli.usage import read_as_written
 from meanfield.errors import OutputError
 from meanfield.tables.plain import as_csv
@@ -90,7 +91,6 @@ class _Sheet:
         formats = {path: format_of(path) for path in paths}
         data = self.data or []
         _require_table(data)
-        require_places([*paths, *data])
         page = Page(
             self.figure_width, self.figure_height, self.style, self.preset, self.usetex, self.title, self.legend
         )
@@ -101,10 +101,10 @@ class _Sheet:
         drawing = make()
         figure = figure_of(new_figure(drawing, page))
         for note in drawing.notes():
-            print(f"meanfield: note: {note}", file=sys.stderr)
+            tell(f"note: {note}")
         opens = self.show and window.has_display()
         if self.show and not opens:
-            print("meanfield: note: there is no display to open a window on", file=sys.stderr)
+            tell("note: there is no display to open a window on")
         if not paths and not opens:
             paths = [Path(f"meanfield-{kind}.pdf")]
             formats = {paths[0]: "pdf"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ import typer
 from meanfield.cli import options
 from meanfield.cli.plot.curves import MRange, Ranges, TauRange, require_few
 from meanfield.cli.plot.page import Drawing
+from meanfield.cli.process import tell
 from meanfield.errors import NO_ANSWER, ActivationError, DomainError, MeanFieldError
 
 if TYPE_CHECKING:
@@ -102,5 +102,5 @@ def slope(
     if not curves:
         raise refusals[0][1]
     for name, why in refusals:
-        print(f"meanfield: note: {name} is left out: {why}", file=sys.stderr)
+        tell(f"note: {name} is left out: {why}")
     return EdgeSlopes(curves, called or "")
