@@ -105,7 +105,7 @@ WRONG = {
         2,
         "pixels a side",
     ),
-    "too many curves by far": (["--act", "nothing", "-p", "a=0.5:3:200000"], 2, "at most 8"),
+    "too many curves by far": (["--act", "nothing", "-p", "a=0.5:3:20000"], 2, "at most 8"),
     "no edge": (["--act", "sign"], 1, "jumps"),
     "too many curves": (["--act", "clipped-relu", "--tau", "1", "--m", "0.1:2:9"], 2, "at most 8"),
     "two tables": (["--act", "relu", "--data", "a.csv", "--data", "b.csv"], 2, "--data a.csv and b.csv: give one"),
