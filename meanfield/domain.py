@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from numbers import Real
 from operator import index
 
 import numpy as np
@@ -19,8 +20,10 @@ __all__ = [
     "MOST_SAFE_DESIGNS",
     "complements",
     "correlations",
+    "require_a",
     "require_cells",
     "require_count",
+    "require_number",
     "require_scales",
     "require_share",
     "require_signal",
@@ -52,6 +55,22 @@ def require_count(name: str, value: object, lowest: int = 1) -> None:
         )
 
 
+def require_number(name: str, value: object) -> None:
+    """Refuse what is no real number, such as text or a list, with a `DomainError`."""
+    # An array of no dimension is a number to numpy.
+    kind = getattr(value, "dtype", None)
+    fits = isinstance(value, Real) if kind is None else kind.kind in "fiu" and not getattr(value, "ndim", 0)
+    if isinstance(value, bool) or not fits:
+        shown = _shown(value) if not isinstance(value, str) else repr(_shown(value))
+        raise DomainError(f"{name} = {shown} is not a number: give one, such as 0.5")
+
+
+def require_a(kind: type, name: str, value: object) -> None:
+    """Refuse what is no object of that kind, with a `DomainError`."""
+    if not isinstance(value, kind):
+        raise DomainError(f"{name} = {_shown(value)} is no {kind.__name__}: give one")
+
+
 def require_cells(what: str, cells: int, most: int) -> None:
     """Refuse a grid of more than `most` cells, `what` they are, or of none, with a `DomainError`."""
     if not 0 < cells <= most:
@@ -69,12 +88,15 @@ def _shown(value: object) -> str:
 
 def require_signal(q: float, name: str = "q_star") -> None:
     """Refuse what is not the variance of a signal, with a `DomainError` that calls it `name`."""
+    require_number(name, q)
     if not (0 < q < math.inf):
         raise DomainError(f"{name} = {q:g} is not the variance of a signal: give a finite number > 0")
 
 
 def require_scales(sigma_w: float, sigma_b: float) -> None:
     """Refuse what are no scales of weights and biases, with a `DomainError`."""
+    require_number("sigma_w", sigma_w)
+    require_number("sigma_b", sigma_b)
     if not (0 < sigma_w <= LARGEST_SCALE):
         raise DomainError(f"sigma_w = {sigma_w:g} is not a scale of weights: give 0 < sigma_w <= {LARGEST_SCALE:g}")
     if not (0 <= sigma_b <= LARGEST_SCALE):
@@ -83,12 +105,14 @@ def require_scales(sigma_w: float, sigma_b: float) -> None:
 
 def require_share(name: str, share: float, meaning: str) -> None:
     """Refuse what is no `meaning`, such as a share of zeros, between 0 and 1, with a `DomainError`."""
+    require_number(name, share)
     if not (0 < share < 1):
         raise DomainError(f"{name} = {share:g} is not {meaning}: give 0 < {name} < 1")
 
 
 def require_within(within: float) -> None:
     """Refuse what is no factor f by which q may stray from q*, with a `DomainError`."""
+    require_number("within", within)
     if not (1 < within < math.inf):
         raise DomainError(f"within = {within:g} is out of range: give a factor > 1")
 
@@ -99,7 +123,7 @@ def variances(q: ArrayLike) -> Array:
     Raises:
         DomainError: any q negative, NaN or infinite.
     """
-    return _checked(q, 0.0, _LARGEST_DOUBLE, "q = {:g} is not a variance: give finite numbers q ≥ 0")
+    return _checked("q", q, 0.0, _LARGEST_DOUBLE, "q = {:g} is not a variance: give finite numbers q ≥ 0")
 
 
 def correlations(rho: ArrayLike) -> Array:
@@ -108,7 +132,7 @@ def correlations(rho: ArrayLike) -> Array:
     Raises:
         DomainError: any of them outside, or NaN.
     """
-    return _checked(rho, -1.0, 1.0, "rho = {:g} is not a correlation: give numbers in [-1, 1]")
+    return _checked("rho", rho, -1.0, 1.0, "rho = {:g} is not a correlation: give numbers in [-1, 1]")
 
 
 def complements(eps: ArrayLike) -> Array:
@@ -117,12 +141,17 @@ def complements(eps: ArrayLike) -> Array:
     Raises:
         DomainError: any of them outside, or NaN.
     """
-    return _checked(eps, 0.0, 2.0, "eps = {:g} is not 1 − ρ: give numbers in [0, 2]")
+    return _checked("eps", eps, 0.0, 2.0, "eps = {:g} is not 1 − ρ: give numbers in [0, 2]")
 
 
-def _checked(numbers: ArrayLike, low: float, high: float, refusal: str) -> Array:
-    # A scalar comes back as numpy's own, which is much quicker to work with than an array of no dimension.
-    array = np.asarray(numbers, dtype=float)[()]
+def _checked(name: str, numbers: ArrayLike, low: float, high: float, refusal: str) -> Array:
+    try:
+        # A scalar comes back as numpy's own, which is much quicker to work with than an array of no dimension.
+        array = np.asarray(numbers, dtype=float)[()]
+    except (TypeError, ValueError):
+        raise DomainError(
+            f"{name} = {_shown(numbers)} holds what is no number: give numbers, or an array of them"
+        ) from None
     within = (array >= low) & (array <= high)
     if not (within.all() if within.ndim else within):
         raise DomainError(refusal.format(array[~within].flat[0]))

@@ -99,7 +99,7 @@ ASKED = {
 }
 #: What these hold is by the name of a parameter or of a formula.
 BY_NAME = {"parameters", "where", "without_formula"}
-NETWORKS = ["--act", "relu", "--units", "10", "--depth", "3", "--networks", "10"]
+NETWORKS = ["--act", "relu", "--width", "10", "--depth", "3", "--networks", "10"]
 #: Every kind of figure, likewise.
 DRAWN = {
     "variance": ["--act", "relu"],
@@ -107,7 +107,7 @@ DRAWN = {
     "correlation near one": ["--act", "relu", "--near-one"],
     "slope": ["--act", "clip(x - tau, 0, b)", "--against", "b", "--sparsity", "0.8", "--values", "0.5,1"],
     "phase": ["--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1"],
-    "design": ["--sparsity", "0.6:0.9:2", "--levels", "0.5:1:2", "--units", "30", "--depth", "3"],
+    "design": ["--sparsity", "0.6:0.9:2", "--levels", "0.5:1:2", "--width", "30", "--depth", "3"],
     "trajectory": NETWORKS,
     "activation": ["--act", "relu"],
     "summary": NETWORKS,

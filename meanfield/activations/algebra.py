@@ -12,14 +12,14 @@ of nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cmp_to_key, reduce
-from itertools import pairwise
-from typing import Any
+from functools import cmp_to_key
+from itertools import chain, pairwise
+from typing import Any, TypeVar
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.piecewise_linear import PiecewiseLinear, require_knots
 from meanfield.errors import ActivationError
 
 __all__ = [
@@ -28,13 +28,19 @@ __all__ = [
     "Number",
     "Pieces",
     "absolute",
+    "ceil",
     "clipped",
     "comparison",
     "constant",
     "exact",
+    "floor",
+    "in_halves",
     "maximum",
+    "meant",
     "minimum",
+    "nearest",
     "order",
+    "power",
     "sign",
     "step",
     "where",
@@ -44,13 +50,14 @@ __all__ = [
 #: A Fraction, or an exact number of another kind that mixes with Fractions, equals none and is never zero.
 Number = Any
 
+T = TypeVar("T")
 Line = tuple[Number, Number]
-
-#: More knots than anyone draws by hand; nested abs(…) doubles them at each level and would not end by itself.
-_MOST_KNOTS = 4096
 
 #: Digits, in bits, of a numerator or denominator: sixteen factors such as 1e-300, and no endless arithmetic.
 _MOST_BITS = 2**14
+
+#: Of a power of two numbers.
+_LARGEST_POWER = 64
 
 #: Pieces narrower than this, relative to where they lie, are below what a double can tell apart.
 _NARROWEST = Fraction(1, 2**50)
@@ -80,6 +87,12 @@ def exact(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
+def meant(value: float) -> Fraction:
+    """The number that a double was meant as: 1/3 rather than 0.333…, or what was typed."""
+    short = Fraction(value).limit_denominator(1000)
+    return short if float(short) == value else exact(value)
+
+
 def _bits(number: Fraction) -> int:
     return max(number.numerator.bit_length(), number.denominator.bit_length())
 
@@ -101,8 +114,8 @@ class Pieces:
     def __post_init__(self) -> None:
         lines = list(zip(self.slopes, self.intercepts, strict=True))
         busy = [i for i, (left, right) in enumerate(pairwise(lines)) if left != right]
-        if len(busy) > _MOST_KNOTS:
-            raise ActivationError(f"{len(busy)} knots are too many: write it with at most {_MOST_KNOTS}")
+        # Nested abs(…) doubles them at each level and would not end by itself.
+        require_knots(len(busy))
         kept = [0, *(i + 1 for i in busy)]
         object.__setattr__(self, "knots", tuple(self.knots[i] for i in busy))
         object.__setattr__(self, "slopes", tuple(self.slopes[i] for i in kept))
@@ -120,9 +133,9 @@ class Pieces:
     @classmethod
     def meant_by(cls, phi: PiecewiseLinear) -> Pieces:
         """What phi's doubles were meant as: 1/3 rather than 0.333…, no jump where the doubles have none."""
-        slopes, intercepts = tuple(map(_meant, phi.slopes)), tuple(map(_meant, phi.intercepts))
+        slopes, intercepts = tuple(map(meant, phi.slopes)), tuple(map(meant, phi.intercepts))
         lines = zip(phi.knots, phi.jumps, pairwise(slopes), pairwise(intercepts), strict=True)
-        knots = tuple(_meant(t) if jump else (c - c2) / (a2 - a) for t, jump, (a, a2), (c, c2) in lines)
+        knots = tuple(meant(t) if jump else (c - c2) / (a2 - a) for t, jump, (a, a2), (c, c2) in lines)
         return cls(knots, slopes, intercepts)
 
     @property
@@ -195,17 +208,83 @@ def where(condition: Pieces, f: Pieces, g: Pieces) -> Pieces:
 
 def maximum(f: Pieces, *others: Pieces) -> Pieces:
     """The largest at each point."""
-    return reduce(lambda a, b: where(comparison(">=", a, b), a, b), others, f)
+    return in_halves(lambda a, b: where(comparison(">=", a, b), a, b), [f, *others])
 
 
 def minimum(f: Pieces, *others: Pieces) -> Pieces:
     """The smallest at each point."""
-    return reduce(lambda a, b: where(comparison("<=", a, b), a, b), others, f)
+    return in_halves(lambda a, b: where(comparison("<=", a, b), a, b), [f, *others])
 
 
 def absolute(f: Pieces) -> Pieces:
     """|f|."""
     return maximum(f, -f)
+
+
+def floor(f: Pieces) -> Pieces:
+    """The largest whole number that is not above f, for a bounded f.
+
+    Raises:
+        NotPiecewiseLinear: f has no bounds, and so no end of steps; or a number in it is a symbol.
+        ActivationError: too many steps.
+    """
+    if not all(isinstance(number, Fraction) for number in (*f.knots, *f.slopes, *f.intercepts)):
+        raise NotPiecewiseLinear("where the steps lie depends on a symbol: give it a value")
+    if f.slopes[0] or f.slopes[-1]:
+        raise NotPiecewiseLinear("a rounded u without bounds has no end of steps: clip it, as in round(clip(u, -8, 8))")
+    ends = [(line, left, right) for line, (left, right) in zip(f.lines, pairwise((None, *f.knots, None)), strict=True)]
+    require_knots(sum(len(_whole(*end)) for end in ends))
+    knots: list[Fraction] = []
+    values: list[Fraction] = []
+    for (slope, intercept), left, right in ends:
+        crossings = sorted((n - intercept) / slope for n in _whole((slope, intercept), left, right))
+        knots += [*([left] if left is not None else []), *crossings]
+        # Between two crossings, and in the middle of a piece that has none, the value is that of any point.
+        inner = [t for t in (left, *crossings, right) if t is not None]
+        middles = [(a + b) / 2 for a, b in pairwise(inner)] if slope else [Fraction(0)]
+        values += [Fraction(math.floor(slope * t + intercept)) for t in middles]
+    return Pieces(tuple(knots), (Fraction(0),) * len(values), tuple(values))
+
+
+def _whole(line: Line, left: Number | None, right: Number | None) -> range:
+    """The whole numbers that the line takes strictly between left and right."""
+    slope, intercept = line
+    if not slope:
+        return range(0)
+    low, high = sorted((slope * left + intercept, slope * right + intercept))
+    return range(math.floor(low) + 1, math.ceil(high))
+
+
+def ceil(f: Pieces) -> Pieces:
+    """The smallest whole number that is not below f; as `floor`."""
+    return -floor(-f)
+
+
+def nearest(f: Pieces) -> Pieces:
+    """The whole number nearest to f; as `floor`. Which of two equally near it is makes no difference."""
+    return floor(f + constant(Fraction(1, 2)))
+
+
+def power(f: Pieces, exponent: Pieces) -> Pieces:
+    """A number to the power of a whole number.
+
+    Raises:
+        NotPiecewiseLinear: either varies with x, or the exponent is none.
+    """
+    if f.knots or exponent.knots or f.slopes[0] or exponent.slopes[0]:
+        raise NotPiecewiseLinear("a power is not piecewise linear: ** is for numbers alone, as in 2**4")
+    base, n = f.intercepts[0], exponent.intercepts[0]
+    if not (isinstance(n, Fraction) and n.denominator == 1 and 0 <= n <= _LARGEST_POWER):
+        raise NotPiecewiseLinear(f"the exponent of ** is no whole number from 0 to {_LARGEST_POWER}")
+    return constant(base ** int(n))
+
+
+def in_halves(operation: Callable[[T, T], T], items: Sequence[T]) -> T:
+    """a ∘ b ∘ c ∘ … of an associative operation, of either half first: what grows is copied log n times and not n."""
+    if len(items) == 1:
+        return items[0]
+    middle = len(items) // 2
+    return operation(in_halves(operation, items[:middle]), in_halves(operation, items[middle:]))
 
 
 def clipped(phi: PiecewiseLinear, low: float, high: float) -> PiecewiseLinear:
@@ -228,11 +307,6 @@ def _bound(value: float) -> Fraction:
     if not math.isfinite(value):
         raise ActivationError(f"cannot clip at {value:g}: nothing finite would be left")
     return Fraction(value)
-
-
-def _meant(value: float) -> Fraction:
-    short = Fraction(value).limit_denominator(1000)
-    return short if float(short) == value else exact(value)
 
 
 def _wide(f: Pieces) -> Pieces:
@@ -294,7 +368,8 @@ def _signs(line: Line, left: Number | None, right: Number | None) -> tuple[list[
 
 def _combined(operation: Callable[..., Line], *functions: Pieces) -> Pieces:
     """The function whose line on each piece is the operation on the lines of the functions there."""
-    knots = sorted({t for f in functions for t in f.knots}, key=cmp_to_key(order))
+    # Each function's knots are in order already, which sorting makes use of.
+    knots = sorted(dict.fromkeys(chain(*(f.knots for f in functions))), key=cmp_to_key(order))
     rows = [f.lines for f in functions]
     at = [0] * len(functions)
     lines = [operation(*(row[0] for row in rows))]

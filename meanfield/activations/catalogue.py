@@ -3,187 +3,54 @@
 A name means its formula and nothing else: the formula is read like any expression that a user writes, so a new
 activation is a new line here. This module loads nothing heavy; shell completion reads its names.
 
-Names are compared without regard to case, `-` and `_`: soft-threshold, SoftThreshold and soft_threshold are one.
+Names are compared without regard to case, `-` and `_`: soft-threshold, SoftThreshold and soft_threshold are one. A
+library may stand before one that it has: torch.nn.ReLU, jax.nn.hard_tanh.
 """
 
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from numbers import Real
-from typing import TypeVar
+from collections.abc import Mapping
 
-from meanfield.errors import ActivationError
+from meanfield.activations.elsewhere import LIBRARIES, NOT_ELEMENTWISE, SMOOTH, key
+from meanfield.activations.entry import Activation, Parameter
 
-__all__ = [
-    "ACTIVATIONS",
-    "SMOOTH",
-    "Activation",
-    "Parameter",
-    "decimal",
-    "find",
-    "nearest",
-    "number",
-    "with_texts",
-    "with_values",
-]
-
-T = TypeVar("T")
-
-
-def decimal(value: float) -> str:
-    """The shortest decimal that reads back as value: 0.5, 2, 1e-07."""
-    return repr(float(value) + 0.0).removesuffix(".0")
-
-
-def number(name: str, value: object) -> float:
-    """The value given to a parameter, as a finite float.
-
-    Raises:
-        ActivationError: it is not a real number, or not finite.
-    """
-    # bool is a number to Python, yet slope=True is a slip; numpy's booleans are no `Real` to begin with.
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise ActivationError(f"{name} = {_shown(value)} is not a number: give one, such as 0.5")
-    try:
-        result = float(value) + 0.0
-    except OverflowError:
-        raise ActivationError(f"{name} is larger than 1.8e308: give a smaller number") from None
-    if not math.isfinite(result):
-        raise ActivationError(f"{name} = {result} is not finite: give a number such as 0.5")
-    return result
-
-
-def with_values(formula: str, values: Mapping[str, float]) -> str:
-    """The formula with each parameter's name replaced by its value: max(x - tau, 0) becomes max(x - 0.5, 0)."""
-    return with_texts(formula, {name: decimal(value) for name, value in values.items()})
-
-
-def with_texts(formula: str, texts: Mapping[str, str]) -> str:
-    """The formula with each parameter's name replaced by a text, in parentheses unless it is a number or a name."""
-
-    def value(match: re.Match[str]) -> str:
-        name = unicodedata.normalize("NFKC", match[0])
-        if name not in texts:
-            return match[0]
-        text = texts[name]
-        return text if re.fullmatch(r"[\w.]+(?:e[+-]?\d+)?", text) else f"({text})"
-
-    return re.sub(r"\b[^\W\d]\w*\b", value, formula)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a named activation.
-
-    `name`; `bound`, the bound its value keeps ("", ">= 0" or "> 0"); `endless`, whether it may be ∞.
-    """
-
-    name: str
-    bound: str = ""
-    endless: bool = False
-
-    def check(self, activation: str, value: object) -> float:
-        """The value as a float, or an `ActivationError` that names value and bound."""
-        if self.endless and value == math.inf:
-            return math.inf
-        result = number(f"{activation}: {self.name}", value)
-        self.require(activation, decimal(result), (result > 0) - (result < 0))
-        return result
-
-    def require(self, activation: str, value: str, sign: int) -> None:
-        """Refuse a value, written as `value`, whose sign breaks the bound, with an `ActivationError`."""
-        kept = {"": True, ">= 0": sign >= 0, "> 0": sign > 0}[self.bound]
-        if not kept:
-            raise ActivationError(f"{activation}: {self.name} = {value} is out of range: give {self.name} {self.bound}")
-
-
-@dataclass(frozen=True)
-class Activation:
-    """A line of the catalogue.
-
-    `formula` is an expression in x and the parameters; `unclipped` is that of the limit m → ∞, where there is one;
-    `elsewhere` maps the name that another library gives a parameter to ours.
-    """
-
-    name: str
-    parameters: tuple[Parameter, ...]
-    formula: str
-    description: str
-    aliases: tuple[str, ...] = ()
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
-    unclipped: str = ""
-
-    def formula_at(self, values: Mapping[str, float]) -> str:
-        """The formula that holds at these values of the parameters, which stand in it as names."""
-        return self.unclipped if math.inf in values.values() else self.formula
-
-    @property
-    def signature(self) -> str:
-        """How it is written, with its parameters: clipped-relu(tau, m)."""
-        names = ", ".join(parameter.name for parameter in self.parameters)
-        return f"{self.name}({names})" if names else self.name
-
-    @property
-    def usage(self) -> str:
-        """How it is written, in words, for messages."""
-        if not self.parameters:
-            return f"write {self.name} alone"
-        return f"write for instance {self.label({parameter.name: 0.5 for parameter in self.parameters})}"
-
-    def bind(self, positional: Sequence[object], named: Sequence[tuple[str, object]]) -> dict[str, float]:
-        """The value of every parameter, in order.
-
-        Raises:
-            ActivationError: a parameter missing, given twice, unknown, or out of range.
-        """
-        given = self.assign(positional, named)
-        missing = [parameter.name for parameter in self.parameters if parameter.name not in given]
-        if missing:
-            raise ActivationError(f"{self.name} needs {' and '.join(missing)}: {self.usage}")
-        return {parameter.name: parameter.check(self.name, given[parameter.name]) for parameter in self.parameters}
-
-    def assign(self, positional: Sequence[T], named: Sequence[tuple[str, T]]) -> dict[str, T]:
-        """What is given to each parameter, unchecked; some may be missing.
-
-        Raises:
-            ActivationError: a parameter given twice, or unknown.
-        """
-        names = [parameter.name for parameter in self.parameters]
-        if len(positional) > len(names):
-            raise ActivationError(f"{self.name} takes {_counted(names)}, not {len(positional)}: {self.usage}")
-        given = dict(zip(names, positional, strict=False))
-        for name, value in named:
-            ours = self.elsewhere.get(name, name)
-            if ours not in names:
-                raise ActivationError(f"{self.name} takes no parameter {_shown(name)}: {self.usage}")
-            if ours in given:
-                raise ActivationError(f"{self.name}: {ours} is given twice: give it once")
-            given[ours] = value
-        return given
-
-    def label(self, values: Mapping[str, float]) -> str:
-        """Its name with the parameters' values: clipped-relu(tau=0.5, m=1)."""
-        inside = ", ".join(f"{name}={decimal(value)}" for name, value in values.items())
-        return f"{self.name}({inside})" if inside else self.name
-
+__all__ = ["ACTIVATIONS", "find", "is_of_library", "nearest", "refusal", "usual"]
 
 _tau = Parameter("tau", ">= 0")
 _m = Parameter("m", "> 0", endless=True)
-_slope = Parameter("slope")
+_low, _high = Parameter("low", example=-8), Parameter("high", example=8)
+_BETWEEN = ("low", "high")
 
-#: Every named activation. (PyTorch's names are those of torch.nn.functional.)
+#: Every named activation. (PyTorch's names are those of torch.nn and torch.nn.functional.)
 ACTIVATIONS: tuple[Activation, ...] = (
-    Activation("relu", (), "max(x, 0)", "rectified linear unit"),
+    Activation("relu", (), "max(x, 0)", "rectified linear unit", fuller="keras-relu"),
     Activation(
         "leaky-relu",
-        (_slope,),
+        (Parameter("slope"),),
         "max(x, 0) + slope*min(x, 0)",
-        "ReLU with a slope for negative x; PyTorch's leaky_relu",
-        elsewhere={"negative_slope": "slope"},
+        "ReLU with a slope for negative x; PyTorch's and JAX's leaky_relu, 0.01 where none is given",
+        elsewhere={"negative_slope": "slope", "alpha": "slope"},
+        usual={
+            "leakyrelu": {"slope": 0.01},
+            "keras.layers.leakyrelu": {"slope": 0.3},
+            "keras.activations.leakyrelu": {"slope": 0.2},
+            "tf.nn.leakyrelu": {"slope": 0.2},
+        },
+    ),
+    Activation(
+        "prelu",
+        (Parameter("init"),),
+        "max(x, 0) + init*min(x, 0)",
+        "leaky ReLU whose slope is learned, at its first value; PyTorch's PReLU, 0.25 where none is given",
+        elsewhere={"slope": "init", "negative_slope_init": "init", "weight": "init", "num_parameters": ""},
+        usual={"prelu": {"init": 0.25}, "flax.linen.prelu": {"init": 0.01}, "keras.layers.prelu": {"init": 0}},
+    ),
+    Activation(
+        "rrelu",
+        (Parameter("lower", default=1 / 8), Parameter("upper", default=1 / 3)),
+        "max(x, 0) + (lower + upper)/2*min(x, 0)",
+        "leaky ReLU of random slope, at its mean as when it is evaluated; PyTorch's RReLU",
     ),
     Activation("abs", (), "abs(x)", "absolute value"),
     Activation("identity", (), "x", "no activation: a linear network", ("linear",)),
@@ -192,9 +59,10 @@ ACTIVATIONS: tuple[Activation, ...] = (
         "soft-threshold",
         (_tau,),
         "max(x - tau, 0) - max(-x - tau, 0)",
-        "shrinks x towards zero by tau; PyTorch's softshrink",
+        "shrinks x towards zero by tau; PyTorch's softshrink, by that name 0.5 where none is given",
         ("softshrink", "st"),
-        {"lambd": "tau"},
+        {"lambd": "tau", "threshold": "tau"},
+        usual={"softshrink": {"tau": 0.5}},
     ),
     Activation(
         "clipped-relu",
@@ -216,50 +84,133 @@ ACTIVATIONS: tuple[Activation, ...] = (
         "hard-threshold",
         (_tau,),
         "where(abs(x) > tau, x, 0)",
-        "keeps x beyond tau, zero within; PyTorch's hardshrink",
+        "keeps x beyond tau, zero within; PyTorch's hardshrink, by that name 0.5 where none is given",
         ("hardshrink",),
-        {"lambd": "tau"},
+        {"lambd": "tau", "threshold": "tau"},
+        usual={"hardshrink": {"tau": 0.5}},
     ),
-    Activation("hard-tanh", (), "clip(x, -1, 1)", "identity between -1 and 1, flat outside; PyTorch's hardtanh"),
-    Activation("hard-sigmoid", (), "clip(x/6 + 1/2, 0, 1)", "ramp from 0 at -3 to 1 at 3; PyTorch's hardsigmoid"),
-    Activation("relu6", (), "clip(x, 0, 6)", "ReLU that stops growing at 6; PyTorch's relu6"),
-    Activation("sign", (), "sign(x)", "-1 or 1"),
+    Activation(
+        "threshold",
+        (Parameter("threshold"), Parameter("value", example=0)),
+        "where(x > threshold, x, value)",
+        "keeps x above threshold, else value; PyTorch's Threshold",
+        elsewhere={"default_value": "value"},
+    ),
+    Activation(
+        "thresholded-relu",
+        (Parameter("theta", ">= 0", default=1),),
+        "where(x > theta, x, 0)",
+        "keeps x above theta, else zero; Keras 2's ThresholdedReLU",
+    ),
+    Activation(
+        "hard-tanh",
+        (Parameter("min_val", default=-1), Parameter("max_val", default=1)),
+        "clip(x, min_val, max_val)",
+        "identity between two bounds, flat outside; PyTorch's hardtanh, JAX's hard_tanh",
+        elsewhere={"min_value": "min_val", "max_value": "max_val"},
+        ascending=("min_val", "max_val"),
+    ),
+    Activation(
+        "hard-sigmoid",
+        (),
+        "clip(x/6 + 1/2, 0, 1)",
+        "ramp from 0 at -3 to 1 at 3; PyTorch's hardsigmoid, JAX's and Keras 3's hard_sigmoid",
+    ),
+    Activation("sparse-sigmoid", (), "clip(x/2 + 1/2, 0, 1)", "ramp from 0 at -1 to 1 at 1; JAX's sparse_sigmoid"),
+    Activation("relu6", (), "clip(x, 0, 6)", "ReLU that stops growing at 6; PyTorch's and JAX's relu6"),
+    Activation(
+        "keras-relu",
+        (
+            Parameter("max_value", ">= 0", endless=True, default=math.inf),
+            Parameter("negative_slope", default=0),
+            Parameter("threshold", default=0),
+        ),
+        "where(x < threshold, negative_slope*(x - threshold), min(x, max_value))",
+        "ReLU with Keras's parameters: relu(max_value=6) means it too",
+        elsewhere={"alpha": "negative_slope"},
+        unclipped="where(x < threshold, negative_slope*(x - threshold), x)",
+    ),
+    Activation("sign", (), "sign(x)", "-1 or 1", ("binarize",)),
     Activation("step", (), "step(x)", "0 or 1: the perceptron's", ("heaviside",)),
-    Activation("ternary", (_tau,), "step(x - tau) - step(-x - tau)", "-1, 0 or 1, zero within tau"),
+    Activation("ternary", (_tau,), "step(x - tau) - step(-x - tau)", "-1, 0 or 1, zero within tau", ("ternarize",)),
+    Activation(
+        "round", (_low, _high), "round(clip(x, low, high))", "nearest whole number, x clipped first", ascending=_BETWEEN
+    ),
+    Activation(
+        "floor", (_low, _high), "floor(clip(x, low, high))", "whole number below, x clipped first", ascending=_BETWEEN
+    ),
+    Activation(
+        "ceil", (_low, _high), "ceil(clip(x, low, high))", "whole number above, x clipped first", ascending=_BETWEEN
+    ),
+    Activation(
+        "quantize",
+        (
+            Parameter("bits", "> 0", example=4, whole=(1, 12)),
+            Parameter("low", default=-1),
+            Parameter("high", default=1),
+        ),
+        "low + (high - low)/(2**bits - 1)*round((clip(x, low, high) - low)*(2**bits - 1)/(high - low))",
+        "nearest of 2**bits levels, equally spaced from low to high, both among them",
+        ("quantise",),
+        ascending=_BETWEEN,
+    ),
 )
 
-#: Functions that people ask for and that have no pieces: naming one deserves a better answer than "unknown".
-SMOOTH = frozenset(
-    "acos asin atan celu cos cosh elu erf exp gelu hardswish log logistic mish pow selu sigmoid silu sin sinh "
-    "softmax softplus softsign sqrt square swish tan tanh tanhshrink".split()
-)
+#: Fewer letters begin too many names.
+_SHORT = 3
+
+_BY_KEY = {key(name): entry for entry in ACTIVATIONS for name in (entry.name, *entry.aliases)}
 
 
-def _key(name: str) -> str:
-    return name.casefold().replace("-", "").replace("_", "")
-
-
-_BY_KEY = {_key(name): entry for entry in ACTIVATIONS for name in (entry.name, *entry.aliases)}
+def is_of_library(name: str) -> bool:
+    """Whether the name is written with a library before it, as in torch.nn.ReLU."""
+    return name.rpartition(".")[0].casefold() in LIBRARIES
 
 
 def find(name: str) -> Activation | None:
-    """The activation of that name or alias, if there is one."""
-    return _BY_KEY.get(_key(name))
+    """The activation of that name or alias, torch.nn.ReLU and the like among them, if there is one."""
+    prefix, _, last = name.rpartition(".")
+    if prefix and (prefix.casefold() not in LIBRARIES or key(last) not in LIBRARIES[prefix.casefold()][1].split()):
+        return None
+    return _BY_KEY.get(key(last))
+
+
+def usual(name: str) -> Mapping[str, float]:
+    """The values that parameters of the activation of that name have where none is given."""
+    entry = find(name)
+    if not entry:
+        return {}
+    prefix, _, last = name.rpartition(".")
+    dotted = f"{LIBRARIES[prefix.casefold()][0]}.{key(last)}" if prefix else ""
+    return entry.usual.get(dotted) or entry.usual.get(key(last), {})
+
+
+def refusal(name: str) -> str:
+    """Why a name that is in no line of the catalogue stands for no activation, and what would do."""
+    last = name.rpartition(".")[2]
+    known = key(last)
+    instead = "'meanfield activations' lists the names; or write an expression in x"
+    if known in SMOOTH:
+        relative = f"; of straight pieces there is {SMOOTH[known]}" if SMOOTH[known] else ""
+        return f"is not piecewise linear, and smooth activations cannot be read{relative}: {instead}"
+    if known in NOT_ELEMENTWISE:
+        return f"is no function of one number ({NOT_ELEMENTWISE[known]}): {instead}"
+    if (entry := find(last)) and is_of_library(name):
+        return f"is no function of one number that is known there: for {entry.signature} leave the library out"
+    close = nearest(last)
+    return f"is not a known activation: {f'did you mean {close}? ' if close else ''}{instead}"
 
 
 def nearest(name: str) -> str | None:
-    """The name that a misspelt one most likely means, if any is close."""
+    """The name that a misspelt one most likely means, if any is close: never that of another function."""
     from difflib import get_close_matches
 
-    names = {_key(name): name for entry in ACTIVATIONS for name in (*entry.aliases, entry.name)}
-    close = get_close_matches(_key(name), names, n=1, cutoff=0.6)
-    return names[close[0]] if close else None
-
-
-def _counted(names: Sequence[str]) -> str:
-    return {0: "no parameters", 1: "1 parameter"}.get(len(names), f"{len(names)} parameters")
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    slip = key(name)
+    names = {key(name): name for entry in ACTIVATIONS for name in (*entry.aliases, entry.name)}
+    beginnings = {_BY_KEY[known].name for known in names if known.startswith(slip)}
+    if len(beginnings) == 1 and len(slip) > _SHORT:
+        return beginnings.pop()
+    # Slips begin with the right letter. What is closest to a function that has no pieces is a slip of that.
+    begun = [known for known in (*names, *SMOOTH, *NOT_ELEMENTWISE) if known[:1] == slip[:1]]
+    close = get_close_matches(slip, begun, n=1, cutoff=0.8)
+    return names.get(close[0]) if close else None

@@ -12,26 +12,21 @@ from __future__ import annotations
 import ast
 import keyword
 import unicodedata
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
-from functools import reduce
 from typing import NoReturn
 
 from meanfield.activations import algebra
 from meanfield.activations.algebra import NotPiecewiseLinear, Number, Pieces
-from meanfield.activations.catalogue import SMOOTH, number
+from meanfield.activations.catalogue import find
+from meanfield.activations.elsewhere import NOT_ELEMENTWISE, SMOOTH, key
+from meanfield.activations.entry import number
+from meanfield.activations.syntax import one_line, pointing, shortened, tree
 from meanfield.errors import ActivationError, ExpressionError
 
 __all__ = ["FUNCTIONS", "check_name", "free_names", "names_in", "parse_exactly", "parse_expression"]
-
-#: Longer than anyone types, short enough to be read at once.
-_LONGEST = 10_000
-
-#: Of a long expression an error shows so many characters on either side of the fault.
-_MARGIN = 80
 
 _ZERO = algebra.constant(Fraction(0))
 _ONE = algebra.constant(Fraction(1))
@@ -70,12 +65,13 @@ FUNCTIONS: dict[str, Function] = {
     "clip": Function("u, lo, hi", _clip, 3),
     "sign": Function("u", algebra.sign, 1),
     "step": Function("u", algebra.step, 1),
+    "round": Function("u", algebra.nearest, 1),
+    "floor": Function("u", algebra.floor, 1),
+    "ceil": Function("u", algebra.ceil, 1),
     "where": Function("condition, u, v", algebra.where, 3),
 }
 
-_ARITHMETIC: dict[type[ast.operator], Callable[[Pieces, Pieces], Pieces]] = {
-    ast.Add: Pieces.__add__,
-    ast.Sub: Pieces.__sub__,
+_FACTORS: dict[type[ast.operator], Callable[[Pieces, Pieces], Pieces]] = {
     ast.Mult: Pieces.__mul__,
     ast.Div: Pieces.__truediv__,
 }
@@ -97,7 +93,6 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
 }
 
 _REFUSED: dict[type[ast.AST], str] = {
-    ast.Pow: "a power is not piecewise linear: ** has no place here",
     ast.BitXor: "^ has no place here, and a power is not piecewise linear",
     ast.FloorDiv: "// is not available: divide with /",
     ast.Mod: "% is not available: a periodic function has no end of pieces",
@@ -128,7 +123,7 @@ def parse_expression(text: str, parameters: Mapping[str, float]) -> Pieces:
     values = {}
     for name, value in parameters.items():
         check_name(name)
-        values[name] = algebra.exact(number(name, value))
+        values[name] = algebra.meant(number(name, value))
     return parse_exactly(text, values)
 
 
@@ -143,7 +138,7 @@ def free_names(text: str) -> list[str]:
 
 def names_in(text: str) -> list[str]:
     """As `free_names`, with x where it occurs."""
-    nodes = list(ast.walk(_tree(_flat(text))))
+    nodes = list(ast.walk(tree(one_line(text))))
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     names = [node for node in nodes if isinstance(node, ast.Name) and id(node) not in called]
     names.sort(key=lambda node: node.col_offset)
@@ -152,18 +147,16 @@ def names_in(text: str) -> list[str]:
 
 def parse_exactly(text: str, parameters: Mapping[str, Number]) -> Pieces:
     """As `parse_expression`, with exact numbers for the parameters, symbols among them."""
-    flat = _flat(text)
+    flat = one_line(text)
     values = {unicodedata.normalize("NFKC", name): algebra.constant(value) for name, value in parameters.items()}
     reader = _Reader(flat, values)
     try:
-        pieces = reader.read(_tree(flat))
+        pieces = reader.read(tree(flat))
     except RecursionError:
-        raise _pointing(flat, 0, 1, "the expression is nested too deeply: simplify it") from None
+        raise pointing(flat, 0, 1, "the expression is nested too deeply: simplify it") from None
     unused = [name for name in values if name not in reader.used]
     if unused:
-        raise ActivationError(
-            f"parameter {unused[0]!a} does not occur in {_shortened(flat)!r}: leave it out, or use it"
-        )
+        raise ActivationError(f"parameter {unused[0]!a} does not occur in {shortened(flat)!r}: leave it out, or use it")
     return pieces
 
 
@@ -199,19 +192,45 @@ class _Reader:
                 return self.read(u)
             case ast.UnaryOp(operand=u):
                 return _ONE - self.condition(u)
-            case ast.BinOp(left=u, op=op, right=v) if type(op) in _ARITHMETIC:
-                return _ARITHMETIC[type(op)](self.read(u), self.read(v))
-            case ast.BinOp(left=u, op=op, right=v) if type(op) in _LOGIC:
-                return _LOGIC[type(op)](self.condition(u), self.condition(v))
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return self.sum(node)
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                return self.product(node)
+            case ast.BinOp(left=u, op=ast.Pow(), right=v):
+                return algebra.power(self.read(u), self.read(v))
+            case ast.BinOp(op=op) if type(op) in _LOGIC:
+                first, links = _chain(node, type(op))
+                return algebra.in_halves(_LOGIC[type(op)], [*map(self.condition, (first, *(v.right for v in links)))])
             case ast.BinOp(op=op):
                 self.refuse(node, _REFUSED.get(type(op), "this operator is not available: use + - * /"))
             case ast.BoolOp(op=logic, values=operands):
-                return reduce(_LOGIC[type(logic)], map(self.condition, operands))
+                return algebra.in_halves(_LOGIC[type(logic)], [*map(self.condition, operands)])
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 return self.comparison(left, ops, comparators)
             case ast.Call(func=function, args=arguments, keywords=keywords):
                 return self.call(node, function, arguments, keywords)
         self.refuse(node, _REFUSED.get(type(node), f"this has no place in an expression; {_FUNCTIONS_ALLOWED}"))
+
+    def sum(self, node: ast.BinOp) -> Pieces:
+        """Terms joined by + and -."""
+        first, links = _chain(node, ast.Add, ast.Sub)
+        terms = [self.read(first)]
+        for link in links:
+            term = self.read(link.right)
+            terms.append(term if isinstance(link.op, ast.Add) else -term)
+        return algebra.in_halves(Pieces.__add__, terms)
+
+    def product(self, node: ast.BinOp) -> Pieces:
+        """Factors joined by * and /, from left to right."""
+        first, links = _chain(node, *_FACTORS)
+        product = self.read(first)
+        for link in links:
+            factor = self.read(link.right)
+            try:
+                product = _FACTORS[type(link.op)](product, factor)
+            except (NotPiecewiseLinear, ActivationError) as fault:
+                self.refuse(link, str(fault))
+        return product
 
     def constant(self, node: ast.expr, value: object) -> Pieces:
         """A number, exactly as typed."""
@@ -288,8 +307,12 @@ class _Reader:
         """Why a name cannot be called."""
         if name == "x" or name in self.parameters:
             return f"{name} is not a function: multiply with *"
-        if name in SMOOTH:
+        if key(name) in SMOOTH:
             return f"{name} is not piecewise linear; {_FUNCTIONS_ALLOWED}"
+        if key(name) in NOT_ELEMENTWISE:
+            return f"{name} is no function of one number; {_FUNCTIONS_ALLOWED}"
+        if entry := find(name):
+            return f"{name} is no function of expressions: write {entry.formula} out, with what you mean for x"
         close = get_close_matches(name, FUNCTIONS, n=1)
         hint = f": did you mean {close[0]}?" if close else ";"
         return f"unknown function {name}{hint} {_FUNCTIONS_ALLOWED}"
@@ -298,7 +321,16 @@ class _Reader:
         """Raise an `ExpressionError` that points at the node."""
         # The parser counts bytes; a person counts characters.
         start = len(self.bytes[: node.col_offset].decode()) + self.shift
-        raise _pointing(self.text, start, len(self.source(node)), reason) from None
+        raise pointing(self.text, start, len(self.source(node)), reason) from None
+
+
+def _chain(node: ast.expr, *operators: type[ast.operator]) -> tuple[ast.expr, list[ast.BinOp]]:
+    """What a + b − c + … begins with, and its links from left to right. A tree of n terms is n deep."""
+    links: list[ast.BinOp] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, operators):
+        links.append(node)
+        node = node.left
+    return node, links[::-1]
 
 
 def check_name(name: str) -> None:
@@ -308,80 +340,3 @@ def check_name(name: str) -> None:
         raise ActivationError(f"{name} is {taken} of expressions: give the parameter another name")
     if not name.isidentifier() or keyword.iskeyword(name):
         raise ActivationError(f"{name!a} cannot name a parameter: use letters, such as a or tau")
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _pointing(text: str, column: int, width: int, reason: str) -> ExpressionError:
-    """The error for that part of the text; of a long text, only what lies around it."""
-    if len(text) <= 2 * _MARGIN:
-        return ExpressionError(text, column, width, reason)
-    start, end = max(column - _MARGIN, 0), column + _MARGIN
-    before, after = "..." * (start > 0), "..." * (end < len(text))
-    shown = f"{before}{text[start:end]}{after}"
-    column += len(before) - start
-    return ExpressionError(shown, column, min(width, len(shown) - column), reason)
-
-
-def _flat(text: str) -> str:
-    """The text on one line, every character of it printable."""
-    line = "".join(" " if character.isspace() else character for character in text[:_LONGEST])
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
-    if len(text) > _LONGEST:
-        raise _pointing(shown, 0, 1, f"the expression is {len(text)} characters long: write at most {_LONGEST}")
-    for column, character in enumerate(line):
-        if not character.isprintable() or character == "#":
-            raise _pointing(shown, column, 1, f"{character!a} has no place in an expression: delete it")
-    if not line.strip():
-        raise _pointing(line, 0, 1, "the expression is empty: write one in x, such as max(x, 0)")
-    return line
-
-
-def _tree(text: str) -> ast.expr:
-    _check_parentheses(text)
-    shift = len(text) - len(text.lstrip())
-    try:
-        # The tokeniser warns about 1if and the like; the answer below says more.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as fault:
-        raise _syntax_error(text, shift, fault) from None
-    except (RecursionError, MemoryError):
-        raise _pointing(text, 0, 1, "the expression is nested too deeply: simplify it") from None
-    except ValueError:
-        raise _pointing(text, 0, 1, "this is not an expression in x") from None
-
-
-def _syntax_error(text: str, shift: int, fault: SyntaxError) -> ExpressionError:
-    end = len(text.rstrip())
-    if "digits" in fault.msg:
-        return _pointing(text, shift, 1, "a number in it is larger than 1.8e308: rescale")
-    # The parser finds a missing end on a second line, at no column.
-    column = fault.offset - 1 + shift if fault.lineno == 1 and fault.offset else end
-    if column >= end:
-        return _pointing(text, end, 1, "the expression ends too early: something is missing here")
-    width = (fault.end_offset or 0) - (fault.offset or 0) if fault.end_lineno == 1 else 1
-    width = min(max(width, 1), end - column)
-    reason = " ".join(fault.msg.split())
-    if reason == "invalid syntax":
-        reason = f"{text[column : column + width]} is not expected here"
-    elif "decimal literal" in reason:
-        reason = "a number and a name run together: write a product as 2*x"
-    return _pointing(text, column, width, reason)
-
-
-def _check_parentheses(text: str) -> None:
-    """Point at a parenthesis without its partner; the parser's own words depend on the Python version."""
-    opened: list[int] = []
-    for column, character in enumerate(text):
-        if character == "(":
-            opened.append(column)
-        elif character == ")":
-            if not opened:
-                raise _pointing(text, column, 1, "this ) closes nothing: a ( is missing before it")
-            opened.pop()
-    if opened:
-        raise _pointing(text, opened[-1], 1, "this ( is never closed: a ) is missing after it")

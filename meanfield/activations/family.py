@@ -34,9 +34,13 @@ class Family:
     given: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.open) not in (1, 2) or len(set(self.open)) != len(self.open):
+        if not isinstance(self.spec, str):
+            raise ActivationError(f"{self.spec!r:.60} is no family: give a name or an expression with open parameters")
+        if isinstance(self.open, list):
+            object.__setattr__(self, "open", tuple(self.open))
+        if not isinstance(self.open, tuple) or len(self.open) not in (1, 2) or len(set(self.open)) != len(self.open):
             raise ActivationError(
-                f"{self.spec} is to be solved for {', '.join(self.open) or 'nothing'}: name one or two different "
+                f"{self.spec} is to be solved for {_named(self.open)}: name one or two different "
                 "parameters, such as tau,m"
             )
         for name in self.open:
@@ -52,6 +56,10 @@ class Family:
             ActivationError: there is none, because a value is out of range or the rest of the spec is wrong.
         """
         return _member(self.spec, (*self.given, *values.items()))
+
+
+def _named(names: object) -> str:
+    return (", ".join(map(str, names)) if isinstance(names, tuple) else repr(names)[:40]) or "nothing"
 
 
 @lru_cache(maxsize=4096)

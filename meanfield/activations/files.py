@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
+import stat
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NoReturn
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.piecewise_linear import PiecewiseLinear, require_knots
 from meanfield.activations.points import pieces_through
 from meanfield.errors import ActivationError
 
-__all__ = ["read_file"]
+__all__ = ["LARGEST", "read_file"]
+
+#: Bytes that a file may have, a few times what the most knots take.
+LARGEST = 1_000_000
+
+#: Characters of a path in a message.
+_LONGEST_PATH = 120
 
 _LINES = ("knots", "slopes", "intercepts")
 _POINTS = ("points", "left", "right")
@@ -29,6 +37,7 @@ def read_file(path: str) -> tuple[str, PiecewiseLinear]:
         ActivationError: no such file, not JSON or TOML, or not an activation.
     """
     shown = path if path.isprintable() else ascii(path)
+    shown = shown if len(shown) <= _LONGEST_PATH else f"...{shown[-_LONGEST_PATH:]}"
     try:
         content = _content(path)
         return str(content.get("name", shown)), _activation(content)
@@ -39,14 +48,14 @@ def read_file(path: str) -> tuple[str, PiecewiseLinear]:
 def _content(path: str) -> dict[str, object]:
     is_json = path.lower().endswith(".json")
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = _bytes(path).decode("utf-8-sig")
         content = _json(text) if is_json else tomllib.loads(text)
     except FileNotFoundError:
         raise ActivationError("there is no such file: check the name and the directory") from None
-    except IsADirectoryError:
-        raise ActivationError("this is a directory: name a file in it") from None
-    except OSError as fault:
-        raise ActivationError(f"cannot be read: {fault.strerror or fault}") from None
+    except PermissionError:
+        raise ActivationError("this file may not be read: change its permissions, or copy it") from None
+    except OSError:
+        raise ActivationError("this file cannot be opened: check its name") from None
     except RecursionError:
         raise ActivationError("nested too deeply: it needs one table of numbers") from None
     except ActivationError:
@@ -54,12 +63,35 @@ def _content(path: str) -> dict[str, object]:
     except UnicodeDecodeError:
         raise ActivationError("this is not text: save it as UTF-8") from None
     except ValueError as fault:
-        raise ActivationError(f"not valid {'JSON' if is_json else 'TOML'}: {' '.join(str(fault).split())}") from None
+        raise ActivationError(_not_valid("JSON" if is_json else "TOML", fault)) from None
     if not isinstance(content, dict):
         raise ActivationError("the file must hold one object {…} with knots, slopes and intercepts")
     if is_json:
         content.pop("$schema", None)
     return content
+
+
+def _bytes(path: str) -> bytes:
+    """What is in the file. A device or a pipe has no end, or waits for ever."""
+    if "\0" in path:
+        raise FileNotFoundError
+    kind = os.stat(path).st_mode
+    if stat.S_ISDIR(kind):
+        raise ActivationError("this is a directory: name a file in it")
+    if not stat.S_ISREG(kind):
+        raise ActivationError("this is a device or a pipe: copy what it holds to a file")
+    with open(path, "rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ActivationError(f"this file is larger than {LARGEST} bytes, which no activation needs")
+    return content
+
+
+def _not_valid(kind: str, fault: ValueError) -> str:
+    """Where the parser gave up. What it says there is in its own words, or about Python's limits."""
+    place = re.search(r"line (\d+),? column (\d+)", str(fault))
+    where = f"look at line {place[1]}, column {place[2]}" if place else "something is missing at its end"
+    return f"not valid {kind}: {'a number has thousands of digits' if 'digits' in str(fault) else where}"
 
 
 def _json(text: str) -> object:
@@ -91,6 +123,8 @@ def _activation(content: Mapping[str, object]) -> PiecewiseLinear:
     if missing:
         either = f"{', '.join(_LINES)} or {', '.join(_POINTS)}"
         raise ActivationError(f"{' and '.join(missing)} missing: give {either}")
+    most = max((len(value) for value in content.values() if isinstance(value, list)), default=0)
+    require_knots(most - (form is _LINES))
     if form is _POINTS:
         points = [_point(entry) for entry in _list("points", content["points"])]
         return pieces_through(points, _number("left", content["left"]), _number("right", content["right"])).rounded()

@@ -9,6 +9,7 @@ Nothing downstream knows a name such as "soft threshold": all theory is written 
 from __future__ import annotations
 
 import math
+from bisect import bisect, bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,9 +24,12 @@ from meanfield.errors import ActivationError, printable
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
-__all__ = ["PiecewiseLinear", "require_piecewise_linear"]
+__all__ = ["MOST_KNOTS", "PiecewiseLinear", "require_knots", "require_piecewise_linear"]
 
 Array = NDArray[np.float64]
+
+#: More knots than anyone needs. What is worked out for a pair of pieces takes minutes beyond.
+MOST_KNOTS = 4096
 
 #: Two numbers computed as slope·knot + intercept are the same when they differ by less than this many units in
 #: the last place of the larger term: the rounding of knots and intercepts typed in decimal.
@@ -33,6 +37,9 @@ _LINE_ROUNDING = 8 * np.finfo(float).eps
 
 #: The largest number taken: the fourth power of a slope times a knot is still a double.
 _LARGEST_NUMBER = 1e35
+
+#: A knot that is not 0 is no closer to it: its square is still a double.
+_CLOSEST_KNOT = 1e-150
 
 #: Up to this many knots φ is evaluated piece by piece, a few passes over x each: two or three times as fast as looking
 #: for the piece of every x.
@@ -69,6 +76,7 @@ class PiecewiseLinear(Shown):
 
     def __post_init__(self) -> None:
         knots = _finite("knots", self.knots)
+        require_knots(len(knots))
         slopes = _finite("slopes", self.slopes)
         intercepts = _finite("intercepts", self.intercepts)
         if not len(slopes) == len(intercepts) == len(knots) + 1:
@@ -76,6 +84,12 @@ class PiecewiseLinear(Shown):
                 f"{len(knots)} knots, {len(slopes)} slopes and {len(intercepts)} intercepts do not fit: "
                 f"{len(knots)} knots separate {len(knots) + 1} pieces, each with a slope and an intercept"
             )
+        for knot in knots:
+            if 0 < abs(knot) < _CLOSEST_KNOT:
+                raise ActivationError(
+                    f"knots hold {knot:g}: measure x in smaller units, or take 0; none but 0 may be below "
+                    f"{_CLOSEST_KNOT:g}"
+                )
         for left, right in pairwise(knots):
             if left >= right:
                 fault = "repeated" if left == right else "not ascending"
@@ -111,7 +125,13 @@ class PiecewiseLinear(Shown):
     def __call__(self, x: ArrayLike) -> Array: ...
     def __call__(self, x: ArrayLike) -> Any:
         """φ(x), elementwise, as an array shaped like x (a float for a scalar)."""
-        values = self.values(np.asarray(x, dtype=float))
+        try:
+            points = np.asarray(x, dtype=float)
+        except (TypeError, ValueError):
+            raise ActivationError(
+                f"φ is asked at {x!r:.40}, which is no number: give numbers, or an array of them"
+            ) from None
+        values = self.values(points)
         return values if values.ndim else values.item()
 
     def values(self, x: Array) -> Array:
@@ -144,10 +164,16 @@ class PiecewiseLinear(Shown):
         return total
 
     def _looked_up(self, x: Array) -> Array:
-        piece = np.searchsorted(self.knots, x, side="right")
-        slope = np.take(self.slopes, piece)
-        value: Array = slope * np.where(slope == 0, 0.0, x) + np.take(self.intercepts, piece)
+        knots, slopes, intercepts = self._arrays
+        piece = np.searchsorted(knots, x, side="right")
+        slope = np.take(slopes, piece)
+        value: Array = slope * np.where(slope == 0, 0.0, x) + np.take(intercepts, piece)
         return value
+
+    @cached_property
+    def _arrays(self) -> tuple[Array, Array, Array]:
+        """Knots, slopes and intercepts as arrays: a tuple would be made one at every look-up."""
+        return np.array(self.knots, dtype=float), np.array(self.slopes), np.array(self.intercepts)
 
     @cached_property
     def _zero_pieces(self) -> int:
@@ -161,11 +187,11 @@ class PiecewiseLinear(Shown):
 
     def locate(self, x: Array) -> NDArray[np.integer]:
         """The piece that every x lies on, in as few bytes as there are pieces."""
-        return np.searchsorted(self.knots, x, side="right").astype(np.min_scalar_type(len(self.knots)))
+        return np.searchsorted(self._arrays[0], x, side="right").astype(np.min_scalar_type(len(self.knots)))
 
     def slope_on(self, piece: NDArray[np.integer]) -> Array:
         """φ' on pieces found by `locate`: at a knot that on its right, and at a jump that of the line beside it."""
-        return np.take(self.slopes, piece)
+        return np.take(self._arrays[1], piece)
 
     def times_derivative(self) -> PiecewiseLinear:
         """φφ', of the sloping pieces.
@@ -187,16 +213,24 @@ class PiecewiseLinear(Shown):
 
     def limits(self, x: float) -> tuple[float, float]:
         """(φ(x−), φ(x+)), free of the rounding in slope·x + intercept: an exact 0 or an exact meeting stays one."""
-        left, right = np.searchsorted(self.knots, x, side="left"), np.searchsorted(self.knots, x, side="right")
-        below, scale_below = _line(self.slopes[left], self.intercepts[left], x)
-        above, scale_above = _line(self.slopes[right], self.intercepts[right], x)
-        if abs(above - below) <= _LINE_ROUNDING * max(scale_below, scale_above):
-            below = above = below if scale_below < scale_above else above
-        return below, above
+        below, above = self._limits(
+            np.array([x]), np.array([bisect_left(self.knots, x)]), np.array([bisect(self.knots, x)])
+        )
+        return float(below[0]), float(above[0])
+
+    def _limits(self, x: Array, left: NDArray[np.integer], right: NDArray[np.integer]) -> tuple[Array, Array]:
+        """The values at x of the lines of two pieces, equal where they are but for rounding."""
+        _, slopes, intercepts = self._arrays
+        below, scale_below = _line(slopes[left], intercepts[left], x)
+        above, scale_above = _line(slopes[right], intercepts[right], x)
+        meet = np.abs(above - below) <= _LINE_ROUNDING * np.maximum(scale_below, scale_above)
+        value = np.where(scale_below < scale_above, below, above)
+        return np.where(meet, value, below), np.where(meet, value, above)
 
     @cached_property
     def _limits_at_knots(self) -> Array:
-        return np.array([self.limits(t) for t in self.knots]).reshape(-1, 2)
+        piece = np.arange(len(self.knots))
+        return np.stack(self._limits(self._arrays[0], piece, piece + 1), axis=1)
 
     @property
     def left_values(self) -> Array:
@@ -283,6 +317,12 @@ class PiecewiseLinear(Shown):
         )
 
 
+def require_knots(count: int) -> None:
+    """Refuse more than `MOST_KNOTS` knots, with an `ActivationError`."""
+    if count > MOST_KNOTS:
+        raise ActivationError(f"{count} knots are too many: write it with at most {MOST_KNOTS}")
+
+
 def require_piecewise_linear(activation: object) -> None:
     """Refuse what `meanfield.activation` has yet to read, such as a name, with an `ActivationError`."""
     if not isinstance(activation, PiecewiseLinear):
@@ -291,9 +331,12 @@ def require_piecewise_linear(activation: object) -> None:
 
 def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:
     try:
+        if isinstance(numbers, str):
+            raise TypeError
         values = tuple(float(number) + 0.0 for number in numbers)  # + 0.0 turns −0.0 into 0.0
     except (TypeError, ValueError, OverflowError):
-        raise ActivationError(f"{name} = {numbers!r} is not a list of numbers") from None
+        shown = " ".join(repr(numbers).split())
+        raise ActivationError(f"{name} = {shown:.80} is not a list of numbers: give one, such as [0, 1]") from None
     for value in values:
         if not math.isfinite(value):
             raise ActivationError(f"{name} hold {value}: every number must be finite")
@@ -302,10 +345,10 @@ def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:
     return values
 
 
-def _line(slope: float, intercept: float, x: float) -> tuple[float, float]:
+def _line(slope: Array, intercept: Array, x: Array) -> tuple[Array, Array]:
     """slope·x + intercept, 0 where that is only rounding; and the size of its larger term."""
-    value, scale = slope * x + intercept, max(abs(slope * x), abs(intercept))
-    return (0.0 if abs(value) <= _LINE_ROUNDING * scale else value), scale
+    value, scale = slope * x + intercept, np.maximum(np.abs(slope * x), np.abs(intercept))
+    return np.where(np.abs(value) <= _LINE_ROUNDING * scale, 0.0, value), scale
 
 
 def _without_idle_knots(

@@ -10,17 +10,21 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from meanfield.activations.algebra import Pieces, exact
+from meanfield.activations.algebra import Pieces, meant
+from meanfield.activations.numbers import NotANumber, read_number
+from meanfield.activations.piecewise_linear import require_knots
 from meanfield.errors import ActivationError
 
-__all__ = ["EXAMPLE", "parse_points", "pieces_through"]
+__all__ = ["EXAMPLE", "LONGEST", "parse_points", "pieces_through"]
 
 #: How points are written, for messages and help.
 EXAMPLE = "points: (-1,0) (0,0.2) (1,1); left=0, right=1"
 
-_NUMBER = r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*"
-_POINT = re.compile(rf"\s*,?\s*\({_NUMBER},{_NUMBER}\)")
-_SLOPE = re.compile(rf"\s*(left|right)\s*={_NUMBER}")
+#: Characters that points may have, more than the most knots take.
+LONGEST = 200_000
+
+_POINT = re.compile(r"\s*,?\s*\(([^(),;]*(?:\([^()]*\)[^(),;]*)*),([^(),;]*(?:\([^()]*\)[^(),;]*)*)\)")
+_SLOPE = re.compile(r"\s*(left|right)\s*=(.*)", re.DOTALL)
 
 
 def parse_points(text: str) -> Pieces:
@@ -29,6 +33,8 @@ def parse_points(text: str) -> Pieces:
     Raises:
         ActivationError: not of that form, no point, a slope missing, or points not ascending in x.
     """
+    if len(text) > LONGEST:
+        raise ActivationError(f"the points are {len(text)} characters long: write at most {LONGEST}, or use a file")
     points, _, slopes = text.strip().removeprefix("points:").partition(";")
     found = _slopes(slopes)
     missing = [side for side in ("left", "right") if side not in found]
@@ -44,8 +50,9 @@ def pieces_through(points: Sequence[tuple[float, float]], left: float, right: fl
     """The function through points (x, y), ascending in x, with slopes `left` before and `right` after them.
 
     Raises:
-        ActivationError: no point, or points not strictly ascending in x.
+        ActivationError: no point, too many, or points not strictly ascending in x.
     """
+    require_knots(len(points))
     if not points:
         raise ActivationError(f"no points given: give one or more, as in '{EXAMPLE}'")
     for (before, _), (after, _) in pairwise(points):
@@ -56,22 +63,23 @@ def pieces_through(points: Sequence[tuple[float, float]], left: float, right: fl
             )
         if before > after:
             raise ActivationError(f"points with x = {before:g}, {after:g} are not ascending: give them left to right")
-    corners = [(exact(x), exact(y)) for x, y in points]
+    corners = [(meant(x), meant(y)) for x, y in points]
     inner = [(y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(corners)]
-    slopes = (exact(left), *inner, exact(right))
+    slopes = (meant(left), *inner, meant(right))
     anchors = (corners[0], *corners)
     intercepts = tuple(y - slope * x for slope, (x, y) in zip(slopes, anchors, strict=True))
     return Pieces(tuple(x for x, _ in corners), slopes, intercepts)
 
 
 def _points(text: str) -> list[tuple[float, float]]:
-    points, at = [], 0
-    while text[at:].strip():
+    points, at, end = [], 0, len(text.rstrip())
+    while at < end:
         match = _POINT.match(text, at)
         if not match:
             raise _unreadable(text[at:])
-        points.append((_finite(match[1]), _finite(match[2])))
+        points.append((_number(match[1], match[0]), _number(match[2], match[0])))
         at = match.end()
+        require_knots(len(points))
     return points
 
 
@@ -83,14 +91,20 @@ def _slopes(text: str) -> dict[str, float]:
             raise _unreadable(part)
         if match[1] in slopes:
             raise ActivationError(f"{match[1]} is given twice: give it once")
-        slopes[match[1]] = _finite(match[2])
+        slopes[match[1]] = _number(match[2], part)
     return slopes
 
 
-def _finite(text: str) -> float:
-    value = float(text)
+def _number(text: str, part: str) -> float:
+    """The number in a part, which a message shows."""
+    try:
+        value = read_number(text)
+    except NotANumber as fault:
+        if "larger" in str(fault) or "smaller" in str(fault):
+            raise ActivationError(f"{text.strip()[:40]} {fault}") from None
+        raise _unreadable(part) from None
     if not math.isfinite(value):
-        raise ActivationError(f"{text[:40]} is larger than 1.8e308: give a smaller number")
+        raise _unreadable(part)
     return value
 
 

@@ -8,8 +8,8 @@ Nothing can be proved about a function that can only be called, so three steps s
    rounding; where they do not, φ jumps, and bisection finds the jump to its last bit.
 3. The result is compared with the function at points not used so far, dense around each knot and out to ±1e8.
 
-Numbers that agree with a short decimal or a small fraction are taken to be that (0.5, not 0.49999999999999994), if
-the comparison still holds. Between −16 and 16 a piece of width 0.01 is found; further out, to ±1e4, one of a
+Where a short decimal or a small fraction describes what was seen as well as the number found, it is taken to be that
+(0.5, not 0.49999999999999994). Between −16 and 16 a piece of width 0.01 is found; further out, to ±1e4, one of a
 hundredth of its distance from 0.
 """
 
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.algebra import Pieces
+from meanfield.activations.fitting import Fit, Line, fitted, short
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError
 
@@ -47,7 +48,7 @@ _FINER = 64
 #: relative to the size that a piecewise-linear function has at x, `_Samples.scale`.
 _NOISE, _WRONG = 64 * float(np.finfo(float).eps), 4e-12
 
-#: Numbers this close (relative) to a short one are taken to be it.
+#: A jump this close (relative) to a short number, or to 0, is taken to be there; φ so close to it says nothing.
 _SNAP = 1e-12
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -76,18 +77,6 @@ def sample(function: Callable[[Any], Any], name: str) -> PiecewiseLinear:
         if math.isnan(fault):
             return phi
     raise _bends(name, fault)
-
-
-@dataclass(frozen=True)
-class _Line:
-    """y + slope·(u − x), near the point (x, y) where it is known best."""
-
-    x: float
-    y: float
-    slope: float
-
-    def __call__(self, u: Array) -> Array:
-        return self.y + self.slope * (u - self.x)
 
 
 @dataclass(frozen=True)
@@ -204,13 +193,13 @@ def _crowded(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return [(i, j) for i, j in runs if j - i > 3]
 
 
-def _found(samples: _Samples) -> tuple[list[_Knot], list[_Line]]:
+def _found(samples: _Samples) -> tuple[list[_Knot], list[Line]]:
     gaps = samples.gaps()
     starts, ends = [0, *(j for _, j in gaps)], [*(i for i, _ in gaps), len(samples.x) - 1]
     for start, end in zip(starts, ends, strict=True):
         if end <= start:
             raise _bends(samples.name, float(samples.x[start]))
-    lines = [_fitted(samples, start, end) for start, end in zip(starts, ends, strict=True)]
+    lines = [fitted(samples.x, samples.y, slice(start, end + 1)) for start, end in zip(starts, ends, strict=True)]
     knots = [
         _knot(samples, left, right, float(samples.x[i]), float(samples.x[j]))
         for (left, right), (i, j) in zip(pairwise(lines), gaps, strict=True)
@@ -218,15 +207,7 @@ def _found(samples: _Samples) -> tuple[list[_Knot], list[_Line]]:
     return knots, lines
 
 
-def _fitted(samples: _Samples, start: int, end: int) -> _Line:
-    x, y = samples.x[start : end + 1], samples.y[start : end + 1]
-    # Rounding grows with |x|, so points near 0 say more.
-    weight = 1 / (1 + np.abs(x)) ** 2
-    x0, y0 = float(np.average(x, weights=weight)), float(np.average(y, weights=weight))
-    return _Line(x0, y0, float((weight * (x - x0) * (y - y0)).sum() / (weight * (x - x0) ** 2).sum()))
-
-
-def _knot(samples: _Samples, left: _Line, right: _Line, low: float, high: float) -> _Knot:
+def _knot(samples: _Samples, left: Line, right: Line, low: float, high: float) -> _Knot:
     """The knot between two lines, inside (low, high)."""
     x = np.linspace(low, high, _FINER + 1)
     y, tolerance = samples(x), _WRONG * samples.scale(x)
@@ -244,7 +225,7 @@ def _knot(samples: _Samples, left: _Line, right: _Line, low: float, high: float)
     return _Knot(jump, True)
 
 
-def _bisected(samples: _Samples, left: _Line, right: _Line, low: float, high: float) -> float:
+def _bisected(samples: _Samples, left: Line, right: Line, low: float, high: float) -> float:
     while (middle := (low + high) / 2) not in (low, high):
         x = np.array([middle])
         y = samples(x)
@@ -255,36 +236,28 @@ def _bisected(samples: _Samples, left: _Line, right: _Line, low: float, high: fl
     return high
 
 
-def _assembled(samples: _Samples, knots: list[_Knot], lines: list[_Line], snapped: bool) -> PiecewiseLinear:
+def _assembled(samples: _Samples, knots: list[_Knot], lines: list[Line], snapped: bool) -> PiecewiseLinear:
     """The pieces, with lines that meet where φ does not jump: there the knot is their crossing, in rational numbers."""
-    short = _short if snapped else (lambda value, size: Fraction(value))
-    slopes = [short(line.slope, samples.growth) for line in lines]
-    intercepts = [
-        short(float(Fraction(line.y) - slope * Fraction(line.x)), samples.growth)
-        for line, slope in zip(lines, slopes, strict=True)
-    ]
-    at = [
-        short(knot.at, 1.0)
-        if knot.jumps or slopes[i] == slopes[i + 1]
-        else (intercepts[i] - intercepts[i + 1]) / (slopes[i + 1] - slopes[i])
-        for i, knot in enumerate(knots)
-    ]
+    exact = [line.exact for line in lines]
+    at = [Fraction(knot.at) for knot in knots]
+    if snapped:
+        fit = Fit(samples.x, samples.y, samples.scale(samples.x), lines)
+        exact = [fit.short_line(piece) for piece in range(len(lines))]
+        at = [_short_jump(t) if knot.jumps else t for t, knot in zip(at, knots, strict=True)]
+        for i in [i for i, knot in enumerate(knots) if not knot.jumps]:
+            exact[i + 1] = fit.meeting(i + 1, exact[i], exact[i + 1])
+    for i, ((a, c), (a2, c2)) in enumerate(pairwise(exact)):
+        if not knots[i].jumps and a != a2:
+            at[i] = (c - c2) / (a2 - a)
     try:
-        return Pieces(tuple(at), tuple(slopes), tuple(intercepts)).rounded()
+        return Pieces(tuple(at), tuple(a for a, _ in exact), tuple(c for _, c in exact)).rounded()
     except ActivationError as fault:
         raise ActivationError(f"{samples.name}: {fault}") from None
 
 
-def _short(value: float, size: float) -> Fraction:
-    """A short decimal or small fraction within `_SNAP` of value, 0 within `_SNAP` of size; else value itself."""
-    number = Fraction(value)
-    if abs(value) <= _SNAP * size:
-        return Fraction(0)
-    decimals = (Fraction(f"{value:.{digits}e}") for digits in range(9))
-    for candidate in (*decimals, number.limit_denominator(60)):
-        if abs(candidate - number) <= _SNAP * abs(number):
-            return candidate
-    return number
+def _short_jump(t: Fraction) -> Fraction:
+    """Where bisection found a jump, at a short number if one is as near as bits."""
+    return Fraction(0) if abs(t) <= _SNAP else short(t, _SNAP * float(abs(t)))
 
 
 def _refuted_at(samples: _Samples, phi: PiecewiseLinear, knots: list[_Knot]) -> float:

@@ -7,7 +7,8 @@ A text is one of five things, decided by its form alone, in this order (the firs
 3. `package.module:function`: dotted names around one colon.
 4. A name of the catalogue: letters, digits, - and _ alone, as in soft-threshold, unless one of the words between the
    dashes is x or a parameter given; or such a name and parentheses, as in soft-threshold(tau=0.5) or
-   clipped-relu(1, 2), unless what is called is a function of expressions, as in abs(x).
+   clipped-relu(1, 2), unless what is called is a function of expressions, as in abs(x). A library may stand before it,
+   as in torch.nn.ReLU().
 5. Anything else is an expression in x.
 """
 
@@ -20,15 +21,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from meanfield.activations.algebra import Pieces
-from meanfield.activations.catalogue import ACTIVATIONS, SMOOTH, Activation, decimal, find, nearest, with_values
+from meanfield.activations.catalogue import find, is_of_library, refusal, usual
+from meanfield.activations.entry import Activation, with_values, written
 from meanfield.activations.expression import FUNCTIONS, parse_expression
+from meanfield.activations.numbers import NotANumber, read_number
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError
 
 __all__ = [
     "NamedActivation",
     "activation",
-    "entry_of",
+    "description_of",
     "formula_of",
     "holds_numbers",
     "parameters_of",
@@ -41,10 +44,21 @@ __all__ = [
 _NAMELESS, _LAMBDA = "piecewise linear", "<lambda>"
 _SUFFIXES = (".json", ".toml")
 _FUNCTION = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_CALL = re.compile(rf"({_NAME.pattern})\s*\(([^()]*)\)")
+_NAME = re.compile(r"(?:[A-Za-z]\w*\.)*[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
+#: Parentheses stand inside as in leaky-relu(sqrt(2)/10), no deeper.
+_CALL = re.compile(rf"({_NAME.pattern})\s*\(((?:[^()]|\([^()]*\))*)\)", re.ASCII)
+_COMMA = re.compile(r",(?![^()]*\))")
+_PARAMETER = re.compile(r"[^\W\d]\w*\s*=(?!=)")
 _WORD = re.compile(r"\b[^\W\d]\w*")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|nan)")
+
+#: What functions of other libraries take besides parameters: the input, first, and what does not change φ.
+_INPUT = ("x", "input", "inputs")
+_IDLE = ("inplace", "training")
+_TRUTHS = ("True", "False")
+
+#: A formula of more characters than a line is put in words where it has more pieces than this, one of more than two
+#: lines always; a label is cut.
+_LINE, _FEW_PIECES, _LONGEST_LABEL = 76, 6, 100
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,8 @@ class NamedActivation:
     """An activation and how to speak of it.
 
     Attributes: `label`, what the user called it, such as soft-threshold(tau=0.5); `formula`, φ as an expression in x,
-    parameters put in; `phi`, the activation, which bears the label as its name.
+    parameters put in, or in words where that would take more than two lines (`formula_of(phi)` is always an
+    expression); `phi`, the activation, which bears the label as its name.
     """
 
     label: str
@@ -92,7 +107,7 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
     """The activation that `spec` stands for, with a label and a formula for tables; arguments as in `activation`."""
     if isinstance(spec, PiecewiseLinear):
         _no_parameters("a PiecewiseLinear", parameters)
-        return NamedActivation(spec.name or _NAMELESS, formula_of(spec), spec)
+        return NamedActivation(spec.name or _NAMELESS, _told(spec), spec)
     if isinstance(spec, str):
         return _read_text(spec.strip(), parameters)
     if callable(spec) and not isinstance(spec, type):
@@ -101,9 +116,9 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
         _no_parameters("a function", parameters)
         name = str(getattr(spec, "__name__", type(spec).__name__))
         phi = sample(spec, name)
-        return NamedActivation(name, formula_of(phi), phi)
+        return NamedActivation(name, _told(phi), phi)
     raise ActivationError(
-        f"an activation is a name, an expression, a file, a function or a PiecewiseLinear, not {type(spec).__name__}"
+        f"{_shown(ascii(spec))} is no activation: give a name, an expression, a file, a function or a PiecewiseLinear"
     )
 
 
@@ -114,10 +129,31 @@ def parameters_of(spec: str) -> frozenset[str]:
     if named and (entry := find(named[0])):
         inside = named[1]
         complete = inside.strip() and "=" not in inside
-        return frozenset() if complete else frozenset([*(p.name for p in entry.parameters), *entry.elsewhere])
+        entries = [entry, *([fuller] if (fuller := find(entry.fuller)) else [])]
+        return frozenset(
+            () if complete else (name for e in entries for name in (*(p.name for p in e.parameters), *e.elsewhere))
+        )
     if text.startswith("points:") or text.lower().endswith(_SUFFIXES):
         return frozenset()
     return frozenset(_WORD.findall(text))
+
+
+def description_of(phi: PiecewiseLinear) -> str:
+    """φ in one line of words: 256 levels from -1 to 1, 255 knots in [-0.996, 0.996]."""
+    pieces, jumps = len(phi.slopes), len(phi.discontinuities)
+    if not phi.has_slope:
+        levels = sorted(set(phi.intercepts))
+        told = f"{len(levels)} levels from {levels[0]:.4g} to {levels[-1]:.4g}"
+    elif phi.is_bounded:
+        values = (*phi.left_values, *phi.right_values)
+        told = f"{pieces} straight pieces with values from {min(values):.4g} to {max(values):.4g}"
+    else:
+        told = (
+            f"{pieces} straight pieces with slope {phi.slopes[0]:.4g} on the left and {phi.slopes[-1]:.4g} on the right"
+        )
+    if phi.has_slope and jumps:
+        told += f", {jumps} jump{'s' * (jumps > 1)}"
+    return f"{told}, {len(phi.knots)} knots in [{phi.knots[0]:.4g}, {phi.knots[-1]:.4g}]" if phi.knots else told
 
 
 def formula_of(phi: PiecewiseLinear) -> str:
@@ -128,18 +164,32 @@ def formula_of(phi: PiecewiseLinear) -> str:
             return _line(phi.slopes[first], phi.intercepts[first])
         # Halves, and halves of halves: the parentheses of a thousand pieces are ten deep.
         middle = (first + last) // 2
-        return f"where(x < {decimal(phi.knots[middle])}, {between(first, middle)}, {between(middle + 1, last)})"
+        return f"where(x < {written(phi.knots[middle])}, {between(first, middle)}, {between(middle + 1, last)})"
 
     return between(0, len(phi.knots))
 
 
 def _line(slope: float, intercept: float) -> str:
     if not slope:
-        return decimal(intercept)
-    product = {1.0: "x", -1.0: "-x"}.get(slope, f"{decimal(slope)}*x")
+        return written(intercept)
+    product = {1.0: "x", -1.0: "-x"}.get(slope, f"{written(slope)}*x")
     if not intercept:
         return product
-    return f"{product} {'-' if intercept < 0 else '+'} {decimal(abs(intercept))}"
+    return f"{product} {'-' if intercept < 0 else '+'} {written(abs(intercept))}"
+
+
+def _told(phi: PiecewiseLinear, formula: str | None = None) -> str:
+    """A formula of φ, by default that of its pieces, or φ in words where it is long."""
+    few = len(phi.slopes) <= _FEW_PIECES
+    if formula is None:
+        formula = formula_of(phi) if few else description_of(phi)
+    lines = 2 if few else 1
+    return formula if len(formula) <= lines * _LINE else description_of(phi)
+
+
+def _label(text: str) -> str:
+    line = _on_one_line(text)
+    return line if len(line) <= _LONGEST_LABEL else f"{line[: _LONGEST_LABEL - 4]} ..."
 
 
 def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
@@ -150,9 +200,13 @@ def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     if _FUNCTION.fullmatch(text):
         return _read_function(text, parameters)
     if named := split_name(text, parameters):
-        entry = entry_of(named[0])
-        positional, inside = _numbers(entry, named[1])
-        return _named(entry, positional, [*inside, *parameters.items()])
+        beside = {name: value for name, value in parameters.items() if value is not None}
+        entry, positional, inside = split_arguments(*named, beside)
+        by_name = [(name, _number(entry, value, name)) for name, value in inside]
+        values = entry.bind(
+            [_number(entry, value) for value in positional], [*by_name, *beside.items()], usual(named[0])
+        )
+        return _named(entry, values)
     return _read_expression(text, parameters)
 
 
@@ -166,7 +220,7 @@ def split_name(text: str, parameters: Collection[str]) -> tuple[str, str] | None
 
     `parameters` are the names that have a value beside the text.
     """
-    if _NAME.fullmatch(text) and (find(text) or not _is_difference(text, parameters)):
+    if _NAME.fullmatch(text) and (find(text) or _is_unknown(text, parameters)):
         return text, ""
     if (call := _CALL.fullmatch(text)) and _is_named(call[1], call[2], parameters):
         return call[1], call[2]
@@ -177,37 +231,54 @@ def entry_of(name: str) -> Activation:
     """The line of the catalogue, or an `ActivationError` that says which names there are."""
     entry = find(name)
     if not entry:
-        raise _unknown(name)
+        raise ActivationError(f"{_shown(name)} {refusal(name)}")
     return entry
 
 
-def split_arguments(entry: Activation, inside: str) -> tuple[list[str], list[tuple[str, str]]]:
-    """What stands in parentheses after a name, as texts: those by position, and those by name.
+def split_arguments(
+    name: str, inside: str, beside: Collection[str] = ()
+) -> tuple[Activation, list[str], list[tuple[str, str]]]:
+    """The line of the catalogue that is meant, and what stands in parentheses: texts by position, and by name.
+
+    `beside` are the names of parameters that have a value beside the text.
 
     Raises:
-        ActivationError: a name that is none, or a position after a name.
+        ActivationError: no such activation, a name that is none, or a position after a name.
     """
+    entry = entry_of(name)
     positional: list[str] = []
     named: list[tuple[str, str]] = []
-    for part in inside.split(",") if inside.strip() else []:
+    for part in _parts(inside):
         key, equals, value = (piece.strip() for piece in part.rpartition("="))
         if not value or (equals and not key.isidentifier()):
             raise _unreadable(entry, part)
+        if value == "None" or (value in _TRUTHS and (not equals or key in _IDLE)):
+            continue
         if equals:
             named.append((key, value))
         elif named:
             raise ActivationError(f"{entry.name}: {value} stands after {named[-1][0]}=…: name it too, or put it first")
         else:
             positional.append(value)
-    return positional, named
+    asked = [*(key for key, _ in named), *beside]
+    if (fuller := find(entry.fuller)) and any(fuller.takes(key) and not entry.takes(key) for key in asked):
+        entry = fuller
+    return entry, positional, named
+
+
+def _parts(inside: str) -> list[str]:
+    """The arguments between the commas; the input of a function of another library, as in relu6(x), is none."""
+    parts = _COMMA.split(inside) if inside.strip() else []
+    return parts[1:] if parts and parts[0].strip() in _INPUT else parts
 
 
 def _read_points(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     from meanfield.activations.points import parse_points
 
     _no_parameters("a list of points", parameters)
-    phi = _rounded(_on_one_line(text), parse_points(text))
-    return NamedActivation(_on_one_line(text), formula_of(phi), phi)
+    label = _label(text)
+    phi = _rounded(label, parse_points(text))
+    return NamedActivation(label, _told(phi), phi)
 
 
 def _read_file(path: str, parameters: Mapping[str, float]) -> NamedActivation:
@@ -215,7 +286,7 @@ def _read_file(path: str, parameters: Mapping[str, float]) -> NamedActivation:
 
     _no_parameters("a file", parameters)
     name, phi = read_file(path)
-    return NamedActivation(name, formula_of(phi), phi)
+    return NamedActivation(name, _told(phi), phi)
 
 
 def _read_function(text: str, parameters: Mapping[str, float]) -> NamedActivation:
@@ -223,22 +294,28 @@ def _read_function(text: str, parameters: Mapping[str, float]) -> NamedActivatio
 
     _no_parameters("a function", parameters)
     phi = sample_named(text)
-    return NamedActivation(text, formula_of(phi), phi)
+    return NamedActivation(text, _told(phi), phi)
 
 
 def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     pieces = parse_expression(text, parameters)
     line = _on_one_line(text)
-    values = "".join(f", {name}={decimal(value)}" for name, value in parameters.items())
-    return NamedActivation(f"{line}{values}", with_values(line, parameters), _rounded(f"{line}{values}", pieces))
+    label = _label(line + "".join(f", {name}={written(value)}" for name, value in parameters.items()))
+    phi = _rounded(label, pieces)
+    return NamedActivation(label, _told(phi, with_values(line, parameters)), phi)
 
 
-def _named(entry: Activation, positional: list[object], named: list[tuple[str, object]]) -> NamedActivation:
-    values = entry.bind(positional, named)
+def _named(entry: Activation, values: Mapping[str, float]) -> NamedActivation:
     label = entry.label(values)
     formula = entry.formula_at(values)
     used = {name: value for name, value in values.items() if value < math.inf}
-    return NamedActivation(label, with_values(formula, used), _rounded(label, parse_expression(formula, used)))
+    phi = _rounded(label, parse_expression(formula, used))
+    return NamedActivation(label, _told(phi, with_values(formula, used)), phi)
+
+
+def _is_unknown(name: str, parameters: Collection[str]) -> bool:
+    """Whether what is in no catalogue is rather a name than an expression."""
+    return is_of_library(name) if "." in name else not _is_difference(name, parameters)
 
 
 def _is_difference(name: str, parameters: Collection[str]) -> bool:
@@ -248,34 +325,36 @@ def _is_difference(name: str, parameters: Collection[str]) -> bool:
 
 def _is_named(name: str, inside: str, parameters: Collection[str]) -> bool:
     """Whether name(inside) means the catalogue rather than an expression."""
-    if name in FUNCTIONS and inside.strip():
-        return False
-    if find(name):
+    arguments = [part.strip() for part in _COMMA.split(inside) if part.strip()]
+    if name in FUNCTIONS:
+        # More than the function takes are parameters, and so are those with names: round(-8, 8), relu(max_value=6).
+        most, entry = FUNCTIONS[name].most, find(name)
+        beyond = bool(entry and entry.parameters and most and len(arguments) > most)
+        return bool(entry and (not arguments or beyond or any(_PARAMETER.match(part) for part in arguments)))
+    if find(name) or is_of_library(name):
         return True
-    if _is_difference(name, parameters):
+    if "." in name or _is_difference(name, parameters):
         return False
-    arguments = [part.strip() for part in inside.split(",")]
-    return "-" in name or all("=" in part or _NUMBER.fullmatch(part) for part in arguments if part)
+    return "-" in name or all("=" in part or _is_number(part) for part in arguments)
 
 
-def _numbers(entry: Activation, inside: str) -> tuple[list[object], list[tuple[str, object]]]:
-    positional, named = split_arguments(entry, inside)
-    for name, value in [*(("", value) for value in positional), *named]:
-        if not _NUMBER.fullmatch(value):
-            raise _unreadable(entry, f"{name}={value}" if name else value)
-    return [float(value) for value in positional], [(name, float(value)) for name, value in named]
+def _is_number(text: str) -> bool:
+    try:
+        read_number(text)
+    except NotANumber:
+        return False
+    return True
+
+
+def _number(entry: Activation, value: str, name: str = "") -> float:
+    try:
+        return read_number(value)
+    except NotANumber:
+        raise _unreadable(entry, f"{name}={value}" if name else value) from None
 
 
 def _unreadable(entry: Activation, part: str) -> ActivationError:
     return ActivationError(f"{entry.name}: {_shown(part)} does not give a parameter a number: {entry.usage}")
-
-
-def _unknown(name: str) -> ActivationError:
-    close = nearest(name)
-    guess = f"did you mean {close}? " if close else ""
-    fault = "is not piecewise linear" if name.casefold() in SMOOTH else "is not a known activation"
-    names = ", ".join(entry.name for entry in ACTIVATIONS)
-    return ActivationError(f"{_shown(name)} {fault}: {guess}names are {names}; or write an expression in x")
 
 
 def _no_parameters(form: str, parameters: Mapping[str, object]) -> None:

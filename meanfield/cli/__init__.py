@@ -18,13 +18,10 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from meanfield.cli import process
-from meanfield.cli.lazy_group import LazyGroup
+from meanfield.cli.lazy_group import LazyGroup, UsageError
 from meanfield.errors import NO_ANSWER, MeanFieldError
 
 __all__ = ["app", "main"]
-
-#: Every error in the use of commands and options; typer exports only those derived from it.
-_UsageError: Any = typer.BadParameter.__base__
 
 EXIT_NO_ANSWER = 1
 EXIT_BAD_INPUT = 2
@@ -106,8 +103,8 @@ def _ends_told() -> Iterator[None]:
 def _told(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MeanFieldError):
         return str(error), EXIT_NO_ANSWER if isinstance(error, NO_ANSWER) else EXIT_BAD_INPUT
-    if isinstance(error, _UsageError):
-        return f"{error.format_message()} ('meanfield --help' lists what there is)", EXIT_BAD_INPUT
+    if isinstance(error, UsageError):
+        return "this command line cannot be read: 'meanfield --help' lists what there is", EXIT_BAD_INPUT
     if isinstance(error, OSError):
         what = "standard output is closed" if error.errno == errno.EBADF else error.strerror or error
         return f"cannot write the result: {what}; give it a place with room", EXIT_BAD_INPUT

@@ -30,7 +30,7 @@ def activations(
     records = [
         {
             "name": a.name,
-            "parameters": ", ".join(f"{p.name} {p.bound}".strip() for p in a.parameters),
+            "parameters": ", ".join(p.domain for p in a.parameters),
             "formula": a.formula,
             "aliases": ", ".join(a.aliases),
             "description": a.description,

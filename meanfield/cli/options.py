@@ -42,13 +42,13 @@ __all__ = [
     "Slope",
     "Tau",
     "TexLabel",
-    "Units",
     "Width",
     "Within",
     "complete_activation",
     "number",
     "number_of_bytes",
     "numbers",
+    "one_for_each",
     "read_activations",
     "read_parameters",
 ]
@@ -108,8 +108,6 @@ SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sig
 QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w the nearest to it.")]
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
-#: The width of a figure is that of its page.
-Units = Annotated[int, typer.Option("--units", help="N, units in a layer.")]
 Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
 Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q*] at the last layer has escaped.")]
 Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
@@ -172,13 +170,23 @@ def read_activations(
     Raises:
         DomainError: labels, but not one for each activation.
     """
+    called = one_for_each(acts, labels)
+    named = _read(acts, read_parameters({"tau": tau, "m": m, "slope": slope}, params, number))
+    return [replace(one, label=label or one.label) for one, label in zip(named, called, strict=True)]
+
+
+def one_for_each(acts: list[str], labels: list[str] | None) -> list[str | None]:
+    """The label of each activation, None where none are given.
+
+    Raises:
+        DomainError: labels, but not one for each.
+    """
     if labels and len(labels) != len(acts):
         raise DomainError(f"{len(acts)} --act and {len(labels)} --label are given: give a --label for each --act")
     for label in labels or []:
         if not label.isprintable():
             raise DomainError(f"--label {label} holds more than letters, digits and signs: write it on one line")
-    named = _read(acts, read_parameters({"tau": tau, "m": m, "slope": slope}, params, number))
-    return [replace(one, label=label) for one, label in zip(named, labels, strict=True)] if labels else named
+    return [*labels] if labels else [None] * len(acts)
 
 
 def _read(acts: list[str], given: Mapping[str, float]) -> list[NamedActivation]:
@@ -221,10 +229,12 @@ def number(text: str, value: str) -> float:
     Raises:
         ActivationError: it is not a number.
     """
+    from meanfield.activations.numbers import NotANumber, read_number
+
     try:
-        return float(value)
-    except ValueError:
-        raise ActivationError(f"-p {text}: {value!r} is not a number: write NAME=VALUE, such as -p tau=0.5") from None
+        return read_number(value)
+    except NotANumber as fault:
+        raise ActivationError(f"-p {text}: {value or 'nothing'} {fault}") from None
 
 
 def number_of_bytes(option: str, text: str) -> float:
@@ -249,14 +259,20 @@ def numbers(option: str, text: str) -> list[float]:
     Raises:
         DomainError: the text is neither, or asks for too many.
     """
-    wrong = DomainError(f"{option} {text} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9")
+    from meanfield.activations.numbers import NotANumber, read_number, read_whole
+
+    parts = text.split(":")
     try:
-        if ":" not in text:
-            return [float(part) for part in text.split(",")]
-        start, stop, count = text.split(":")
-        low, high, n = float(start), float(stop), int(count)
-    except ValueError:
-        raise wrong from None
+        if len(parts) == 1:
+            return [read_number(part) for part in text.split(",")]
+        if len(parts) != 3:
+            raise NotANumber
+        low, high, n = read_number(parts[0]), read_number(parts[1]), read_whole(parts[2])
+    except NotANumber:
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        raise DomainError(
+            f"{option} {shown} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9"
+        ) from None
     if n < 2 or n > _MOST_NUMBERS or not (math.isfinite(low) and math.isfinite(high)):
         raise DomainError(f"{option} {text}: give finite ends and a count from 2 to {_MOST_NUMBERS}")
     return [low + (high - low) * (k / (n - 1)) for k in range(n)]

@@ -7,27 +7,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from typer.core import TyperCommand
-
 from meanfield.atomic_files import require_places
 
-__all__ = ["Command"]
+__all__ = ["require_files"]
 
 #: Options that name files to write, files to read, and activations, which may be in files.
 _WRITTEN, _READ, _ACTIVATIONS = ("output", "data"), ("networks_from", "style"), ("act",)
 
 
-class Command(TyperCommand):
-    """A command whose places are looked at as soon as its options are read."""
+def require_files(params: Mapping[str, Any]) -> None:
+    """Refuse, by the options as they were read, files that could not be written, or that the command reads too.
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the options."""
-        rest = super().parse_args(ctx, args)
-        if not ctx.resilient_parsing:
-            read = [Path(text) for text in _given(ctx.params, _READ)]
-            read += [path for text in _given(ctx.params, _ACTIVATIONS) for path in _files(str(text))]
-            require_places([Path(text) for text in _given(ctx.params, _WRITTEN)], read)
-        return rest
+    Raises:
+        OutputError: there is one.
+    """
+    read = [Path(text) for text in _given(params, _READ)]
+    read += [path for text in _given(params, _ACTIVATIONS) for path in _files(str(text))]
+    require_places([Path(text) for text in _given(params, _WRITTEN)], read)
 
 
 def _given(params: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from meanfield.activations.family import Family
 from meanfield.activations.spec import NamedActivation
 from meanfield.design.crossings import Crossings, crossings
-from meanfield.domain import require_share, require_signal
+from meanfield.domain import require_a, require_number, require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, MeanFieldError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Escapes, Requirement, escapes, is_safe
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos, slope_on_edge
@@ -116,7 +116,10 @@ def designs(
         NoDesign: there is none; the message gives the range that the family reaches.
         DomainError: q_star, sparsity or slope is out of range, or the conditions are not as many as open parameters.
     """
+    require_a(Family, "family", family)
     _require_conditions(family, sparsity, slope is not None, q_star)
+    if slope is not None:
+        require_number("slope", slope)
     if slope is not None and not math.isfinite(slope):
         raise DomainError(f"slope = {slope:g} is no value of V'(q*): give a finite number, below 1 for a stable q*")
     last = family.open[-1]

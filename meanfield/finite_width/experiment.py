@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.domain import require_count, require_signal, require_within
+from meanfield.domain import require_count, require_number, require_signal, require_within
 from meanfield.errors import DomainError
 from meanfield.infinite_width.mean_field import MeanField
 
@@ -85,6 +85,7 @@ class Experiment:
         ):
             if given not in get_args(known):
                 raise DomainError(f"{name} = {given!r} is not known: give {' or '.join(get_args(known))}")
+        require_number("rho0", self.rho)
         least = -1 / (self.inputs - 1) if self.inputs > 1 else -1.0
         if not (least <= self.rho <= 1):
             raise DomainError(

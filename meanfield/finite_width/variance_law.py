@@ -17,6 +17,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.domain import require_a
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.layer_law import LayerLaw, layer_law, layer_moments
@@ -61,6 +62,8 @@ def escape_probability(
 
     Source: docs/theory.md, section 12.
     """
+    require_a(MeanField, "network", network)
+    require_a(Requirement, "requirement", requirement)
     begin = q_star if start is None else start
     nodes = _nodes(network, q_star, begin, requirement)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.domain import require_signal
+from meanfield.domain import require_a, require_signal
 from meanfield.finite_width.escape import Escapes, Requirement, escapes
 from meanfield.finite_width.fluctuations import Fluctuations, fluctuations, variance_path
 from meanfield.finite_width.jacobian import SquaredSingularValues, squared_singular_values
@@ -155,6 +155,8 @@ def at_width(
     Raises:
         DomainError: `start` is not a finite number > 0.
     """
+    require_a(Diagnosis, "diagnosis", diagnosis)
+    require_a(Requirement, "requirement", requirement)
     network, q = diagnosis.point.network, diagnosis.point.variance
     begin = q if start is None else start
     require_signal(begin, "q0")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
-from meanfield.domain import LARGEST_SCALE, require_signal
+from meanfield.domain import LARGEST_SCALE, require_number, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.fixed_points import variance_grid
 from meanfield.infinite_width.mean_field import MeanField
@@ -39,6 +39,9 @@ Array = NDArray[np.float64]
 
 #: σ_b² within this many q* of zero is zero: the rounding of the difference that it is.
 _BIAS_ROUNDING = 16 * np.finfo(float).eps
+
+#: So many jumps are named, the others counted.
+_FEW_JUMPS = 6
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,7 @@ def edges_of_chaos(
     else:
         assert sigma_b is not None
         given, value, lowest = "sigma_b", sigma_b, 0.0
+    require_number(given, value)
     if not (lowest <= value <= LARGEST_SCALE):
         bound = f"{'<' if lowest else '<='} {given} <= {LARGEST_SCALE:g}"
         raise DomainError(f"{given} = {value:g} is out of range: give 0 {bound}")
@@ -229,7 +233,9 @@ def _require_an_edge(activation: PiecewiseLinear) -> None:
     """Refuse what has no edge of chaos at any q*, with a `NoEdgeOfChaos`."""
     require_piecewise_linear(activation)
     if not activation.is_continuous:
-        at = ", ".join(f"{t:g}" for t in activation.discontinuities)
+        jumps = activation.discontinuities
+        more = f" and {len(jumps) - _FEW_JUMPS} more" if len(jumps) > _FEW_JUMPS else ""
+        at = ", ".join(f"{t:g}" for t in jumps[:_FEW_JUMPS]) + more
         raise NoEdgeOfChaos(
             f"the activation jumps at x = {at}, so χ₁ = ∞ and nearly equal inputs part at once whatever σ_w: "
             "the edge of chaos needs a continuous activation (replace the jump by a steep slope)"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.domain import require_a
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.roots import Function, Root, find_roots
 from meanfield.tables.records import Record
@@ -99,6 +100,7 @@ def fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
 
     A fixed point whose V(q) − q stays below rounding on both sides is reported once, as a tangency.
     """
+    require_a(MeanField, "network", network)
 
     def growth(q: Array) -> Array:
         return network.V(q) - q

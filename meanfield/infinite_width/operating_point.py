@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.domain import require_signal
+from meanfield.domain import require_a, require_signal
 from meanfield.errors import DomainError
 from meanfield.infinite_width.criteria import MARGIN
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
@@ -113,6 +113,7 @@ def operating_point_of(subject: Subject, start: float = 1.0) -> OperatingPoint:
             until = nearest.until if nearest.kind == "neutral" else q
             return OperatingPoint(network, FixedPoint(q, slope, curvature, nearest.kind, until), q)
         return OperatingPoint(network, FixedPoint(q, slope, curvature, "stable" if slope < 1 else "unstable", q), q)
+    require_a(MeanField, "network", subject)
     require_signal(start)
     point = _reached(subject, start)
     if point is None or not point.q or abs(math.log(point.q / start)) > _NEAR:

@@ -1,8 +1,7 @@
 """What networks do over a grid of initialisations (σ_w, σ_b).
 
-All of them share E φ² and its derivatives. For each σ_w the turning points of V(q) − q, which σ_b does not move, join a
-scan over q; the fixed points between points of opposite sign are then solved for exactly, all networks at once.
-docs/theory.md, section 10.
+Where a signal settles in each is solved for all of them at once, as `settling.py` tells; fixed points are counted on
+the same scan. docs/theory.md, section 10.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import fixed_points, variance_grid
 from meanfield.infinite_width.mean_field import MeanField, layer_map
-from meanfield.infinite_width.moments import second_moment, second_moment_d1, second_moment_d2
-from meanfield.infinite_width.operating_point import FAR
-from meanfield.infinite_width.roots import ZERO, bracketed, find_roots
+from meanfield.infinite_width.moments import second_moment
+from meanfield.infinite_width.roots import ZERO
+from meanfield.infinite_width.settling import gain, settled, turning_points
 from meanfield.tables.records import Record, row_records
 from meanfield.tables.shown import ShownRows
 
@@ -77,76 +76,39 @@ def phase_diagram(
     require_signal(start, "q0")
     require_cells("pairs of sigma_w and sigma_b", len(sigma_w) * len(sigma_b), MOST_NETWORKS)
     networks = [[MeanField(activation, w, b) for w in sigma_w] for b in sigma_b]
-    weights, biases = np.square(np.asarray(sigma_w, dtype=float)), np.square(np.asarray(sigma_b, dtype=float))
-    rows, columns, roots, marginal = _fixed_points(activation, weights, biases)
-    shape = (biases.size, weights.size)
-    # Without biases, and with φ(0) = 0, there is one at 0, where the scan does not look.
-    count = np.where(layer_map(second_moment(activation, 0.0), weights, biases[:, None]) == 0, 1, 0)
-    below, above = np.where(count > 0, 0.0, np.nan), np.full(shape, np.inf)
-    np.add.at(count, (rows, columns), 1)
-    lower = roots <= start
-    np.fmax.at(below, (rows[lower], columns[lower]), roots[lower])
-    np.fmin.at(above, (rows[~lower], columns[~lower]), roots[~lower])
+    w, b = np.asarray(sigma_w, dtype=float), np.asarray(sigma_b, dtype=float)[:, None]
+    count, marginal = _counted(activation, w**2, b[:, 0] ** 2)
+    q_star = settled(activation, w, b, start)
     with np.errstate(over="ignore"):
-        growth = layer_map(second_moment(activation, start), weights, biases[:, None]) - start
-    q_star = np.where(growth > 0, above, below)
-    q_star[np.abs(growth) <= ZERO * start] = start
-    # Below the scan, too, is too little to be told from 0 without looking closely.
-    for i, j in {*marginal, *((int(i), int(j)) for i, j in np.argwhere(np.isnan(q_star)))}:
+        growth = layer_map(second_moment(activation, start), w**2, b**2) - start
+    faint = (q_star == 0) & (layer_map(second_moment(activation, 0.0), w**2, b**2) > 0)
+    # Below the scan, or too little to be told from a fixed point without looking closely.
+    for i, j in {*marginal, *((int(i), int(j)) for i, j in np.argwhere(faint))}:
         points = fixed_points(networks[i][j])
         count[i, j] = len(points)
         q_star[i, j] = _reached([(p.q, p.until) for p in points], float(growth[i, j]), start)
-    found = _judged(activation, weights, biases, count, q_star)
+    found = _judged(activation, w, b[:, 0], count, q_star)
     # As given, not as the roots of their squares.
     return replace(found, sigma_w=np.asarray(sigma_w, dtype=float), sigma_b=np.asarray(sigma_b, dtype=float))
 
 
-def _fixed_points(
-    phi: PiecewiseLinear, weights: Array, biases: Array
-) -> tuple[NDArray[np.int_], NDArray[np.int_], Array, list[tuple[int, int]]]:
-    """Row, column and place of every fixed point q > 0; and the networks in which V(q) − q vanishes without a sign."""
+def _counted(phi: PiecewiseLinear, weights: Array, biases: Array) -> tuple[NDArray[np.int_], list[tuple[int, int]]]:
+    """How many fixed points each network has; and in which V(q) − q vanishes without a sign."""
     grid = variance_grid(phi)[1:]
-    rows, columns, lows, highs = [], [], [], []
+    # Without biases, and with φ(0) = 0, there is one at 0, where the scan does not look.
+    count = np.where(layer_map(second_moment(phi, 0.0), weights, biases[:, None]) == 0, 1, 0)
     marginal: list[tuple[int, int]] = []
-    for j, weight in enumerate(weights):
-        x = np.unique([*grid, *_turning_points(phi, float(weight), grid)])
+    for j, turns in enumerate(turning_points(phi, weights)):
+        x = np.unique([*grid, *turns[~np.isnan(turns)]])
         square = second_moment(phi, x)
         for first in range(0, biases.size, _BLOCK):
             with np.errstate(over="ignore"):
-                after = layer_map(square, weight, biases[first : first + _BLOCK, None])
+                after = layer_map(square, weights[j], biases[first : first + _BLOCK, None])
             growth = after - x
             signs = np.where(np.abs(growth) <= ZERO * np.maximum(after, x), 0, np.sign(growth))
-            i, k = np.nonzero(signs[:, :-1] * signs[:, 1:] < 0)
-            flat = (signs == 0).any(axis=1)
-            marginal += [(first + int(row), j) for row in np.flatnonzero(flat)]
-            known = ~flat[i]
-            rows.append(first + i[known])
-            columns.append(np.full(known.sum(), j))
-            lows.append(x[k[known]])
-            highs.append(x[k[known] + 1])
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    roots = bracketed(
-        lambda q, weight, bias: layer_map(second_moment(phi, q), weight, bias) - q,
-        np.concatenate(lows),
-        np.concatenate(highs),
-        weights[column],
-        biases[row],
-    )
-    return row, column, roots, marginal
-
-
-def _turning_points(phi: PiecewiseLinear, weight: float, grid: Array) -> list[float]:
-    """Where V'(q) = 1, whatever σ_b."""
-
-    def slope(q: Array) -> Array:
-        with np.errstate(over="ignore"):
-            return weight * second_moment_d1(phi, q) - 1
-
-    def curvature(q: Array) -> Array:
-        with np.errstate(over="ignore"):
-            return weight * second_moment_d2(phi, q)
-
-    return [turn.x for turn in find_roots([slope, curvature], grid, np.ones_like)]
+            count[first : first + _BLOCK, j] += (signs[:, :-1] * signs[:, 1:] < 0).sum(axis=1)
+            marginal += [(first + int(row), j) for row in np.flatnonzero((signs == 0).any(axis=1))]
+    return count, marginal
 
 
 def _reached(points: Sequence[tuple[float, float]], growth: float, start: float) -> float:
@@ -158,14 +120,10 @@ def _reached(points: Sequence[tuple[float, float]], growth: float, start: float)
     return max((high for _, high in points if high < start), default=0.0)
 
 
-def _judged(
-    phi: PiecewiseLinear, weights: Array, biases: Array, count: NDArray[np.int_], q_star: Array
-) -> PhaseDiagram:
-    shape = q_star.shape
-    by_cell = np.broadcast_to(weights, shape)
-    unit = MeanField(phi, 1.0)
-    gain = by_cell * unit.chi1(np.minimum(q_star, FAR))
-    rho, depth = np.full(shape, np.nan), np.full(shape, np.nan)
+def _judged(phi: PiecewiseLinear, w: Array, b: Array, count: NDArray[np.int_], q_star: Array) -> PhaseDiagram:
+    by_cell = np.broadcast_to(w, q_star.shape)
+    chi_1 = gain(phi, by_cell, q_star)
+    rho, depth = np.full(q_star.shape, np.nan), np.full(q_star.shape, np.nan)
     signal = (q_star > 0) & (q_star < np.inf)
-    rho[signal], depth[signal] = correlation_depth(phi, by_cell[signal], q_star[signal])
-    return PhaseDiagram(np.sqrt(weights), np.sqrt(biases), count, q_star, phases(gain), gain, rho, depth)
+    rho[signal], depth[signal] = correlation_depth(phi, np.square(by_cell[signal]), q_star[signal])
+    return PhaseDiagram(w, b, count, q_star, phases(chi_1), chi_1, rho, depth)

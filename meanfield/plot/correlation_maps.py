@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 _POINTS = 401
 #: From here to 1 the distance 1 − ρ is drawn near one.
 _NEAREST = 1e-8
+#: Dashes of |R − ρ|.
+_GAINED = (0, (1.2, 1.2))
 _SLOPE_NAMES = {0.5: "1/2", 1.0: "1", 1.5: "3/2"}
 
 
@@ -146,7 +148,9 @@ class CorrelationMaps(Drawing):
         for style, (label, values) in zip(curve_styles(len(self._curves)), self._curves.items(), strict=True):
             gained = np.abs(x - values)
             gained[gained < 1e-13 * x] = np.nan  # equal to rounding
-            ax.loglog(x, gained, **{**style, "linestyle": (0, (1.2, 1.2)), "label": "_gained", **line})
+            # Dashes tell what is drawn; whose it is, the colour.
+            style["linestyle"] = "-"
+            ax.loglog(x, gained, **{**style, "linestyle": _GAINED, "label": "_gained", **line})
             lines += ax.loglog(x, values, **{**style, "label": label_text(label) if label else "_left", **line})
         ax.set_xlim(x[0], x[-1])
         ends = np.concatenate([curve.get_ydata() for curve in ax.get_lines()]).astype(float)
@@ -159,7 +163,7 @@ class CorrelationMaps(Drawing):
         ax.set_ylabel(r"$1 - R$,  $|R - \rho|$")
         keys = [
             Line2D([], [], color="0.2", linestyle="-", label=r"$1 - R$"),
-            Line2D([], [], color="0.2", linestyle=(0, (1.2, 1.2)), label=r"$|R - \rho|$"),
+            Line2D([], [], color="0.2", linestyle=_GAINED, label=r"$|R - \rho|$"),
         ]
         name_curves(ax, lines, keys, legend)
 

@@ -27,16 +27,19 @@ _BANDS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 _SLOPES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def design(designs: DesignMap, ax: Axes | None = None, *, page: Page | None = None, **line: Any) -> Axes:
+def design(
+    designs: DesignMap, ax: Axes | None = None, *, label: str = "", page: Page | None = None, **line: Any
+) -> Axes:
     """A heat map of the escape probability of `meanfield.design_map`, with contours of V'(q*).
 
     Args:
         designs: the map.
         ax: where to draw; by default a new figure. The colour bar takes some of its room.
+        label: what the activation is called, above a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib's contours of V'(q*).
     """
-    return draw(DesignPlane(designs), ax, page, **line)
+    return draw(DesignPlane(designs, label), ax, page, **line)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class DesignPlane(Drawing):
     """See `design`."""
 
     designs: DesignMap
+    label: str = ""  # type: ignore[misc]
     aspect = 0.86
 
     def records(self) -> list[Record]:

@@ -16,7 +16,7 @@ from matplotlib.transforms import Bbox
 
 from meanfield.errors import DomainError, OutputError
 from meanfield.infinite_width.operating_point import OperatingPoint, Subject, operating_point_of
-from meanfield.plot.page import Page, figure_of, latex_fault
+from meanfield.plot.page import Page, figure_of, latex_fault, plain
 
 __all__ = ["Drawing", "Networks", "Record", "draw", "labelled", "named", "new_figure", "require_range"]
 
@@ -33,12 +33,14 @@ _LEAST_PANEL = 0.25
 class Drawing(ABC):
     """The numbers of a figure, computed when it is made, and how they are drawn.
 
-    `panels` Axes hold it; `aspect` is its height over its width, `usual_width` its width in inches.
+    `label` is what the activation is called where a figure has only one. `panels` Axes hold it; `aspect` is its height
+    over its width at its usual width, "column" or "page".
     """
 
+    label: ClassVar[str] = ""
     panels: ClassVar[int] = 1
     aspect: ClassVar[float] = 0.8
-    usual_width: ClassVar[float] = 3.25
+    usual_width: ClassVar[str] = "column"
 
     @abstractmethod
     def records(self) -> list[Record]:
@@ -50,7 +52,13 @@ class Drawing(ABC):
 
     def arrange(self, figure: Figure) -> list[Axes]:
         """The Axes of a new figure: panels below one another that share x."""
+        self.entitle(figure)
         return list(figure.subplots(self.panels, 1, squeeze=False, sharex=True)[:, 0])
+
+    def entitle(self, figure: Figure) -> None:
+        """What the activation is called stands above the figure, unless a title does."""
+        if self.label and figure.get_suptitle() == "":
+            figure.suptitle(plain(self.label), wrap=True)
 
     def notes(self) -> list[str]:
         """What could not be drawn, a line each."""
@@ -99,7 +107,7 @@ def _require_room(figure: Figure) -> None:
     if off or any(min(panel.width, panel.height) < least for panel in panels):
         width, height = figure.get_size_inches()
         raise DomainError(
-            f"the figure does not fit on {width:.4g} x {height:.4g} in: give more --width or --height"
+            f"the figure does not fit on {width:.4g} x {height:.4g} in: give more --figure-width or --figure-height"
             + (f", or shorter names ({off[0].get_text()[:40]!r} runs off)" if off else "")
         )
 

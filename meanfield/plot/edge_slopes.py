@@ -21,6 +21,7 @@ def slope(
     curves: SlopeCurve | Mapping[str, SlopeCurve],
     ax: Sequence[Axes] | None = None,
     *,
+    label: str = "",
     page: Page | None = None,
     **line: Any,
 ) -> tuple[Axes, ...]:
@@ -29,6 +30,7 @@ def slope(
     Args:
         curves: one, or several by label.
         ax: two Axes; by default those of a new figure.
+        label: what the activation is called, above a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib's lines.
 
@@ -36,7 +38,7 @@ def slope(
         DomainError: no curve is given.
     """
     several = labelled(curves, SlopeCurve, "V' needs curves: give one of mf.slope_curve")
-    return draw(EdgeSlopes(several), ax, page, **line)
+    return draw(EdgeSlopes(several, label), ax, page, **line)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class EdgeSlopes(Drawing):
     """See `slope`."""
 
     curves: dict[str, SlopeCurve]
+    label: str = ""  # type: ignore[misc]
     panels = 2
     aspect = 1.15
 

@@ -12,10 +12,11 @@ from itertools import cycle, islice, product
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -34,6 +35,7 @@ __all__ = [
     "parameter_text",
     "point_style",
     "symbol",
+    "tight",
 ]
 
 Array = NDArray[np.float64]
@@ -46,6 +48,9 @@ _DARKER = 0.75
 _NOWHERE = np.empty((0, 2))
 #: Places along a curve at which its name is tried, and the empty space around a name, in points.
 _PLACES, _GAP = 60, 1.5
+#: Characters of a name in a box, fewer where the box would take more than this share of the figure's height.
+_LONGEST, _SHORTER, _LARGEST_BOX = 40, (28, 20), 0.2
+_CORNERS = ("lower right", "upper left", "upper right", "lower left")
 _SIDES = [(x, y) for y in (1, -1, 0) for x in (0, 1, -1) if x or y]
 _KINDS = {
     "stable": "full",
@@ -58,21 +63,32 @@ _KINDS = {
 
 def symbol(key: str) -> str:
     """A quantity as mathematics, for an axis."""
-    return QUANTITIES[key].latex
+    return tight(QUANTITIES[key].latex)
 
 
 def parameter_text(name: str) -> str:
-    """A parameter, or q_star, as mathematics, for an axis or a label."""
-    return f"${parameter_latex(name)}$"
+    """A parameter, q_star or sparsity, for an axis or a label."""
+    return name if name == "sparsity" else tight(f"${parameter_latex(name)}$")
+
+
+def tight(latex: str) -> str:
+    """Mathematics without the gaps that matplotlib leaves around a star and after primes; LaTeX leaves none."""
+    if rcParams["text.usetex"]:
+        return latex
+    primed = re.sub(r"'+", lambda found: "^{" + r"\prime" * len(found[0]) + r"}\hspace{-0.12}", latex)
+    return primed.replace("^*", "^{*}")
 
 
 def label_text(label: str) -> str:
-    """A label as a figure shows it: tau=0.5, the value of a parameter, as mathematics; anything else as it is."""
-    match = re.fullmatch(r"(\w+) *= *([-+.\w]+)", label)
-    if not match:
+    """A label as a figure shows it: tau=0.5, m=1, values of parameters, as mathematics; anything else as it is."""
+    values = [re.fullmatch(r"(\w+) *= *([-+.\w]+)", part.strip()) for part in label.split(",")]
+    if not all(values):
         return plain(label)
-    number = match[2].replace("inf", r"\infty")
-    return f"${parameter_latex(match[1])} = {number}$"
+    shown = []
+    for name, number in (value.groups() for value in values if value):
+        number = number.replace("inf", r"\infty")
+        shown.append(f"{name} = {number}" if name == "sparsity" else tight(f"${parameter_latex(name)} = {number}$"))
+    return ", ".join(shown)
 
 
 def curve_styles(count: int) -> list[dict[str, Any]]:
@@ -108,8 +124,8 @@ def name_curves(
     """Name curves by their labels, and explain `keys`, further artists with a label, in a box.
 
     Where the figure has several panels with the same curves, in the same order, the names stand in the first in which
-    they fit; `curves` are those of all panels, one panel after another. `legend`: True puts all into the box, which
-    stands over the first panel, False leaves all out.
+    they fit; `curves` are those of all panels, one panel after another. `legend`: True puts all into a box, False
+    leaves all out. The box stands in a corner of a panel where it covers nothing, otherwise over the first.
     """
     if legend is False:
         return
@@ -117,32 +133,103 @@ def name_curves(
     shown = [curve for curve in curves if curve.get_label() and not str(curve.get_label()).startswith("_")]
     if keys:
         # First, for it changes the room that there is.
-        in_box(axes[0], keys)
+        _in_a_box([(axes[0], keys)])
     if not shown or (legend is None and any(_on_curves(ax, [c for c in shown if c.axes is ax]) for ax in axes)):
         return
-    in_box(axes[0], [*(curve for curve in shown if curve.axes is axes[0]), *keys])
+    if keys and (box := axes[0].get_legend()):
+        box.remove()
+    _in_a_box([(ax, [*(curve for curve in shown if curve.axes is ax), *keys]) for ax in axes])
 
 
-def in_box(ax: Axes, handles: Sequence[Artist]) -> None:
-    """A legend above the Axes, in as many columns as there is room for."""
+def _in_a_box(panels: Sequence[tuple[Axes, Sequence[Artist]]]) -> None:
+    """The legend of the first of the panels that has a corner free for its handles, otherwise above the first.
+
+    Names are shortened, in the middle, until the box leaves room for the figure.
+    """
+    ax, handles = panels[0]
+    labels = [str(handle.get_label()) for handle in handles]
+    for longest in (_LONGEST, *_SHORTER):
+        short = _shortened(labels, longest)
+        names = dict(zip(labels, short, strict=True))
+        for panel, its in panels:
+            if any(_in_corner(panel, its, names, corner) for corner in _CORNERS):
+                return
+        in_box(ax, handles, short)
+        box = ax.get_legend()
+        if box is None or box.get_window_extent().height <= _LARGEST_BOX * figure_of(ax).bbox.height:
+            return
+        if longest != _SHORTER[-1]:
+            box.remove()
+
+
+def _shortened(labels: Sequence[str], longest: int) -> list[str]:
+    """Texts of at most so many characters, the middle left out; as they are if two would then be the same."""
+
+    def short(text: str) -> str:
+        if len(text) <= longest or "$" in text:
+            return text
+        # What is last, m=1) of clipped-relu(tau=1, m=1), is left whole.
+        tail = text[-(longest // 2) :]
+        tail = re.sub(r"^.*?[ ,;(]+(?=.)", "", tail, count=1)
+        return f"{text[: longest - 1 - len(tail)]}…{tail}"
+
+    found = [short(text) for text in labels]
+    return found if len({*found}) == len({*labels}) else list(labels)
+
+
+def _in_corner(ax: Axes, handles: Sequence[Artist], names: dict[str, str], corner: str) -> bool:
+    """A legend in a corner of the Axes where it covers nothing; none, and False, where it would."""
     figure = figure_of(ax)
-    for columns in range(len(handles), 0, -1):
-        legend = ax.legend(
-            handles=list(handles),
+    box = _legend(ax, handles, [names[str(handle.get_label())] for handle in handles], loc=corner, borderaxespad=0.2)
+    figure.draw_without_rendering()
+    place, frame = box.get_window_extent(), ax.get_window_extent()
+    room = place.padded(_GAP * figure.dpi / 72)
+    paths = [_pixels(ax, line) for line in ax.get_lines()]
+    others = [other for other in _occupied(ax) if not np.array_equal(other, place)]
+    within = frame.x0 <= place.x0 and place.x1 <= frame.x1 and frame.y0 <= place.y0 and place.y1 <= frame.y1
+    if within and not any(_inside(room, path) for path in paths) and not any(room.overlaps(other) for other in others):
+        return True
+    box.remove()
+    return False
+
+
+def in_box(ax: Axes, handles: Sequence[Any], names: Sequence[str] | None = None) -> None:
+    """A legend above the Axes, in as many columns as there is room for; `names` in place of the handles' labels.
+
+    A handle is an artist, or a tuple of some that are drawn on one another.
+    """
+    figure = figure_of(ax)
+    shown = [str(handle.get_label()) for handle in handles] if names is None else names
+    figure.draw_without_rendering()
+    power = ax.yaxis.get_offset_text()
+    # The power of ten of an axis stands above it.
+    lifted = power.get_window_extent().height / (figure.dpi / 72) if power.get_text() else 0.0
+    frame = ax.get_window_extent()
+    # From the frame to the right, or from the left end of the page if that makes fewer rows.
+    starts = (0.0, (figure.bbox.x0 - frame.x0) / frame.width)
+    for columns, start in product(range(len(handles), 0, -1), starts):
+        legend = _legend(
+            ax,
+            handles,
+            shown,
             loc="lower left",
-            bbox_to_anchor=(0.0, 1.0),
+            bbox_to_anchor=(start, 1.0),
             ncols=columns,
-            borderpad=0.1,
-            borderaxespad=0.3,
+            borderaxespad=0.3 + lifted / text_size(""),
         )
-        for text in legend.get_texts():
-            text.set_fontsize(text_size(text.get_text()))
         # One too wide would leave the Axes no room while it is measured.
         legend.set_in_layout(False)
         figure.draw_without_rendering()
         if legend.get_window_extent().x1 <= figure.bbox.x1 or columns == 1:
             legend.set_in_layout(True)
             break
+
+
+def _legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], **place: Any) -> Legend:
+    legend = ax.legend(handles=list(handles), labels=list(names), borderpad=0.1, **place)
+    for text in legend.get_texts():
+        text.set_fontsize(text_size(text.get_text()))
+    return legend
 
 
 def _on_curves(ax: Axes, curves: Sequence[Line2D]) -> bool:
@@ -153,8 +240,7 @@ def _on_curves(ax: Axes, curves: Sequence[Line2D]) -> bool:
     point = figure_of(ax).dpi / 72
     frame = ax.get_window_extent()
     paths = {line: _pixels(ax, line) for line in ax.get_lines()}
-    # Insets and texts that are there already are in the way like names.
-    taken = [child.get_window_extent() for child in (*ax.child_axes, *ax.texts)]
+    taken = _occupied(ax)
     names: list[Text] = []
     for curve in curves:
         label = str(curve.get_label())
@@ -217,6 +303,12 @@ def _place(
             if room > 1.2 and room > best_room + 0.25:
                 best, best_room = (anchor, offset), room
     return best
+
+
+def _occupied(ax: Axes) -> list[Bbox]:
+    """What is in the way like a name: insets, texts that are there already, and a legend."""
+    legend = ax.get_legend()
+    return [child.get_window_extent() for child in (*ax.child_axes, *ax.texts, *([legend] if legend else []))]
 
 
 def _around(middle: Array, width: float, height: float) -> Bbox:

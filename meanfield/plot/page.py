@@ -1,24 +1,19 @@
-"""The sheet that a figure is drawn on: its size, its style, and the files it becomes.
-
-All lengths are those of the printed figure, so the rules of print are rules of the style: no line under 0.8 pt and no
-text under 7 pt. A script is set at 0.7 of its text; text with scripts is therefore 10 pt, other text 8 pt.
-"""
+"""The sheet that a figure is drawn on, its size as printed, and the files it becomes."""
 
 from __future__ import annotations
 
 import io
-import logging
 import math
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context, rc_params_from_file, rcParams, style as matplotlib_style
+from matplotlib import rc_context, rcParams, style as matplotlib_style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -26,6 +21,7 @@ from matplotlib.font_manager import FontProperties, findfont
 
 from meanfield.atomic_files import write_whole
 from meanfield.errors import DomainError, OutputError
+from meanfield.plot.styles import PAPER, PRESETS, STYLES, read_style, sizes
 from meanfield.version import __version__
 
 __all__ = [
@@ -43,58 +39,14 @@ __all__ = [
 
 #: What a figure can be written as.
 FORMATS = ("pdf", "svg", "png", "pgf", "eps")
-#: Widths with a name, in inches: one column and both of a two-column paper.
+#: Widths with a name, in inches: a column and the text of a paper; where no template is named, of one in two columns.
 _WIDTHS = {"column": 3.25, "page": 6.75}
 _UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
 #: A bitmap of more pixels a side fits in no memory.
 _MOST_PIXELS = 20_000
 _NARROWEST, _WIDEST = 1.5, 50.0
-
-
-def _sizes(scale: float) -> dict[str, Any]:
-    """Text and lines of a style; 1 is print."""
-    ticks = {f"{axis}tick.{which}.width": 0.8 * scale for axis in "xy" for which in ("major", "minor")}
-    return {
-        "font.size": 8 * scale,
-        "axes.labelsize": 10 * scale,
-        "axes.titlesize": 10 * scale,
-        "figure.titlesize": 10 * scale,
-        "xtick.labelsize": 8 * scale,
-        "ytick.labelsize": 8 * scale,
-        "legend.fontsize": 8 * scale,
-        "lines.linewidth": 1.2 * scale,
-        "lines.markersize": 5 * scale,
-        "lines.markeredgewidth": 0.8 * scale,
-        "axes.linewidth": 0.8 * scale,
-        "patch.linewidth": 0.8 * scale,
-        "hatch.linewidth": 0.8 * scale,
-        "grid.linewidth": 0.8 * scale,
-        **ticks,
-    }
-
-
-_PAPER = {
-    **_sizes(1),
-    # Fonts that come with matplotlib: the same figure on every machine.
-    "font.family": "STIXGeneral",
-    "mathtext.fontset": "stix",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "meanfield",
-    "pgf.texsystem": "pdflatex",
-    "pgf.rcfonts": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.formatter.use_mathtext": True,
-    "axes.formatter.useoffset": False,
-    "legend.frameon": False,
-    "legend.handlelength": 1.8,
-    "legend.columnspacing": 1.2,
-    "figure.constrained_layout.use": True,
-    "savefig.dpi": 300,
-}
-_STYLES: dict[str, dict[str, Any]] = {"paper": _PAPER, "slides": {**_PAPER, **_sizes(2)}}
-#: Where no width is asked for.
-_USUAL_WIDTH = {"slides": 10.0}
+#: Where no width is asked for; everything on it is of twice the size.
+_SLIDE, _SLIDE_SCALE = 10.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -102,29 +54,34 @@ class Page:
     """How a new figure is laid out.
 
     Attributes:
-        width: "column" (3.25 in), "page" (6.75 in), a number of inches, or a length such as "8cm"; in the style slides
-            10 in by default, else a column.
+        width: "column" (3.25 in), "page" (6.75 in), a number of inches, or a length such as "8cm"; by default a column,
+            the page for what has many panels, and 10 in in the style slides.
         height: likewise a length; by default what suits the figure.
         style: "paper", "slides" or the path of an .mplstyle file, which changes the paper style.
+        preset: "iclr", "neurips", "icml" or "two-column" (as IEEE's): column, page and text have the sizes of that
+            template. What else is given here, a width or a style file, holds against it.
         usetex: all text set by LaTeX.
         title: above the figure.
         legend: True for a legend in a box, False for none; by default labels stand on the curves where they fit.
 
     Raises:
-        DomainError: a length that is none; OutputError: a style that cannot be read.
+        DomainError: a length that is none, or a preset; OutputError: a style that cannot be read or is none of print.
     """
 
     width: str | float | None = None
     height: str | float | None = None
     style: str | Path = "paper"
+    preset: str | None = None
     usetex: bool = False
     title: str | None = None
     legend: bool | None = None
 
     def __post_init__(self) -> None:
-        for name in ("width", "height"):
-            if getattr(self, name) is not None:
-                _inches(name, getattr(self, name))
+        if self.preset is not None and self.preset not in PRESETS:
+            raise DomainError(f"{self.preset} is no preset of a page: give one of {', '.join(PRESETS)}")
+        if self.preset is not None and str(self.style) == "slides":
+            raise OutputError(f"the preset {self.preset} is of print, the style slides is not: give one of them")
+        _ = self._length("width"), self._length("height")
         with self.context():
             # LaTeX has fonts of its own.
             for family in [] if rcParams["text.usetex"] else rcParams["font.family"]:
@@ -135,9 +92,11 @@ class Page:
 
     def context(self) -> AbstractContextManager[None]:
         """matplotlib with this style, and as it was before afterwards."""
-        chosen: list[Any] = ["default", _STYLES.get(str(self.style), _PAPER)]
-        if str(self.style) not in _STYLES:
-            chosen.append(_read_style(Path(self.style)))
+        chosen: list[Any] = ["default", STYLES.get(str(self.style), PAPER)]
+        if self.preset:
+            chosen.append(sizes(1, PRESETS[self.preset].text))
+        if str(self.style) not in STYLES:
+            chosen.append(read_style(Path(self.style)))
         if self.usetex:
             chosen.append({"text.usetex": True, "font.family": "serif"})
         # What a style may not change: embedded fonts, and a figure of the size asked for.
@@ -145,15 +104,54 @@ class Page:
         context: AbstractContextManager[None] = matplotlib_style.context(chosen)
         return context
 
-    def figure(
-        self, aspect: float, usual_width: float = _WIDTHS["column"], make: Callable[..., Figure] = Figure
-    ) -> Figure:
-        """A new figure, `aspect` its height over its width unless the page has a height; within the context.
+    def _length(self, side: str) -> float | None:
+        """The width or height in inches, None where none is asked for.
 
-        `make` is given its size in inches; by default the figure belongs to no window.
+        Raises:
+            DomainError: it is no length from 1.5 to 50 in.
         """
-        width = _USUAL_WIDTH.get(str(self.style), usual_width) if self.width is None else _inches("width", self.width)
-        height = width * aspect if self.height is None else _inches("height", self.height)
+        length = getattr(self, side)
+        if length is None:
+            return None
+        names = {name: self._named(name) for name in _WIDTHS}
+        text = str(length).strip()
+        match = re.fullmatch(r"([0-9.]+) *(in|cm|mm|pt)?", text)
+        try:
+            inches = names[text] if text in names else float(match[1]) * _UNITS[match[2] or "in"] if match else math.nan
+        except ValueError:
+            inches = math.nan
+        if not (_NARROWEST <= inches <= _WIDEST):
+            raise DomainError(
+                f"a figure of {side} {text}{' in' if match and not match[2] else ''} cannot be: give "
+                f"{', '.join(names)}, or {_NARROWEST:g} to {_WIDEST:g} in, such as 3.25in or 8cm (units of a layer are "
+                "--width)"
+            )
+        return inches
+
+    def _named(self, name: str) -> float:
+        """The inches of "column" or "page"."""
+        width: float = getattr(PRESETS[self.preset], name) if self.preset else _WIDTHS[name]
+        return width
+
+    def require_pixels(self, dpi: float) -> None:
+        """Refuse a size of which a bitmap would fit in no memory.
+
+        Raises:
+            OutputError: it would not.
+        """
+        _require_pixels([self._length("width") or 0.0, self._length("height") or 0.0], dpi)
+
+    def figure(self, aspect: float, usual: str = "column", make: Callable[..., Figure] = Figure) -> Figure:
+        """A new figure, within the context.
+
+        `aspect` is its height over its width at its usual width, "column" or "page", if the page has no height; a wider
+        figure grows in height as the root of its width. `make` is given its size in inches; by default the figure
+        belongs to no window.
+        """
+        slides = str(self.style) == "slides"
+        width = self._length("width") or (_SLIDE if slides else self._named(usual))
+        designed = _WIDTHS[usual] * (_SLIDE_SCALE if slides else 1.0)
+        height = self._length("height") or aspect * min(width, math.sqrt(width * designed))
         figure = make(figsize=(width, height))
         if make is Figure:
             FigureCanvasAgg(figure)
@@ -162,45 +160,11 @@ class Page:
         return figure
 
 
-def _inches(name: str, length: str | float) -> float:
-    text = str(length).strip()
-    match = re.fullmatch(r"([0-9.]+) *(in|cm|mm|pt)?", text)
-    try:
-        inches = _WIDTHS[text] if text in _WIDTHS else float(match[1]) * _UNITS[match[2] or "in"] if match else math.nan
-    except ValueError:
-        inches = math.nan
-    if not (_NARROWEST <= inches <= _WIDEST):
-        raise DomainError(
-            f"{name} = {text} is not a length from {_NARROWEST:g} to {_WIDEST:g} in: give column, page, or a length "
-            "such as 3.25in or 8cm (the width of a layer is --units)"
+def _require_pixels(inches: Sequence[float], dpi: float) -> None:
+    if max(inches) * dpi > _MOST_PIXELS:
+        raise OutputError(
+            f"a bitmap of more than {_MOST_PIXELS} pixels a side is too large: give less --dpi or --figure-width"
         )
-    return inches
-
-
-def _read_style(path: Path) -> Mapping[str, Any]:
-    """The settings of a style file.
-
-    Raises:
-        OutputError: it is none, or a line of it is no setting with a value that fits.
-    """
-    log = logging.getLogger("matplotlib")
-    level = log.level
-    # matplotlib leaves out what is wrong and logs it; here it is told.
-    log.setLevel(logging.ERROR)
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-        settings = rc_params_from_file(path, use_default_template=False)
-    except (OSError, UnicodeDecodeError):
-        why = "is not a style: give paper, slides, or a file in matplotlib's style format, .mplstyle"
-        raise OutputError(f"{path} {why}") from None
-    finally:
-        log.setLevel(level)
-    for number, line in enumerate(lines, 1):
-        key = line.split("#")[0].partition(":")[0].strip()
-        if key and key not in settings:
-            fault = f"the value of {key} does not fit it" if key in rcParams else f"{key} is no setting of matplotlib"
-            raise OutputError(f"{path}, line {number}: {fault}")
-    return {key: value for key, value in settings.items() if not key.startswith(("backend", "interactive"))}
 
 
 def text_size(text: str) -> float:
@@ -267,10 +231,8 @@ def render(figure: Figure, format: str, page: Page, command: str = "mf.plot", dp
         "eps": {"Creator": f"{maker}: {command}".encode("ascii", "replace").decode()},
         "pgf": {},
     }
-    if format == "png" and dpi and max(figure.get_size_inches()) * dpi > _MOST_PIXELS:
-        raise OutputError(
-            f"a bitmap of more than {_MOST_PIXELS} pixels a side is too large: give less --dpi or --width"
-        )
+    if format == "png" and dpi:
+        _require_pixels(figure.get_size_inches().tolist(), dpi)
     buffer = io.BytesIO() if format != "pgf" else io.StringIO()
     with page.context(), rc_context({"figure.constrained_layout.use": False}):
         options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
@@ -283,6 +245,9 @@ def render(figure: Figure, format: str, page: Page, command: str = "mf.plot", dp
                 raise
             raise latex_fault(format, error) from None
     content = buffer.getvalue()
+    if format == "svg":
+        assert isinstance(content, bytes)
+        return _numbered(content)
     if format == "eps":
         assert isinstance(content, bytes)
         return re.sub(rb"^%%CreationDate: .*\n", b"", content, flags=re.MULTILINE)
@@ -290,6 +255,14 @@ def render(figure: Figure, format: str, page: Page, command: str = "mf.plot", dp
         # What matplotlib writes numbers with, and defines only in documents of its own.
         return f"% {maker}: {command}\n\\providecommand{{\\mathdefault}}[1]{{#1}}\n{content}".encode()
     return content
+
+
+def _numbered(svg: bytes) -> bytes:
+    """With what clips numbered as it comes: matplotlib names it by where it lies in memory."""
+    names = dict.fromkeys(re.findall(rb'<clipPath id="([^"]+)"', svg))
+    for number, name in enumerate(names, 1):
+        svg = svg.replace(b'"%s"' % name, b'"clip%d"' % number).replace(b"(#%s)" % name, b"(#clip%d)" % number)
+    return svg
 
 
 def latex_needed(format: str, page: Page) -> None:

@@ -1,25 +1,30 @@
-"""The plane of initialisations: ordered and chaotic phases, and the edge of chaos between them."""
+"""The plane of initialisations: ordered and chaotic phases, and the border between them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.domain import require_scales
+from meanfield.domain import require_scales, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
-from meanfield.infinite_width.criteria import MARGIN, words
-from meanfield.infinite_width.edge import EdgeCurve, edge_curve, edge_of_chaos
-from meanfield.infinite_width.phase_diagram import PhaseDiagram, phase_diagram
+from meanfield.infinite_width.criteria import MARGIN, phases
+from meanfield.infinite_width.edge import edge_of_chaos
+from meanfield.infinite_width.operating_point import operating_point
+from meanfield.infinite_width.phase_border import BorderLine, PhaseBorder, phase_border
+from meanfield.infinite_width.stability import diagnose
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, symbol
 from meanfield.plot.page import Page
@@ -28,15 +33,21 @@ __all__ = ["PhasePlane", "phase"]
 
 Array = NDArray[np.float64]
 
-#: Networks along either axis, and points of the edge for q* from 1/f² to f² of the one marked.
-_CELLS, _EDGE_POINTS, _FURTHEST = 65, 2001, 100.0
 _ORDERED, _CHAOTIC = "#bfd4e8", "#fdf0da"
-#: How each part of the edge is drawn.
+#: How each part of the border is drawn and called, by the word of its networks; what is no edge of chaos is grey.
 _PARTS: dict[str, dict[str, Any]] = {
-    "stable": {"linewidth_factor": 1.6, "linestyle": "-"},
-    "neutral": {"linewidth_factor": 1.0, "linestyle": (0, (5, 1.5, 1, 1.5))},
-    "unstable": {"linewidth_factor": 1.0, "linestyle": (0, (2.5, 1.2))},
+    "stable": {"linewidth_factor": 1.6, "linestyle": "-", "label": "edge of chaos, stable"},
+    "neutral": {"linewidth_factor": 1.2, "linestyle": (0, (5, 1.5, 1, 1.5)), "label": "edge of chaos, neutral"},
+    "unstable": {"linewidth_factor": 1.2, "linestyle": (0, (2.5, 1.2)), "label": "edge of chaos, unstable"},
+    "unbounded": {"linewidth_factor": 1.0, "linestyle": (0, (5, 1.5)), "label": r"$\chi_1 = 1$, $q \to \infty$"},
+    "jump": {"linewidth_factor": 1.0, "linestyle": "-", "color": "0.4", "label": "fixed point jumps"},
 }
+#: The initialisation marked, in usual markers; and a part of the border too short to be seen, of the axes.
+_STAR, _SHORTEST = 1.8, 0.015
+#: Points of an edge between which its word is taken to be what it is at both.
+_STRIDE = 24
+#: Every so manieth network of the net stands in the records.
+_SPARSE = 2
 
 
 def phase(
@@ -47,17 +58,22 @@ def phase(
     q_star: float = 1.0,
     sigma_w: tuple[float, float] | None = None,
     sigma_b: tuple[float, float] | None = None,
+    label: str = "",
     page: Page | None = None,
     **line: Any,
 ) -> Axes:
-    """Ordered and chaotic initialisations (σ_w, σ_b), and the edge of chaos, its stable part set off.
+    """Ordered and chaotic initialisations (σ_w, σ_b), and the border between them, an edge of chaos where χ₁ = 1.
+
+    A network is judged where a signal of variance `q_star` settles. Where the border is no edge of chaos, that fixed
+    point jumps.
 
     Args:
         activation: φ.
         ax: where to draw; by default a new figure.
         point: the initialisation (σ_w, σ_b) to mark; by default the edge of chaos at `q_star`.
         q_star: the variance from which the signal in each network is followed, and q* of the default point.
-        sigma_w, sigma_b: the ends of the axes; by default around the point.
+        sigma_w, sigma_b: the ends of the axes; by default around the point and the edge at `q_star`.
+        label: what the activation is called, above a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib for the edge.
 
@@ -65,7 +81,7 @@ def phase(
         NoEdgeOfChaos: φ has no edge at `q_star`, and no `point` or ends are given.
         DomainError: a scale out of range.
     """
-    return draw(PhasePlane(activation, point, q_star, sigma_w, sigma_b), ax, page, **line)
+    return draw(PhasePlane(activation, point, q_star, sigma_w, sigma_b, label), ax, page, **line)
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,7 @@ class PhasePlane(Drawing):
     q_star: float = 1.0
     sigma_w: tuple[float, float] | None = None
     sigma_b: tuple[float, float] | None = None
+    label: str = ""  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         if self.point is not None:
@@ -86,73 +103,90 @@ class PhasePlane(Drawing):
                 raise DomainError(
                     f"{name} from {ends[0]:g} to {ends[1]:g} is no range: give two ends, 0 or more, ascending"
                 )
-        _ = self._diagram, self._words
+        require_signal(self.q_star)
+        _ = self._border, self._words
 
     @cached_property
-    def _marked(self) -> tuple[float, float] | None:
-        if self.point is not None:
-            return self.point
+    def _at_start(self) -> tuple[float, float] | None:
+        """The edge of chaos at q*."""
         try:
             edge = edge_of_chaos(self.activation, self.q_star)
         except NoEdgeOfChaos:
-            if self.sigma_w is None or self.sigma_b is None:
+            if self.point is None and (self.sigma_w is None or self.sigma_b is None):
                 raise
             return None
         return edge.sigma_w, edge.sigma_b
 
+    @property
+    def _marked(self) -> tuple[float, float] | None:
+        return self.point or self._at_start
+
     @cached_property
     def _ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        w, b = self._marked or (1.0, 0.5)
-        return (
-            self.sigma_w or (0.25 * w, 2.0 * w),
-            self.sigma_b or (0.0, 2.2 * b if b else 0.8 * math.sqrt(self.q_star)),
-        )
+        """Of the axes: both the edge and the point are seen, and enough of σ_b for the border to bend."""
+        shown = [point for point in (self._at_start, self.point) if point]
+        w, b = zip(*shown, strict=True) if shown else ((1.0,), (0.5,))
+        sigma_w = self.sigma_w or (0.25 * min(w), max(2.0 * w[0], 1.25 * max(w)))
+        return sigma_w, self.sigma_b or (0.0, max(2.2 * b[0], 1.25 * max(b), 0.8 * math.sqrt(self.q_star)))
 
     @property
     def _shows_mark(self) -> bool:
         return bool(self._marked) and all(a <= x <= b for x, (a, b) in zip(self._marked or (), self._ends, strict=True))
 
     @cached_property
-    def _edge(self) -> EdgeCurve | None:
-        q = np.geomspace(self.q_star / _FURTHEST**2, self.q_star * _FURTHEST**2, _EDGE_POINTS)
-        try:
-            return edge_curve(self.activation, q)
-        except NoEdgeOfChaos:
-            return None
-
-    @cached_property
-    def _diagram(self) -> PhaseDiagram:
-        (w0, w1), (b0, b1) = self._ends
-        w = np.linspace(w0, w1, _CELLS)
+    def _border(self) -> PhaseBorder:
+        (w0, w1), sigma_b = self._ends
         # A network needs weights.
-        w[0] = max(w[0], 1e-3 * w1)
-        return phase_diagram(self.activation, w.tolist(), np.linspace(b0, b1, _CELLS).tolist(), self.q_star)
+        return phase_border(self.activation, (max(w0, 1e-3 * w1), w1), sigma_b, self.q_star)
 
     @cached_property
-    def _words(self) -> NDArray[np.str_]:
-        e = self._edge
-        return np.empty(0, str) if e is None else words(e.V_prime, e.q_star * e.V_double_prime)
+    def _words(self) -> list[list[str]]:
+        """What each point of the border is, line by line: a key of `_PARTS`."""
+        return [self._words_of(line) for line in self._border.lines]
+
+    def _words_of(self, line: BorderLine) -> list[str]:
+        words = np.where(np.isnan(line.q_star), "jump", np.where(np.isinf(line.q_star), "unbounded", "")).tolist()
+        judged = [k for k, q in enumerate(line.q_star) if 0 < q < math.inf]
+        parts = np.split(judged, np.flatnonzero(np.diff(judged) > 1) + 1) if judged else []
+
+        def word(k: int) -> str:
+            return diagnose(operating_point(self.activation, float(line.q_star[k]))).verdict.word
+
+        for part in parts:
+            first, last = int(part[0]), int(part[-1])
+            words[first], words[last] = word(first), word(last)
+            _between(words, first, last, word)
+        # Without a signal, at q* = 0, a point is what its neighbour is.
+        for k in [k for k, found in enumerate(words) if not found]:
+            words[k] = words[k - 1] if k else words[1]
+        return [str(found) for found in words]
 
     def records(self) -> list[Record]:
-        """The networks of the plane, with χ₁ and phase; the points of the edge, with q* and its stability; the mark."""
-        d, e = self._diagram, self._edge
-        keys = ("series", "sigma_w", "sigma_b", "q_star", "chi_1", "V_prime", "word")
+        """The networks of the plane with χ₁ and phase, the points of the border with q* and their word, the mark."""
+        found = self._border
+        keys = ("series", "sigma_w", "sigma_b", "q_star", "chi_1", "word")
+        every = slice(None, None, _SPARSE)
+        q, gain = found.q_star[every, every], found.chi_1[every, every]
         rows: list[tuple[Any, ...]] = [
-            ("plane", float(w), float(b), float(d.q_star[i, j]), float(d.chi_1[i, j]), None, str(d.phase[i, j]))
-            for i, b in enumerate(d.sigma_b)
-            for j, w in enumerate(d.sigma_w)
+            ("plane", float(w), float(b), float(q[i, j]), float(gain[i, j]), str(phases(gain[i, j])))
+            for i, b in enumerate(found.sigma_b[every])
+            for j, w in enumerate(found.sigma_w[every])
         ]
-        if e is not None:
-            points = zip(*(x.tolist() for x in (e.sigma_w, e.sigma_b, e.q_star, e.V_prime, self._words)), strict=True)
-            rows += [("edge", w, b, q, 1.0, slope, word) for w, b, q, slope, word in points if word]
+        for line, words in zip(found.lines, self._words, strict=True):
+            points = zip(line.sigma_w.tolist(), line.sigma_b.tolist(), line.q_star.tolist(), words, strict=True)
+            rows += [
+                ("jump", w, b, None, None, "") if word == "jump" else ("edge", w, b, q, 1.0, word)
+                for w, b, q, word in points
+            ]
         if self._marked:
-            rows.append(("point", *self._marked, None, None, None, ""))
+            rows.append(("point", *self._marked, None, None, ""))
         return [dict(zip(keys, row, strict=True)) for row in rows]
 
     def notes(self) -> list[str]:
         """What is missing."""
-        if not self._words.any():
-            return ["the activation has no edge of chaos"]
+        if not self._border.lines:
+            (phase,) = set(np.where(self._border.chi_1 > 1, "chaotic", "ordered").flat)
+            return [f"every initialisation within the axes is {phase}: no edge of chaos is seen"]
         if self._marked and not self._shows_mark:
             return ["the initialisation ({:.4g}, {:.4g}) lies outside the axes".format(*self._marked)]
         return []
@@ -160,79 +194,86 @@ class PhasePlane(Drawing):
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
         """Draw."""
         (ax,) = axes
-        d = self._diagram
-        gain = np.clip(np.nan_to_num(d.chi_1, nan=1e6), 0, 1e6)
-        ax.contourf(d.sigma_w, d.sigma_b, gain, levels=[-1, 1, 2e6], colors=[_ORDERED, _CHAOTIC], zorder=0)
         (w0, w1), (b0, b1) = self._ends
-        lines = self._paint_edge(ax, line)
+        ax.add_patch(Rectangle((w0, b0), w1 - w0, b1 - b0, facecolor=_ORDERED, linewidth=0, zorder=0))
+        if self._border.chaotic:
+            outlines = [Path([*outline, outline[0]], closed=True) for outline in self._border.chaotic]
+            chaotic = Path.make_compound_path(*outlines)
+            ax.add_patch(PathPatch(chaotic, facecolor=_CHAOTIC, linewidth=0, zorder=0.1))
+        keys = self._paint_border(ax, line)
         if self._marked and self._shows_mark:
-            ax.plot(
-                *self._marked,
-                marker="*",
-                markersize=9,
-                color="black",
-                markeredgecolor="white",
-                linestyle="none",
-                zorder=5,
-                clip_on=False,
-                label="_point",
-            )
-            lines.append(
-                Line2D([], [], marker="*", markersize=9, color="black", linestyle="none", label="initialisation")
-            )
+            size = _STAR * rcParams["lines.markersize"]
+            star: dict[str, Any] = {"marker": "*", "markersize": size, "color": "black", "linestyle": "none"}
+            ax.plot(*self._marked, **star, markeredgecolor="white", zorder=5, clip_on=False, label="_point")
+            keys.append(Line2D([], [], **star, label="initialisation"))
         ax.set_xlim(w0, w1)
         ax.set_ylim(b0, b1)
         ax.set_xlabel(symbol("sigma_w"))
         ax.set_ylabel(symbol("sigma_b"))
         if legend is not False:
-            if lines:
-                in_box(ax, lines)
-            self._name_phases(ax, gain)
+            if keys:
+                in_box(ax, keys)
+            self._name_phases(ax)
 
-    def _paint_edge(self, ax: Axes, line: dict[str, Any]) -> list[Line2D]:
-        e = self._edge
-        if e is None or not self._words.any():
-            return []
-        w, b = e.sigma_w, e.sigma_b
-        (w0, w1), (b0, b1) = self._ends
-        if self.activation.is_homogeneous:
-            # The edge is one point, at every q*; between the phases lies the line of its σ_w.
-            return []
+    def _paint_border(self, ax: Axes, line: dict[str, Any]) -> list[Line2D]:
         keys = {}
-        change = [0, *(np.flatnonzero(self._words[1:] != self._words[:-1]) + 1), len(self._words)]
-        for first, last in pairwise(change):
-            word = str(self._words[first])
-            x, y = (w[first:last] - w0) / (w1 - w0), (b[first:last] - b0) / (b1 - b0)
-            seen = (x > 0.01) & (x < 0.99) & (y > 0.01) & (y < 0.99)
-            if not word or not seen.any():
-                continue
-            part = dict(_PARTS[word])
-            factor = part.pop("linewidth_factor")
-            end = min(last + 1, len(w))
-            (drawn,) = ax.plot(
-                w[first:end], b[first:end], **{"color": "black", **part, "zorder": 3, "label": f"_{word}", **line}
-            )
-            if "linewidth" not in line:
-                drawn.set_linewidth(factor * drawn.get_linewidth())
-            keys[word] = Line2D(
-                [],
-                [],
-                color=drawn.get_color(),
-                linestyle=part["linestyle"],
-                linewidth=drawn.get_linewidth(),
-                label=f"edge, {word}",
-            )
-        return list(keys.values())
+        for part, words in zip(self._border.lines, self._words, strict=True):
+            w, b = part.sigma_w, part.sigma_b
+            seen = self._seen(part, words)
+            for first, last in _runs(seen):
+                word = seen[first]
+                style = {"color": "black", **_PARTS[word]}
+                factor, label = style.pop("linewidth_factor"), style.pop("label")
+                # The next part begins where this one ends.
+                inside = slice(first, last + 1)
+                (drawn,) = ax.plot(w[inside], b[inside], **{**style, "zorder": 3, "label": f"_{word}", **line})
+                if "linewidth" not in line:
+                    drawn.set_linewidth(factor * drawn.get_linewidth())
+                look = {"color": drawn.get_color(), "linestyle": style["linestyle"]}
+                keys[word] = Line2D([], [], **look, linewidth=drawn.get_linewidth(), label=label)
+        return [keys[word] for word in _PARTS if word in keys]
 
-    def _name_phases(self, ax: Axes, gain: Array) -> None:
+    def _seen(self, line: BorderLine, words: list[str]) -> list[str]:
+        """The words, those of parts too short to be seen as on the longer side."""
+        (w0, w1), (b0, b1) = self._ends
+        steps = np.hypot(np.diff(line.sigma_w) / (w1 - w0), np.diff(line.sigma_b) / (b1 - b0))
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        seen = list(words)
+        runs = _runs(words)
+        long = [run for run in runs if along[min(run[1], len(along) - 1)] - along[run[0]] >= _SHORTEST] or runs
+        for first, last in runs:
+            nearest = min(long, key=lambda run: max(run[0] - last, first - run[1], -1))
+            seen[first:last] = [words[nearest[0]]] * (last - first)
+        return seen
+
+    def _name_phases(self, ax: Axes) -> None:
         """Each phase by name where it is widest."""
-        d = self._diagram
+        found, gain = self._border, self._border.chi_1
         for name, inside in (("ordered", gain < 1 - MARGIN), ("chaotic", gain > 1 + MARGIN)):
             room = _room(inside)
             # Two margins of a name's width must lie within.
-            if room.max() * 2 > 0.22 * _CELLS:
+            if room.max() * 2 > 0.22 * len(room):
                 i, j = np.unravel_index(int(np.argmax(room)), room.shape)
-                ax.text(float(d.sigma_w[j]), float(d.sigma_b[i]), name, ha="center", va="center", zorder=2)
+                ax.text(float(found.sigma_w[j]), float(found.sigma_b[i]), name, ha="center", va="center", zorder=2)
+
+
+def _runs(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Where each run of equal words begins, and the next."""
+    change = [0, *(k for k in range(1, len(words)) if words[k] != words[k - 1]), len(words)]
+    return list(pairwise(change))
+
+
+def _between(words: list[str], first: int, last: int, word: Callable[[int], str]) -> None:
+    """Find the words between two known ones: halve where they differ, and fill in where they agree."""
+    if last - first < 2:
+        return
+    if words[first] == words[last] and last - first <= _STRIDE:
+        words[first:last] = [words[first]] * (last - first)
+        return
+    middle = (first + last) // 2
+    words[middle] = word(middle)
+    _between(words, first, middle, word)
+    _between(words, middle, last, word)
 
 
 def _room(inside: NDArray[np.bool_]) -> Array:

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from meanfield.errors import DomainError, NoSignal
+from meanfield.finite_width.escape import Requirement
+from meanfield.finite_width.verdict import at_width
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.operating_point import OperatingPoint, Subject, operating_point_of
 from meanfield.infinite_width.stability import diagnose
@@ -19,7 +21,7 @@ from meanfield.plot.activation_function import ActivationFunction
 from meanfield.plot.correlation_maps import CorrelationMaps
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import symbol
-from meanfield.plot.page import Page, plain, text_size
+from meanfield.plot.page import Page, text_size
 from meanfield.plot.trajectories import Trajectories
 from meanfield.plot.variance_maps import VarianceMaps
 from meanfield.simulation.ensemble import Ensemble
@@ -61,11 +63,11 @@ class SinglePage(Drawing):
 
     point: OperatingPoint
     ensemble: Ensemble
-    label: str = ""
+    label: str = ""  # type: ignore[misc]
     samples: int = 12
     panels = 7
     aspect = 1.25
-    usual_width = 6.75
+    usual_width = "page"
 
     def __post_init__(self) -> None:
         if self.ensemble.experiment.network != self.point.network:
@@ -90,8 +92,12 @@ class SinglePage(Drawing):
 
     @cached_property
     def _numbers(self) -> dict[str, float | str]:
-        """The lines of the table."""
+        """The lines of the table; the verdict is that at the width and depth of the ensemble."""
         network, judged, diagnosis = self.point.network, self._judged, diagnose(self.point)
+        asked = self.ensemble.experiment
+        verdict = diagnosis.verdict
+        if asked.is_dense and asked.weights == "gaussian":
+            verdict = at_width(diagnosis, Requirement(asked.width, asked.depth), asked.start).verdict
         return {
             "q_star": judged.q,
             "sigma_w": network.sigma_w,
@@ -101,7 +107,9 @@ class SinglePage(Drawing):
             "V_prime": judged.slope,
             "V_double_prime": judged.curvature,
             "phase": diagnosis.phase,
-            "verdict": diagnosis.verdict.word,
+            "width": float(asked.width),
+            "depth": float(asked.depth),
+            "verdict": verdict.word,
         }
 
     def records(self) -> list[Record]:
@@ -117,8 +125,7 @@ class SinglePage(Drawing):
 
     def arrange(self, figure: Figure) -> list[Axes]:
         """φ and its density beside the table; V beside R; q above ρ."""
-        if self.label and figure.get_suptitle() == "":
-            figure.suptitle(plain(self.label))
+        self.entitle(figure)
         top, middle, bottom = np.ravel(np.asarray(figure.subfigures(3, 1, height_ratios=(1, 1, 1.1))))
         left, right = np.ravel(np.asarray(top.subfigures(1, 2)))
         phi, density = left.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))

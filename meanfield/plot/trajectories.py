@@ -28,6 +28,10 @@ Array = NDArray[np.float64]
 
 #: Variances are drawn up to this many times that at layer 0: what runs away leaves the figure.
 _FURTHEST = 6.0
+#: Of the range of variances drawn, left free at either end.
+_MARGIN = 0.08
+#: The mean at this width, beside that at infinite width.
+_AT_WIDTH: dict[str, Any] = {"color": "#4a76a8", "linestyle": (0, (5, 1.5)), "linewidth": 1.2, "zorder": 2.5}
 #: Layers that the median and spread of the networks are marked at, about.
 _MARKS = 12
 #: Theory's band, single networks, and all of them together.
@@ -44,6 +48,7 @@ def trajectory(
     *,
     samples: int = 12,
     quantities: Sequence[str] | None = None,
+    label: str = "",
     page: Page | None = None,
     **line: Any,
 ) -> tuple[Axes, ...]:
@@ -54,6 +59,7 @@ def trajectory(
         ax: as many Axes as there are quantities; by default those of a new figure.
         samples: how many of the networks are drawn.
         quantities: one or more of those measured; by default all but a sparsity of 0.
+        label: what the activation is called, above a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib's lines of the theory.
 
@@ -61,7 +67,7 @@ def trajectory(
         DomainError: no quantity, or one that was not measured.
     """
     names = (quantities,) if isinstance(quantities, str) else None if quantities is None else tuple(quantities)
-    return draw(Trajectories(ensemble, samples, names), ax, page, **line)
+    return draw(Trajectories(ensemble, samples, names, label), ax, page, **line)
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ class Trajectories(Drawing):
     ensemble: Ensemble
     samples: int = 12
     quantities: tuple[str, ...] | None = None
+    label: str = ""  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         for name in self.quantities or ():
@@ -143,7 +150,7 @@ class Trajectories(Drawing):
                 what = QUANTITIES[name].symbol
                 found.append(f"theory has no spread of {what} from layer {gap[0]} on: no band is drawn there")
         if "q" in self._shown:
-            top = self._top()
+            top = self._ends()[1]
             beyond = (self.ensemble["q"] > top).any(axis=1).mean()
             if beyond:
                 found.append(f"{100 * beyond:.3g} % of the networks leave the figure at q = {top:.4g}")
@@ -158,7 +165,7 @@ class Trajectories(Drawing):
         for ax, name in zip(axes, self._shown, strict=True):
             self._paint_one(ax, name, theory)
             if name == "q":
-                ax.set_ylim(0, self._top())
+                ax.set_ylim(*self._ends())
         e, last = self.ensemble.experiment, axes[-1]
         # Room for the marks at either end.
         last.set_xlim(-0.01 * e.depth, 1.01 * e.depth)
@@ -166,13 +173,14 @@ class Trajectories(Drawing):
         last.set_xlabel("layer " + symbol("layer"))
         if legend is not False:
             marks: dict[str, Any] = {"color": _ENSEMBLE, "marker": "o", "markersize": 2.5, "linewidth": 0.8}
-            keys = [
-                Line2D([], [], **{**theory, "label": "theory, " + symbol("infinite_width")}),
-                Patch(color=_BAND, label=rf"$\pm 2$ sd, $N = {e.width}$"),
-                *([Line2D([], [], color=_SAMPLE, linewidth=0.8, label="networks")] if self._samples() else []),
-                Line2D([], [], label="their median, 5–95 %", **marks),
-            ]
-            in_box(axes[0], keys)
+            keys: dict[str, Any] = {
+                f"theory, {symbol('infinite_width')}": Line2D([], [], **theory),
+                rf"theory, $N = {e.width}$, $\pm 2$ sd": (Patch(color=_BAND), Line2D([], [], **_AT_WIDTH)),
+            }
+            if self._samples():
+                keys["networks"] = Line2D([], [], color=_SAMPLE, linewidth=0.8)
+            keys["median, 5–95 %"] = Line2D([], [], **marks)
+            in_box(axes[0], list(keys.values()), list(keys))
 
     def _paint_one(self, ax: Axes, name: str, theory: dict[str, Any]) -> None:
         p, s = self._comparison.predicted[name], self._comparison.statistics[name]
@@ -190,15 +198,20 @@ class Trajectories(Drawing):
         spread = np.abs(s.quantiles[[0, -1]][:, at] - middle)
         marks: dict[str, Any] = {"fmt": "o", "color": _ENSEMBLE, "markersize": 2.5, "elinewidth": 0.8, "zorder": 4}
         ax.errorbar(at, middle, yerr=spread, label="_networks", **marks)
+        ax.plot(layers[known], p.mean[known], **_AT_WIDTH, label="_at width")
         ax.plot(layers, np.where(np.isfinite(p.value), p.value, np.nan), **theory)
         ax.set_ylabel(f"${QUANTITIES[name].mathematics}^l$" if name in _BY_LAYER else symbol(name))
 
-    def _top(self) -> float:
-        """The largest variance shown."""
+    def _ends(self) -> tuple[float, float]:
+        """The least and largest variance shown: of the theory, its band, the networks drawn and 5 to 95 % of all."""
         p, start = self._comparison.predicted["q"], self.ensemble.experiment.start
-        with np.errstate(all="ignore"):
-            upper = p.mean + 2 * np.nan_to_num(p.sd)
+        band = np.maximum(self._band("q"), 0.0)
         drawn = self.ensemble["q"][: self._samples()]
-        shown = np.concatenate([p.value, upper, self._comparison.statistics["q"].quantiles[-1], drawn.ravel()])
-        reach: float = shown[np.isfinite(shown)].max(initial=start)
-        return 1.08 * min(reach, _FURTHEST * start)
+        shown = np.concatenate(
+            [p.value, band.ravel(), self._comparison.statistics["q"].quantiles.ravel(), drawn.ravel()]
+        )
+        shown = shown[np.isfinite(shown)]
+        top = min(float(shown.max(initial=start)), _FURTHEST * start)
+        low = min(float(shown.min(initial=start)), top)
+        room = _MARGIN * ((top - low) or top)
+        return max(low - room, 0.0), top + room

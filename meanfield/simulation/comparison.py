@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.domain import require_a
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.experiment import Experiment
@@ -143,6 +144,7 @@ class Resolution:
 
 def compare(ensemble: Ensemble) -> Comparison:
     """Lay the theory beside an ensemble."""
+    require_a(Ensemble, "ensemble", ensemble)
     predicted = predict(ensemble.experiment)
     active = _active(ensemble.experiment, predicted["q"])
     statistics = {name: _statistics(ensemble[name], predicted[name], name, active) for name in predicted}

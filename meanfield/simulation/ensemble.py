@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.domain import require_a
 from meanfield.errors import ClusterError, DomainError
 from meanfield.finite_width.experiment import Experiment
 from meanfield.processes import end_with, undisturbed
@@ -142,6 +143,7 @@ def simulate(
         ClusterError: a cluster that cannot be reached, or dask is not installed.
         Interrupted: Ctrl-C.
     """
+    require_a(Experiment, "experiment", experiment)
     e = experiment
     if resume and record is None:
         raise DomainError("there is no record to resume: name the file")

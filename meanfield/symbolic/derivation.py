@@ -121,6 +121,9 @@ def derivation_of(
     """As `derive`, the parameters as a mapping, so that any may have any name."""
     if notation not in NOTATIONS:
         raise DomainError(f"notation {notation!a} is unknown: give one of {', '.join(NOTATIONS)}")
+    for name, given in (("quantities", quantities), ("assume", assume)):
+        if not isinstance(given, Iterable):
+            raise DomainError(f"{name} = {given!r:.40} is no text: give one, or a list of them")
     names = [quantities] if isinstance(quantities, str) else list(quantities)
     wanted = _chosen(names)
     subject = read_symbolic(activation, [assume] if isinstance(assume, str) else assume, parameters)

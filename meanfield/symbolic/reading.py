@@ -12,11 +12,18 @@ from itertools import pairwise
 from typing import Any
 
 from meanfield.activations.algebra import Number, Pieces, order
-from meanfield.activations.catalogue import Activation, Parameter, decimal, number, with_texts
+from meanfield.activations.entry import Activation, Parameter, decimal, number, with_texts, written
 from meanfield.activations.expression import check_name, free_names, names_in, parse_exactly
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.points import parse_points
-from meanfield.activations.spec import activation, entry_of, holds_numbers, read_activation, split_arguments, split_name
+from meanfield.activations.spec import (
+    activation,
+    formula_of,
+    holds_numbers,
+    read_activation,
+    split_arguments,
+    split_name,
+)
 from meanfield.errors import ActivationError
 from meanfield.symbolic.names import check_names
 from meanfield.symbolic.parameters import Parameters
@@ -34,7 +41,8 @@ class SymbolicActivation:
 
     Attributes:
         label: what the user called it.
-        formula: φ as an expression in x and the parameters.
+        formula: φ as an expression in x and the parameters, or in words where that would be long.
+        expression: φ as an expression in x and the parameters, however long.
         parameters: what is left as a symbol, and what is assumed.
         pieces: knots, slopes and intercepts, exact.
         at: the activation at given values of the parameters, read afresh from the formula.
@@ -42,6 +50,7 @@ class SymbolicActivation:
 
     label: str
     formula: str
+    expression: str
     parameters: Parameters
     pieces: Pieces
     at: Callable[[Mapping[str, Fraction]], PiecewiseLinear]
@@ -76,7 +85,7 @@ def read_symbolic(
                 f"{word} is a word of Python's own and names no parameter: write {word}1, or a letter"
             )
     if named := split_name(text, texts):
-        return _named(entry_of(named[0]), named[1], assume, texts)
+        return _named(*split_arguments(*named, texts), assume, texts)
     for name in texts:
         check_name(name)
         if name not in free_names(text):
@@ -86,14 +95,33 @@ def read_symbolic(
     return _from_expression(label, with_texts(text, texts), assume, [])
 
 
-def _named(entry: Activation, inside: str, assume: Sequence[str], texts: Mapping[str, str]) -> SymbolicActivation:
-    positional, named = split_arguments(entry, inside)
+def _named(
+    entry: Activation,
+    positional: Sequence[str],
+    named: Sequence[tuple[str, str]],
+    assume: Sequence[str],
+    texts: Mapping[str, str],
+) -> SymbolicActivation:
+    positional = [_without_percent(text) for text in positional]
+    named = [(name, _without_percent(text)) for name, text in named]
     given = _with_values_beside(entry, entry.assign(positional, named), texts)
-    values = {parameter.name: given.get(parameter.name, parameter.name) for parameter in entry.parameters}
+    values = {p.name: given.get(p.name, p.name if p.default is None else written(p.default)) for p in entry.parameters}
     _check_names_of(values, entry.signature)
-    label = f"{entry.name}({', '.join(values.values())})" if values else entry.name
-    bounds = [(entry.name, parameter, values[parameter.name]) for parameter in entry.parameters]
-    return _from_expression(label, with_texts(entry.formula, values), assume, bounds)
+    label = _label(entry, values)
+    # A bound at infinity is none.
+    finite = {name: text for name, text in values.items() if text != "inf"}
+    bounds = [(entry.name, p, values[p.name]) for p in entry.parameters if p.name in finite]
+    formula = entry.formula if len(finite) == len(values) else entry.unclipped
+    return _from_expression(label, with_texts(formula, finite), assume, bounds)
+
+
+def _label(entry: Activation, values: Mapping[str, str]) -> str:
+    """clipped-relu(tau, m), and with names where parameters at their defaults are left out: hard-tanh(max_val=a)."""
+    defaults = {p.name: written(p.default) for p in entry.parameters if p.default is not None}
+    if not defaults:
+        return f"{entry.name}({', '.join(values.values())})" if values else entry.name
+    inside = ", ".join(f"{name}={text}" for name, text in values.items() if text != defaults.get(name))
+    return f"{entry.name}({inside})" if inside else entry.name
 
 
 def _with_values_beside(entry: Activation, given: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, str]:
@@ -130,7 +158,7 @@ def _from_expression(
     def at(values: Mapping[str, Fraction]) -> PiecewiseLinear:
         return activation(formula, **{name: float(value) for name, value in values.items()})
 
-    return SymbolicActivation(label, formula, parameters, pieces, at)
+    return SymbolicActivation(label, formula, formula, parameters, pieces, at)
 
 
 def _in_numbers(
@@ -141,13 +169,19 @@ def _in_numbers(
         pieces = parse_points(spec)
     else:
         pieces = Pieces.meant_by(named.phi)
-    return SymbolicActivation(named.label, named.formula, Parameters([], [], assume), pieces, lambda values: named.phi)
+    parameters, phi = Parameters([], [], assume), named.phi
+    return SymbolicActivation(named.label, named.formula, formula_of(phi), parameters, pieces, lambda values: phi)
+
+
+def _without_percent(text: str) -> str:
+    """A text with 5/100 for 5 %, which expressions do not know."""
+    return re.sub(r"([0-9.]+)\s*%", r"\1/100", text.strip())
 
 
 def _text(name: str, value: object) -> str:
     """What a parameter stands for, as text of an expression."""
     if isinstance(value, str):
-        text = value.strip()
+        text = _without_percent(value)
     elif isinstance(value, float):
         text = decimal(number(name, value))
     else:

@@ -34,7 +34,7 @@ def record(derivation: Derivation) -> dict[str, Any]:
     ]
     return {
         "activation": subject.label,
-        "formula": subject.formula,
+        "formula": subject.expression,
         "parameters": {name: "positive" if name in parameters.positive else "real" for name in parameters.symbols},
         "assumptions": list(parameters.assumptions),
         "notation": derivation.notation,

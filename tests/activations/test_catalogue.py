@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meanfield.activations.catalogue import ACTIVATIONS, find, nearest, number
+from meanfield.activations.catalogue import ACTIVATIONS, find, nearest
+from meanfield.activations.entry import number
 from meanfield.activations.spec import activation, read_activation
 from meanfield.errors import ActivationError
 
@@ -20,6 +21,8 @@ x = np.random.default_rng(0).uniform(-8, 8, 2000)
 DEFINITIONS = {
     "relu": lambda: np.where(x > 0, x, 0),
     "leaky-relu": lambda slope: np.where(x > 0, x, slope * x),
+    "prelu": lambda init: np.maximum(0, x) + init * np.minimum(0, x),
+    "rrelu": lambda lower, upper: np.where(x >= 0, x, (lower + upper) / 2 * x),
     "abs": lambda: np.sqrt(x**2),
     "identity": lambda: x,
     "shifted-relu": lambda tau: np.where(x > tau, x - tau, 0),
@@ -27,14 +30,28 @@ DEFINITIONS = {
     "clipped-relu": lambda tau, m: np.where(x > tau + m, m, np.where(x > tau, x - tau, 0)),
     "clipped-soft-threshold": lambda tau, m: np.sign(x) * np.clip(np.abs(x) - tau, 0, m),
     "hard-threshold": lambda tau: x * (np.abs(x) > tau),
-    "hard-tanh": lambda: np.clip(x, -1, 1),
+    "threshold": lambda threshold, value: np.where(x > threshold, x, value),
+    "thresholded-relu": lambda theta: x * (x > theta),
+    "hard-tanh": lambda min_val, max_val: np.where(x > max_val, max_val, np.where(x < min_val, min_val, x)),
     "hard-sigmoid": lambda: np.minimum(np.maximum(x + 3, 0), 6) / 6,
+    "sparse-sigmoid": lambda: np.where(x <= -1, 0, np.where(x >= 1, 1, (x + 1) / 2)),
     "relu6": lambda: np.minimum(np.maximum(x, 0), 6),
+    "keras-relu": lambda max_value, negative_slope, threshold: np.where(
+        x >= max_value, max_value, np.where(x >= threshold, x, negative_slope * (x - threshold))
+    ),
     "sign": lambda: np.sign(x),
     "step": lambda: np.heaviside(x, 0),
     "ternary": lambda tau: np.where(np.abs(x) > tau, np.sign(x), 0),
+    "round": lambda low, high: np.round(np.clip(x, low, high)),
+    "floor": lambda low, high: np.floor(np.clip(x, low, high)),
+    "ceil": lambda low, high: np.ceil(np.clip(x, low, high)),
+    "quantize": lambda bits, low, high: (levels := np.linspace(low, high, 2**bits))[
+        np.abs(x[:, None] - levels).argmin(axis=1)
+    ],
 }
-VALUES = {"tau": 0.7, "m": 1.3, "slope": -0.3}
+VALUES = {"tau": 0.7, "m": 1.3, "slope": -0.3, "init": 0.4, "lower": 0.2, "upper": 0.3, "threshold": 0.25, "value": -2}
+VALUES |= {"theta": 0.5, "min_val": -0.5, "max_val": 2, "max_value": 3, "negative_slope": 0.2, "bits": 2}
+VALUES |= {"low": -2.3, "high": 3.6}
 
 
 def values(entry):
@@ -60,8 +77,9 @@ def test_formula_with_values_put_in_reads_back_as_the_same_activation(entry):
 
 @pytest.mark.parametrize("entry", ACTIVATIONS, ids=lambda entry: entry.name)
 def test_signature_and_label_name_the_parameters(entry):
-    names = [parameter.name for parameter in entry.parameters]
-    assert entry.signature == (f"{entry.name}({', '.join(names)})" if names else entry.name)
+    name, _, inside = entry.signature.removesuffix(")").partition("(")
+    assert name == entry.name
+    assert [part.partition("=")[0] for part in inside.split(", ") if part] == [p.name for p in entry.parameters]
 
 
 @pytest.mark.parametrize("entry", ACTIVATIONS, ids=lambda entry: entry.name)
@@ -71,26 +89,109 @@ def test_a_name_is_found_in_any_case_and_with_any_dashes(entry):
             assert find(spelling) is entry
 
 
+def test_the_finest_quantiser_has_its_levels():
+    phi = activation("quantize(12)")
+    assert len(phi.knots) == 4095 and len(set(phi.intercepts)) == 4096
+
+
 def test_no_two_entries_share_a_name():
     names = [name for entry in ACTIVATIONS for name in (entry.name, *entry.aliases)]
     assert len({name.replace("-", "") for name in names}) == len(names)
 
 
-def test_names_of_pytorch_are_known():
-    for name, ours in {
-        "softshrink": "soft-threshold",
-        "hardshrink": "hard-threshold",
-        "hardtanh": "hard-tanh",
-        "hardsigmoid": "hard-sigmoid",
-        "leaky_relu": "leaky-relu",
-        "relu6": "relu6",
-    }.items():
-        assert find(name).name == ours
+#: What PyTorch 2, JAX and Keras 3 document under each name, as an expression.
+ELSEWHERE = {
+    "nn.ReLU": "max(x, 0)",
+    "torch.nn.ReLU(inplace=True)": "max(x, 0)",
+    "relu6": "min(max(x, 0), 6)",
+    "F.relu6(x)": "min(max(x, 0), 6)",
+    "jax.nn.relu6": "min(max(x, 0), 6)",
+    "Hardtanh": "max(min(x, 1), -1)",
+    "Hardtanh(min_val=-2, max_val=2)": "max(min(x, 2), -2)",
+    "hardtanh(-2, 2)": "max(min(x, 2), -2)",
+    "nn.Hardtanh(-2, 2, True)": "max(min(x, 2), -2)",
+    "Hardtanh(max_value=3)": "max(min(x, 3), -1)",
+    "jax.nn.hard_tanh": "max(min(x, 1), -1)",
+    "Threshold(0.1, 20)": "where(x > 0.1, x, 20)",
+    "keras.activations.threshold(x, 0.1, default_value=20)": "where(x > 0.1, x, 20)",
+    "PReLU": "max(x, 0) + 0.25*min(x, 0)",
+    "PReLU(0.25)": "max(x, 0) + 0.25*min(x, 0)",
+    "nn.PReLU(num_parameters=64, init=0.1)": "max(x, 0) + 0.1*min(x, 0)",
+    "keras.layers.PReLU()": "max(x, 0)",
+    "flax.linen.PReLU": "max(x, 0) + 0.01*min(x, 0)",
+    "LeakyReLU": "max(x, 0) + 0.01*min(x, 0)",
+    "LeakyReLU(negative_slope=0.2)": "max(x, 0) + 0.2*min(x, 0)",
+    "F.leaky_relu(x, 0.2)": "max(x, 0) + 0.2*min(x, 0)",
+    "jax.nn.leaky_relu": "max(x, 0) + 0.01*min(x, 0)",
+    "keras.layers.LeakyReLU": "max(x, 0) + 0.3*min(x, 0)",
+    "keras.activations.leaky_relu": "max(x, 0) + 0.2*min(x, 0)",
+    "tf.nn.leaky_relu(alpha=1/3)": "max(x, 0) + 1/3*min(x, 0)",
+    "RReLU": "max(x, 0) + (1/8 + 1/3)/2*min(x, 0)",
+    "RReLU(lower=0.1, upper=0.3)": "max(x, 0) + 0.2*min(x, 0)",
+    "Hardsigmoid": "min(max(x + 3, 0), 6)/6",
+    "jax.nn.hard_sigmoid": "min(max(x + 3, 0), 6)/6",
+    "jax.nn.sparse_sigmoid": "min(max(x + 1, 0), 2)/2",
+    "Hardshrink": "where(abs(x) > 0.5, x, 0)",
+    "Hardshrink(lambd=0.25)": "where(abs(x) > 0.25, x, 0)",
+    "Softshrink(0.3)": "where(x > 0.3, x - 0.3, where(x < -0.3, x + 0.3, 0))",
+    "keras.activations.soft_shrink(threshold=1)": "where(x > 1, x - 1, where(x < -1, x + 1, 0))",
+    "nn.Identity()": "x",
+    "keras.activations.linear": "x",
+    "keras.layers.ReLU(max_value=6, negative_slope=0.1, threshold=1)": "where(x < 1, 0.1*(x - 1), min(x, 6))",
+    "relu(max_value=6)": "clip(x, 0, 6)",
+    "relu(max_value=None)": "max(x, 0)",
+    "torch.sign": "sign(x)",
+    "torch.round(-2, 2)": "step(x + 1.5) + step(x + 0.5) + step(x - 0.5) + step(x - 1.5) - 2",
+    "quantize(bits=1)": "sign(x)",
+    "quantise(2, 0, 3)": "step(x - 0.5) + step(x - 1.5) + step(x - 2.5)",
+    "ternarize(5%)": "step(x - 0.05) - step(-x - 0.05)",
+    "leaky-relu(1/3)": "max(x, 0) + 1/3*min(x, 0)",
+    "leaky-relu(sqrt(4)/10)": "max(x, 0) + 0.2*min(x, 0)",
+}
+
+
+@pytest.mark.parametrize(("name", "definition"), ELSEWHERE.items())
+def test_a_name_of_another_library_means_what_it_means_there(name, definition):
+    assert activation(name) == activation(definition)
+    assert activation(read_activation(name).label) == activation(definition)
+
+
+def test_parameters_go_by_the_names_of_other_libraries_beside_the_name_too():
     assert activation("softshrink", lambd=0.5) == activation("soft-threshold", tau=0.5)
-    assert activation("hardshrink", lambd=0.5) == activation("hard-threshold", tau=0.5)
-    assert activation("leaky_relu", negative_slope=0.1) == activation("leaky-relu", slope=0.1)
+    assert activation("hardtanh", max_val=2) == activation("clip(x, -1, 2)")
+    assert activation("relu", max_value=6, negative_slope=None) == activation("relu6")
     with pytest.raises(ActivationError, match="takes no parameter 'lambd'"):
         activation("shifted-relu", lambd=0.5)
+
+
+@pytest.mark.parametrize(
+    "name",
+    "elu celu selu gelu silu swish mish hard-swish Hardswish softplus softsign tanhshrink LogSigmoid tanh sigmoid "
+    "jax.nn.squareplus nn.ELU(alpha=1.0) GELU(approximate='tanh') sparse_plus relu2".split(),
+)
+def test_a_smooth_activation_is_called_so_and_taken_for_no_other(name):
+    with pytest.raises(
+        ActivationError, match="is not piecewise linear, and smooth activations cannot be read"
+    ) as refused:
+        activation(name)
+    assert "did you mean" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["glu", "softmax", "Softmax(dim=-1)", "maxout", "nn.GLU()", "dropout(0.5)", "SwiGLU"])
+def test_what_is_no_function_of_one_number_is_called_so(name):
+    with pytest.raises(ActivationError, match="is no function of one number") as refused:
+        activation(name)
+    assert "did you mean" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "other", ["sellu", "frelu", "xrelu", "gelu2", "hardswich", "swishh", "tf.nn.crelu", "torch.nn.st"]
+)
+def test_no_other_function_is_suggested(other):
+    with pytest.raises(ActivationError) as refused:
+        activation(other)
+    assert "did you mean" not in str(refused.value)
 
 
 def test_label_writes_whole_numbers_without_a_point():
@@ -111,6 +212,10 @@ def test_label_writes_whole_numbers_without_a_point():
         ("clipped-relu", {"m": 1}, "needs tau: write for instance clipped-relu"),
         ("clipped-relu", {}, "needs tau and m"),
         ("relu", {"tau": 1}, "relu takes no parameter 'tau'"),
+        ("hardtanh(2, -2)", {}, "min_val = 2 is not below max_val = -2"),
+        ("round", {}, "needs low and high: write for instance round(low=-8, high=8)"),
+        ("quantize(2.5)", {}, "bits = 2.5 is out of range: give a whole number from 1 to 12"),
+        ("quantize(13)", {}, "from 1 to 12"),
         ("soft-threshold", {"tau": 1, "lambd": 1}, "tau is given twice"),
     ],
 )
@@ -130,7 +235,7 @@ def test_numbers_of_numpy_are_numbers():
 
 @pytest.mark.parametrize(
     ("misspelt", "meant"),
-    [("soft-treshold", "soft-threshold"), ("leakyrelu_", "leaky-relu"), ("Relu-6", "relu6"), ("idendity", "identity")],
+    [("soft-treshold", "soft-threshold"), ("leaky", "leaky-relu"), ("Relu-6", "relu6"), ("idendity", "identity")],
 )
 def test_the_nearest_name_is_the_one_meant(misspelt, meant):
     assert nearest(misspelt) == meant

@@ -11,6 +11,7 @@ from hypothesis import given, reject, settings, strategies as st
 from meanfield.activations.algebra import Pieces, clipped
 from meanfield.activations.expression import parse_expression
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.spec import activation
 from meanfield.errors import ActivationError, ExpressionError
 
 # A random expression is a pair: its text, and a Python function of a Fraction that means the same.
@@ -24,6 +25,10 @@ _comparisons = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
 }
+
+
+# Of halves, which single points alone can be, either neighbour will do.
+_rounded = {"round": lambda y: math.floor(y + F(1, 2)), "floor": math.floor, "ceil": math.ceil}
 
 
 def _conditions(u):
@@ -66,6 +71,9 @@ def _larger(u):
         u.map(lambda p: (f"abs({p[0]})", lambda x: abs(p[1](x)))),
         u.map(lambda p: (f"relu({p[0]})", lambda x: max(p[1](x), 0))),
         u.map(lambda p: (f"step({p[0]})", lambda x: int(p[1](x) > 0))),
+        st.tuples(u, st.sampled_from(["round", "floor", "ceil"])).map(
+            lambda p: (f"{p[1]}(clip({p[0][0]}, -5/4, 3))", lambda x: _rounded[p[1]](min(max(p[0][1](x), F(-5, 4)), 3)))
+        ),
         u.map(lambda p: (f"sign({p[0]})", lambda x: (p[1](x) > 0) - (p[1](x) < 0))),
         st.tuples(u, number, number).map(
             lambda p: (
@@ -137,6 +145,10 @@ def test_rounding_keeps_the_exact_function_to_an_ulp(expression):
         ("x / (1 + (x > 0))", [0], [1, 0.5], [0, 0]),
         ("\n  x\n + 1 ", [], [1], [1]),
         ("+x", [], [1], [0]),
+        ("2**3*x/2**0", [], [8], [0]),
+        ("round(clip(-2*x, 0, 2))", [-0.75, -0.25], [0, 0, 0], [2, 1, 0]),
+        ("floor(clip(x, 0.5, 2))", [1, 2], [0, 0, 0], [0, 1, 2]),
+        ("ceil(7/2) + 0*x", [], [0], [4]),
         ("1_000*x + 0x10 + 1e-3", [], [1000], [16.001]),
     ],
 )
@@ -166,6 +178,13 @@ def test_names_in_greek_and_names_that_unicode_calls_equal_are_parameters():
         ("x/(x > 0)", "x/(x > 0)", "division by zero"),
         ("  x + tua", "tua", "unknown name tua.*-p tua=value"),
         ("x + sep(x)", "sep", "did you mean step"),
+        ("1 + prelu(x)", "prelu", "no function of expressions: write max\\(x, 0\\) \\+ init"),
+        ("1 + softmax(x)", "softmax", "no function of one number"),
+        ("1 + round(x)", "round(x)", "no end of steps: clip it"),
+        ("x + floor(max(x, 0))", "floor(max(x, 0))", "no end of steps"),
+        ("round(clip(x, -1e9, 1e9))", "round(clip(x, -1e9, 1e9))", "2000000000 knots are too many"),
+        ("2**0.5 + x", "2**0.5", "no whole number from 0 to 64"),
+        ("2**999 + x", "2**999", "no whole number from 0 to 64"),
         ("x + np.abs(x)", "np.abs", "dot"),
         ("lambda x: x", "lambda x: x", "without lambda"),
         ("x if x > 0 else 0", "x if x > 0 else 0", "where"),
@@ -239,6 +258,32 @@ def test_text_made_to_break_a_parser_is_refused_briefly(text):
     assert len(str(error).splitlines()) == 3
     assert max(map(len, str(error).splitlines())) < 300
     assert str(error).encode()
+
+
+def test_a_long_sum_is_no_deep_one():
+    assert len(activation("+".join(f"max(x-{i},0)" for i in range(490))).knots) == 490
+    assert activation("+".join(["x"] * 1999)).slopes == (1999,)
+    assert activation("-".join(["x"] * 1000)).slopes == (-998,)
+    assert activation("x" + "*2/2" * 900).slopes == (1,)
+    assert activation(" and ".join(["x > 0"] * 900)) == activation("step")
+    assert activation("(" * 99 + "x" + ")" * 99).slopes == (1,)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("+".join(["x"] * 2002), "2001 operators: write it with at most 2000"),
+        ("(" * 101 + "x" + ")" * 101, "nested too deeply: at most 100"),
+        ("x" * 10_001, "10001 characters long: write at most 10000"),
+    ],
+)
+def test_limits_are_said_before_work_begins(text, said):
+    assert said in refusal(text).reason
+
+
+def test_a_third_given_to_a_parameter_is_one():
+    assert parse_expression("x/3 - a*x", {"a": 1 / 3}) == parse_expression("0", {})
+    assert parse_expression("a*x", {"a": 0.3333}) == parse_expression("0.3333*x", {})
 
 
 def test_nested_abs_stops_at_a_number_of_knots():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from meanfield.activations.files import read_file
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.piecewise_linear import MOST_KNOTS, PiecewiseLinear
 from meanfield.activations.points import EXAMPLE, parse_points
 from meanfield.activations.spec import activation
 from meanfield.errors import ActivationError
@@ -62,7 +64,7 @@ def test_order_of_left_and_right_does_not_matter():
         ("points: (0,0) 1,1; left=0, right=1", "cannot read '1,1'"),
         ("points: (0,0,0); left=0, right=1", "cannot read"),
         ("points: (0,nan); left=0, right=1", "cannot read"),
-        ("points: (0,1/2); left=0, right=1", "cannot read"),
+        ("points: (0,a/2); left=0, right=1", "cannot read"),
         ("points: (0,1e999); left=0, right=1", "1e999 is larger"),
         ("points: (0,1); left=1e999, right=1", "1e999 is larger"),
         ("points: (0,0) (0,0,; left=0, right=1\n;", "cannot read"),
@@ -73,6 +75,12 @@ def test_points_that_do_not_fit_are_refused_in_one_line(text, said):
     with pytest.raises(ActivationError, match=said) as refused:
         activation(text)
     assert "\n" not in str(refused.value)
+
+
+def test_numbers_of_points_are_written_as_anywhere():
+    phi = activation("points: (0,1/3) (sqrt(4), 50%); left=-1/4, right=5 %")
+    assert phi == activation("points: (0,0.3333333333333333) (2, 0.5); left=-0.25, right=0.05")
+    assert phi.intercepts[1] == 1 / 3
 
 
 def test_the_example_of_the_messages_is_one():
@@ -153,16 +161,17 @@ def test_a_file_that_holds_no_activation_is_refused_in_one_line(tmp_path, conten
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("phi.json", "", "not valid JSON"),
-        ("phi.json", '{"knots": [0]', "not valid JSON"),
+        ("phi.json", "", "not valid JSON: look at line 1, column 1"),
+        ("phi.json", '{"knots":\n [0 1]', "not valid JSON: look at line 2, column 5"),
         ("phi.json", '{"knots": [NaN]}', "NaN"),
         ("phi.json", '{"knots": [-Infinity]}', "Infinity"),
         ("phi.json", '{"knots": [1e999], "slopes": [0, 1], "intercepts": [0, 0]}', "not finite"),
         ("phi.json", '{"knots": [' + "9" * 400 + '], "slopes": [0, 1], "intercepts": [0, 0]}', "not finite"),
         ("phi.json", '{"knots": [0], "knots": [1]}', "'knots' is given twice"),
         ("phi.json", "[" * 100_000, "nested too deeply"),
-        ("phi.json", "9" * 5000, "not valid JSON"),
-        ("phi.toml", "knots = ", "not valid TOML"),
+        ("phi.json", "9" * 5000, "not valid JSON: a number has thousands of digits"),
+        ("phi.toml", "knots = \n", "not valid TOML: look at line 1, column 9"),
+        ("phi.toml", "knots = [", "not valid TOML: something is missing at its end"),
         ("phi.toml", "knots = [nan]\nslopes = [0, 1]\nintercepts = [0, 0]", "not finite"),
         ("phi.toml", "knots = [inf]\nslopes = [0, 1]\nintercepts = [0, 0]", "not finite"),
         ("phi.toml", "knots = [2020-01-01]\nslopes = [0, 1]\nintercepts = [0, 0]", "must hold numbers"),
@@ -183,10 +192,42 @@ def test_files_that_cannot_be_read_are_refused_in_one_line(tmp_path):
         with pytest.raises(ActivationError, match=said) as refused:
             activation(str(tmp_path / name))
         assert "\n" not in str(refused.value)
-    with pytest.raises(ActivationError):
+    with pytest.raises(ActivationError, match="no such file"):
         activation("a\x00b.json")
-    with pytest.raises(ActivationError):
+    with pytest.raises(ActivationError, match="cannot be opened") as refused:
         activation("a" * 5000 + ".json")
+    assert len(str(refused.value)) < 200
+
+
+def test_a_long_name_is_one(tmp_path):
+    assert activation(written(tmp_path, json.dumps(GOOD[0]), "a" * 245 + ".json")) == activation("relu")
+
+
+def test_what_has_no_end_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "large.toml").write_bytes(b"knots = [" + b"0, " * 400_000 + b"]")
+    knots = {"points": [[n, n % 7] for n in range(MOST_KNOTS + 1)], "left": 0, "right": 0}
+    lines = {"knots": [*range(5000)], "slopes": [1] * 5001, "intercepts": [0] * 5001}
+    (tmp_path / "points.json").write_text(json.dumps(knots))
+    (tmp_path / "lines.json").write_text(json.dumps(lines))
+    told = {"zero.json": "device or a pipe", "pipe.toml": "device or a pipe", "large.toml": "larger than 1000000 bytes"}
+    told |= {"points.json": "4097 knots are too many", "lines.json": "5000 knots are too many"}
+    for name, said in told.items():
+        with pytest.raises(ActivationError, match=said):
+            activation(str(tmp_path / name))
+
+
+def test_points_are_read_in_linear_time_up_to_a_limit():
+    most = " ".join(f"({n},{n * n % 7})" for n in range(MOST_KNOTS))
+    start = time.perf_counter()
+    assert len(activation(f"points: {most}; left=0, right=0").knots) > 2000
+    with pytest.raises(ActivationError, match="knots are too many"):
+        activation("points: " + "(0,0)" * 30_000 + "; left=0, right=1")
+    with pytest.raises(ActivationError, match="characters long"):
+        activation("points: " + "(0,0) " * 100_000 + "; left=0, right=1")
+    # Seconds at most on a machine that does other things too; minutes if it were quadratic.
+    assert time.perf_counter() - start < 5
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path):

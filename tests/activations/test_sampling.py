@@ -99,6 +99,27 @@ def test_short_decimals_and_fractions_come_back_as_they_were_typed(function, exp
     assert phi.intercepts == pytest.approx(expected.intercepts, rel=1e-15)
 
 
+@pytest.mark.parametrize("t", [9.27890625, 1 / 3, math.sqrt(2), 12.345678901, -7.0000001, 3e-5])
+@pytest.mark.parametrize("kink", [1, 0.01, 1e-4, -1e-5])
+@pytest.mark.parametrize("slope", [0, 0.3, -2])
+def test_a_knot_keeps_its_digits_up_to_rounding_over_its_kink(t, kink, slope):
+    (knot,) = sample(lambda x: slope * x + kink * relu(x - t), "f").knots
+    assert abs(knot - t) <= (1 + abs(t)) * max(1e-13, 4e-15 * (1 + abs(slope)) / abs(kink))
+
+
+def test_the_knots_of_many_random_functions_come_out_to_1e_12():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        while np.diff(at := np.sort(rng.uniform(-15, 15, rng.integers(1, 9)))).min(initial=1) < 0.011:
+            pass
+        kinks = rng.choice([-1, 1], len(at)) * 10 ** rng.uniform(-2, 0.5, len(at))
+        start = rng.uniform(-2, 2, 2)
+        slopes = start[0] + np.cumsum([0, *kinks])
+        intercepts = start[1] - np.cumsum([0, *(kinks * at)])
+        drawn = PiecewiseLinear(at, slopes, intercepts)
+        np.testing.assert_allclose(sample(drawn, "f").knots, at, rtol=1e-12, atol=1e-12)
+
+
 def test_flat_pieces_are_exactly_flat_whatever_the_other_numbers_are():
     phi = sample(lambda x: relu(math.pi - math.e * np.abs(x)), "hat")
     assert phi.is_continuous

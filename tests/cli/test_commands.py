@@ -319,7 +319,7 @@ def test_a_formula_is_not_written_with_question_marks() -> None:
         ("plot activation --act soft-", {"soft-threshold"}),
         ("eoc --format c", {"csv"}),
         ("plot trajectory --net", {"--networks", "--networks-from"}),
-        ("plot phase --wi", {"--width"}),
+        ("plot phase --figure-w", {"--figure-width"}),
     ],
 )
 def test_the_shell_completes_commands_options_and_values(typed: str, completed: set[str]) -> None:

@@ -290,7 +290,7 @@ def test_every_command_judges_the_same_fixed_point(near: str, q_star: float, tmp
         )
         return list(csv.DictReader(io.StringIO(numbers.read_text())))
 
-    small = ["--units", "20", "--depth", "2", "--networks", "10"]
+    small = ["--width", "20", "--depth", "2", "--networks", "10"]
     trajectory, summary = drawn("trajectory", *small), drawn("summary", *small)
     for rows in (trajectory, summary):
         start = next(row for row in rows if row["quantity"] == "q" and row["layer"] == "0")

@@ -113,7 +113,7 @@ def test_verify_says_what_it_did_not_check() -> None:
 
 WRONG = {
     "no width": (["simulate", "--act", "relu", "--depth", "3"], "--width"),
-    "no networks": (["simulate", *SMALL, "--networks", "0"], "networks = 0"),
+    "no networks": (["simulate", *SMALL[:-4], "--networks", "0"], "networks = 0"),
     "a correlation": (["simulate", *SMALL, "--rho0", "2"], "rho0 = 2"),
     "positions of dense layers": (["simulate", *SMALL, "--size", "8"], "--conv 3"),
     "padding of dense layers": (["simulate", *SMALL, "--padding", "zero"], "--conv 3"),
@@ -122,7 +122,7 @@ WRONG = {
     "biases alone": (["simulate", *SMALL, "--sigma-b", "1"], "--sigma-w"),
     "memory in words": (["simulate", *SMALL, "--memory", "lots"], "1GB, 500MB or 2GiB"),
     "no memory": (["simulate", *SMALL, "--memory", "1kB"], "too little"),
-    "no processes": (["simulate", *SMALL, "--jobs", "0"], "jobs = 0"),
+    "no processes": (["simulate", *SMALL[:-2], "--jobs", "0"], "jobs = 0"),
     "nothing to resume": (["simulate", *SMALL, "--resume"], "-o FILE.jsonl"),
     "two files of networks": (["simulate", *SMALL, "-o", "a.jsonl", "-o", "b.jsonl"], "one file"),
     "no folder": (["simulate", *SMALL, "-o", "no/such/a.jsonl"], "no folder"),

@@ -333,7 +333,7 @@ def test_where_theory_says_all_and_none_leaves_there_is_no_note() -> None:
 
 DESCRIBING = [
     *(("--act", "relu"), ("--tau", "1"), ("--m", "1"), ("--slope", "0.1"), ("-p", "a=1"), ("--q-star", "1")),
-    *(("--sigma-w", "2"), ("--sigma-b", "0"), ("--q0", "1"), ("--units", "300"), ("--depth", "100")),
+    *(("--sigma-w", "2"), ("--sigma-b", "0"), ("--q0", "1"), ("--width", "300"), ("--depth", "100")),
     *(("--rho0", "0.5"), ("--networks", "512"), ("--seed", "0")),
 ]
 
@@ -349,7 +349,7 @@ def test_networks_of_a_file_take_no_option_that_describes_networks(option: tuple
 def test_networks_of_a_file_are_drawn_on_any_page(tmp_path: Path) -> None:
     run_file, figure, table = (tmp_path / name for name in ("run.jsonl", "run.svg", "run.csv"))
     mf.simulate(replace(CHAINS, networks=8), record=run_file)
-    files = ["-o", str(figure), "--data", str(table), "--width", "page", "--title", "mine"]
+    files = ["-o", str(figure), "--data", str(table), "--figure-width", "page", "--title", "mine"]
     result = run("plot", "trajectory", "--networks-from", str(run_file), "--samples", "3", *files)
     assert result.exit_code == 0, result.stderr
     assert 'width="486pt"' in figure.read_text()
@@ -358,7 +358,7 @@ def test_networks_of_a_file_are_drawn_on_any_page(tmp_path: Path) -> None:
 
 def test_networks_of_any_width_are_drawn(tmp_path: Path) -> None:
     # One takes more than the memory that simulate allows by default.
-    asked = ["--act", "relu", "--units", "7000000", "--depth", "1", "--networks", "1"]
+    asked = ["--act", "relu", "--width", "7000000", "--depth", "1", "--networks", "1"]
     assert run("simulate", *asked[:2], "--width", "7000000", *asked[4:], "--method", "chain").exit_code == 2
     assert run("plot", "trajectory", *asked, "-o", str(tmp_path / "wide.svg")).exit_code == 0
 

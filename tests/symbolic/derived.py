@@ -11,7 +11,20 @@ from sympy import Rational
 from meanfield.activations.catalogue import ACTIVATIONS
 from meanfield.symbolic import Derivation, derive
 
-NAMES = [entry.signature for entry in ACTIVATIONS]
+#: Another activation's formula with other letters or numbers, or steps that numbers put in place.
+_NOT_ITS_OWN = {
+    "prelu",
+    "rrelu",
+    "thresholded-relu",
+    "keras-relu",
+    "sparse-sigmoid",
+    "round",
+    "floor",
+    "ceil",
+    "quantize",
+}
+
+NAMES = [entry.signature for entry in ACTIVATIONS if entry.name not in _NOT_ITS_OWN]
 
 #: Expressions of several kinds and what they assume, the long ones first.
 EXPRESSIONS = {
@@ -29,7 +42,16 @@ SPECS = {**{name: (name, []) for name in NAMES}, **EXPRESSIONS}
 
 #: A point with short decimals, away from any special place, where everything assumed above holds.
 POINT = {"q": "13/10", "q_star": "13/10", "sigma_w": "11/10", "sigma_b": "2/5", "rho": "7/20", "tau": "7/10"}
-POINT |= {"m": "6/5", "slope": "-3/10", "a": "3/10", "b": "4/5", "c": "17/10", "d": "21/10"}
+POINT |= {
+    "m": "6/5",
+    "slope": "-3/10",
+    "threshold": "1/5",
+    "value": "-1/4",
+    "a": "3/10",
+    "b": "4/5",
+    "c": "17/10",
+    "d": "21/10",
+}
 POINT |= {"a_1": "1/5", "b_1": "1/2", "a_2": "7/5", "b_2": "9/10"}
 VALUES = {name: float(Rational(value)) for name, value in POINT.items()}
 

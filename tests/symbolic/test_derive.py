@@ -144,7 +144,7 @@ def test_second_derivative_of_R_is_elementary_over_V(key: str) -> None:
 
 @pytest.mark.parametrize("spec", [name for name in NAMES if "(" in name])
 def test_numbers_stay_exact(spec: str) -> None:
-    spec = re.sub(r"\b(m|slope)\b(?=[,)])", "0.1", spec.replace("tau", "1/3"))
+    spec = re.sub(r"\b(m|slope|threshold|value)\b(?=[,)])", "0.1", spec.replace("tau", "1/3"))
     for expression in derive(spec, ["V", "d2V", "mean", "fourth", "R"]).values():
         assert not expression.atoms(sympy.Float)
         assert expression.free_symbols <= {*SYMBOLS.values()}

@@ -21,6 +21,7 @@ def activation(
     m: MRange = None,
     slope: SlopeRange = None,
     param: Ranges = None,
+    label: options.Labels = None,
     q_star: QStar = 1.0,
 ) -> Drawing:
     """φ(x), and below it the density of pre-activations of variance q*, grey where the (first) φ is 0.
@@ -32,6 +33,5 @@ def activation(
     """
     from meanfield.plot.activation_function import ActivationFunction
 
-    found = family(act, tau, m, slope, param)
-    activations = {label: named.phi for label, named in found.items()}
-    return ActivationFunction({"": next(iter(activations.values()))} if len(found) == 1 else activations, q_star)
+    found = family(act, tau, m, slope, param, label)
+    return ActivationFunction({name: named.phi for name, named in found.items()}, q_star)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,13 +36,20 @@ _MOST_CURVES = 8
 
 
 def family(
-    acts: list[str], tau: str | None, m: str | None, slope: str | None, params: list[str] | None
+    acts: list[str],
+    tau: str | None,
+    m: str | None,
+    slope: str | None,
+    params: list[str] | None,
+    labels: list[str] | None = None,
 ) -> dict[str, NamedActivation]:
     """The activations that the options describe, by label: what differs between them, as tau=0.5, or their names.
 
+    `labels`, one for each of `acts`, stand in place of their names. One alone has no label unless it is given one.
+
     Raises:
         ActivationError: a parameter that no activation takes, or is given twice.
-        DomainError: more than eight.
+        DomainError: more than eight, or not as many labels as activations, or two of a name.
     """
     from meanfield.activations.spec import parameters_of, read_activation
 
@@ -54,17 +62,23 @@ def family(
         for name in given:
             if not any(name in parameters_of(act) for act in acts):
                 raise ActivationError(f"no activation given takes the parameter {name}: leave it out")
+    called = options.one_for_each(acts, labels)
+    taken = [[name for name in given if len(acts) == 1 or name in parameters_of(act)] for act in acts]
+    require_few(sum(math.prod(len(given[name]) for name in names) for names in taken))
     found: dict[str, NamedActivation] = {}
-    for act in acts:
-        names = [name for name in given if len(acts) == 1 or name in parameters_of(act)]
+    for act, label, names in zip(acts, called, taken, strict=True):
         varied = [name for name in names if len(given[name]) > 1]
         for values in product(*(given[name] for name in names)):
             member = read_activation(act, **dict(zip(names, values, strict=True)))
             differs = ", ".join(
                 f"{name}={value:g}" for name, value in zip(names, values, strict=True) if name in varied
             )
-            found[differs if len(acts) == 1 and differs else member.label] = member
-    require_few(len(found))
+            alone = len(acts) == 1 and (differs or not label)
+            parts = [label or "", differs] if label or alone else [member.label]
+            name = ", ".join(part for part in parts if part)
+            if label and name in found:
+                raise DomainError(f"two curves are called {name}: give each --act a --label of its own")
+            found[name] = member
     return found
 
 
@@ -95,4 +109,4 @@ def networks(
         raise refusals[0][1]
     for label, why in refusals:
         tell(f"note: {label} is left out: {why}")
-    return {"": next(iter(drawn.values()))} if len(found) == 1 else drawn
+    return drawn

@@ -26,8 +26,9 @@ def design(
     sparsity: Sparsity = "0.5:0.95:31",
     levels: Levels = "0.2:3:29",
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: QStar = 1.0,
-    units: options.Units = 300,
+    width: options.Width = 300,
     depth: options.Depth = 100,
     within: options.Within = 2.0,
     risk: options.Risk = 0.01,
@@ -36,7 +37,7 @@ def design(
 
     \b
     Examples:
-      meanfield plot design --sparsity 0.6:0.95:8 --levels 0.4:3:8 --units 300 --depth 30
+      meanfield plot design --sparsity 0.6:0.95:8 --levels 0.4:3:8 --width 300 --depth 30
       meanfield plot design --act clipped-soft-threshold --sparsity 0.6:0.9:13 --levels 0.4:2:9 -o design.pdf
     """
     from meanfield.activations.family import Family
@@ -44,6 +45,7 @@ def design(
     from meanfield.finite_width.escape import Requirement
     from meanfield.plot.design_plane import DesignPlane
 
+    (called,) = options.one_for_each([act], label)
     family = Family(
         act,
         tuple(name.strip() for name in solve.split(",")),
@@ -53,6 +55,6 @@ def design(
     for option, places in (("--sparsity", shares), ("--levels", values)):
         if len(places) < 2 or sorted(set(places)) != places:
             raise DomainError(f"{option} makes no axis: give two or more values in ascending order")
-    requirement = Requirement(units, depth, within, risk)
+    requirement = Requirement(width, depth, within, risk)
     with progress("designs", len(shares)) as advance:
-        return DesignPlane(design_map(family, shares, values, requirement, q_star, advance))
+        return DesignPlane(design_map(family, shares, values, requirement, q_star, advance), called or "")

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meanfield.atomic_files import write_whole
-from meanfield.cli.places import Command
+from meanfield.cli.lazy_group import Command
 from meanfield.cli.process import tell
+from meanfield.cli.usage import read_as_written
 from meanfield.errors import OutputError
 from meanfield.tables.plain import as_csv
 
@@ -46,12 +47,22 @@ class _Sheet:
             show_default=False,
         ),
     ] = None
-    width: Annotated[
+    figure_width: Annotated[
         str | None,
-        typer.Option("--width", help="column (3.25in), page (6.75in) or a length: 3.25in, 8cm.", show_default=False),
+        typer.Option(
+            "--figure-width", help="column (3.25in), page (6.75in) or a length: 3.25in, 8cm.", show_default=False
+        ),
     ] = None
-    height: Annotated[
-        str | None, typer.Option("--height", help="A length; default by the figure.", show_default=False)
+    figure_height: Annotated[
+        str | None, typer.Option("--figure-height", help="A length; default by the figure.", show_default=False)
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            help="iclr, neurips, icml or two-column: column, page and text as in that template.",
+            show_default=False,
+        ),
     ] = None
     style: Annotated[str, typer.Option("--style", help="paper, slides or FILE.mplstyle.")] = "paper"
     usetex: Annotated[bool, typer.Option("--usetex", help="All text set by LaTeX.")] = False
@@ -82,7 +93,11 @@ class _Sheet:
         formats = {path: format_of(path) for path in paths}
         data = self.data or []
         _require_table(data)
-        page = Page(self.width, self.height, self.style, self.usetex, self.title, self.legend)
+        page = Page(
+            self.figure_width, self.figure_height, self.style, self.preset, self.usetex, self.title, self.legend
+        )
+        if "png" in formats.values():
+            page.require_pixels(self.dpi)
         for format in [*formats.values(), *([] if formats else ["pdf"])]:
             latex_needed(format, page)
         drawing = make()
@@ -124,6 +139,7 @@ class FigureCommand(Command):
         app = typer.Typer(add_completion=False)
         app.command()(_Sheet)
         self._sheet: Any = typer.main.get_command(app)
+        read_as_written(self._sheet.params, _Sheet)
         self.params += self._sheet.params
 
     def invoke(self, ctx: Any) -> None:

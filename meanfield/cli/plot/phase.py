@@ -25,6 +25,7 @@ def phase(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: QStar = 1.0,
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
@@ -40,11 +41,12 @@ def phase(
     """
     from meanfield.plot.phase_plane import PhasePlane
 
-    (named,) = options.read_activations([act], tau, m, slope, param)
+    (named,) = options.read_activations([act], tau, m, slope, param, label)
     if (sigma_w is None) != (sigma_b is None):
         raise DomainError("a point has --sigma-w and --sigma-b: give both, or neither for the edge of chaos")
     point = None if sigma_w is None or sigma_b is None else (sigma_w, sigma_b)
-    return PhasePlane(named.phi, point, q_star, _ends("--range-w", range_w), _ends("--range-b", range_b))
+    ends = _ends("--range-w", range_w), _ends("--range-b", range_b)
+    return PhasePlane(named.phi, point, q_star, *ends, named.label if label else "")
 
 
 def _ends(option: str, text: str | None) -> tuple[float, float] | None:

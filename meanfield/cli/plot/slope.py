@@ -45,6 +45,7 @@ def slope(
     tau: TauRange = None,
     m: MRange = None,
     param: Ranges = None,
+    label: options.Labels = None,
     q_star: QStar = "1",
 ) -> Drawing:
     """V'(q*) and q*V''(q*) on the edge of chaos, against a parameter or q*; lists give a curve each.
@@ -55,19 +56,25 @@ def slope(
       meanfield plot slope --against q_star --m 1 --sparsity 0.7,0.85 --values 0.25:6:60
       meanfield plot slope --against tau --m 0.5,1,2 --values 0:2:80
     """
+    from meanfield.activations.expression import FUNCTIONS
     from meanfield.activations.spec import parameters_of
     from meanfield.design.sweeps import slope_curve
     from meanfield.plot.edge_slopes import EdgeSlopes
 
+    (called,) = options.one_for_each([act], label)
     against = against.replace("-", "_")
+    names = parameters_of(act) - {"x", *FUNCTIONS}
+    if against != "q_star" and against not in names:
+        would = " or ".join([*sorted(names), "q_star"])
+        raise ActivationError(f"--against {against}: {act} has no parameter of that name: give {would}")
     texts = options.read_parameters({"tau": tau, "m": m}, param, lambda _, value: value)
     given = {name: options.numbers(f"the values of {name}", text) for name, text in texts.items()}
     stars = options.numbers("--q-star", q_star)
     shares: list[float | None] = [None] if sparsity is None else [*options.numbers("--sparsity", sparsity)]
-    open_ones = {"tau", "m"} & parameters_of(act) - {*given, against}
+    open_ones = {"tau", "m"} & names - {*given, against}
     if sparsity is None and open_ones:
-        names = " and ".join(sorted(open_ones))
-        raise ActivationError(f"{act} has {names} left open: give a value, or a --sparsity to find it from")
+        left = " and ".join(sorted(open_ones))
+        raise ActivationError(f"{act} has {left} left open: give a value, or a --sparsity to find it from")
     if against == "q_star" and len(stars) > 1:
         raise DomainError("--q-star is what the curves go along: give their other quantities")
     if values is None:
@@ -84,16 +91,16 @@ def slope(
     varied = [name for name, options in axes.items() if len(options) > 1]
     for chosen in product(*axes.values()):
         point = dict(zip(axes, chosen, strict=True))
-        label = ", ".join(f"{name}={point[name]:g}" for name in varied)
-        fixed = {name: value for name in given if (value := point[name]) is not None}
+        name = ", ".join(f"{key}={point[key]:g}" for key in varied)
+        fixed = {key: value for key in given if (value := point[key]) is not None}
         try:
-            curves[label] = slope_curve(
+            curves[name] = slope_curve(
                 act, against, places, fixed, sparsity=point["sparsity"], q_star=point["q_star"] or 0.0
             )
         except NO_ANSWER as refusal:
-            refusals.append((label, refusal))
+            refusals.append((name, refusal))
     if not curves:
         raise refusals[0][1]
-    for label, why in refusals:
-        tell(f"note: {label} is left out: {why}")
-    return EdgeSlopes(curves)
+    for name, why in refusals:
+        tell(f"note: {name} is left out: {why}")
+    return EdgeSlopes(curves, called or "")

@@ -15,10 +15,11 @@ def summary(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: options.QStar = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
-    units: options.Units = 300,
+    width: options.Width = 300,
     depth: options.Depth = 100,
     q0: options.Q0 = None,
     rho0: Rho0OfFigure = 0.5,
@@ -35,9 +36,9 @@ def summary(
     from meanfield.infinite_width.operating_point import operating_point
     from meanfield.plot.single_page import SinglePage
 
-    (named,) = options.read_activations([act], tau, m, slope, param)
+    (named,) = options.read_activations([act], tau, m, slope, param, label)
     point = operating_point(named.phi, q_star, sigma_w, sigma_b)
     asked = experiment(
-        *(point, q_star, q0), method="chain", width=units, depth=depth, networks=networks, rho=rho0, seed=seed
+        *(point, q_star, q0), method="chain", width=width, depth=depth, networks=networks, rho=rho0, seed=seed
     )
     return SinglePage(point, ensemble(asked, named.label, jobs=1), named.label, samples)

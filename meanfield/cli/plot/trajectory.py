@@ -32,10 +32,11 @@ def trajectory(
     m: options.M = None,
     slope: options.Slope = None,
     param: options.Params = None,
+    label: options.Labels = None,
     q_star: options.QStar = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
-    units: options.Units = 300,
+    width: options.Width = 300,
     depth: options.Depth = 100,
     q0: options.Q0 = None,
     rho0: Rho0OfFigure = 0.5,
@@ -51,7 +52,7 @@ def trajectory(
 
     \b
     Examples:
-      meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=1)" --units 300 --depth 100
+      meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=1)" --width 300 --depth 100
       meanfield plot trajectory --act "clipped-relu(tau=1.0364, m=2)" --depth 50 --networks 64 -o paths.pdf
     """
     from meanfield.infinite_width.operating_point import operating_point
@@ -71,9 +72,9 @@ def trajectory(
         return Trajectories(read_ensemble(networks_from), samples)
     if act is None:
         raise DomainError("no network is given: give --act, or --networks-from FILE.jsonl of 'meanfield simulate'")
-    (named,) = options.read_activations([act], tau, m, slope, param)
+    (named,) = options.read_activations([act], tau, m, slope, param, label)
     point = operating_point(named.phi, q_star, sigma_w, sigma_b)
     asked = experiment(
-        *(point, q_star, q0), method="chain", width=units, depth=depth, networks=networks, rho=rho0, seed=seed
+        *(point, q_star, q0), method="chain", width=width, depth=depth, networks=networks, rho=rho0, seed=seed
     )
-    return Trajectories(ensemble(asked, named.label, jobs=1), samples)
+    return Trajectories(ensemble(asked, named.label, jobs=1), samples, label=named.label if label else "")
