@@ -3,7 +3,8 @@
 With x = √q z and z standard normal, `phi` a `PiecewiseLinear`, q ≥ 0 of any shape:
 
 - `mean` E φ, `second_moment` E φ², `fourth_moment` E φ⁴, `sixth_moment` E φ⁶, `mirrored_moment` E φ(x)φ(−x);
-- `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q;
+- `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q, and `quadratic_d1`, `quadratic_d2`
+  of what is piecewise quadratic;
 - `slope_moment` E φ'ⁿ of the slopes alone, `mirrored_slopes` E φ'(x)φ'(−x), `slope_square_d1` d/dq E φ'²;
 - `kink_term` and `bend`, the sums over kinks that decide stability and how fast correlations grow;
 - `sparsity` P(φ(x) = 0), `active_share` P(φ(x) ≠ 0) and `sloping_share` P(φ'(x) ≠ 0);
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from math import pi, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,7 @@ from meanfield.infinite_width.folded import (
 )
 
 __all__ = [
+    "Quadratic",
     "active_share",
     "bend",
     "fourth_moment",
@@ -44,6 +47,8 @@ __all__ = [
     "mean",
     "mirrored_moment",
     "mirrored_slopes",
+    "quadratic_d1",
+    "quadratic_d2",
     "second_moment",
     "second_moment_d1",
     "second_moment_d2",
@@ -199,58 +204,90 @@ def slope_square_d1(phi: PiecewiseLinear, q: Array) -> Array:
     return total
 
 
+class Quadratic(NamedTuple):
+    """w φ(x)² and, it may be, a multiple of x²: what is differentiated in q.
+
+    `phi` φ and `weight` w; `slopes`, half its second derivative on the folded pieces; `values`, itself.
+    """
+
+    phi: PiecewiseLinear
+    weight: float
+    slopes: Integrands
+    values: Integrands
+
+
+def _square(phi: PiecewiseLinear) -> Quadratic:
+    return Quadratic(phi, 1.0, _slope_powers(phi, 2), _powers(phi, 2))
+
+
 def _better(direct: Array, direct_size: Array, hermite: Array, hermite_size: Array) -> Array:
     """Of two formulas for one number, elementwise the one whose terms are smaller: it cancels less."""
     return np.where(hermite_size < direct_size, hermite, direct)
 
 
-@of_any_shape
-def second_moment_d1(phi: PiecewiseLinear, q: Array) -> Array:
-    """d/dq E φ(√q z)².
+def quadratic_d1(quadratic: Quadratic, q: Array) -> Array:
+    """d/dq E g(√q z) of a quadratic g at one block of q's.
 
     Two exact forms (docs/theory.md, section 2): by pieces and knots, which is exact for a homogeneous φ and does
-    not cancel as q → 0; and E[(z² − 1)φ²]/2q, which does not cancel where the active region is rare or narrow.
+    not cancel as q → 0; and E[(z² − 1)g]/2q, which does not cancel where the active region is rare or narrow.
     """
+    phi, weight = quadratic.phi, quadratic.weight
     left, right, slopes = phi.left_values, phi.right_values, phi.slopes
-    direct = probability(_slope_powers(phi, 2), q)
-    direct_size = direct.copy()
+    direct, direct_size = np.zeros_like(q), np.zeros_like(q)
+    for weighted in weighted_pieces(quadratic.slopes, q, 0):
+        term = weighted.integral(weighted.polynomial)
+        direct += term
+        direct_size += np.abs(term)
     for i, t, _, p in at_knots(phi, q):
-        kink = slopes[i + 1] * right[i] - slopes[i] * left[i]
-        jump = 0.5 * t * (right[i] ** 2 - left[i] ** 2)
+        kink = weight * (slopes[i + 1] * right[i] - slopes[i] * left[i])
+        jump = weight * (0.5 * t * (right[i] ** 2 - left[i] ** 2))
         for term in ([kink * p] if kink else []) + ([np.where(p > 0, jump * p / q, 0.0)] if jump else []):
             direct += term
             direct_size += np.abs(term)
-    z2, one = np.zeros_like(q), np.zeros_like(q)
-    for weighted in weighted_pieces(_powers(phi, 2), q, 4):
-        square, z = weighted.polynomial, weighted.z
-        one += weighted.integral(square)
-        z2 += weighted.integral(product(product(z, z), square))
-    return _better(direct, direct_size, (z2 - one) / (2 * q), (z2 + one) / (2 * q))
+    hermite, size = np.zeros_like(q), np.zeros_like(q)
+    for weighted in weighted_pieces(quadratic.values, q, 4):
+        value, z = weighted.polynomial, weighted.z
+        one, z2 = weighted.integral(value), weighted.integral(product(product(z, z), value))
+        hermite += z2 - one
+        size += np.abs(z2) + np.abs(one)
+    return _better(direct, direct_size, hermite / (2 * q), size / (2 * q))
 
 
-@of_any_shape
-def second_moment_d2(phi: PiecewiseLinear, q: Array) -> Array:
-    """d²/dq² E φ(√q z)²: by knots, or E[(z⁴ − 6z² + 3)φ²]/4q² where that cancels less."""
+def quadratic_d2(quadratic: Quadratic, q: Array) -> Array:
+    """d²/dq² E g(√q z): by knots, or E[(z⁴ − 6z² + 3)g]/4q² where that cancels less."""
+    phi, weight = quadratic.phi, quadratic.weight
     left, right, slopes = phi.left_values, phi.right_values, phi.slopes
     direct, direct_size = np.zeros_like(q), np.zeros_like(q)
     for i, t, h2, p in at_knots(phi, q):
-        slope = (slopes[i + 1] ** 2 - slopes[i] ** 2) * t
-        kink = slopes[i + 1] * right[i] - slopes[i] * left[i]
-        jump = 0.5 * t * (right[i] ** 2 - left[i] ** 2)
+        slope = weight * ((slopes[i + 1] ** 2 - slopes[i] ** 2) * t)
+        kink = weight * (slopes[i + 1] * right[i] - slopes[i] * left[i])
+        jump = weight * (0.5 * t * (right[i] ** 2 - left[i] ** 2))
         for coefficient, factor in ((slope, 1.0), (kink, h2 - 1), (jump, (h2 - 3) / q)):
             if coefficient:
                 term = np.where(p > 0, coefficient * factor * p / (2 * q), 0.0)
                 direct += term
                 direct_size += np.abs(term)
-    z4, z2, one = np.zeros_like(q), np.zeros_like(q), np.zeros_like(q)
-    for weighted in weighted_pieces(_powers(phi, 2), q, 6):
-        square, z = weighted.polynomial, weighted.z
+    hermite, size = np.zeros_like(q), np.zeros_like(q)
+    for weighted in weighted_pieces(quadratic.values, q, 6):
+        value, z = weighted.polynomial, weighted.z
         z_square = product(z, z)
-        one += weighted.integral(square)
-        z2 += weighted.integral(product(z_square, square))
-        z4 += weighted.integral(product(product(z_square, z_square), square))
-    hermite, size = z4 - 6 * z2 + 3 * one, z4 + 6 * z2 + 3 * one
+        one, z2 = weighted.integral(value), weighted.integral(product(z_square, value))
+        z4 = weighted.integral(product(product(z_square, z_square), value))
+        hermite += z4 - 6 * z2 + 3 * one
+        size += np.abs(z4) + 6 * np.abs(z2) + 3 * np.abs(one)
     return _better(direct, direct_size, hermite / q / (4 * q), size / q / (4 * q))
+
+
+@of_any_shape
+def second_moment_d1(phi: PiecewiseLinear, q: Array) -> Array:
+    """d/dq E φ(√q z)²."""
+    return quadratic_d1(_square(phi), q)
+
+
+@of_any_shape
+def second_moment_d2(phi: PiecewiseLinear, q: Array) -> Array:
+    """d²/dq² E φ(√q z)²."""
+    return quadratic_d2(_square(phi), q)
 
 
 @of_any_shape
