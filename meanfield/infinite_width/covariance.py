@@ -96,11 +96,12 @@ def covariance_d2(phi: PiecewiseLinear, rho: ArrayLike, q: ArrayLike) -> Any:
     def of_block(kernel: PriceKernel, rho: Array) -> Array:
         ends = np.abs(rho) == 1
         y = np.where(ends, 0.0, _artanh(rho))
-        c2 = (kernel.q * kernel.bend_density(y) + kernel.jump_density_d1(y)) * np.cosh(y) ** 2
+        c2: Array = (kernel.q * kernel.bend_density(y) + kernel.jump_density_d1(y)) * np.cosh(y) ** 2
         if not ends.any():
             return c2
         pole, mirrored_pole = poles_d2(phi, kernel.q)
-        return np.where(rho == 1, pole, np.where(rho == -1, mirrored_pole, c2))
+        c2 = np.where(rho == 1, pole, c2)
+        return np.where(rho == -1, mirrored_pole, c2)
 
     return _broadcast(of_block, phi, correlations(rho), variances(q))
 
@@ -113,7 +114,7 @@ def covariance_loss(phi: PiecewiseLinear, eps: ArrayLike, q: ArrayLike) -> Any:
     """C(1) − C(1 − ε) for ε in [0, 2], to a relative error of about 1e-12 however small ε.
 
     From ∫ C' over [1 − ε, 1]: ε q E φ'² − q∫ (r − ρ) S dr + ∫ B dr, or ε q E φ'(u)φ'(v) + q∫ (1 − r) S dr + ∫ B dr
-    with u and v of correlation 1 − ε, where the first term would be far above the loss: φ then has a steep narrow piece.
+    with u and v of correlation 1 − ε: where the first term would be far above the loss, as for a steep narrow piece.
 
     Raises:
         DomainError: any ε outside [0, 2], or NaN.

@@ -15,14 +15,14 @@ and likewise for x < 0. If φ(0) = 0 it is nowhere negative (Cauchy and Schwarz)
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.infinite_width.folded import FoldedPiece, Integrands, folded, weighted_pieces
+from meanfield.infinite_width.folded import Integrands, folded, nonzero, weighted_pieces
 from meanfield.infinite_width.gaussian import density
 from meanfield.infinite_width.moments import slope_moment, slope_square_d1
 
@@ -34,35 +34,29 @@ Array = NDArray[np.float64]
 _ROUNDING = 16 * np.finfo(float).eps
 
 
-class _Gap(NamedTuple):
-    """G(x) + G(−x) on the folded pieces, a line each, and the same with the sizes of all terms."""
-
-    lines: Integrands
-    sizes: Integrands
+@lru_cache(maxsize=256)
+def _gap(phi: PiecewiseLinear) -> Integrands:
+    """G(x) + G(−x) on the folded pieces, a line each: summed in fractions, so that what cancels leaves nothing."""
+    origin, lines = Fraction(phi.limits(0.0)[1]), {}
+    left, height, energy = Fraction(0), [Fraction(0)] * 2, [Fraction(0)] * 2
+    value = -2 * origin**2
+    for piece in folded(phi):
+        slopes = [Fraction(a) for a in piece.slopes]
+        # ∫₀ˣ(φ' − a)² = ∫φ'² − 2a∫φ' + a²x
+        turned = sum(e - 2 * a * (h + origin) + a * a * left for a, h, e in zip(slopes, height, energy, strict=True))
+        lines[piece] = {0: float(value), 1: float(turned)}
+        if piece.right < math.inf:
+            width = Fraction(piece.right) - left
+            value += turned * width
+            height = [h + a * width for a, h in zip(slopes, height, strict=True)]
+            energy = [e + a * a * width for a, e in zip(slopes, energy, strict=True)]
+            left += width
+    return nonzero(phi, lines.__getitem__)
 
 
 @lru_cache(maxsize=256)
-def _gap(phi: PiecewiseLinear) -> _Gap:
-    pieces, origin = folded(phi), phi.limits(0.0)[1]
-    lines = {piece: [0.0, 0.0] for piece in pieces}
-    sizes = {piece: [0.0, 0.0] for piece in pieces}
-    for side in (0, 1):
-        value, height = 0.0, 0.0
-        for n, piece in enumerate(pieces):
-            a = piece.slopes[side]
-            turned = sum((a - inner.slopes[side]) ** 2 * (inner.right - inner.left) for inner in pieces[:n])
-            for k, (own, shift) in enumerate(((value, -origin * (origin + 2 * height)), (turned, -2 * origin * a))):
-                lines[piece][k] += own + shift
-                sizes[piece][k] += own + abs(shift)
-            if piece.right < math.inf:
-                value += turned * (piece.right - piece.left)
-                height += a * (piece.right - piece.left)
-    return _Gap(_integrands(lines), _integrands(sizes))
-
-
-def _integrands(lines: dict[FoldedPiece, list[float]]) -> Integrands:
-    kept = ((piece, {k: c for k, c in enumerate(line) if c}) for piece, line in lines.items())
-    return tuple((piece, line) for piece, line in kept if line)
+def _gap_sizes(phi: PiecewiseLinear) -> Integrands:
+    return tuple((piece, {k: abs(c) for k, c in line.items()}) for piece, line in _gap(phi))
 
 
 def _expectation(lines: Integrands, q: Array) -> Array:
@@ -73,11 +67,11 @@ def _expectation(lines: Integrands, q: Array) -> Array:
 
 
 def squared_bias(phi: PiecewiseLinear, q: Array) -> Array:
-    """σ_b² of the edge of a continuous φ at variances q > 0, negative where there is none; NaN where no slope is seen."""
+    """σ_b² of the edge of a continuous φ at q > 0: negative where there is none, NaN out of reach of any slope."""
     with np.errstate(all="ignore"):
-        gap = _expectation(_gap(phi).lines, q)
+        gap = _expectation(_gap(phi), q)
         if phi.limits(0.0)[1]:
-            gap = np.where(np.abs(gap) <= _ROUNDING * _expectation(_gap(phi).sizes, q), 0.0, gap)
+            gap = np.where(np.abs(gap) <= _ROUNDING * _expectation(_gap_sizes(phi), q), 0.0, gap)
         bias: Array = gap / slope_moment(phi, q, 2)
     return bias
 
@@ -85,7 +79,7 @@ def squared_bias(phi: PiecewiseLinear, q: Array) -> Array:
 def squared_bias_size(phi: PiecewiseLinear, q: Array) -> Array:
     """The sum of the sizes of all terms that make `squared_bias`, of which a share is rounding."""
     with np.errstate(all="ignore"):
-        size: Array = _expectation(_gap(phi).sizes, q) / slope_moment(phi, q, 2)
+        size: Array = _expectation(_gap_sizes(phi), q) / slope_moment(phi, q, 2)
     return size
 
 
@@ -93,7 +87,7 @@ def squared_bias_d1(phi: PiecewiseLinear, q: Array) -> Array:
     """dσ_b²/dq: as E G changes by ½ Σ ΔG' p, p the density of √q z."""
     with np.errstate(all="ignore"):
         root, change, before = np.sqrt(q), np.zeros_like(q), 0.0
-        slopes = {piece.left: line.get(1, 0.0) for piece, line in _gap(phi).lines}
+        slopes = {piece.left: line.get(1, 0.0) for piece, line in _gap(phi)}
         for piece in folded(phi):
             after = slopes.get(piece.left, 0.0)
             if after != before:
@@ -106,7 +100,7 @@ def squared_bias_d1(phi: PiecewiseLinear, q: Array) -> Array:
 def squared_bias_at_infinity(phi: PiecewiseLinear) -> float:
     """The limit of σ_b² as q → ∞, −∞ and ∞ included."""
     last = folded(phi)[-1]
-    line = dict(_gap(phi).lines).get(last, {})
+    line = dict(_gap(phi)).get(last, {})
     slopes = last.slopes[0] ** 2 + last.slopes[1] ** 2
     if line.get(1, 0.0):
         return math.copysign(math.inf, line[1])

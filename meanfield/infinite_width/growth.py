@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 #: Two numbers that differ by less, relative to their size, are one: the rounding of σ_w², a few times over.
 _SAME = 64 * Fraction(sys.float_info.epsilon)
 #: A sum over pieces rounds so many times as much, relative to its terms, as V does: ∫x²ϕ on a long piece loses a digit.
-_PIECES = 16
+_PIECES = 16.0
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,35 @@ class VarianceGrowth:
         return self._where_it_cancels(q, self._d2_by_pieces, self.network.d2V(q))
 
     def size(self, q: Array) -> Array:
-        """The size of the terms that were added and subtracted, of which a share is rounding."""
-        return np.minimum(self._size_by_pieces(q), np.maximum(q, self.network.V(q)))
+        """The size of the terms that were added and subtracted, of which a share is the rounding of σ_w and σ_b."""
+        size = np.maximum(q, self.network.V(q))
+        return np.minimum(self._sum_of(self._sizes, q), size) if self._runs_along else size
+
+    def rounding(self, q: Array) -> Array:
+        """The size of the terms that are summed, of which a share is the rounding of V(q) − q itself."""
+        size = np.maximum(q, self.network.V(q))
+        return np.minimum(self._sum_of(self._left, q), size) if self._runs_along else size
 
     def _where_it_cancels(self, q: Array, by_pieces: Function, subtracted: Array) -> Array:
-        if len(self._quadratic.slopes) == len(folded(self.network.activation)):
-            # σ_w|φ| runs along |x| nowhere.
+        if not self._runs_along:
             return subtracted
-        cancels = self._size_by_pieces(q) < np.maximum(q, self.network.V(q))
-        return np.where(cancels, by_pieces(q), subtracted)
+        cancels = self._sum_of(self._left, q) < np.maximum(q, self.network.V(q))
+        return np.where(cancels, by_pieces(q), subtracted) if cancels.any() else subtracted
+
+    @cached_property
+    def _runs_along(self) -> bool:
+        """Whether σ_w|φ| nearly runs along |x| on some piece; else what is subtracted is no larger than the result."""
+        slopes = [polynomial[0] for _, polynomial in self._quadratic.slopes]
+        return len(slopes) < len(folded(self.network.activation)) or min(map(abs, slopes)) < 4 / _PIECES
+
+    def _sum_of(self, sizes: Integrands, q: Array) -> Array:
+        """_PIECES times the sum of all terms, of σ_b² too."""
+        with np.errstate(over="ignore"):
+            total: Array = _PIECES * (self.network.sigma_b_squared + _expectation(sizes, q, 2))
+        return total
 
     def _by_pieces(self, q: Array) -> Array:
         return self.network.sigma_b_squared + _expectation(self._quadratic.values, q, 2)
-
-    def _size_by_pieces(self, q: Array) -> Array:
-        return self.network.sigma_b_squared + _expectation(self._sizes, q, 2)
 
     def _d1_by_pieces(self, q: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -88,6 +102,10 @@ class VarianceGrowth:
         return Quadratic(phi, self.network.sigma_w_squared, slopes, values)
 
     @cached_property
+    def _left(self) -> Integrands:
+        return _weighed(self.network.activation, self.network.sigma_w, _squares, _distance)
+
+    @cached_property
     def _sizes(self) -> Integrands:
         return _weighed(self.network.activation, self.network.sigma_w, _squares, _size)
 
@@ -102,12 +120,16 @@ class GainGrowth:
     def __call__(self, q: Array) -> Array:
         """χ₁(q) − 1."""
         gain = self._gain(q)
-        by_pieces, cancels = _expectation(self._differences, q, 0), _expectation(self._sizes, q, 0) < np.maximum(gain, 1)
-        return np.where(cancels, by_pieces, gain - 1)
+        cancels = _PIECES * _expectation(self._left, q, 0) < np.maximum(gain, 1)
+        return np.where(cancels, _expectation(self._differences, q, 0), gain - 1)
 
     def size(self, q: Array) -> Array:
-        """The size of the terms that were added and subtracted, of which a share is rounding."""
-        return np.minimum(_expectation(self._sizes, q, 0), np.maximum(self._gain(q), 1))
+        """The size of the terms that were added and subtracted, of which a share is the rounding of σ_w."""
+        return np.minimum(_PIECES * _expectation(self._sizes, q, 0), np.maximum(self._gain(q), 1))
+
+    def rounding(self, q: Array) -> Array:
+        """The size of the terms that are summed, of which a share is the rounding of χ₁(q) − 1 itself."""
+        return np.minimum(_PIECES * _expectation(self._left, q, 0), np.maximum(self._gain(q), 1))
 
     def _gain(self, q: Array) -> Array:
         return MeanField(self.activation, self.sigma_w).gain(q)
@@ -115,6 +137,10 @@ class GainGrowth:
     @cached_property
     def _differences(self) -> Integrands:
         return _weighed(self.activation, self.sigma_w, _slopes, sub)
+
+    @cached_property
+    def _left(self) -> Integrands:
+        return _weighed(self.activation, self.sigma_w, _slopes, _distance)
 
     @cached_property
     def _sizes(self) -> Integrands:
@@ -141,8 +167,12 @@ def _slopes(piece: FoldedPiece) -> _Sums:
     return _squares(piece)[2:]
 
 
+def _distance(a: Fraction, b: Fraction) -> Fraction:
+    return abs(a - b)
+
+
 def _size(a: Fraction, b: Fraction) -> Fraction:
-    return _PIECES * (abs(a) + abs(b))
+    return abs(a) + abs(b)
 
 
 def _weighed(

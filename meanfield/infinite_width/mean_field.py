@@ -193,7 +193,7 @@ class MeanField:
     def kick_variance(self, q: ArrayLike) -> Array: ...
     def kick_variance(self, q: ArrayLike) -> Any:
         """S(q) = σ_w⁴ Var φ(√q z)²: a layer of N units kicks the variance by √(S/N)."""
-        return self._kick(q, 2)
+        return self._weighted(self._weighted(moments.square_variance(self.activation, q)))
 
     @overload
     def kick_cumulants(self, q: float) -> tuple[float, float, float]: ...
@@ -201,17 +201,9 @@ class MeanField:
     def kick_cumulants(self, q: ArrayLike) -> tuple[Array, Array, Array]: ...
     def kick_cumulants(self, q: ArrayLike) -> Any:
         """V(q), S(q) and T(q), the third cumulant of σ_w² φ(√q z)²: given q the next variance has V, S/N and T/N²."""
-        return self.V(q), self._kick(q, 2), self._kick(q, 3)
-
-    def _kick(self, q: ArrayLike, n: int) -> Any:
-        """The n-th cumulant of σ_w² φ²."""
-        share = np.asarray(moments.square_cumulant(self.activation, q, n))
-        with np.errstate(over="ignore", invalid="ignore"):
-            size = np.asarray(self.sigma_w**2 * moments.square_size(self.activation, q))
-            # A share first, so that no power of a size overflows that is then multiplied with next to nothing.
-            kick = np.where(size < np.inf, share * size * size, np.inf)
-            kick = kick * size if n == 3 else kick
-        return kick if kick.ndim else kick.item()
+        mean, second, third = moments.square_cumulants(self.activation, q)
+        once, twice = self._weighted(third), self._weighted(self._weighted(second))
+        return self.layer(mean), twice, self._weighted(self._weighted(once))
 
     def _weighted(self, values: Any) -> Any:
         with np.errstate(over="ignore"):

@@ -8,7 +8,7 @@ With x = √q z and z standard normal, `phi` a `PiecewiseLinear`, q ≥ 0 of any
 - `slope_moment` E φ'ⁿ of the slopes alone, `mirrored_slopes` E φ'(x)φ'(−x), `slope_square_d1` d/dq E φ'²;
 - `kink_term` and `bend`, the sums over kinks that decide stability and how fast correlations grow;
 - `sparsity` P(φ(x) = 0), `active_share` P(φ(x) ≠ 0) and `sloping_share` P(φ'(x) ≠ 0);
-- `square_size` and `square_cumulant`, the spread and skewness of φ², without subtracting its mean.
+- `square_variance` and `square_cumulants` of φ², which keep their digits where it is nearly constant.
 
 Each is a sum over the folded pieces of φ. docs/theory.md, sections 2 and 3.
 
@@ -20,12 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from math import pi, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.domain import variances
 from meanfield.infinite_width.folded import (
     FoldedPiece,
     Integrands,
@@ -57,11 +58,15 @@ __all__ = [
     "slope_square_d1",
     "sloping_share",
     "sparsity",
-    "square_cumulant",
-    "square_size",
+    "square_cumulants",
+    "square_variance",
 ]
 
 Array = NDArray[np.float64]
+
+#: A variance of φ² is the difference of moments where it is at least this share of the larger, and these are doubles
+#: with room to spare: from `_LEAST` to `_MOST`.
+_SOUND, _LEAST, _MOST = 0.1, 1e-100, 1e250
 
 
 @lru_cache(maxsize=1024)
@@ -290,12 +295,63 @@ def second_moment_d2(phi: PiecewiseLinear, q: Array) -> Array:
     return quadratic_d2(_square(phi), q)
 
 
+def square_cumulants(phi: PiecewiseLinear, q: ArrayLike) -> tuple[Any, Any, Any]:
+    """The first three cumulants of φ(√q z)², E φ² the first of them."""
+    values = variances(q)
+    with np.errstate(all="ignore"):
+        found = _cumulants(phi, values.ravel(), 3)
+    return tuple(c.reshape(values.shape) if values.ndim else c.item() for c in found)  # type: ignore[return-value]
+
+
 @of_any_shape
-def square_size(phi: PiecewiseLinear, q: Array) -> Array:
-    """E[φ² | φ ≠ 0], the unit of `square_cumulant`; 0 where nothing is active."""
-    share = probability(_indicators(phi, _active), q)
-    size = _expectation_of_power(phi, q, 2) / share
-    return np.where(share > 0, size, 0.0)
+def square_variance(phi: PiecewiseLinear, q: Array) -> Array:
+    """Var φ(√q z)²."""
+    return _cumulants(phi, q.ravel(), 2)[1].reshape(q.shape)
+
+
+def _cumulants(phi: PiecewiseLinear, q: Array, n: int) -> list[Array]:
+    """The first n ≤ 3 cumulants of φ²."""
+    raw = [_expectation_of_power(phi, q, 2 * k) for k in range(1, n + 1)]
+    found = [raw[0], *_central(raw)]
+    sound = (found[1] > _SOUND * raw[1]) & (raw[1] > _LEAST) & (raw[-1] < _MOST)
+    if not sound.all():
+        for cumulant, careful in zip(found[1:], _careful_cumulants(phi, q[~sound], n), strict=True):
+            cumulant[~sound] = careful
+    return found
+
+
+def _central(raw: list[Array]) -> list[Array]:
+    """The second and, of three, the third cumulant, from moments."""
+    first, second = raw[:2]
+    cumulants = [second - first * first]
+    if len(raw) == 3:
+        cumulants.append(raw[2] - 3 * first * second + 2 * first**3)
+    return cumulants
+
+
+def _careful_cumulants(phi: PiecewiseLinear, q: Array, n: int) -> list[Array]:
+    """The second and, if n is 3, the third cumulant of φ², however small or large.
+
+    A cumulant does not change with what is taken off φ². Of a few levels that one is taken off which φ² is nearest to,
+    so that little is left to subtract; and all is measured in units of E[φ² | φ ≠ 0]. docs/theory.md, section 8.
+    """
+    size = _expectation_of_power(phi, q, 2) / probability(_indicators(phi, _active), q)
+    nearest, found = np.full_like(q, np.inf), [np.zeros_like(q) for _ in range(n - 1)]
+    for level in _square_levels(phi):
+        raw = [np.zeros_like(q) for _ in range(n)]
+        for side in (0, 1):
+            for weighted in weighted_pieces(_squares_less(phi, level, side), q, 2 * n):
+                one = {k: c / size for k, c in weighted.polynomial.items()}
+                polynomial: Polynomial = {0: 1.0}
+                for moment in raw:
+                    polynomial = product(polynomial, one)
+                    moment += weighted.integral(polynomial)
+        nearer = raw[1] < nearest
+        nearest = np.where(nearer, raw[1], nearest)
+        found = [np.where(nearer, new, old) for new, old in zip(_central(raw), found, strict=True)]
+    # Factor by factor, so that no power of a size overflows that is then multiplied with next to nothing.
+    sized = [np.maximum(found[0], 0.0) * size * size, *(third * size * size * size for third in found[1:])]
+    return [np.where(size < np.inf, cumulant, np.where(size > 0, np.inf, 0.0)) for cumulant in sized]
 
 
 @lru_cache(maxsize=256)
@@ -314,28 +370,3 @@ def _squares_less(phi: PiecewiseLinear, level: float, side: int) -> Integrands:
         return {0: y * y - level, 1: 2 * y * a, 2: a * a}
 
     return nonzero(phi, square)
-
-
-@of_any_shape
-def square_cumulant(phi: PiecewiseLinear, q: Array, n: int) -> Array:
-    """The second or third cumulant of φ(√q z)² over the second or third power of `square_size`.
-
-    A cumulant does not change with what is taken off φ². Of a few levels that one is taken off which φ² is nearest to,
-    so that little is left to subtract: docs/theory.md, section 8.
-    """
-    size = np.asarray(square_size(phi, q))
-    nearest, found = np.full_like(q, np.inf), np.zeros_like(q)
-    for level in _square_levels(phi):
-        powers: list[Array] = [np.zeros_like(q) for _ in range(n)]
-        for side in (0, 1):
-            for weighted in weighted_pieces(_squares_less(phi, level, side), q, 2 * n):
-                one = {k: c / size for k, c in weighted.polynomial.items()}
-                polynomial: Polynomial = {0: 1.0}
-                for power in powers:
-                    polynomial = product(polynomial, one)
-                    power += weighted.integral(polynomial)
-        first, second = powers[:2]
-        cumulant = second - first * first if n == 2 else powers[2] - 3 * first * second + 2 * first**3
-        nearer = second < nearest
-        nearest, found = np.where(nearer, second, nearest), np.where(nearer, cumulant, found)
-    return np.maximum(found, 0.0) if n == 2 else found

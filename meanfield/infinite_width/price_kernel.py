@@ -92,7 +92,8 @@ class PriceKernel:
         y = np.log(np.clip(sizes.max(initial=0) / root, 1.0, _FURTHEST))
         if gaps.size:
             y = np.maximum(y, np.log(np.maximum(18 * root / gaps.min(), 1.0)))
-        return np.minimum(y, _LAST_Y)
+        settled: Array = np.minimum(y, _LAST_Y)
+        return settled
 
     def exponent(self, i: int, j: int, growth: Array) -> Array:
         """−Q, the exponent of ϕ₂(hᵢ, hⱼ; tanh y), given e^(2y)."""
