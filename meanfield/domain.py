@@ -123,7 +123,8 @@ def variances(q: ArrayLike) -> Array:
     Raises:
         DomainError: any q negative, NaN or infinite.
     """
-    return _checked("q", q, 0.0, _LARGEST_DOUBLE, "q = {:g} is not a variance: give finite numbers q ≥ 0")
+    # + 0.0 turns −0.0 into 0.0, of which no root or quotient is −0 or −∞.
+    return _checked("q", q, 0.0, _LARGEST_DOUBLE, "q = {:g} is not a variance: give finite numbers q ≥ 0") + 0.0
 
 
 def correlations(rho: ArrayLike) -> Array:

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import active_share
 from meanfield.infinite_width.square_law import flat_squares, sloping_squares_below
 
-__all__ = ["LayerLaw", "LayerMoments", "layer_law", "layer_moments"]
+__all__ = ["LayerLaw", "LayerMoments", "is_jagged", "layer_law", "layer_moments"]
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,8 @@ Array = NDArray[np.float64]
 _WIDEST_SUM = 10_000
 #: Points of the grid, and of that for a single unit: the law of a sum of few is as jagged as that of one.
 _POINTS, _POINTS_OF_ONE = 512, 32768
+#: With so few active units, of however many, the law of one shows as well; with fewer it is nearly that of none.
+_FEW, _POINTS_OF_FEW = (0.2, 6.0), 2048
 #: The grid reaches as many standard deviations from the mean, and as many more for each unit of skewness.
 _REACH, _REACH_OF_SKEWNESS = 5.0, 6.0
 #: Spacings tried for one that suits every atom.
@@ -101,6 +104,12 @@ def layer_moments(network: MeanField, q: Array, width: int) -> LayerMoments:
     return LayerMoments(mean, sd, skewness)
 
 
+def is_jagged(network: MeanField, q: Array, width: int) -> NDArray[np.bool_]:
+    """Whether so few units are active at each of the variances `q` that the law of one shows in that of the sum."""
+    active = width * active_share(network.activation, q)
+    return (_FEW[0] < active) & (active < _FEW[1])
+
+
 def layer_law(network: MeanField, q: Array, width: int) -> LayerLaw:
     """The law of K' given each of the variances `q`, shape (n,), in a layer of so many units."""
     if width > _WIDEST_SUM:
@@ -127,7 +136,7 @@ def _sum_law(network: MeanField, q: Array, width: int) -> LayerLaw:
     mean, sd = (moments.mean - least) / unit, moments.sd / unit
     reach = sd * (_REACH + _REACH_OF_SKEWNESS * np.abs(moments.skewness))
     levels, shares = flat_squares(phi, q)
-    points = max(_POINTS, _POINTS_OF_ONE // width)
+    points = max(_POINTS, _POINTS_OF_ONE // width, _POINTS_OF_FEW if is_jagged(network, q, width).any() else 0)
     # The law of one has to fit too: its mean may be far beyond its deviation.
     length = mean + reach - np.maximum(mean - reach, 0.0) + (mean + reach) / width
     spacing = _spacing(levels, shares, length / (points - 4))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from meanfield.domain import require_a
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Requirement
-from meanfield.finite_width.layer_law import LayerLaw, layer_law, layer_moments
+from meanfield.finite_width.layer_law import LayerLaw, is_jagged, layer_law, layer_moments
 from meanfield.infinite_width.mean_field import MeanField
 
 __all__ = ["escape_probability"]
@@ -73,13 +73,20 @@ def escape_probability(
 
     outside, start_row = rows(np.array([begin]))
     if requirement.depth > 1:
-        blocks = [rows(q) for q in np.array_split(q_star * np.exp(nodes), math.ceil(len(nodes) / _BLOCK))]
-        u, step = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        blocks = _blocks(network, q_star * np.exp(nodes), requirement.width)
+        u, step = (np.concatenate(parts) for parts in zip(*map(rows, blocks), strict=True))
         for _ in range(requirement.depth - 2):
             u = step @ u
         outside = start_row @ u
     probability = float(outside[0])
     return min(probability, 1.0) if probability > _NOTHING else 0.0
+
+
+def _blocks(network: MeanField, q: Array, width: int) -> list[Array]:
+    """`q` in parts to work on at once, jagged laws apart from smooth ones: they take more points."""
+    changes = np.flatnonzero(np.diff(is_jagged(network, q, width))) + 1
+    runs = np.split(q, changes)
+    return [block for run in runs for block in np.array_split(run, math.ceil(len(run) / _BLOCK))]
 
 
 def _nodes(network: MeanField, q_star: float, start: float, requirement: Requirement) -> Array:

@@ -25,8 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import complements, correlations, variances
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.moments import mean, mirrored_moment, second_moment, slope_moment
-from meanfield.infinite_width.price_kernel import PriceKernel
+from meanfield.infinite_width.moments import mean, mirrored_moment, mirrored_slopes, second_moment, slope_moment
+from meanfield.infinite_width.price_kernel import PriceKernel, poles_d1, poles_d2
 
 __all__ = ["covariance", "covariance_d1", "covariance_d2", "covariance_loss"]
 
@@ -39,6 +39,8 @@ _PANEL_NODES = 16
 _Y_OF_ONE = 40.0
 #: Points (ρ, q) worked through at a time: with 16 nodes each, the intermediate arrays stay in cache.
 _BLOCK = 1024
+#: A variance whose root is a double with room to spare.
+_SMALLEST = 1e-300
 
 
 @overload
@@ -56,8 +58,8 @@ def covariance(phi: PiecewiseLinear, rho: ArrayLike, q: ArrayLike) -> Any:
         c = _covariance(kernel, rho, np.where(ends, 0.0, _artanh(rho)))
         if not ends.any():
             return c
-        c = np.where(rho == 1, second_moment(phi, kernel.q), c)
-        return np.where(rho == -1, mirrored_moment(phi, kernel.q), c)
+        c = np.where(rho == 1, second_moment(kernel.phi, kernel.q), c)
+        return np.where(rho == -1, mirrored_moment(kernel.phi, kernel.q), c)
 
     return _broadcast(of_block, phi, correlations(rho), variances(q))
 
@@ -67,18 +69,19 @@ def covariance_d1(phi: PiecewiseLinear, rho: float, q: float) -> float: ...
 @overload
 def covariance_d1(phi: PiecewiseLinear, rho: ArrayLike, q: ArrayLike) -> Array: ...
 def covariance_d1(phi: PiecewiseLinear, rho: ArrayLike, q: ArrayLike) -> Any:
-    """C'(ρ) = q E φ'(u)φ'(v), broadcast over ρ and q; ∞ at ρ = 1 where φ jumps."""
-
-    def integrand(kernel: PriceKernel, y: Array, v: Array) -> Array:
-        return kernel.q * kernel.bend_density(v)
+    """C'(ρ) = q E φ'(u)φ'(v), broadcast over ρ and q; ∞ at ρ = 1 where φ jumps, ±∞ at −1 if at both x and −x."""
 
     def of_block(kernel: PriceKernel, rho: Array) -> Array:
-        q, y = kernel.q, _artanh(rho)
-        c1 = q * slope_moment(phi, q, 1) ** 2 + _integral_from_zero(kernel, y, integrand)
+        q, ends = kernel.q, np.abs(rho) == 1
+        y = np.where(ends, 0.0, _artanh(rho))
+        c1 = _slope_of_covariance(kernel, y)
         if not phi.is_continuous:
             c1 = c1 + kernel.jump_density(y) * np.cosh(y) ** 2
-            return _diverging(c1, rho, second_moment(phi, q))
-        return np.where(rho == 1, q * slope_moment(phi, q, 2), c1)
+        if not ends.any():
+            return c1
+        pole, mirrored_pole = poles_d1(phi, kernel.q)
+        c1 = np.where(rho == 1, q * slope_moment(kernel.phi, q, 2) + pole, c1)
+        return np.where(rho == -1, q * mirrored_slopes(kernel.phi, q) + mirrored_pole, c1)
 
     return _broadcast(of_block, phi, correlations(rho), variances(q))
 
@@ -88,12 +91,17 @@ def covariance_d2(phi: PiecewiseLinear, rho: float, q: float) -> float: ...
 @overload
 def covariance_d2(phi: PiecewiseLinear, rho: ArrayLike, q: ArrayLike) -> Array: ...
 def covariance_d2(phi: PiecewiseLinear, rho: ArrayLike, q: ArrayLike) -> Any:
-    """C''(ρ), elementary; broadcast over ρ and q; ±∞ at ρ = ±1 where it diverges."""
+    """C''(ρ), elementary; broadcast over ρ and q. At ρ = ±1 it is 0 or ±∞, as each of its densities is."""
 
     def of_block(kernel: PriceKernel, rho: Array) -> Array:
-        y = _artanh(rho)
-        c2 = (kernel.q * kernel.bend_density(y) + kernel.jump_density_d1(y)) * np.cosh(y) ** 2
-        return _diverging(c2, rho, second_moment(phi, kernel.q))
+        ends = np.abs(rho) == 1
+        y = np.where(ends, 0.0, _artanh(rho))
+        c2: Array = (kernel.q * kernel.bend_density(y) + kernel.jump_density_d1(y)) * np.cosh(y) ** 2
+        if not ends.any():
+            return c2
+        pole, mirrored_pole = poles_d2(phi, kernel.q)
+        c2 = np.where(rho == 1, pole, c2)
+        return np.where(rho == -1, mirrored_pole, c2)
 
     return _broadcast(of_block, phi, correlations(rho), variances(q))
 
@@ -105,30 +113,32 @@ def covariance_loss(phi: PiecewiseLinear, eps: ArrayLike, q: ArrayLike) -> Array
 def covariance_loss(phi: PiecewiseLinear, eps: ArrayLike, q: ArrayLike) -> Any:
     """C(1) − C(1 − ε) for ε in [0, 2], to a relative error of about 1e-12 however small ε.
 
-    With a piece as narrow as w√q the relative error grows to about 1e-16/√w.
-
-    From ∫ C' over [1 − ε, 1]: ε q E φ'² − q∫ (r − ρ) S dr + ∫ B dr.
+    From ∫ C' over [1 − ε, 1]: ε q E φ'² − q∫ (r − ρ) S dr + ∫ B dr, or ε q E φ'(u)φ'(v) + q∫ (1 − r) S dr + ∫ B dr
+    with u and v of correlation 1 − ε: where the first term would be far above the loss, as for a steep narrow piece.
 
     Raises:
         DomainError: any ε outside [0, 2], or NaN.
     """
 
     def of_block(kernel: PriceKernel, eps: Array) -> Array:
-        kernel, eps = PriceKernel(phi, np.atleast_1d(kernel.q)), np.atleast_1d(eps)
-        q = kernel.q
-        square, linear = second_moment(phi, q), eps * q * slope_moment(phi, q, 2)
-        # A steep narrow piece has a linear term far above the loss itself; then C(1 − ε) is the smaller subtrahend.
-        near = (eps > 0) & (eps <= 1) & (linear <= square)
+        kernel, eps = PriceKernel(kernel.phi, np.atleast_1d(kernel.q)), np.atleast_1d(eps)
+        q, of = kernel.q, kernel.phi
+        square, linear = second_moment(of, q), eps * q * slope_moment(of, q, 2)
+        close = (eps > 0) & (eps <= 1)
+        near, steep = close & (linear <= square), close & (linear > square)
         loss = np.zeros_like(q)
+        # artanh(1 − ε), which 1 − ε itself has no digits left for
+        y = np.maximum(0.5 * np.log((2 - eps) / eps), -_Y_OF_ONE)
         if near.any():
-            start = 0.5 * np.log((2 - eps[near]) / eps[near])
-            loss[near] = linear[near] + _integral_to_one(kernel.subset(near), start, _weighted_kernel)
-        far = (eps > 0) & ~near
+            loss[near] = linear[near] + _integral_to_one(kernel.subset(near), y[near], _weighted_kernel)
+        if steep.any():
+            some = kernel.subset(steep)
+            loss[steep] = eps[steep] * _slope_of_covariance(some, np.minimum(y[steep], _Y_OF_ONE))
+            loss[steep] += _integral_to_one(some, y[steep], _kernel_from_one)
+        far = eps > 1
         if far.any():
-            # artanh(1 − ε), which 1 − ε itself has no digits left for
-            y = np.maximum(0.5 * np.log((2 - eps[far]) / eps[far]), -_Y_OF_ONE)
-            rest = _covariance(kernel.subset(far), 1 - eps[far], y)
-            loss[far] = square[far] - np.where(eps[far] == 2, mirrored_moment(phi, q[far]), rest)
+            rest = _covariance(kernel.subset(far), 1 - eps[far], y[far])
+            loss[far] = square[far] - np.where(eps[far] == 2, mirrored_moment(of, q[far]), rest)
         return loss
 
     return _broadcast(of_block, phi, complements(eps), variances(q))
@@ -137,24 +147,34 @@ def covariance_loss(phi: PiecewiseLinear, eps: ArrayLike, q: ArrayLike) -> Any:
 def _broadcast(of_block: Callable[[PriceKernel, Array], Array], phi: PiecewiseLinear, other: Array, q: Array) -> Any:
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
         if not other.ndim and not q.ndim:
-            return of_block(PriceKernel(phi, q), other).item()
+            return (of_block(PriceKernel(phi, q), other) if q else _at_rest(of_block, phi, other)).item()
         other, q = np.broadcast_arrays(other, q)
         shape, other, q = q.shape, other.ravel(), q.ravel()
-        result = np.empty(q.size)
+        result, at_rest = np.empty(q.size), q == 0
+        if at_rest.any():
+            result[at_rest] = _at_rest(of_block, phi, other[at_rest])
+            result[~at_rest] = _broadcast(of_block, phi, other[~at_rest], q[~at_rest])
+            return result.reshape(shape)
         for start in range(0, q.size, _BLOCK):
             block = slice(start, start + _BLOCK)
             result[block] = of_block(PriceKernel(phi, q[block]), other[block])
     return result.reshape(shape)
 
 
+def _at_rest(of_block: Callable[[PriceKernel, Array], Array], phi: PiecewiseLinear, other: Array) -> Array:
+    """The limit q → 0⁺, in which u and v see of φ no more than its values on either side of 0."""
+    below, above = phi.limits(0.0)
+    if below or above:
+        step = PiecewiseLinear((0.0,), (0.0, 0.0), (below, above))
+        return of_block(PriceKernel(step, np.ones_like(other)), other)
+    # What tends to 0 is infinite at ρ = ±1 all the same.
+    close_by = max((min(phi.scales, default=1.0) / 100) ** 2, _SMALLEST)
+    value = of_block(PriceKernel(phi, np.full_like(other, close_by)), other)
+    return np.where(np.isinf(value), value, 0.0)
+
+
 def _artanh(rho: Array) -> Array:
     return np.minimum(np.maximum(np.arctanh(rho), -_Y_OF_ONE), _Y_OF_ONE)
-
-
-def _diverging(value: Array, rho: Array, scale: Array | float) -> Array:
-    """`value` with the ends ρ = ±1, evaluated next to them, as ±∞ where it grows without bound."""
-    unbounded = (np.abs(rho) == 1) & (np.abs(value) > 1e10 * scale)
-    return np.where(unbounded, np.copysign(np.inf, value), value)
 
 
 def _covariance(kernel: PriceKernel, rho: Array, y: Array) -> Array:
@@ -162,6 +182,21 @@ def _covariance(kernel: PriceKernel, rho: Array, y: Array) -> Array:
     phi, q = kernel.phi, kernel.q
     parallel = mean(phi, q) ** 2 + rho * q * slope_moment(phi, q, 1) ** 2
     return parallel + _integral_from_zero(kernel, y, _weighted_kernel)
+
+
+def _slope_of_covariance(kernel: PriceKernel, y: Array) -> Array:
+    """q E φ'(u)φ'(v) at ρ = tanh y, of the slopes alone."""
+
+    def integrand(kernel: PriceKernel, y: Array, v: Array) -> Array:
+        return kernel.q * kernel.bend_density(v)
+
+    parallel = kernel.q * slope_moment(kernel.phi, kernel.q, 1) ** 2
+    return parallel + _integral_from_zero(kernel, y, integrand)
+
+
+def _kernel_from_one(kernel: PriceKernel, y: Array, v: Array) -> Array:
+    """[(1 − tanh v) q S + B] dr/dv at r = tanh v."""
+    return kernel.q * (2 / (1 + np.exp(2 * v))) * kernel.bend_density(v) + kernel.jump_density(v)
 
 
 def _weighted_kernel(kernel: PriceKernel, y: Array, v: Array) -> Array:

@@ -8,37 +8,28 @@ solutions. docs/theory.md, section 6.
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
 from meanfield.domain import LARGEST_SCALE, require_number, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
-from meanfield.infinite_width.fixed_points import variance_grid
+from meanfield.infinite_width.edge_biases import squared_bias, squared_bias_d1, squared_bias_size
+from meanfield.infinite_width.edge_range import Scale, active_variances, reached, where_possible
+from meanfield.infinite_width.growth import GainGrowth
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import (
-    kink_term,
-    second_moment,
-    second_moment_d1,
-    second_moment_d2,
-    slope_moment,
-    slope_square_d1,
-    sparsity,
-)
+from meanfield.infinite_width.moments import kink_term, second_moment_d2, slope_moment, slope_square_d1, sparsity
 from meanfield.infinite_width.roots import Function, find_roots
 from meanfield.tables.records import Record, row_records
 from meanfield.tables.shown import Shown, ShownList, ShownRows
 
 __all__ = ["EdgeCurve", "EdgeOfChaos", "edge_curve", "edge_of_chaos", "edges_of_chaos", "slope_on_edge"]
 
-Array = NDArray[np.float64]
-
-#: σ_b² within this many q* of zero is zero: the rounding of the difference that it is.
-_BIAS_ROUNDING = 16 * np.finfo(float).eps
+#: The square of a smaller σ_b is no double.
+_LEAST_BIAS = 1 / LARGEST_SCALE
 
 #: So many jumps are named, the others counted.
 _FEW_JUMPS = 6
@@ -84,17 +75,17 @@ class EdgeOfChaos(Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EdgeCurve(ShownRows):
-    """Points of the edge of chaos, each field an array of the shape of `q_star`.
+    """Points of the edge of chaos, each field an array of the shape of `q_star`, or a float for a scalar.
 
     `sigma_w`, `sigma_b`, `V_prime` and `V_double_prime` are NaN at a q* that has no edge.
     """
 
-    q_star: Array
-    sigma_w: Array
-    sigma_b: Array
-    sparsity: Array
-    V_prime: Array
-    V_double_prime: Array
+    q_star: Any
+    sigma_w: Any
+    sigma_b: Any
+    sparsity: Any
+    V_prime: Any
+    V_double_prime: Any
 
     def records(self) -> list[Record]:
         """A row for every q*; what is NaN is None."""
@@ -119,11 +110,11 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
             "double): χ₁ = 1 needs a larger q*, of the order of its knots squared, or a steeper activation"
         )
     weights = 1 / slopes
-    bias = _squared_bias(activation, np.asarray(q_star)).item()
+    bias = squared_bias(activation, np.array([q_star])).item()
     if bias < 0:
         raise NoEdgeOfChaos(
             f"at q* = {q_star:g}, χ₁ = 1 needs σ_w² = {weights:.6g}, and V(q*) = q* then σ_b² = {bias:.6g} < 0; "
-            + _where_possible(activation)
+            + where_possible(activation)
         )
     network = MeanField(activation, math.sqrt(weights), math.sqrt(bias))
     return EdgeOfChaos(
@@ -157,17 +148,18 @@ def edge_curve(activation: PiecewiseLinear, q_star: ArrayLike) -> EdgeCurve:
     q = np.asarray(q_star, dtype=float)
     for value in q.flat:
         require_signal(value)
-    slopes, bias = slope_moment(activation, q, 2), _squared_bias(activation, q)
+    slopes, bias = slope_moment(activation, q.ravel(), 2), squared_bias(activation, q.ravel())
     exists = (slopes >= LARGEST_SCALE**-2) & (bias >= 0)
     weights = 1 / np.where(exists, slopes, np.nan)
-    return EdgeCurve(
-        q_star=q,
-        sigma_w=np.sqrt(weights),
-        sigma_b=np.sqrt(np.where(exists, bias, np.nan)),
-        sparsity=sparsity(activation, q),
-        V_prime=1 + weights * kink_term(activation, q),
-        V_double_prime=weights * second_moment_d2(activation, q),
+    columns = (
+        q.ravel(),
+        np.sqrt(weights),
+        np.sqrt(np.where(exists, bias, np.nan)),
+        sparsity(activation, q.ravel()),
+        1 + weights * kink_term(activation, q.ravel()),
+        weights * second_moment_d2(activation, q.ravel()),
     )
+    return EdgeCurve(*(column.reshape(q.shape) if q.ndim else column.item() for column in columns))
 
 
 def edges_of_chaos(
@@ -185,39 +177,34 @@ def edges_of_chaos(
     if (sigma_w is None) == (sigma_b is None):
         raise DomainError("the edge of chaos is found from one of sigma_w and sigma_b: give one of them")
     _require_an_edge(activation)
-    if sigma_w is not None:
-        given, value, lowest = "sigma_w", sigma_w, sys.float_info.min
-    else:
-        assert sigma_b is not None
-        given, value, lowest = "sigma_b", sigma_b, 0.0
+    given: Scale = "sigma_b" if sigma_w is None else "sigma_w"
+    value = sigma_b if sigma_w is None else sigma_w
     require_number(given, value)
-    if not (lowest <= value <= LARGEST_SCALE):
-        bound = f"{'<' if lowest else '<='} {given} <= {LARGEST_SCALE:g}"
-        raise DomainError(f"{given} = {value:g} is out of range: give 0 {bound}")
-    grid = _active_grid(activation)
+    assert value is not None
+    if not (_LEAST_BIAS <= value <= LARGEST_SCALE or (value == 0 and given == "sigma_b")):
+        zero = "0 or " if given == "sigma_b" else ""
+        raise DomainError(
+            f"{given} = {value:g} is out of range: give {zero}{_LEAST_BIAS:g} <= {given} <= {LARGEST_SCALE:g}"
+        )
+    grid = active_variances(activation)
     if activation.is_homogeneous:
         edge = edge_of_chaos(activation)
-        reached = edge.sigma_w if sigma_w is not None else edge.sigma_b
-        if abs(reached - value) <= 1e-12 * max(reached, value):
+        has = edge.sigma_w if sigma_w is not None else edge.sigma_b
+        if abs(has - value) <= 1e-12 * max(has, value):
             return ShownList([edge])
         raise NoEdgeOfChaos(
             f"with {given} = {value:g} a homogeneous activation has no edge of chaos: its edge is the one point "
             f"sigma_w = {edge.sigma_w:.10g}, sigma_b = {edge.sigma_b:.10g}, at every q*"
         )
     if sigma_w is not None:
-        weight = sigma_w**2
-        levels: list[Function] = [
-            lambda q: weight * slope_moment(activation, q, 2) - 1,
-            lambda q: slope_square_d1(activation, q),
-        ]
-        roots = find_roots(levels, grid, np.ones_like)
+        growth = GainGrowth(activation, sigma_w)
+        roots = find_roots([growth, lambda q: slope_square_d1(activation, q)], grid, growth.size, growth.rounding)
     else:
-        bias = value**2
-        levels = [
-            lambda q: _squared_bias(activation, q) - bias,
-            lambda q: _squared_bias_d1(activation, q),
+        levels: list[Function] = [
+            lambda q: squared_bias(activation, q) - value**2,
+            lambda q: squared_bias_d1(activation, q),
         ]
-        roots = find_roots(levels, grid, lambda q: q)
+        roots = find_roots(levels, grid, lambda q: squared_bias_size(activation, q) + value**2)
     if roots and roots[0].until > roots[0].x:
         # σ_w does not depend on q*.
         possible = [q for q in (1.0, *grid) if _has_bias(activation, q)][:1]
@@ -225,7 +212,7 @@ def edges_of_chaos(
         # The ends of the grid stand for the limits q* → 0 and q* → ∞ of the edge, where there is no signal to keep.
         possible = [root.x for root in roots if root.before and root.after and _has_bias(activation, root.x)]
     if not possible:
-        raise NoEdgeOfChaos(f"no q* puts {given} = {value:g} on the edge of chaos: {_reached(activation, grid, given)}")
+        raise NoEdgeOfChaos(f"no q* puts {given} = {value:g} on the edge of chaos: {reached(activation, given)}")
     return ShownList(edge_of_chaos(activation, q) for q in possible)
 
 
@@ -246,65 +233,5 @@ def _require_an_edge(activation: PiecewiseLinear) -> None:
         )
 
 
-def _squared_bias(activation: PiecewiseLinear, q: Array) -> Array:
-    """σ_b² = q − E φ²/E φ'² of the edge at q."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        bias = q - np.divide(second_moment(activation, q), slope_moment(activation, q, 2))
-    return np.where(np.abs(bias) <= _BIAS_ROUNDING * q, 0.0, bias)
-
-
-def _squared_bias_d1(activation: PiecewiseLinear, q: Array) -> Array:
-    slopes, square = slope_moment(activation, q, 2), second_moment(activation, q)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        carried = square * slope_square_d1(activation, q) / slopes
-        return 1 - (second_moment_d1(activation, q) - carried) / slopes
-
-
-def _active_grid(activation: PiecewiseLinear) -> Array:
-    """The variances at which some slope is active with a probability that a double holds."""
-    grid = variance_grid(activation)
-    grid = grid[(grid > 0) & (grid < LARGEST_SCALE)]
-    return grid[slope_moment(activation, grid, 2) > 1e-290]
-
-
 def _has_bias(activation: PiecewiseLinear, q: float) -> bool:
-    return bool(_squared_bias(activation, np.asarray(q)) >= 0)
-
-
-def _where_possible(activation: PiecewiseLinear) -> str:
-    """Which q* have an edge, in words."""
-    grid = _active_grid(activation)
-    roots = find_roots(
-        [lambda q: _squared_bias(activation, q), lambda q: _squared_bias_d1(activation, q)], grid, lambda q: q
-    )
-    possible = _squared_bias(activation, grid) >= 0
-    ranges = []
-    ends = [0.0, *(root.x for root in roots if root.before and root.after), math.inf]
-    for low, high in pairwise(ends):
-        inside = possible[(grid > low) & (grid < high)]
-        if inside.size and inside[inside.size // 2]:
-            if low == 0:
-                ranges.append(f"q* <= {high:.6g}")
-            elif high == math.inf:
-                ranges.append(f"q* >= {low:.6g}")
-            else:
-                ranges.append(f"{low:.6g} <= q* <= {high:.6g}")
-    if not ranges:
-        return "no q* has an edge: the activation is too far from 0 at 0 (subtract φ(0) from it)"
-    return f"{' or '.join(ranges)} would do"
-
-
-def _reached(activation: PiecewiseLinear, grid: Array, given: str) -> str:
-    bias = _squared_bias(activation, grid)
-    # Where σ_b² is less than 1e-9 of q* its rounding shows, and the edge is that of a homogeneous activation.
-    solid = bias > 1e-9 * grid
-    if not solid.any():
-        return "no q* has an edge: the activation is too far from 0 at 0 (subtract φ(0) from it)"
-    reached = 1 / slope_moment(activation, grid, 2) if given == "sigma_w" else bias
-    values = np.sqrt(reached[solid])
-    low, last = values.min(), int(np.argmax(values))
-    # At an end of the grid, a value that still moves from one point to the next has no bound.
-    inner = {0: 1, len(values) - 1: len(values) - 2}.get(last, last)
-    grows = values[last] > 1.001 * values[inner]
-    span = f"> {low:.6g}" if grows else f"from {low:.6g} to {values[last]:.6g}"
-    return f"over all q* > 0, the edge has {given} {span}"
+    return bool(squared_bias(activation, np.array([q])) >= 0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import require_a
+from meanfield.infinite_width.growth import VarianceGrowth
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.roots import Function, Root, find_roots
 from meanfield.tables.records import Record
@@ -101,17 +102,8 @@ def fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
     A fixed point whose V(q) − q stays below rounding on both sides is reported once, as a tangency.
     """
     require_a(MeanField, "network", network)
-
-    def growth(q: Array) -> Array:
-        return network.V(q) - q
-
-    def growth_d1(q: Array) -> Array:
-        return network.dV(q) - 1
-
-    def scale(q: Array) -> Array:
-        return np.maximum(q, network.V(q))
-
-    roots = find_roots([growth, growth_d1, network.d2V], variance_grid(network.activation), scale)
+    growth = VarianceGrowth(network)
+    roots = find_roots([growth, growth.d1, growth.d2], variance_grid(network.activation), growth.size, growth.rounding)
     points = []
     for root in roots:
         if root.before and not root.after:

@@ -6,7 +6,6 @@ What a layer makes of its activations, σ_w² E φφ + σ_b², is written here a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -24,6 +23,9 @@ from meanfield.tables.shown import Shown
 __all__ = ["MeanField", "layer_map"]
 
 Array = NDArray[np.float64]
+
+#: Knots so many standard deviations out are not seen in any digit.
+_HOMOGENEOUS = 40.0
 
 
 def layer_map(products: Any, sigma_w_squared: Any, sigma_b_squared: Any) -> Any:
@@ -153,8 +155,8 @@ class MeanField(Shown):
         Raises:
             UndefinedCorrelation: V(q) is 0, or overflows.
         """
-        q, variance = self._signal(q)
-        return self.layer(covariance(self.activation, rho, q)) / variance
+        q, weights, variance = self._signal(q)
+        return layer_map(covariance(self.activation, rho, q), weights, self.sigma_b_squared) / variance
 
     @overload
     def dR(self, rho: float, q: float) -> float: ...
@@ -162,8 +164,8 @@ class MeanField(Shown):
     def dR(self, rho: ArrayLike, q: ArrayLike) -> Array: ...
     def dR(self, rho: ArrayLike, q: ArrayLike) -> Any:
         """R'(ρ; q); R'(1) = χ₁(q)·q/V(q), ∞ where φ jumps."""
-        q, variance = self._signal(q)
-        return self.sigma_w**2 * covariance_d1(self.activation, rho, q) / variance
+        q, weights, variance = self._signal(q)
+        return weights * covariance_d1(self.activation, rho, q) / variance
 
     @overload
     def d2R(self, rho: float, q: float) -> float: ...
@@ -171,8 +173,8 @@ class MeanField(Shown):
     def d2R(self, rho: ArrayLike, q: ArrayLike) -> Array: ...
     def d2R(self, rho: ArrayLike, q: ArrayLike) -> Any:
         """R''(ρ; q), a sum of bivariate densities; ±∞ at ρ = ±1 where it diverges."""
-        q, variance = self._signal(q)
-        return self.sigma_w**2 * covariance_d2(self.activation, rho, q) / variance
+        q, weights, variance = self._signal(q)
+        return weights * covariance_d2(self.activation, rho, q) / variance
 
     @overload
     def one_minus_R(self, eps: float, q: float) -> float: ...
@@ -180,17 +182,22 @@ class MeanField(Shown):
     def one_minus_R(self, eps: ArrayLike, q: ArrayLike) -> Array: ...
     def one_minus_R(self, eps: ArrayLike, q: ArrayLike) -> Any:
         """1 − R(1 − ε; q) for inputs nearly alike, ε in [0, 2], without cancellation however small ε."""
-        q, variance = self._signal(q)
-        return self.sigma_w**2 * covariance_loss(self.activation, eps, q) / variance
+        q, weights, variance = self._signal(q)
+        return weights * covariance_loss(self.activation, eps, q) / variance
 
     @overload
     def kappa(self, q: float) -> float: ...
     @overload
     def kappa(self, q: ArrayLike) -> Array: ...
     def kappa(self, q: ArrayLike) -> Any:
-        """κ in 1 − R(1 − ε) = R'(1) ε − κ ε^(3/2) + …; on the edge of chaos 1 − ρ falls as 4/(κl)² over layers l."""
-        at, variance = self._signal(q)
-        return self.sigma_w**2 * moments.bend(self.activation, at) * at / variance
+        """κ in 1 − R(1 − ε) = R'(1) ε − κ ε^(3/2) + …; on the edge of chaos 1 − ρ falls as 4/(κl)² over layers l.
+
+        ∞ where φ jumps, for 1 − R then falls as √ε.
+        """
+        at, weights, variance = self._signal(q)
+        if self.activation.is_continuous:
+            return weights * moments.bend(self.activation, at) * (at / variance)
+        return np.full(at.shape, np.inf) if isinstance(at, np.ndarray) else math.inf
 
     @overload
     def kick_variance(self, q: float) -> float: ...
@@ -198,43 +205,40 @@ class MeanField(Shown):
     def kick_variance(self, q: ArrayLike) -> Array: ...
     def kick_variance(self, q: ArrayLike) -> Any:
         """S(q) = σ_w⁴ Var φ(√q z)²: a layer of N units kicks the variance by √(S/N)."""
-        spread = self._second_cumulant(*self._moments(q, moments.second_moment, moments.fourth_moment))
-        return spread if spread.ndim else spread.item()
+        return self._weighted(self._weighted(moments.square_variance(self.activation, q)))
 
-    def kick_cumulants(self, q: ArrayLike) -> tuple[Array, Array, Array]:
+    @overload
+    def kick_cumulants(self, q: float) -> tuple[float, float, float]: ...
+    @overload
+    def kick_cumulants(self, q: ArrayLike) -> tuple[Array, Array, Array]: ...
+    def kick_cumulants(self, q: ArrayLike) -> Any:
         """V(q), S(q) and T(q), the third cumulant of σ_w² φ(√q z)²: given q the next variance has V, S/N and T/N²."""
-        mean, fourth, sixth = self._moments(q, moments.second_moment, moments.fourth_moment, moments.sixth_moment)
-        with np.errstate(all="ignore"):
-            share = sixth / mean / mean / mean - 3 * fourth / mean / mean + 2
-            third = (self.sigma_w**2 * mean) ** 3 * share
-        # Where next to nothing is active a share is beyond the doubles; what it is a share of is nothing.
-        third = np.where(np.isfinite(third), third, 0.0)
-        return self.layer(mean), self._second_cumulant(mean, fourth), third
-
-    def _second_cumulant(self, mean: Array, fourth: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            # As a share of the square of E φ², which alone may be too small or large to square.
-            share = np.maximum(fourth / mean / mean - 1, 0.0)
-            return np.where(mean > 0, np.square(self.sigma_w**2 * mean) * share, 0.0)
-
-    def _moments(self, q: ArrayLike, *expectations: moments.Expectation) -> Iterator[Array]:
-        return (np.asarray(expectation(self.activation, q)) for expectation in expectations)
+        mean, second, third = moments.square_cumulants(self.activation, q)
+        once, twice = self._weighted(third), self._weighted(self._weighted(second))
+        return self.layer(mean), twice, self._weighted(self._weighted(once))
 
     def _weighted(self, values: Any) -> Any:
         with np.errstate(over="ignore"):
             return self.sigma_w**2 * values
 
-    def _signal(self, q: ArrayLike) -> tuple[Any, Any]:
-        """q and V(q); q = 0 replaced, where V(0) = 0, by a variance so small that φ is homogeneous to all digits."""
-        q = variances(q)
-        if self.sigma_b == 0 and not q.all():
-            nearest = min(self.activation.scales, default=40.0)
-            q = np.where(q == 0, (nearest / 40) ** 2, q)
-        variance = np.asarray(self.V(q))
+    def _signal(self, q: ArrayLike) -> tuple[Any, float, Any]:
+        """q, σ_w² and V(q) to divide by.
+
+        Without biases σ_w² does not matter, and is 1; nor does a q so small that φ, if 0 at 0, is homogeneous to all
+        digits: then it is the largest of these.
+        """
+        q, weights = variances(q), self.sigma_w_squared
+        if not self.sigma_b:
+            weights = 1.0
+            if not any(self.activation.limits(0.0)):
+                q = np.maximum(q, (min(self.activation.scales, default=_HOMOGENEOUS) / _HOMOGENEOUS) ** 2)
+        with np.errstate(over="ignore"):
+            square = moments.second_moment(self.activation, q)
+            variance = np.asarray(layer_map(square, weights, self.sigma_b_squared))
         for value, says in (
             (0.0, "= 0 at q = {:g}: no signal is left to correlate; give a larger q or sigma_b > 0"),
             (np.inf, "overflows at q = {:g}: give a smaller q or sigma_w"),
         ):
             if value in variance:
                 raise UndefinedCorrelation(f"V(q) {says.format(q[variance == value].flat[0])}")
-        return (q, variance) if q.ndim else (q.item(), variance.item())
+        return (q, weights, variance) if q.ndim else (q.item(), weights, variance.item())

@@ -3,39 +3,53 @@
 With x = √q z and z standard normal, `phi` a `PiecewiseLinear`, q ≥ 0 of any shape:
 
 - `mean` E φ, `second_moment` E φ², `fourth_moment` E φ⁴, `sixth_moment` E φ⁶, `mirrored_moment` E φ(x)φ(−x);
-- `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q;
-- `slope_moment` E φ'ⁿ of the slopes alone, `slope_square_d1` d/dq E φ'²;
+- `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q, and `quadratic_d1`, `quadratic_d2`
+  of what is piecewise quadratic;
+- `slope_moment` E φ'ⁿ of the slopes alone, `mirrored_slopes` E φ'(x)φ'(−x), `slope_square_d1` d/dq E φ'²;
 - `kink_term` and `bend`, the sums over kinks that decide stability and how fast correlations grow;
-- `sparsity` P(φ(x) = 0), `active_share` P(φ(x) ≠ 0) and `sloping_share` P(φ'(x) ≠ 0).
+- `sparsity` P(φ(x) = 0), `active_share` P(φ(x) ≠ 0) and `sloping_share` P(φ'(x) ≠ 0);
+- `square_variance` and `square_cumulants` of φ², which keep their digits where it is nearly constant.
 
-φ is folded onto the half-line, x and −x together, and each piece is measured from its left end, where the Gaussian
-weight is largest. There every power of φ is a polynomial in positive moments. docs/theory.md, sections 2 and 3.
+Each is a sum over the folded pieces of φ. docs/theory.md, sections 2 and 3.
 
 Values at q = 0 are limits q → 0⁺, so each function is continuous on [0, ∞) (a derivative may be infinite there).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache, wraps
-from math import comb, pi, sqrt
-from typing import Any, NamedTuple, Protocol, overload
+from collections.abc import Callable
+from functools import lru_cache
+from math import pi, sqrt
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import variances
-from meanfield.infinite_width.gaussian import density, interval_moments, tail_moments
+from meanfield.infinite_width.folded import (
+    FoldedPiece,
+    Integrands,
+    Polynomial,
+    at_knots,
+    nonzero,
+    of_any_shape,
+    probability,
+    product,
+    weighted_pieces,
+)
 
 __all__ = [
+    "Quadratic",
     "active_share",
     "bend",
     "fourth_moment",
     "kink_term",
     "mean",
     "mirrored_moment",
+    "mirrored_slopes",
+    "quadratic_d1",
+    "quadratic_d2",
     "second_moment",
     "second_moment_d1",
     "second_moment_d2",
@@ -44,228 +58,94 @@ __all__ = [
     "slope_square_d1",
     "sloping_share",
     "sparsity",
+    "square_cumulants",
+    "square_variance",
 ]
 
 Array = NDArray[np.float64]
-#: Coefficients by the power that they belong to, ascending.
-Polynomial = Mapping[int, Any]
 
-#: Arrays are worked through in blocks of this many numbers, so that the intermediate ones stay in cache.
-_BLOCK = 8192
-_ORIGIN = np.zeros(())
-
-
-class Expectation(Protocol):
-    """A Gaussian expectation of φ at variances of any shape: a float for a scalar."""
-
-    @overload
-    def __call__(self, phi: PiecewiseLinear, q: float, *order: int) -> float: ...
-    @overload
-    def __call__(self, phi: PiecewiseLinear, q: ArrayLike, *order: int) -> Array: ...
-    def __call__(self, phi: PiecewiseLinear, q: ArrayLike, *order: int) -> Any: ...
-
-
-def _of_any_shape(expectation: Callable[..., Array]) -> Expectation:
-    """A function of one block of q's, of shape (n,) or (), as one of variances of any shape, which it checks."""
-
-    @wraps(expectation)
-    def of_any_shape(phi: PiecewiseLinear, q: ArrayLike, *order: int) -> Any:
-        values = variances(q)
-        with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
-            if not values.ndim:
-                return expectation(phi, values, *order).item()
-            flat, result = values.ravel(), np.empty(values.size)
-            for start in range(0, flat.size, _BLOCK):
-                block = slice(start, start + _BLOCK)
-                result[block] = expectation(phi, flat[block], *order)
-        return result.reshape(values.shape)
-
-    return of_any_shape
-
-
-@dataclass(frozen=True)
-class _FoldedPiece:
-    """φ on left < |x| < right, as two lines in u = |x| − left: φ(x) for x > 0 and φ(−x) for x < 0."""
-
-    left: float
-    right: float
-    values: tuple[float, float]
-    slopes: tuple[float, float]
-
-    def power(self, n: int) -> Polynomial:
-        """φ(x)ⁿ + φ(−x)ⁿ as a polynomial in u."""
-        sides = list(zip(self.values, self.slopes, strict=True))
-        return {k: sum(comb(n, k) * y ** (n - k) * a**k for y, a in sides) for k in range(n + 1)}
-
-    def mirrored(self) -> Polynomial:
-        """2φ(x)φ(−x) as a polynomial in u."""
-        (y, y_mirror), (a, a_mirror) = self.values, self.slopes
-        return {0: 2 * y * y_mirror, 1: 2 * (y * a_mirror + a * y_mirror), 2: 2 * a * a_mirror}
-
-
-@lru_cache(maxsize=256)
-def _folded(phi: PiecewiseLinear) -> tuple[_FoldedPiece, ...]:
-    edges = sorted({0.0, *phi.scales})
-    pieces = []
-    for left, right in zip(edges, [*edges[1:], np.inf], strict=True):
-        above = np.searchsorted(phi.knots, left, side="right")
-        below = np.searchsorted(phi.knots, -left, side="left")
-        values = (phi.limits(left)[1], phi.limits(-left)[0])
-        pieces.append(_FoldedPiece(left, right, values, (phi.slopes[above], -phi.slopes[below])))
-    return tuple(pieces)
-
-
-#: A folded piece and what is integrated over it, left out where that is 0.
-_Integrands = tuple[tuple[_FoldedPiece, Polynomial], ...]
-
-
-def _nonzero(phi: PiecewiseLinear, polynomial: Callable[[_FoldedPiece], Polynomial]) -> _Integrands:
-    found = ((piece, polynomial(piece)) for piece in _folded(phi))
-    # Without what is exactly 0, so that 0·∞ cannot arise.
-    kept = ((piece, {k: c for k, c in coefficients.items() if c}) for piece, coefficients in found)
-    return tuple((piece, coefficients) for piece, coefficients in kept if coefficients)
+#: A variance of φ² is the difference of moments where it is at least this share of the larger, and these are doubles
+#: with room to spare: from `_LEAST` to `_MOST`.
+_SOUND, _LEAST, _MOST = 0.1, 1e-100, 1e250
 
 
 @lru_cache(maxsize=1024)
-def _powers(phi: PiecewiseLinear, n: int) -> _Integrands:
-    return _nonzero(phi, lambda piece: piece.power(n))
+def _powers(phi: PiecewiseLinear, n: int) -> Integrands:
+    return nonzero(phi, lambda piece: piece.power(n))
 
 
 @lru_cache(maxsize=256)
-def _products(phi: PiecewiseLinear) -> _Integrands:
-    return _nonzero(phi, _FoldedPiece.mirrored)
-
-
-class _Weighted(NamedTuple):
-    """A polynomial on a folded piece under the Gaussian of one block of q's.
-
-    z = h + step·s and u = scale·s along the piece; `polynomial` is in s, and `moments[n]` the integral of sⁿ.
-    """
-
-    h: Array
-    w: Array | float
-    short: Any
-    polynomial: Polynomial
-    moments: list[Array]
-
-    @property
-    def z(self) -> Polynomial:
-        """z as a polynomial in s."""
-        step = _chosen(self.short, self.w, 1.0)
-        return {0: self.h, 1: step} if self.h is not _ORIGIN else {1: step}
-
-    def integral(self, polynomial: Polynomial) -> Any:
-        """The integral over the piece of a polynomial in s."""
-        total: Any = 0.0
-        for power, coefficient in polynomial.items():
-            total = total + coefficient * self.moments[power]
-        return total
-
-
-def _weighted(integrands: _Integrands, q: Array, order: int) -> Iterator[_Weighted]:
-    root = np.sqrt(q)
-    edge, tail = 0.0, tail_moments(_ORIGIN, order)
-    for piece, coefficients in integrands:
-        h = piece.left / root if piece.left else _ORIGIN
-        if piece.left != edge:
-            tail = tail_moments(h, order)
-        if piece.right == np.inf:
-            yield _Weighted(h, np.inf, False, _in_units(coefficients, root), tail)
-            return
-        edge, width = piece.right, piece.right - piece.left
-        far, w = tail_moments(piece.right / root, order), width / root
-        moments, short = interval_moments(h, w, tail, far)
-        yield _Weighted(h, w, short, _in_units(coefficients, _chosen(short, width, root)), moments)
-        tail = far
-
-
-def _in_units(coefficients: Polynomial, scale: Array | float) -> Polynomial:
-    """A polynomial in u as one in s = u/scale."""
-    scaled: dict[int, Any] = {}
-    for k, c in coefficients.items():
-        scaled[k] = c * np.power(scale, k) if k > 2 else c * (scale * scale) if k == 2 else c * scale if k else c
-    return scaled
-
-
-def _chosen(condition: Any, a: Array | float, b: Array | float) -> Any:
-    """a where the condition holds, else b; a condition may be one bool for all."""
-    if isinstance(condition, bool):
-        return a if condition else b
-    return np.where(condition, a, b)
-
-
-def _product(p: Polynomial, r: Polynomial) -> Polynomial:
-    result: dict[int, Any] = {}
-    for i, a in p.items():
-        for j, b in r.items():
-            result[i + j] = result.get(i + j, 0.0) + a * b
-    return result
+def _products(phi: PiecewiseLinear) -> Integrands:
+    return nonzero(phi, FoldedPiece.mirrored)
 
 
 def _expectation_of_power(phi: PiecewiseLinear, q: Array, n: int) -> Array:
     total = 0 * q
-    for weighted in _weighted(_powers(phi, n), q, n):
+    for weighted in weighted_pieces(_powers(phi, n), q, n):
         total += weighted.integral(weighted.polynomial)
     # Terms of both signs that overflow make NaN; an even power then is beyond the doubles.
     return np.fmin(total, np.inf) if n % 2 == 0 else total
 
 
-@_of_any_shape
+@of_any_shape
 def mean(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ(√q z)."""
     return _expectation_of_power(phi, q, 1)
 
 
-@_of_any_shape
+@of_any_shape
 def second_moment(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ(√q z)²; V(q) = σ_w² E φ² + σ_b²."""
     return _expectation_of_power(phi, q, 2)
 
 
-@_of_any_shape
+@of_any_shape
 def fourth_moment(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ(√q z)⁴."""
     return _expectation_of_power(phi, q, 4)
 
 
-@_of_any_shape
+@of_any_shape
 def sixth_moment(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ(√q z)⁶."""
     return _expectation_of_power(phi, q, 6)
 
 
-@_of_any_shape
+@of_any_shape
 def mirrored_moment(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ(x)φ(−x), the covariance of two outputs whose inputs have correlation −1."""
     total = 0 * q
-    for weighted in _weighted(_products(phi), q, 2):
+    for weighted in weighted_pieces(_products(phi), q, 2):
         total += weighted.integral(weighted.polynomial)
     return total
 
 
 @lru_cache(maxsize=1024)
-def _slope_powers(phi: PiecewiseLinear, n: int) -> _Integrands:
-    return _nonzero(phi, lambda piece: {0: piece.slopes[0] ** n + (-piece.slopes[1]) ** n})
+def _slope_powers(phi: PiecewiseLinear, n: int) -> Integrands:
+    return nonzero(phi, lambda piece: {0: piece.slopes[0] ** n + (-piece.slopes[1]) ** n})
 
 
 @lru_cache(maxsize=1024)
-def _indicators(phi: PiecewiseLinear, holds: Callable[[float, float], bool]) -> _Integrands:
+def _indicators(phi: PiecewiseLinear, holds: Callable[[float, float], bool]) -> Integrands:
     """On either side of a folded piece, whether a condition holds of φ's value and slope there."""
-    return _nonzero(phi, lambda piece: {0: float(sum(map(holds, piece.values, piece.slopes)))})
+    return nonzero(phi, lambda piece: {0: float(sum(map(holds, piece.values, piece.slopes)))})
 
 
-def _probability(integrands: _Integrands, q: Array) -> Array:
-    """Σ over pieces of their constant times P(piece)."""
-    total = 0 * q
-    for weighted in _weighted(integrands, q, 0):
-        total += weighted.integral(weighted.polynomial)
-    return total
-
-
-@_of_any_shape
+@of_any_shape
 def slope_moment(phi: PiecewiseLinear, q: Array, n: int) -> Array:
     """E φ'(√q z)ⁿ = Σ aⱼⁿ Pⱼ, the slopes of the pieces alone: jumps are left out."""
-    return _probability(_slope_powers(phi, n), q)
+    return probability(_slope_powers(phi, n), q)
+
+
+@lru_cache(maxsize=256)
+def _slope_products(phi: PiecewiseLinear) -> Integrands:
+    return nonzero(phi, lambda piece: {0: -2 * piece.slopes[0] * piece.slopes[1]})
+
+
+@of_any_shape
+def mirrored_slopes(phi: PiecewiseLinear, q: Array) -> Array:
+    """E φ'(x)φ'(−x), of the sloping pieces alone."""
+    return probability(_slope_products(phi), q)
 
 
 def _active(value: float, slope: float) -> bool:
@@ -280,62 +160,69 @@ def _zero(value: float, slope: float) -> bool:
     return value == 0 == slope
 
 
-@_of_any_shape
+@of_any_shape
 def active_share(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ(√q z) ≠ 0), which keeps its digits where 1 − sparsity loses them."""
-    return np.minimum(_probability(_indicators(phi, _active), q), 1.0)
+    return np.minimum(probability(_indicators(phi, _active), q), 1.0)
 
 
-@_of_any_shape
+@of_any_shape
 def sloping_share(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ'(√q z) ≠ 0), the fraction of units that pass a gradient."""
-    return np.minimum(_probability(_indicators(phi, _sloping), q), 1.0)
+    return np.minimum(probability(_indicators(phi, _sloping), q), 1.0)
 
 
-@_of_any_shape
+@of_any_shape
 def sparsity(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ(√q z) = 0)."""
-    return np.minimum(_probability(_indicators(phi, _zero), q), 1.0)
+    return np.minimum(probability(_indicators(phi, _zero), q), 1.0)
 
 
-def _at_knots(phi: PiecewiseLinear, q: Array) -> Iterator[tuple[int, float, Array, Array]]:
-    """Index, knot t, t²/q and density p(t) = ϕ(t/√q)/√q, knot by knot."""
-    root = np.sqrt(q)
-    for i, t in enumerate(phi.knots):
-        h = t / root if t else np.zeros_like(q)
-        # At q = 0 the density of a knot t ≠ 0 is 0, not 0/0.
-        yield i, t, h * h, np.where(np.isinf(h), 0.0, density(h) / root)
-
-
-@_of_any_shape
+@of_any_shape
 def kink_term(phi: PiecewiseLinear, q: Array) -> Array:
     """Σᵢ dᵢ φ(tᵢ) p(tᵢ) = d/dq E φ² − E φ'² of a continuous φ; p the density of √q z."""
     total = 0 * q
-    for i, _, _, p in _at_knots(phi, q):
+    for i, _, _, p in at_knots(phi, q):
         weight = phi.kinks[i] * phi.right_values[i]
         if weight:
             total += weight * p
     return total
 
 
-@_of_any_shape
+@of_any_shape
 def bend(phi: PiecewiseLinear, q: Array) -> Array:
     """(4/3) Σᵢ dᵢ² exp(−tᵢ²/2q)/(2π√2), the coefficient of −q ε^(3/2) in E φ² − C(1 − ε), jumps left out."""
     total = 0 * q
-    for i, _, h2, _ in _at_knots(phi, q):
+    for i, _, h2, _ in at_knots(phi, q):
         total += phi.kinks[i] ** 2 * np.exp(-0.5 * h2)
     return total * (4 / 3 / (2 * pi * sqrt(2)))
 
 
-@_of_any_shape
+@of_any_shape
 def slope_square_d1(phi: PiecewiseLinear, q: Array) -> Array:
     """d/dq E φ'(√q z)² = Σᵢ Δ(a²)ᵢ tᵢ p(tᵢ)/(2q), jumps left out."""
     squares = np.diff(np.square(phi.slopes))
     total = 0 * q
-    for i, t, _, p in _at_knots(phi, q):
+    for i, t, _, p in at_knots(phi, q):
         if t and squares[i]:
             total += np.where(p > 0, 0.5 * squares[i] * t * p / q, 0.0)
     return total
+
+
+class Quadratic(NamedTuple):
+    """w φ(x)² and, it may be, a multiple of x²: what is differentiated in q.
+
+    `phi` φ and `weight` w; `slopes`, half its second derivative on the folded pieces; `values`, itself.
+    """
+
+    phi: PiecewiseLinear
+    weight: float
+    slopes: Integrands
+    values: Integrands
+
+
+def _square(phi: PiecewiseLinear) -> Quadratic:
+    return Quadratic(phi, 1.0, _slope_powers(phi, 2), _powers(phi, 2))
 
 
 def _better(direct: Array, direct_size: Array, hermite: Array, hermite_size: Array) -> Array:
@@ -343,50 +230,143 @@ def _better(direct: Array, direct_size: Array, hermite: Array, hermite_size: Arr
     return np.where(hermite_size < direct_size, hermite, direct)
 
 
-@_of_any_shape
-def second_moment_d1(phi: PiecewiseLinear, q: Array) -> Array:
-    """d/dq E φ(√q z)².
+def quadratic_d1(quadratic: Quadratic, q: Array) -> Array:
+    """d/dq E g(√q z) of a quadratic g at one block of q's.
 
     Two exact forms (docs/theory.md, section 2): by pieces and knots, which is exact for a homogeneous φ and does
-    not cancel as q → 0; and E[(z² − 1)φ²]/2q, which does not cancel where the active region is rare or narrow.
+    not cancel as q → 0; and E[(z² − 1)g]/2q, which does not cancel where the active region is rare or narrow.
     """
+    phi, weight = quadratic.phi, quadratic.weight
     left, right, slopes = phi.left_values, phi.right_values, phi.slopes
-    direct = _probability(_slope_powers(phi, 2), q)
-    direct_size = direct.copy()
-    for i, t, _, p in _at_knots(phi, q):
-        kink = slopes[i + 1] * right[i] - slopes[i] * left[i]
-        jump = 0.5 * t * (right[i] ** 2 - left[i] ** 2)
+    direct, direct_size = np.zeros_like(q), np.zeros_like(q)
+    for weighted in weighted_pieces(quadratic.slopes, q, 0):
+        term = weighted.integral(weighted.polynomial)
+        direct += term
+        direct_size += np.abs(term)
+    for i, t, _, p in at_knots(phi, q):
+        kink = weight * (slopes[i + 1] * right[i] - slopes[i] * left[i])
+        jump = weight * (0.5 * t * (right[i] ** 2 - left[i] ** 2))
         for term in ([kink * p] if kink else []) + ([np.where(p > 0, jump * p / q, 0.0)] if jump else []):
             direct += term
             direct_size += np.abs(term)
-    z2, one = np.zeros_like(q), np.zeros_like(q)
-    for weighted in _weighted(_powers(phi, 2), q, 4):
-        square, z = weighted.polynomial, weighted.z
-        one += weighted.integral(square)
-        z2 += weighted.integral(_product(_product(z, z), square))
-    return _better(direct, direct_size, (z2 - one) / (2 * q), (z2 + one) / (2 * q))
+    hermite, size = np.zeros_like(q), np.zeros_like(q)
+    for weighted in weighted_pieces(quadratic.values, q, 4):
+        value, z = weighted.polynomial, weighted.z
+        one, z2 = weighted.integral(value), weighted.integral(product(product(z, z), value))
+        hermite += z2 - one
+        size += np.abs(z2) + np.abs(one)
+    return _better(direct, direct_size, hermite / (2 * q), size / (2 * q))
 
 
-@_of_any_shape
-def second_moment_d2(phi: PiecewiseLinear, q: Array) -> Array:
-    """d²/dq² E φ(√q z)²: by knots, or E[(z⁴ − 6z² + 3)φ²]/4q² where that cancels less."""
+def quadratic_d2(quadratic: Quadratic, q: Array) -> Array:
+    """d²/dq² E g(√q z): by knots, or E[(z⁴ − 6z² + 3)g]/4q² where that cancels less."""
+    phi, weight = quadratic.phi, quadratic.weight
     left, right, slopes = phi.left_values, phi.right_values, phi.slopes
     direct, direct_size = np.zeros_like(q), np.zeros_like(q)
-    for i, t, h2, p in _at_knots(phi, q):
-        slope = (slopes[i + 1] ** 2 - slopes[i] ** 2) * t
-        kink = slopes[i + 1] * right[i] - slopes[i] * left[i]
-        jump = 0.5 * t * (right[i] ** 2 - left[i] ** 2)
+    for i, t, h2, p in at_knots(phi, q):
+        slope = weight * ((slopes[i + 1] ** 2 - slopes[i] ** 2) * t)
+        kink = weight * (slopes[i + 1] * right[i] - slopes[i] * left[i])
+        jump = weight * (0.5 * t * (right[i] ** 2 - left[i] ** 2))
         for coefficient, factor in ((slope, 1.0), (kink, h2 - 1), (jump, (h2 - 3) / q)):
             if coefficient:
                 term = np.where(p > 0, coefficient * factor * p / (2 * q), 0.0)
                 direct += term
                 direct_size += np.abs(term)
-    z4, z2, one = np.zeros_like(q), np.zeros_like(q), np.zeros_like(q)
-    for weighted in _weighted(_powers(phi, 2), q, 6):
-        square, z = weighted.polynomial, weighted.z
-        z_square = _product(z, z)
-        one += weighted.integral(square)
-        z2 += weighted.integral(_product(z_square, square))
-        z4 += weighted.integral(_product(_product(z_square, z_square), square))
-    hermite, size = z4 - 6 * z2 + 3 * one, z4 + 6 * z2 + 3 * one
+    hermite, size = np.zeros_like(q), np.zeros_like(q)
+    for weighted in weighted_pieces(quadratic.values, q, 6):
+        value, z = weighted.polynomial, weighted.z
+        z_square = product(z, z)
+        one, z2 = weighted.integral(value), weighted.integral(product(z_square, value))
+        z4 = weighted.integral(product(product(z_square, z_square), value))
+        hermite += z4 - 6 * z2 + 3 * one
+        size += np.abs(z4) + 6 * np.abs(z2) + 3 * np.abs(one)
     return _better(direct, direct_size, hermite / q / (4 * q), size / q / (4 * q))
+
+
+@of_any_shape
+def second_moment_d1(phi: PiecewiseLinear, q: Array) -> Array:
+    """d/dq E φ(√q z)²."""
+    return quadratic_d1(_square(phi), q)
+
+
+@of_any_shape
+def second_moment_d2(phi: PiecewiseLinear, q: Array) -> Array:
+    """d²/dq² E φ(√q z)²."""
+    return quadratic_d2(_square(phi), q)
+
+
+def square_cumulants(phi: PiecewiseLinear, q: ArrayLike) -> tuple[Any, Any, Any]:
+    """The first three cumulants of φ(√q z)², E φ² the first of them."""
+    values = variances(q)
+    with np.errstate(all="ignore"):
+        found = _cumulants(phi, values.ravel(), 3)
+    return tuple(c.reshape(values.shape) if values.ndim else c.item() for c in found)  # type: ignore[return-value]
+
+
+@of_any_shape
+def square_variance(phi: PiecewiseLinear, q: Array) -> Array:
+    """Var φ(√q z)²."""
+    return _cumulants(phi, q.ravel(), 2)[1].reshape(q.shape)
+
+
+def _cumulants(phi: PiecewiseLinear, q: Array, n: int) -> list[Array]:
+    """The first n ≤ 3 cumulants of φ²."""
+    raw = [_expectation_of_power(phi, q, 2 * k) for k in range(1, n + 1)]
+    found = [raw[0], *_central(raw)]
+    sound = (found[1] > _SOUND * raw[1]) & (raw[1] > _LEAST) & (raw[-1] < _MOST)
+    if not sound.all():
+        for cumulant, careful in zip(found[1:], _careful_cumulants(phi, q[~sound], n), strict=True):
+            cumulant[~sound] = careful
+    return found
+
+
+def _central(raw: list[Array]) -> list[Array]:
+    """The second and, of three, the third cumulant, from moments."""
+    first, second = raw[:2]
+    cumulants = [second - first * first]
+    if len(raw) == 3:
+        cumulants.append(raw[2] - 3 * first * second + 2 * first**3)
+    return cumulants
+
+
+def _careful_cumulants(phi: PiecewiseLinear, q: Array, n: int) -> list[Array]:
+    """The second and, if n is 3, the third cumulant of φ², however small or large.
+
+    A cumulant does not change with what is taken off φ². Of a few levels that one is taken off which φ² is nearest to,
+    so that little is left to subtract; and all is measured in units of E[φ² | φ ≠ 0]. docs/theory.md, section 8.
+    """
+    size = _expectation_of_power(phi, q, 2) / probability(_indicators(phi, _active), q)
+    nearest, found = np.full_like(q, np.inf), [np.zeros_like(q) for _ in range(n - 1)]
+    for level in _square_levels(phi):
+        raw = [np.zeros_like(q) for _ in range(n)]
+        for side in (0, 1):
+            for weighted in weighted_pieces(_squares_less(phi, level, side), q, 2 * n):
+                one = {k: c / size for k, c in weighted.polynomial.items()}
+                polynomial: Polynomial = {0: 1.0}
+                for moment in raw:
+                    polynomial = product(polynomial, one)
+                    moment += weighted.integral(polynomial)
+        nearer = raw[1] < nearest
+        nearest = np.where(nearer, raw[1], nearest)
+        found = [np.where(nearer, new, old) for new, old in zip(_central(raw), found, strict=True)]
+    # Factor by factor, so that no power of a size overflows that is then multiplied with next to nothing.
+    sized = [np.maximum(found[0], 0.0) * size * size, *(third * size * size * size for third in found[1:])]
+    return [np.where(size < np.inf, cumulant, np.where(size > 0, np.inf, 0.0)) for cumulant in sized]
+
+
+@lru_cache(maxsize=256)
+def _square_levels(phi: PiecewiseLinear) -> tuple[float, ...]:
+    """What φ² may be nearly always: 0; what it is next to 0, as q → 0; what it is on flat outer pieces, as q → ∞."""
+    outer = (c for a, c in ((phi.slopes[0], phi.intercepts[0]), (phi.slopes[-1], phi.intercepts[-1])) if not a)
+    return tuple(sorted({0.0, *(y * y for y in (*phi.limits(0.0), *outer))}))
+
+
+@lru_cache(maxsize=1024)
+def _squares_less(phi: PiecewiseLinear, level: float, side: int) -> Integrands:
+    """φ² − level on one side of every folded piece."""
+
+    def square(piece: FoldedPiece) -> Polynomial:
+        y, a = piece.values[side], piece.slopes[side]
+        return {0: y * y - level, 1: 2 * y * a, 2: a * a}
+
+    return nonzero(phi, square)

@@ -7,7 +7,7 @@ and two kinks that nearly cancel, those of a narrow piece, are taken together. d
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.infinite_width.gaussian import density, legendre
 
-__all__ = ["PriceKernel"]
+__all__ = ["PriceKernel", "poles_d1", "poles_d2"]
 
 Array = NDArray[np.float64]
 
@@ -23,6 +23,10 @@ Array = NDArray[np.float64]
 _NUMBERS = 2**17
 #: Below this width (in units of √q) a piece's two kinks nearly cancel, and are subtracted with care.
 _NARROW = 0.25
+#: ϕ of this many standard deviations is 0.
+_FURTHEST = 100.0
+#: e^(2y) is a double up to here.
+_LAST_Y = 350.0
 
 
 def _pull(gap: Array, total: Array, growth: Array) -> Array:
@@ -69,13 +73,12 @@ def _knots(phi: PiecewiseLinear) -> _Knots:
 
 
 class PriceKernel:
-    """The integrands at one block of q's, shape (n,) or (), as densities in y, of that shape or (nodes, …)."""
+    """The integrands at one block of q's > 0, shape (n,) or (), as densities in y, of that shape or (nodes, …)."""
 
     def __init__(self, phi: PiecewiseLinear, q: Array) -> None:
         self.phi, self.q, self.knots = phi, q, _knots(phi)
         self.root = root = np.sqrt(q)
-        self.h = [t / root if t else 0 * q for t in phi.knots]
-        self.at_zero = not q.all()
+        self.h = [t / root for t in phi.knots]
         self.bends, self.jumps = self.knots.bends, self.knots.jumps
 
     def subset(self, chosen: NDArray[np.bool_]) -> PriceKernel:
@@ -85,18 +88,20 @@ class PriceKernel:
         """The y beyond which ϕ₂ of two different knots is 0 to rounding, and of equal ones smooth in e^(−y)."""
         gaps, sizes = np.diff(self.phi.knots), np.abs(self.phi.knots)
         root = np.sqrt(self.q)
-        y: Array = np.log(np.maximum(sizes.max(initial=0) / root, 1.0))
+        # A knot further out has no density at all.
+        y = np.log(np.clip(sizes.max(initial=0) / root, 1.0, _FURTHEST))
         if gaps.size:
-            np.maximum(y, np.log(np.maximum(18 * root / gaps.min(), 1.0)), out=y)
-        return y
+            y = np.maximum(y, np.log(np.maximum(18 * root / gaps.min(), 1.0)))
+        settled: Array = np.minimum(y, _LAST_Y)
+        return settled
 
     def exponent(self, i: int, j: int, growth: Array) -> Array:
-        """−Q, the exponent of ϕ₂(hᵢ, hⱼ; tanh y), given e^(2y); −∞ where a knot is infinitely far."""
+        """−Q, the exponent of ϕ₂(hᵢ, hⱼ; tanh y), given e^(2y)."""
         if i == j:
             return -0.5 * self.h[i] ** 2 * (1 + 1 / growth)
         plus, minus = 0.125 * (self.h[i] + self.h[j]) ** 2, 0.125 * self._gap(i, j) ** 2
-        value = -(plus * (1 + 1 / growth) + minus * (1 + growth))
-        return np.where(np.isnan(value), -np.inf, value) if self.at_zero else value
+        exponent: Array = -(plus * (1 + 1 / growth) + minus * (1 + growth))
+        return exponent
 
     def bend_density(self, y: Array) -> Array:
         """S(r) dr/dy."""
@@ -110,8 +115,6 @@ class PriceKernel:
         """(hᵢ + hⱼ)²/8 and (hᵢ − hⱼ)²/8 of every pair, along a first axis."""
         pairs, h = self.knots, np.array(self.h)
         gaps = np.divide.outer(pairs.difference, self.root)
-        if self.at_zero:
-            gaps[pairs.difference == 0] = 0.0
         return 0.125 * np.square(h[pairs.first] + h[pairs.second]), 0.125 * np.square(gaps)
 
     def _wide_bends(self, y: Array) -> Array:
@@ -125,8 +128,6 @@ class PriceKernel:
                 part[some].reshape(-1, *(1,) * (y.ndim - self.q.ndim), *self.q.shape) for part in self._squares
             )
             exponents = -(plus * near + minus * far)
-            if self.at_zero:
-                exponents = np.where(np.isnan(exponents), -np.inf, exponents)
             for weight, term in zip(weights[some], np.exp(exponents), strict=True):
                 total = total + weight * term
         return total
@@ -208,8 +209,8 @@ class PriceKernel:
         """(r hᵢ − hⱼ)/√(1 − r²); P(v > tⱼ | u = tᵢ) is Φ of it."""
         if i == j:
             return -self.h[i] * np.exp(-y)
-        value = 0.5 * (self._gap(i, j) * np.exp(y) - (self.h[i] + self.h[j]) * np.exp(-y))
-        return np.where(np.isnan(value), -np.inf, value) if self.at_zero else value
+        conditional: Array = 0.5 * (self._gap(i, j) * np.exp(y) - (self.h[i] + self.h[j]) * np.exp(-y))
+        return conditional
 
     def jump_density_d1(self, y: Array) -> Array:
         """B'(r) dr/dy."""
@@ -230,3 +231,37 @@ class PriceKernel:
                 weight = np.exp(self.exponent(i, j, growth)) / (2 * np.pi * cosh)
                 total += 2 * root * jumps[i] * d[j] * np.where(weight > 0, weight * pull, 0.0)
         return total
+
+
+def poles_d1(phi: PiecewiseLinear, q: Array) -> tuple[float, Array]:
+    """What the jumps add to C'(1) and to C'(−1): 0 or ±∞. At −1 only jumps at both t and −t count."""
+    jumps = phi.jumps
+    return _endless(float(jumps @ jumps)), _endless(_mirrored_pairs(phi, jumps, jumps, q))
+
+
+def poles_d2(phi: PiecewiseLinear, q: Array) -> tuple[float, Array]:
+    """C''(1) and C''(−1), 0 or ±∞.
+
+    As r → −1 two jumps at t and −t grow as −(1 − r²)^(−3/2), before all else; two kinks, and a jump with a kink, as
+    (1 − r²)^(−1/2).
+    """
+    jumps, kinks = phi.jumps, phi.kinks
+    of_jumps = -_mirrored_pairs(phi, jumps, jumps, q)
+    of_kinks = _mirrored_pairs(phi, kinks, kinks, q) + _mirrored_pairs(phi, jumps * phi.knots, kinks, q) / q
+    return _endless(float(jumps @ jumps + kinks @ kinks)), _endless(np.where(of_jumps, of_jumps, of_kinks))
+
+
+def _mirrored_pairs(phi: PiecewiseLinear, a: Array, b: Array, q: Array) -> Array:
+    """Σ aᵢ bⱼ exp(−tᵢ²/2q) over the knots with tᵢ = −tⱼ, as a share of the largest exponential."""
+    pairs = [(abs(t), a[i] * b[j]) for i, t in enumerate(phi.knots) for j, s in enumerate(phi.knots) if t == -s]
+    pairs = [(t, product) for t, product in pairs if product]
+    nearest = min((t for t, _ in pairs), default=0.0)
+    total = np.zeros_like(q)
+    for t, product in pairs:
+        total = total + product * np.exp(-0.5 * (t - nearest) * (t + nearest) / q)
+    return total
+
+
+def _endless(sign: Any) -> Any:
+    """±∞ with the sign of a number, 0 where it is 0."""
+    return np.where(np.asarray(sign) == 0, 0.0, np.copysign(np.inf, sign))[()]

@@ -43,13 +43,17 @@ class Root:
     until: float
 
 
-def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list[Root]:
+def find_roots(
+    levels: Sequence[Function], grid: Array, scale: Function, rounding: Function | None = None
+) -> list[Root]:
     """Every root of levels[0] on the span of `grid`, ascending.
 
     Args:
         levels: f and its successive derivatives; the last one must not change sign twice between grid points.
         grid: ascending points, shape (n,), the ends of the domain included. A root at an end has a sign on one side.
         scale: the size against which f is called zero, elementwise and positive where f can vanish.
+        rounding: the size of which f itself rounds, `scale` if not given: where that is less, f tells a sign change
+            that `scale` calls zero.
     """
     x, critical = grid, np.empty(0)
     for n, derivative in reversed(list(enumerate(levels))[1:]):
@@ -61,6 +65,7 @@ def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list
     values = f(x)
     vanishing = np.isfinite(values) & (np.abs(values) <= ZERO * scale(x))
     signs = np.where(vanishing, 0, np.sign(values)).astype(int)
+    rounded = vanishing if rounding is None else vanishing & (np.abs(values) <= ZERO * rounding(x))
     roots = []
     i = 0
     while i < len(x):
@@ -68,7 +73,7 @@ def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list
             j = i
             while j + 1 < len(x) and signs[j + 1] == 0:
                 j += 1
-            roots += _flat_root(f, x, signs, i, j, critical)
+            roots += _flat_root(f, x, signs, i, j, critical, rounded)
             i = j + 1
         else:
             if i + 1 < len(x) and signs[i] * signs[i + 1] < 0:
@@ -77,7 +82,9 @@ def find_roots(levels: Sequence[Function], grid: Array, scale: Function) -> list
     return roots
 
 
-def _flat_root(f: Function, x: Array, signs: NDArray[np.int_], i: int, j: int, critical: Array) -> list[Root]:
+def _flat_root(
+    f: Function, x: Array, signs: NDArray[np.int_], i: int, j: int, critical: Array, rounded: NDArray[np.bool_]
+) -> list[Root]:
     """The root in a run x[i…j] on which f is zero to rounding."""
     before = int(signs[i - 1]) if i else 0
     after = int(signs[j + 1]) if j + 1 < len(x) else 0
@@ -87,7 +94,7 @@ def _flat_root(f: Function, x: Array, signs: NDArray[np.int_], i: int, j: int, c
         return [Root(float(x[i]), 0, after, float(x[i]))]
     if not after:
         return [Root(float(x[j]), before, 0, float(x[j]))]
-    if i == j:
+    if i == j and (before == after or rounded[i]):
         return [Root(float(x[i]), before, after, float(x[i]))]
     if before != after:
         return [_crossing(f, x[i - 1], x[j + 1], before, after)]

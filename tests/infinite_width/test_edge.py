@@ -35,7 +35,7 @@ from mpmath import mp, mpf
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DomainError, NoEdgeOfChaos
-from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
+from meanfield.infinite_width.edge import edge_curve, edge_of_chaos, edges_of_chaos
 
 ON_AN_EDGE = [entry for entry in REFERENCE if "eoc_sigma_w2" in entry and mpf(entry["eoc_sigma_b2"]) > -1e-30]
 
@@ -245,6 +245,7 @@ def test_where_biases_would_be_imaginary_the_message_names_variances_that_do(nam
 #: Slopes 1/4 and 1, each of them alone at one end of q*: σ_w lies between 1 and 4.
 LEAKY_SOFT_THRESHOLD = PiecewiseLinear([-1, 1], [1, 0.25, 1], [0.75, 0, -0.75])
 LEAKY_HARD_TANH = PiecewiseLinear([-1, 1], [0.25, 1, 0.25], [-0.75, 0, 0.75])
+RELU6 = PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6])
 
 
 @pytest.mark.parametrize(
@@ -262,14 +263,129 @@ def test_weights_that_no_edge_has_are_refused_with_the_range_that_edges_have(
 ) -> None:
     with pytest.raises(NoEdgeOfChaos) as refusal:
         edges_of_chaos(phi, sigma_w=sigma_w)
-    low, high = re.search(r"the edge has sigma_w (?:> |from )([\d.]+)(?: to ([\d.]+))?$", str(refusal.value)).groups()
-    assert float(low) == pytest.approx(lowest, rel=1e-2)
-    assert float(high or math.inf) == pytest.approx(highest, rel=1e-2)
+    low, high = re.search(r"the edge has sigma_w (?:> |from )([\d.]+)(?: to ([\d.]+))?;", str(refusal.value)).groups()
+    assert float(low) == pytest.approx(lowest, rel=1e-7)
+    assert float(high or math.inf) == pytest.approx(highest, rel=1e-7)
 
 
-def test_biases_that_no_edge_has_are_refused() -> None:
-    with pytest.raises(NoEdgeOfChaos, match="no q\\* has an edge"):
-        edges_of_chaos(PiecewiseLinear([-1], [0, 1], [0, 1]), sigma_b=1.0)
+@pytest.mark.parametrize(
+    ("phi", "limit"),
+    [
+        (RELU6, r"sigma_w → 1\.4142136"),
+        (HARD_TANH, "sigma_w → 1"),
+        (LEAKY_HARD_TANH, "sigma_w → 1"),
+        (LEAKY_SOFT_THRESHOLD, "sigma_w → 4"),
+    ],
+)
+def test_no_bias_at_all_is_the_limit_of_a_signal_that_vanishes_and_every_bias_above_it_is_had(
+    phi: PiecewiseLinear, limit: str
+) -> None:
+    with pytest.raises(NoEdgeOfChaos, match=f"the edge has sigma_b > 0; 0 is the limit q\\* → 0, where {limit}$"):
+        edges_of_chaos(phi, sigma_b=0.0)
+    for sigma_b in (1e-140, 1e-30, 1e-6, 1.0):
+        assert edges_of_chaos(phi, sigma_b=sigma_b)[0].sigma_b == pytest.approx(sigma_b, rel=1e-12)
+
+
+@pytest.mark.parametrize("phi", [soft_threshold(1.0), clipped_relu(1.0, 1.0), shifted_relu(3.0)])
+def test_biases_that_need_weights_beyond_the_doubles_are_refused_with_the_least_that_do_not(
+    phi: PiecewiseLinear,
+) -> None:
+    with pytest.raises(NoEdgeOfChaos, match=r"the edge has sigma_b > \S+; below it sigma_w exceeds") as refusal:
+        edges_of_chaos(phi, sigma_b=0.0)
+    least = float(re.search(r"sigma_b > (\S+);", str(refusal.value))[1])
+    assert edges_of_chaos(phi, sigma_b=least * 1.001)[0].sigma_w > 1e140
+    with pytest.raises(NoEdgeOfChaos, match="below it sigma_w exceeds"):
+        edges_of_chaos(phi, sigma_b=least * 0.999)
+
+
+def test_a_bias_beyond_the_bounds_of_the_edge_is_refused_with_them() -> None:
+    # The edge begins where E φ² = q* E φ'², and there σ_b = 0; it ends likewise.
+    phi = PiecewiseLinear([-1, 0, 1], [0, 1, -1, 0], [-0.25, 0.75, 0.75, -0.25])
+    with pytest.raises(NoEdgeOfChaos, match=r"σ_b² = \S+ < 0; .*q\* >= (\S+) would do") as refusal:
+        edge_of_chaos(phi, 0.01)
+    first = float(re.search(r"q\* >= (\S+) would do", str(refusal.value))[1])
+    assert edges_of_chaos(phi, sigma_b=0.0)[0].q_star == pytest.approx(first, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "phi",
+    [
+        PiecewiseLinear([], [1], [1e-3]),
+        PiecewiseLinear([], [1], [1]),
+        PiecewiseLinear([], [2], [-3]),
+        PiecewiseLinear([], [1], [-1e-9]),
+        PiecewiseLinear([0], [-1, 1], [1, 1]),
+        PiecewiseLinear([1], [-1, 1], [1, -1]),
+        PiecewiseLinear([-1], [0, 1], [0, 1]),
+    ],
+)
+def test_what_adds_to_every_variance_has_no_edge_however_little_it_adds(phi: PiecewiseLinear) -> None:
+    # E φ² = q E φ'² + more, at every q.
+    sigma_w = 1 / abs(phi.slopes[-1])
+    for scale in ({"sigma_w": sigma_w}, {"sigma_b": 0.0}, {"sigma_b": 1e-6}, {"sigma_b": 1.0}):
+        with pytest.raises(NoEdgeOfChaos, match="no q\\* has an edge: the activation is too far from 0 at 0"):
+            edges_of_chaos(phi, **scale)
+    for q_star in (1e-6, 1.0, 1e12, 1e30):
+        with pytest.raises(NoEdgeOfChaos):
+            edge_of_chaos(phi, q_star)
+
+
+CURVED = {
+    "hard tanh": HARD_TANH,
+    "ReLU6": RELU6,
+    "soft threshold": soft_threshold(0.5),
+    "clipped soft threshold": clipped_soft_threshold(0.5, 1.0),
+    "leaky hard tanh": LEAKY_HARD_TANH,
+    "bent a little": PiecewiseLinear([2.0], [1, 1.0009765625], [0, -0.001953125]),
+}
+
+
+#: Where φ is flat around 0 smaller ones need a σ_w that is no double.
+BIASES = {
+    name: [0.1, 1.0, 100.0] if "threshold" in name else [1e-12, 1e-7, 1e-6, 1e-4, 1e-2, 1.0, 100.0] for name in CURVED
+}
+
+
+@pytest.mark.parametrize(("name", "sigma_b"), [(name, sigma_b) for name in CURVED for sigma_b in BIASES[name]])
+def test_the_variance_of_an_edge_keeps_its_digits_however_small_its_biases(name: str, sigma_b: float) -> None:
+    phi = CURVED[name]
+    (edge,) = edges_of_chaos(phi, sigma_b=sigma_b)
+    with mp.workdps(60):
+        # ln σ_b² against ln q* is nearly straight over so short a step.
+        def excess(ln_q: mpf) -> mpf:
+            q = mp.exp(ln_q)
+            slopes = definitions.slope_moment(phi, q, 2)
+            return mp.log((q - definitions.power_moment(phi, q, 2) / slopes) / mpf(sigma_b) ** 2)
+
+        start = mp.log(edge.q_star)
+        step = mpf(10) ** -9
+        newton = -excess(start) * step / (excess(start + step) - excess(start))
+        assert abs(newton) <= 2e-14
+    assert edge.sigma_b == pytest.approx(sigma_b, rel=1e-13)
+
+
+@pytest.mark.parametrize("above", [1e-13, 1e-10, 1e-6, 1e-3])
+def test_the_variance_of_an_edge_keeps_its_digits_however_near_its_weights_are_to_the_least(above: float) -> None:
+    # Hard tanh: P(|x| > 1) = 1 − 1/σ_w².
+    sigma_w = 1 + above
+    (edge,) = edges_of_chaos(HARD_TANH, sigma_w=sigma_w)
+    with mp.workdps(40):
+        exact = 1 / (2 * mp.erfinv(1 / mpf(sigma_w) ** 2) ** 2)
+        assert abs(edge.q_star / exact - 1) <= 1e-13
+
+
+def test_biases_whose_square_is_no_double_are_refused() -> None:
+    with pytest.raises(DomainError, match="sigma_b = 1e-200 is out of range: give 0 or 1e-150 <= sigma_b"):
+        edges_of_chaos(HARD_TANH, sigma_b=1e-200)
+
+
+def test_a_curve_of_one_variance_is_made_of_floats_and_of_none_empty() -> None:
+    edge, curve = edge_of_chaos(HARD_TANH, 2.0), edge_curve(HARD_TANH, 2.0)
+    for name in ("q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime"):
+        assert type(getattr(curve, name)) is float
+        assert getattr(curve, name) == pytest.approx(getattr(edge, name), rel=1e-14)
+        assert getattr(edge_curve(HARD_TANH, np.empty((0, 2))), name).shape == (0, 2)
+        assert getattr(edge_curve(HARD_TANH, [[2.0, 3.0]]), name).shape == (1, 2)
 
 
 @pytest.mark.parametrize("q_star", [0.0, -1.0, math.nan, math.inf])
