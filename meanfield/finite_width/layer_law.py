@@ -123,9 +123,10 @@ def _gamma_law(moments: LayerMoments, least: float) -> LayerLaw:
     gamma = np.where(np.abs(moments.skewness) > _STRAIGHT, moments.skewness, _STRAIGHT)
     gamma = np.minimum(gamma, _MOST_SKEWED)[:, None]
     stretched = 2 / gamma * ((1 + gamma / 6 * (_DEVIATES - gamma / 6)) ** 3 - 1)
-    values = np.maximum(moments.mean[:, None] + moments.sd[:, None] * stretched, least)
     between = (_DEVIATES[1:] + _DEVIATES[:-1]) / 2
-    spread = np.broadcast_to(np.diff(ndtr(between), prepend=0.0, append=1.0), values.shape)
+    spread = np.broadcast_to(np.diff(ndtr(between), prepend=0.0, append=1.0), stretched.shape)
+    # The cube of a normal variable has the mean and the deviation of the gamma law only nearly, if it is skewed.
+    values = np.maximum(_at(stretched, spread, moments.mean, moments.sd), least)
     return LayerLaw(values, np.zeros_like(values), _edges(values), spread)
 
 
