@@ -35,7 +35,7 @@ _WIDEST_SUM = 10_000
 #: Points of the grid, and of that for a single unit: the law of a sum of few is as jagged as that of one.
 _POINTS, _POINTS_OF_ONE = 512, 32768
 #: With so few active units, of however many, the law of one shows as well; with fewer it is nearly that of none.
-_FEW, _POINTS_OF_FEW = (0.2, 6.0), 2048
+_FEW, _POINTS_OF_FEW = (0.2, 5.0), 2048
 #: The grid reaches as many standard deviations from the mean, and as many more for each unit of skewness.
 _REACH, _REACH_OF_SKEWNESS = 5.0, 6.0
 #: Spacings tried for one that suits every atom.
@@ -123,9 +123,10 @@ def _gamma_law(moments: LayerMoments, least: float) -> LayerLaw:
     gamma = np.where(np.abs(moments.skewness) > _STRAIGHT, moments.skewness, _STRAIGHT)
     gamma = np.minimum(gamma, _MOST_SKEWED)[:, None]
     stretched = 2 / gamma * ((1 + gamma / 6 * (_DEVIATES - gamma / 6)) ** 3 - 1)
-    values = np.maximum(moments.mean[:, None] + moments.sd[:, None] * stretched, least)
     between = (_DEVIATES[1:] + _DEVIATES[:-1]) / 2
-    spread = np.broadcast_to(np.diff(ndtr(between), prepend=0.0, append=1.0), values.shape)
+    spread = np.broadcast_to(np.diff(ndtr(between), prepend=0.0, append=1.0), stretched.shape)
+    # The cube of a normal variable has the mean and the deviation of the gamma law only nearly, if it is skewed.
+    values = np.maximum(_at(stretched, spread, moments.mean, moments.sd), least)
     return LayerLaw(values, np.zeros_like(values), _edges(values), spread)
 
 
@@ -136,7 +137,10 @@ def _sum_law(network: MeanField, q: Array, width: int) -> LayerLaw:
     mean, sd = (moments.mean - least) / unit, moments.sd / unit
     reach = sd * (_REACH + _REACH_OF_SKEWNESS * np.abs(moments.skewness))
     levels, shares = flat_squares(phi, q)
-    points = max(_POINTS, _POINTS_OF_ONE // width, _POINTS_OF_FEW if is_jagged(network, q, width).any() else 0)
+    points = max(_POINTS, _POINTS_OF_ONE // width)
+    if is_jagged(network, q, width).any():
+        # A start alone, from which all probability comes, may have as many as a block of nodes together.
+        points = max(points, _POINTS_OF_FEW, 8 * _POINTS_OF_FEW // len(q))
     # The law of one has to fit too: its mean may be far beyond its deviation.
     length = mean + reach - np.maximum(mean - reach, 0.0) + (mean + reach) / width
     spacing = _spacing(levels, shares, length / (points - 4))

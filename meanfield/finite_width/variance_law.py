@@ -7,7 +7,7 @@ a layer depends on the one before alone, so that
 
 From a q to the next these probabilities change smoothly, even where the law of K' has atoms: it is enough to know them
 at nodes ln q, between which they are cubics. A matrix takes nodes to nodes, and a row takes the start to nodes. No
-random numbers, so the result is smooth in every parameter but for an error of 0.0005 or less.
+random numbers, so the result is smooth in every parameter but for the error that `escape_probability` states.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def escape_probability(
     """The share of random networks of the required width and depth that have left q*, as `escapes` counts them.
 
     Its `risk`, `chains` and `seed` play no part. `start` is the variance at layer 0, by default q*. Right to 0.0005 at
-    widths from 1 to 1000 and wherever q* pulls back; less so beyond 50 000 where it repels, and in a layer of one or
-    two units from a start hundreds of times q*.
+    widths from 1 to 1000 and wherever q* pulls back, but to 0.004 where less than 3 % of so few units are active that
+    it is one or two in a layer; less so beyond 50 000 where it repels, and in a layer of one or two units from a start
+    hundreds of times q*.
 
     Raises:
         DomainError: q*, `start` or `within` so extreme that the moments on the way are no doubles.

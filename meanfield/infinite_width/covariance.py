@@ -39,6 +39,8 @@ _PANEL_NODES = 16
 _Y_OF_ONE = 40.0
 #: Points (ρ, q) worked through at a time: with 16 nodes each, the intermediate arrays stay in cache.
 _BLOCK = 1024
+#: A loss at a larger 1 − ρ is no small part of what it is lost from.
+_CLOSE = 0.25
 #: A variance whose root is a double with room to spare.
 _SMALLEST = 1e-300
 
@@ -124,8 +126,8 @@ def covariance_loss(phi: PiecewiseLinear, eps: ArrayLike, q: ArrayLike) -> Any:
         kernel, eps = PriceKernel(kernel.phi, np.atleast_1d(kernel.q)), np.atleast_1d(eps)
         q, of = kernel.q, kernel.phi
         square, linear = second_moment(of, q), eps * q * slope_moment(of, q, 2)
-        close = (eps > 0) & (eps <= 1)
-        near, steep = close & (linear <= square), close & (linear > square)
+        near = (eps > 0) & (eps <= 1) & (linear <= square)
+        steep = (eps > 0) & (eps < _CLOSE) & ~near
         loss = np.zeros_like(q)
         # artanh(1 − ε), which 1 − ε itself has no digits left for
         y = np.maximum(0.5 * np.log((2 - eps) / eps), -_Y_OF_ONE)
@@ -135,7 +137,7 @@ def covariance_loss(phi: PiecewiseLinear, eps: ArrayLike, q: ArrayLike) -> Any:
             some = kernel.subset(steep)
             loss[steep] = eps[steep] * _slope_of_covariance(some, np.minimum(y[steep], _Y_OF_ONE))
             loss[steep] += _integral_to_one(some, y[steep], _kernel_from_one)
-        far = eps > 1
+        far = (eps > 0) & ~near & ~steep
         if far.any():
             rest = _covariance(kernel.subset(far), 1 - eps[far], y[far])
             loss[far] = square[far] - np.where(eps[far] == 2, mirrored_moment(of, q[far]), rest)

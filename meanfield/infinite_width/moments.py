@@ -242,19 +242,19 @@ def quadratic_d1(quadratic: Quadratic, q: Array) -> Array:
     for weighted in weighted_pieces(quadratic.slopes, q, 0):
         term = weighted.integral(weighted.polynomial)
         direct += term
-        direct_size += np.abs(term)
+        direct_size += abs(term)
     for i, t, _, p in at_knots(phi, q):
         kink = weight * (slopes[i + 1] * right[i] - slopes[i] * left[i])
         jump = weight * (0.5 * t * (right[i] ** 2 - left[i] ** 2))
         for term in ([kink * p] if kink else []) + ([np.where(p > 0, jump * p / q, 0.0)] if jump else []):
             direct += term
-            direct_size += np.abs(term)
+            direct_size += abs(term)
     hermite, size = np.zeros_like(q), np.zeros_like(q)
     for weighted in weighted_pieces(quadratic.values, q, 4):
         value, z = weighted.polynomial, weighted.z
         one, z2 = weighted.integral(value), weighted.integral(product(product(z, z), value))
         hermite += z2 - one
-        size += np.abs(z2) + np.abs(one)
+        size += abs(z2) + abs(one)
     return _better(direct, direct_size, hermite / (2 * q), size / (2 * q))
 
 
@@ -271,7 +271,7 @@ def quadratic_d2(quadratic: Quadratic, q: Array) -> Array:
             if coefficient:
                 term = np.where(p > 0, coefficient * factor * p / (2 * q), 0.0)
                 direct += term
-                direct_size += np.abs(term)
+                direct_size += abs(term)
     hermite, size = np.zeros_like(q), np.zeros_like(q)
     for weighted in weighted_pieces(quadratic.values, q, 6):
         value, z = weighted.polynomial, weighted.z
@@ -279,7 +279,7 @@ def quadratic_d2(quadratic: Quadratic, q: Array) -> Array:
         one, z2 = weighted.integral(value), weighted.integral(product(z_square, value))
         z4 = weighted.integral(product(product(z_square, z_square), value))
         hermite += z4 - 6 * z2 + 3 * one
-        size += np.abs(z4) + 6 * np.abs(z2) + 3 * np.abs(one)
+        size += abs(z4) + 6 * abs(z2) + 3 * abs(one)
     return _better(direct, direct_size, hermite / q / (4 * q), size / q / (4 * q))
 
 
@@ -299,22 +299,23 @@ def square_cumulants(phi: PiecewiseLinear, q: ArrayLike) -> tuple[Any, Any, Any]
     """The first three cumulants of φ(√q z)², E φ² the first of them."""
     values = variances(q)
     with np.errstate(all="ignore"):
-        found = _cumulants(phi, values.ravel(), 3)
-    return tuple(c.reshape(values.shape) if values.ndim else c.item() for c in found)  # type: ignore[return-value]
+        first, second, third = _cumulants(phi, values, 3)
+    return (first, second, third) if values.ndim else (first.item(), second.item(), third.item())
 
 
 @of_any_shape
 def square_variance(phi: PiecewiseLinear, q: Array) -> Array:
     """Var φ(√q z)²."""
-    return _cumulants(phi, q.ravel(), 2)[1].reshape(q.shape)
+    return _cumulants(phi, q, 2)[1]
 
 
 def _cumulants(phi: PiecewiseLinear, q: Array, n: int) -> list[Array]:
-    """The first n ≤ 3 cumulants of φ²."""
+    """The first n ≤ 3 cumulants of φ², at variances of any shape."""
     raw = [_expectation_of_power(phi, q, 2 * k) for k in range(1, n + 1)]
     found = [raw[0], *_central(raw)]
     sound = (found[1] > _SOUND * raw[1]) & (raw[1] > _LEAST) & (raw[-1] < _MOST)
-    if not sound.all():
+    if not np.all(sound):
+        found = [np.array(cumulant) for cumulant in found]
         for cumulant, careful in zip(found[1:], _careful_cumulants(phi, q[~sound], n), strict=True):
             cumulant[~sound] = careful
     return found

@@ -93,6 +93,17 @@ def test_few_active_units_are_no_gamma_law(width: int, depth: int, within: float
     assert_close(escape_probability(network, 1.0, required), escapes(network, 1.0, required).probability, chains)
 
 
+@pytest.mark.parametrize(
+    ("tau", "width", "start", "within"),
+    [(2.0, 37, 3.0, 1.3), (2.0, 64, 1.0, 1.3), (2.5, 30, 3.0, 1.2), (2.5, 50, 1.0, 1.2), (3.0, 30, 3.0, 1.05)],
+)
+def test_one_or_two_active_units_show_the_law_of_one(tau: float, width: int, start: float, within: float) -> None:
+    # φ² of a unit just past its threshold has a density without bound.
+    network, required = on_edge(shifted_relu(tau)), Requirement(width, 1, within=within, chains=200_000)
+    share = escapes(network, 1.0, required, start, normal=False).probability
+    assert_close(escape_probability(network, 1.0, required, start), share, required.chains)
+
+
 @pytest.mark.parametrize("width", [2, 10])
 @pytest.mark.parametrize("phi", [soft_threshold(1.15), shifted_relu(0.6745), clipped_soft_threshold(1.96, 0.7), RELU])
 def test_very_narrow_networks(phi: PiecewiseLinear, width: int) -> None:

@@ -17,12 +17,14 @@ from examples import (
     activations,
     clipped_relu,
     clipped_soft_threshold,
+    hard_threshold,
     odd_activations,
     shifted_relu,
     soft_threshold,
     variances,
 )
 from hypothesis import assume, given, settings, strategies as st
+from mpmath import mp, mpf
 from numpy.polynomial import Polynomial
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -326,3 +328,56 @@ def test_basins_of_tangencies_are_one_sided_and_of_repelling_points_empty() -> N
     points = fixed_points(edge_of_chaos(VERDICTS["fragile"]).mean_field)
     assert basin(points, points[1]) == (points[1].q, points[1].q)
     assert basin(points, points[2]) == (points[1].q, math.inf)
+
+
+@pytest.mark.parametrize("sigma_b", [1e-3, 1e-4, 1e-6, 1e-8, 1e-30])
+def test_a_fixed_point_below_the_rounding_of_its_variance_keeps_its_digits(sigma_b: float) -> None:
+    # Hard tanh at σ_w = 1: V(q) − q = σ_b² − E(x² − 1; |x| > 1).
+    (point,) = fixed_points(MeanField(HARD_TANH, 1.0, sigma_b))
+    with mp.workdps(80):
+
+        def excess(ln_q: mpf) -> mpf:
+            q = mp.exp(ln_q)
+            h = 1 / mp.sqrt(q)
+            beyond = (q - 1) * mp.erfc(h / mp.sqrt(2)) + 2 * q * h * mp.npdf(h)
+            return mp.log(beyond / mpf(sigma_b) ** 2)
+
+        exact = mp.exp(mp.findroot(excess, mp.log(point.q)))
+        assert abs(point.q / exact - 1) <= 2e-14
+    assert point.kind == "stable"
+
+
+@pytest.mark.parametrize("sigma_b", [1e-2, 1e-3, 1e-6, 1e-10])
+def test_a_fixed_point_far_beyond_where_rounding_is_larger_than_the_biases_is_found(sigma_b: float) -> None:
+    # The hard threshold at σ_w = 1: V(q) − q = σ_b² − E(x²; |x| < 1).
+    stable, unstable = fixed_points(MeanField(hard_threshold(1.0), 1.0, sigma_b))
+    assert (stable.kind, unstable.kind) == ("stable", "unstable")
+    assert stable.q == pytest.approx(sigma_b**2, rel=1e-12)
+    with mp.workdps(60):
+
+        def excess(ln_q: mpf) -> mpf:
+            q = mp.exp(ln_q)
+            within = mp.quad(lambda x: x**2 * mp.exp(-(x**2) / (2 * q)), [-1, 1]) / mp.sqrt(2 * mp.pi * q)
+            return mp.log(within / mpf(sigma_b) ** 2)
+
+        exact = mp.exp(mp.findroot(excess, mp.log(unstable.q)))
+        assert abs(unstable.q / exact - 1) <= 1e-13
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
+@pytest.mark.parametrize("shift", [1e-9, 1e-3, 1.0])
+def test_what_adds_to_every_variance_has_no_fixed_point_however_little_it_adds(scale: float, shift: float) -> None:
+    assert fixed_points(MeanField(PiecewiseLinear([], [scale], [shift]), 1 / scale)) == ()
+    assert fixed_points(MeanField(RELU, math.sqrt(2), shift)) == ()
+
+
+def test_weights_on_the_edge_to_rounding_leave_a_homogeneous_signal_as_it_is_and_a_clipped_one_shrinks() -> None:
+    (point,) = fixed_points(MeanField(RELU, math.sqrt(2)))
+    assert (point.kind, point.until) == ("neutral", math.inf)
+    for phi, sigma_w in (
+        (PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6]), math.sqrt(2)),
+        (PiecewiseLinear([0, 10], [0, 0.1, 0], [0, 0, 1]), 10 * math.sqrt(2)),
+        (HARD_TANH, 1.0),
+    ):
+        (point,) = fixed_points(MeanField(phi, sigma_w))
+        assert (point.q, point.kind) == (0.0, "stable")
