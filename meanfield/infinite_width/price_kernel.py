@@ -145,24 +145,29 @@ class PriceKernel:
         """S(r) dr/dy."""
         # The two kinks of a narrow piece nearly cancel.
         narrow = self.knots.narrowest < _NARROW * self.root.max()
-        total = self._narrow_bends(y) if narrow else self._wide_bends(y)
+        total = self._narrow_bends(y) if narrow else self._sum(self.knots.bends.weight, self._of_bends, y)
         return total / (2 * np.pi * np.cosh(y))
 
     @cached_property
-    def _squares(self) -> tuple[Array, Array]:
-        """(hᵢ + hⱼ)²/8 and (hᵢ − hⱼ)²/8 of every pair of kinks, along a first axis."""
-        first, second, _ = self.knots.bends
-        h = np.divide.outer(self.t, self.root)
-        gaps = np.divide.outer(self.t[first] - self.t[second], self.root)
-        return 0.125 * np.square(h[first] + h[second]), 0.125 * np.square(gaps)
+    def _of_bends(self) -> tuple[Array, Array]:
+        return self._squares(self.knots.bends)
 
-    def _wide_bends(self, y: Array) -> Array:
-        growth, weights = np.exp(2 * y), self.knots.bends.weight
+    @cached_property
+    def _of_steps(self) -> tuple[Array, Array]:
+        return self._squares(self.knots.steps)
+
+    def _squares(self, pairs: _Pairs) -> tuple[Array, Array]:
+        """(hᵢ + hⱼ)²/8 and (hᵢ − hⱼ)²/8 of every pair, along a first axis."""
+        h = np.divide.outer(self.t, self.root)
+        gaps = np.divide.outer(self.t[pairs.first] - self.t[pairs.second], self.root)
+        return 0.125 * np.square(h[pairs.first] + h[pairs.second]), 0.125 * np.square(gaps)
+
+    def _sum(self, weights: Array, squares: tuple[Array, Array], y: Array) -> Array:
+        """Σ weight·exp(−Q) over pairs."""
+        growth = np.exp(2 * y)
         near, far, total = 1 + 1 / growth, _finite(1 + growth), 0 * y
         for some in _blocks(len(weights), y):
-            plus, minus = (
-                part[some].reshape(-1, *(1,) * (y.ndim - self.q.ndim), *self.q.shape) for part in self._squares
-            )
+            plus, minus = (part[some].reshape(-1, *(1,) * (y.ndim - self.q.ndim), *self.q.shape) for part in squares)
             exponents = -(plus * near + minus * far)
             for weight, term in zip(weights[some], np.exp(exponents), strict=True):
                 total = total + weight * term
@@ -230,11 +235,8 @@ class PriceKernel:
         # Loading scipy.special takes longer than all else here, and only jumps need it.
         from scipy.special import ndtr
 
-        sech, total = 1 / np.cosh(y), np.zeros(np.broadcast_shapes(y.shape, self.q.shape))
-        first, second, weight = self.knots.steps
-        for some in _blocks(len(weight), y):
-            total += _weighed(weight[some], np.exp(self._exponent(first[some], second[some], y)))
-        total = total * sech / (2 * np.pi)
+        sech = 1 / np.cosh(y)
+        total = self._sum(self.knots.steps.weight, self._of_steps, y) * sech / (2 * np.pi)
         slopes, left, right, endless = self.knots.pieces
         for i in self.knots.jumps:
             slope = np.full_like(total, self.phi.slopes[0])
