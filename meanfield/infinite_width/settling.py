@@ -44,7 +44,7 @@ def settled(activation: PiecewiseLinear, sigma_w: ArrayLike, sigma_b: ArrayLike,
             return np.asarray(layer_map(second_moment(activation, q), weight, bias) - q)
 
     q = np.full(w.shape, float(start))
-    if (_bent(activation)[1] < 0).any():
+    if (_scan(activation)[2] < 0).any():
         # Where V falls, a layer may throw q across fixed points.
         for _ in range(LAYERS):
             q = np.minimum(growth(q, w, b) + q, FAR)
@@ -73,11 +73,11 @@ def _bracket(phi: PiecewiseLinear, weights: Array, biases: Array, start: Array, 
             return np.asarray(outwards * (layer_map(square, weights[:, None], biases[:, None]) - q) <= 0)
 
     # In y = ±q, ascending, both directions are one.
-    places = variance_grid(phi)[1:][::outwards]
+    places, square, _ = _scan(phi)
+    ahead = outwards * places > outwards * (start.min() if outwards > 0 else start.max())
+    places, square = places[ahead][::outwards], square[ahead][::outwards]
     y, begin = outwards * places, outwards * start
-    if (start == start[0]).all():
-        places, y = places[y > begin[0]], y[y > begin[0]]
-    beyond = passed(second_moment(phi, places), places) & (y > begin[:, None])
+    beyond = passed(square, places) & (y > begin[:, None])
     far = np.where(beyond.any(axis=1), np.append(y, np.inf)[beyond.argmax(axis=1) if y.size else -1], np.inf)
     apart, which = np.unique(weights, return_inverse=True)
     turns = turning_points(phi, apart)[which]
@@ -99,7 +99,7 @@ def gain(activation: PiecewiseLinear, sigma_w: ArrayLike, q: ArrayLike) -> Array
 
 def turning_points(activation: PiecewiseLinear, weights: Array) -> Array:
     """Where V(q) − q turns, V'(q) = 1, for each of the n σ_w²: shape (n, m), NaN where there are fewer than m."""
-    x, steepness = _bent(activation)
+    x, _, steepness = _scan(activation)
 
     def slope(q: Array, weight: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -116,10 +116,10 @@ def turning_points(activation: PiecewiseLinear, weights: Array) -> Array:
 
 
 @lru_cache(maxsize=32)
-def _bent(phi: PiecewiseLinear) -> tuple[Array, Array]:
-    """A scan between whose neighbours V' is monotone, whatever σ_w, and (E φ²)' on it."""
+def _scan(phi: PiecewiseLinear) -> tuple[Array, Array, Array]:
+    """Variances between which V' is monotone, whatever σ_w; E φ² and its slope there."""
     grid = variance_grid(phi)[1:]
     bends = [turn.x for turn in find_roots([lambda q: second_moment_d2(phi, q)], grid, np.ones_like)]
     x = np.unique([*grid, *bends])
     with np.errstate(over="ignore"):
-        return x, second_moment_d1(phi, x)
+        return x, second_moment(phi, x), second_moment_d1(phi, x)
