@@ -11,6 +11,7 @@ import pytest
 from meanfield.domain import (
     complements,
     correlations,
+    require_cells,
     require_count,
     require_scales,
     require_share,
@@ -70,3 +71,11 @@ def test_arrays_pass_whole_or_are_refused_by_the_number_at_fault(function, insid
 def test_numbers_at_the_ends_are_refused(refused) -> None:
     with pytest.raises(DomainError, match="give"):
         refused()
+
+
+def test_grids_of_nothing_or_of_too_much_are_refused() -> None:
+    require_cells("designs", 1, 10)
+    require_cells("designs", 10, 10)
+    for cells in (0, 11, 10**12):
+        with pytest.raises(DomainError, match=f"a grid of {cells} designs .*: give from 1 to 10"):
+            require_cells("designs", cells, 10)

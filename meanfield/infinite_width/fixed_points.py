@@ -86,9 +86,7 @@ def variance_grid(phi: PiecewiseLinear) -> Array:
     """Variances at which to look for roots of what φ's knots make: 0, then to 1e300, fine where any knot matters."""
     scales = [2 * math.log(length) for length in phi.scales] or [0.0]
     first, last = math.log(1e-306), math.log(1e306)
-    # Knots at 1e-160 and less are at 0 to every variance that is a double.
-    low = max(min(scales) - math.log(2000), first)
-    high = max(max(scales) + math.log(1e4), low)
+    low, high = max(min(scales) - math.log(2000), first), max(scales) + math.log(1e4)
     fine = np.linspace(low, high, math.ceil((high - low) * _DENSITY))
     below = np.linspace(first, low, math.ceil((low - first) * _SPARSE), endpoint=False)
     above = np.linspace(high, last, math.ceil((last - high) * _SPARSE))[1:]

@@ -77,7 +77,7 @@ def tight(latex: str) -> str:
     """Mathematics without the gaps that matplotlib leaves around a star and after primes; LaTeX leaves none."""
     if rcParams["text.usetex"]:
         return latex
-    primed = re.sub(r"'+", lambda found: "^{" + r"\prime" * len(found[0]) + r"}\hspace{-0.12}", latex)
+    primed = re.sub(r"'+", lambda found: "^{" + r"\prime" * len(found[0]) + r"}\!", latex)
     return primed.replace("^*", "^{*}")
 
 
@@ -169,7 +169,8 @@ def _shortened(labels: Sequence[str], longest: int) -> list[str]:
     """Texts of at most so many characters, the middle left out; as they are if two would then be the same."""
 
     def short(text: str) -> str:
-        if len(text) <= longest or "$" in text:
+        # Mathematics, and what stands for a sign, is not cut.
+        if len(text) <= longest or "$" in text or "\\" in text:
             return text
         # What is last, m=1) of clipped-relu(tau=1, m=1), is left whole.
         tail = text[-(longest // 2) :]

@@ -26,7 +26,6 @@ from hypothesis import assume, given, settings, strategies as st
 from numpy.polynomial import Polynomial
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.activations.spec import activation
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.fixed_points import FixedPoint, basin, correlation_fixed_points, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
@@ -327,11 +326,3 @@ def test_basins_of_tangencies_are_one_sided_and_of_repelling_points_empty() -> N
     points = fixed_points(edge_of_chaos(VERDICTS["fragile"]).mean_field)
     assert basin(points, points[1]) == (points[1].q, points[1].q)
     assert basin(points, points[2]) == (points[1].q, math.inf)
-
-
-@pytest.mark.parametrize("tau", [1e-160, 1e-300, 5e-324])
-def test_knots_nearer_to_0_than_any_signal_are_as_good_as_there(tau: float) -> None:
-    (point,) = fixed_points(MeanField(activation("soft-threshold", tau=tau), 0.5, 0.1))
-    # Of the identity: q = σ_w² q + σ_b².
-    assert point.q == pytest.approx(0.01 / 0.75, rel=1e-14)
-    assert point.kind == "stable"

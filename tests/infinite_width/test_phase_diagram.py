@@ -160,7 +160,7 @@ def test_signals_too_faint_and_too_strong_for_the_scan_are_judged_all_the_same()
 def test_diagrams_of_nothing_or_of_too_much_are_refused() -> None:
     with pytest.raises(DomainError):
         phase_diagram(RELU, [], [])
-    with pytest.raises(DomainError, match="1000000"):
+    with pytest.raises(DomainError, match="give from 1 to 1000000"):
         phase_diagram(RELU, np.ones(2000), np.ones(2000))
 
 

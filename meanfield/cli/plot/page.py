@@ -6,6 +6,7 @@ them, draws, and writes all files together or none.
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from collections.abc import Callable
@@ -83,6 +84,7 @@ class _Sheet:
 
     def draw(self, kind: str, make: Callable[[], Drawing]) -> None:
         """Draw on the sheet what is made, once nothing else can be wrong."""
+        _require_matplotlib()
         from meanfield.plot import window
         from meanfield.plot.drawing import new_figure
         from meanfield.plot.page import Page, figure_of, format_of, latex_needed, render
@@ -117,6 +119,16 @@ class _Sheet:
                 print(f"wrote {path}")
         if opens:
             window.show(drawing, page)
+
+
+def _require_matplotlib() -> None:
+    """Refuse, with an `OutputError`, to draw where the settings of matplotlib keep it from starting."""
+    # What it logs is of itself, such as of a cache that it cannot write.
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
+    try:
+        import matplotlib  # noqa: F401
+    except ValueError as fault:
+        raise OutputError(f"matplotlib does not start: mend MPLBACKEND or its matplotlibrc ({fault!s:.80})") from None
 
 
 class FigureCommand(Command):
