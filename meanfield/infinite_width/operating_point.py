@@ -20,17 +20,19 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
-__all__ = ["FAR", "OperatingPoint", "Subject", "operating_point", "operating_point_of"]
+__all__ = ["FAR", "LAYERS", "OperatingPoint", "Subject", "operating_point", "operating_point_of"]
 
 #: Stands for q → ∞, where no fixed point keeps q.
 FAR = 1e280
 #: A variance this near a fixed point, in ln q, is that fixed point: it was typed, with a few of its digits.
 _TYPED = 1e-4
+#: A signal this near a fixed point, in ln q, has come to it: on which side it stands is rounding.
+_THERE = 1e-9
 #: A fixed point this near in ln q is where a signal is already.
 _NEAR = 0.1
 #: Layers after which a signal is no longer thrown across fixed points: V falls at most as 1/√q, so that each throw is
 #: half as long in ln q as the one before.
-_LAYERS = 64
+LAYERS = 64
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,13 @@ def _reached(network: MeanField, start: float) -> FixedPoint | None:
         return nearest
     kept = [p for p in points if p.kind == "neutral"]
     q = start
-    for _ in range(_LAYERS):
+    for _ in range(LAYERS):
         if at := next((p for p in kept if p.q <= q <= p.until), None):
             return replace(at, q=q)
         q = min(network.V(q), FAR)
+    nearest = _nearest(points, q)
+    if nearest and nearest.q and abs(math.log(nearest.q / q)) <= _THERE:
+        return nearest
     after = network.V(q)
     if after > q:
         return min((p for p in points if p.q > q), key=lambda p: p.q, default=None)

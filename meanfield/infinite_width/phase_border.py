@@ -22,8 +22,8 @@ __all__ = ["BorderLine", "PhaseBorder", "phase_border"]
 Array = NDArray[np.float64]
 Point = tuple[float, float]
 
-#: Networks of the net along either axis, and halvings of a mesh.
-_NET, _HALVINGS = 129, 34
+#: Halvings of a mesh, to 1e-9 of it.
+_HALVINGS = 30
 #: χ₁ on a side of an edge of chaos is 1 to this; at a tangency it changes as the root of the halved mesh.
 _ONE = 1e-3
 
@@ -62,10 +62,17 @@ class PhaseBorder:
 
 
 def phase_border(
-    activation: PiecewiseLinear, sigma_w: tuple[float, float], sigma_b: tuple[float, float], start: float = 1.0
+    activation: PiecewiseLinear,
+    sigma_w: tuple[float, float],
+    sigma_b: tuple[float, float],
+    start: float = 1.0,
+    networks: int = 129,
 ) -> PhaseBorder:
-    """The border in the rectangle between the ends given, σ_w > 0, for a signal of variance `start` > 0."""
-    w, b = np.linspace(*sigma_w, _NET), np.linspace(*sigma_b, _NET)
+    """The border in the rectangle between the ends given, σ_w > 0, for a signal of variance `start` > 0.
+
+    `networks` of the net stand along either axis; what is smaller than a mesh may be missed.
+    """
+    w, b = np.linspace(*sigma_w, networks), np.linspace(*sigma_b, networks)
     q_star = settled(activation, w, b[:, None], start)
     chi_1 = gain(activation, np.broadcast_to(w, q_star.shape), q_star)
     crossings, chains = _chains(chi_1 > 1)

@@ -1,8 +1,9 @@
 """Where a signal settles: towards which fixed point of V the variance moves that it starts with, in many networks.
 
-With V(q) > q the variance grows to the next fixed point above, with V(q) < q it falls to the next below. All networks
-share E φ². Its slope equals 1/σ_w² where V(q) − q turns; these points join a scan over q, so that no pair of fixed
-points falls between two places of the scan. docs/theory.md, section 10.
+With V(q) > q the variance grows to the next fixed point above, with V(q) < q it falls to the next below. Where V itself
+falls with q, some layers are followed first, as for an operating point. All networks share E φ². Its slope equals
+1/σ_w² where V(q) − q turns; these points join a scan over q, so that no pair of fixed points falls between two places
+of the scan. docs/theory.md, section 10.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.infinite_width.fixed_points import variance_grid
 from meanfield.infinite_width.mean_field import layer_map
 from meanfield.infinite_width.moments import second_moment, second_moment_d1, second_moment_d2, slope_moment
-from meanfield.infinite_width.operating_point import FAR
+from meanfield.infinite_width.operating_point import FAR, LAYERS
 from meanfield.infinite_width.roots import ZERO, bracketed, find_roots
 
 __all__ = ["gain", "settled", "turning_points"]
@@ -42,14 +43,18 @@ def settled(activation: PiecewiseLinear, sigma_w: ArrayLike, sigma_b: ArrayLike,
         with np.errstate(over="ignore"):
             return np.asarray(layer_map(second_moment(activation, q), weight, bias) - q)
 
-    first = growth(np.asarray(start, dtype=float), w, b)
-    moving = np.abs(first) > ZERO * start
-    grid = variance_grid(activation)[1:]
-    near, far = np.full(w.shape, float(start)), np.full(w.shape, float(start))
-    for outwards, places, nowhere in ((1, grid[grid > start], np.inf), (-1, grid[grid < start][::-1], 0.0)):
+    q = np.full(w.shape, float(start))
+    if (_scan(activation)[2] < 0).any():
+        # Where V falls, a layer may throw q across fixed points.
+        for _ in range(LAYERS):
+            q = np.minimum(growth(q, w, b) + q, FAR)
+    first = growth(q, w, b)
+    moving = np.abs(first) > ZERO * q
+    near, far = q.copy(), q.copy()
+    for outwards, nowhere in ((1, np.inf), (-1, 0.0)):
         rows = np.flatnonzero(moving & (np.sign(first) == outwards))
         for part in (rows[k : k + _BLOCK] for k in range(0, rows.size, _BLOCK)):
-            near[part], far[part] = _bracket(activation, w[part], b[part], start, outwards, places)
+            near[part], far[part] = _bracket(activation, w[part], b[part], q[part], outwards)
         far[rows[np.isinf(far[rows])]] = nowhere
     q_star, solve = far.copy(), np.flatnonzero((near != far) & (far > 0) & (far < np.inf))
     low, high = np.minimum(near, far)[solve], np.maximum(near, far)[solve]
@@ -57,10 +62,8 @@ def settled(activation: PiecewiseLinear, sigma_w: ArrayLike, sigma_b: ArrayLike,
     return q_star.reshape(weights.shape)
 
 
-def _bracket(
-    phi: PiecewiseLinear, weights: Array, biases: Array, start: float, outwards: int, places: Array
-) -> tuple[Array, Array]:
-    """Neighbours in the scan over `places`, from the start outwards, between which V(q) − q changes its sign first.
+def _bracket(phi: PiecewiseLinear, weights: Array, biases: Array, start: Array, outwards: int) -> tuple[Array, Array]:
+    """Neighbours in the scan, from each start outwards, between which V(q) − q changes its sign first.
 
     Without a change the second is infinite.
     """
@@ -70,17 +73,20 @@ def _bracket(
             return np.asarray(outwards * (layer_map(square, weights[:, None], biases[:, None]) - q) <= 0)
 
     # In y = ±q, ascending, both directions are one.
-    y = outwards * places
-    beyond = passed(second_moment(phi, places), places)
+    places, square, _ = _scan(phi)
+    ahead = outwards * places > outwards * (start.min() if outwards > 0 else start.max())
+    places, square = places[ahead][::outwards], square[ahead][::outwards]
+    y, begin = outwards * places, outwards * start
+    beyond = passed(square, places) & (y > begin[:, None])
     far = np.where(beyond.any(axis=1), np.append(y, np.inf)[beyond.argmax(axis=1) if y.size else -1], np.inf)
     apart, which = np.unique(weights, return_inverse=True)
     turns = turning_points(phi, apart)[which]
-    turns = np.where(outwards * (turns - start) > 0, turns, start)
-    turned = (turns != start) & passed(second_moment(phi, turns), turns)
+    turns = np.where(outwards * turns > begin[:, None], turns, start[:, None])
+    turned = (turns != start[:, None]) & passed(second_moment(phi, turns), turns)
     far = np.minimum(far, np.where(turned, outwards * turns, np.inf).min(axis=1, initial=np.inf))
-    before = np.append(outwards * start, y)[np.searchsorted(y, far)]
-    inside = np.where(outwards * turns < far[:, None], outwards * turns, outwards * start)
-    near = np.maximum(before, inside.max(axis=1, initial=outwards * start))
+    before = np.maximum(np.append(-np.inf, y)[np.searchsorted(y, far)], begin)
+    inside = np.where(outwards * turns < far[:, None], outwards * turns, begin[:, None])
+    near = np.maximum(before, inside.max(axis=1, initial=-np.inf))
     return outwards * near, outwards * far
 
 
@@ -93,7 +99,7 @@ def gain(activation: PiecewiseLinear, sigma_w: ArrayLike, q: ArrayLike) -> Array
 
 def turning_points(activation: PiecewiseLinear, weights: Array) -> Array:
     """Where V(q) − q turns, V'(q) = 1, for each of the n σ_w²: shape (n, m), NaN where there are fewer than m."""
-    x, steepness = _bent(activation)
+    x, _, steepness = _scan(activation)
 
     def slope(q: Array, weight: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -110,10 +116,10 @@ def turning_points(activation: PiecewiseLinear, weights: Array) -> Array:
 
 
 @lru_cache(maxsize=32)
-def _bent(phi: PiecewiseLinear) -> tuple[Array, Array]:
-    """A scan between whose neighbours V' is monotone, whatever σ_w, and (E φ²)' on it."""
+def _scan(phi: PiecewiseLinear) -> tuple[Array, Array, Array]:
+    """Variances between which V' is monotone, whatever σ_w; E φ² and its slope there."""
     grid = variance_grid(phi)[1:]
     bends = [turn.x for turn in find_roots([lambda q: second_moment_d2(phi, q)], grid, np.ones_like)]
     x = np.unique([*grid, *bends])
     with np.errstate(over="ignore"):
-        return x, second_moment_d1(phi, x)
+        return x, second_moment(phi, x), second_moment_d1(phi, x)

@@ -50,6 +50,8 @@ _NOWHERE = np.empty((0, 2))
 _PLACES, _GAP = 60, 1.5
 #: Characters of a name in a box, fewer where the box would take more than this share of the figure's height.
 _LONGEST, _SHORTER, _LARGEST_BOX = 40, (28, 20), 0.2
+#: And in a corner, where it takes no room from the curves.
+_LARGEST_CORNER = 0.33
 _CORNERS = ("lower right", "upper left", "upper right", "lower left")
 _SIDES = [(x, y) for y in (1, -1, 0) for x in (0, 1, -1) if x or y]
 _KINDS = {
@@ -75,7 +77,7 @@ def tight(latex: str) -> str:
     """Mathematics without the gaps that matplotlib leaves around a star and after primes; LaTeX leaves none."""
     if rcParams["text.usetex"]:
         return latex
-    primed = re.sub(r"'+", lambda found: "^{" + r"\prime" * len(found[0]) + r"}\hspace{-0.12}", latex)
+    primed = re.sub(r"'+", lambda found: "^{" + r"\prime" * len(found[0]) + r"}\!", latex)
     return primed.replace("^*", "^{*}")
 
 
@@ -151,6 +153,7 @@ def _in_a_box(panels: Sequence[tuple[Axes, Sequence[Artist]]]) -> None:
     for longest in (_LONGEST, *_SHORTER):
         short = _shortened(labels, longest)
         names = dict(zip(labels, short, strict=True))
+        figure_of(ax).draw_without_rendering()
         for panel, its in panels:
             if any(_in_corner(panel, its, names, corner) for corner in _CORNERS):
                 return
@@ -166,7 +169,8 @@ def _shortened(labels: Sequence[str], longest: int) -> list[str]:
     """Texts of at most so many characters, the middle left out; as they are if two would then be the same."""
 
     def short(text: str) -> str:
-        if len(text) <= longest or "$" in text:
+        # Mathematics, and what stands for a sign, is not cut.
+        if len(text) <= longest or "$" in text or "\\" in text:
             return text
         # What is last, m=1) of clipped-relu(tau=1, m=1), is left whole.
         tail = text[-(longest // 2) :]
@@ -181,12 +185,12 @@ def _in_corner(ax: Axes, handles: Sequence[Artist], names: dict[str, str], corne
     """A legend in a corner of the Axes where it covers nothing; none, and False, where it would."""
     figure = figure_of(ax)
     box = _legend(ax, handles, [names[str(handle.get_label())] for handle in handles], loc=corner, borderaxespad=0.2)
-    figure.draw_without_rendering()
     place, frame = box.get_window_extent(), ax.get_window_extent()
     room = place.padded(_GAP * figure.dpi / 72)
     paths = [_pixels(ax, line) for line in ax.get_lines()]
     others = [other for other in _occupied(ax) if not np.array_equal(other, place)]
     within = frame.x0 <= place.x0 and place.x1 <= frame.x1 and frame.y0 <= place.y0 and place.y1 <= frame.y1
+    within = within and place.height <= _LARGEST_CORNER * figure.bbox.height
     if within and not any(_inside(room, path) for path in paths) and not any(room.overlaps(other) for other in others):
         return True
     box.remove()
@@ -219,7 +223,6 @@ def in_box(ax: Axes, handles: Sequence[Any], names: Sequence[str] | None = None)
         )
         # One too wide would leave the Axes no room while it is measured.
         legend.set_in_layout(False)
-        figure.draw_without_rendering()
         if legend.get_window_extent().x1 <= figure.bbox.x1 or columns == 1:
             legend.set_in_layout(True)
             break

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 
 #: Variances are drawn up to this many times that at layer 0: what runs away leaves the figure.
 _FURTHEST = 6.0
+#: One network in so many may leave the figure all the same.
+_FEW = 50
 #: Of the range of variances drawn, left free at either end.
 _MARGIN = 0.08
 #: The mean at this width, beside that at infinite width.
@@ -203,15 +205,14 @@ class Trajectories(Drawing):
         ax.set_ylabel(f"${QUANTITIES[name].mathematics}^l$" if name in _BY_LAYER else symbol(name))
 
     def _ends(self) -> tuple[float, float]:
-        """The least and largest variance shown: of the theory, its band, the networks drawn and 5 to 95 % of all."""
-        p, start = self._comparison.predicted["q"], self.ensemble.experiment.start
-        band = np.maximum(self._band("q"), 0.0)
-        drawn = self.ensemble["q"][: self._samples()]
-        shown = np.concatenate(
-            [p.value, band.ravel(), self._comparison.statistics["q"].quantiles.ravel(), drawn.ravel()]
-        )
+        """The least and largest variance shown: of the theory, its band, the networks drawn and all but a few."""
+        p, e = self._comparison.predicted["q"], self.ensemble.experiment
+        values = self.ensemble["q"]
+        farthest = np.sort(values.max(axis=1))[-1 - e.networks // _FEW], np.sort(values.min(axis=1))[e.networks // _FEW]
+        drawn = values[: self._samples()].ravel()
+        shown = np.concatenate([p.value, np.maximum(self._band("q"), 0.0).ravel(), drawn, farthest])
         shown = shown[np.isfinite(shown)]
-        top = min(float(shown.max(initial=start)), _FURTHEST * start)
-        low = min(float(shown.min(initial=start)), top)
+        top = min(float(shown.max(initial=e.start)), _FURTHEST * e.start)
+        low = min(float(shown.min(initial=e.start)), top)
         room = _MARGIN * ((top - low) or top)
         return max(low - room, 0.0), top + room

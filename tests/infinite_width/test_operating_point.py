@@ -93,3 +93,15 @@ def test_a_diagnosis_of_a_network_an_edge_and_their_point_is_one() -> None:
     assert mf.diagnose(edge) == mf.diagnose(operating_point(LOOSE)) == mf.diagnose(mf.operating_point_of(edge))
     network = MeanField(LOOSE, SIGMA_W, SIGMA_B)
     assert mf.diagnose(network, 3.4) == mf.diagnose(operating_point(LOOSE, 3.4, SIGMA_W, SIGMA_B))
+
+
+@pytest.mark.parametrize(
+    "weights", [(7.6930823202308165, 0.9782657138401457), (7.9618801112068835, 0.4603553288673248)]
+)
+def test_a_signal_that_has_come_to_a_fixed_point_is_judged_there(weights: tuple[float, float]) -> None:
+    # V leaves it a last bit beside the fixed point found.
+    network = MeanField(clipped_relu(1.0, 2.0), *weights)
+    q = 1.0
+    for _ in range(100):
+        q = network.V(q)
+    assert operating_point_of(network).q_star == pytest.approx(q, rel=1e-12)

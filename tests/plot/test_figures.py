@@ -363,6 +363,17 @@ def test_networks_of_any_width_are_drawn(tmp_path: Path) -> None:
     assert run("plot", "trajectory", *asked, "-o", str(tmp_path / "wide.svg")).exit_code == 0
 
 
+def test_a_summary_gives_the_verdict_at_its_width_and_depth() -> None:
+    # At infinite width it is stable whatever the depth.
+    assert mf.diagnose(LOOSE).verdict.word == "stable"
+    ensemble = mf.simulate(mf.Experiment(LOOSE.mean_field, 60, 6, 16, q_star=1.0, method="chain"))
+    table = {row["name"]: row["value"] for row in SinglePage(mf.operating_point(LOOSE.activation), ensemble).records()}
+    assert (table["width"], table["depth"]) == (60, 6)
+    # Many of them have lost q = 1 by then.
+    escaped = mf.simulate(replace(ensemble.experiment, networks=2000)).escaped[-1]
+    assert escaped > 0.05 and table["verdict"] == "fragile"
+
+
 def test_where_no_edge_is_there_is_a_gap_and_a_note(tmp_path: Path) -> None:
     target = tmp_path / "gap.pdf"
     arguments = ("plot", "slope", "--act", "max(x, 0) + a", "--against", "a", "--values", "0:1:9", "-o", str(target))

@@ -159,6 +159,10 @@ NO_STYLES = {
     "a value that does not fit": (b"\nlines.linewidth: thick\n", "line 2: the value of lines.linewidth"),
     "a font that is not installed": (b"font.family: No Such Font\n", "No Such Font"),
     "a list of such fonts": (b"font.family: serif\nfont.serif: No Such Font, Nor This\n", "family serif"),
+    "text larger than any page": (b"font.size: 1e9\n", "line 1: font.size = 1e+09 is no size of text"),
+    "text of no size": (b"lines.linewidth: 2\nlegend.fontsize: nan\n", "line 2: legend.fontsize = nan"),
+    "lines of no end": (b"axes.linewidth: inf\n", "line 1: axes.linewidth = inf fits on no page"),
+    "a page of miles": (b"figure.figsize: 1e9, 2\n", "line 1: figure.figsize = 1e+09 fits on no page"),
     "nothing at all": (None, "is not a style"),
 }
 
@@ -184,3 +188,41 @@ LENGTHS = [("column", 3.25), ("page", 6.75), ("8.255cm", 3.25), ("50.8 mm", 2), 
 @pytest.mark.parametrize("length, inches", [*LENGTHS, (4.0, 4.0)])
 def test_lengths_have_names_and_units(length: str | float, inches: float) -> None:
     assert Page(width=length, height=length).figure(aspect=0.5).get_size_inches() == pytest.approx([inches, inches])
+
+
+#: Inches of a column and of the text, and points of text without scripts, of the templates.
+TEMPLATES = {"iclr": (5.5, 5.5, 9), "neurips": (5.5, 5.5, 9), "icml": (3.25, 6.75, 8), "two-column": (3.5, 7.16, 8)}
+
+
+@pytest.mark.parametrize("preset", TEMPLATES)
+def test_a_preset_is_as_wide_as_its_template_and_what_is_given_besides_holds(preset: str, tmp_path: Path) -> None:
+    column, page, text = TEMPLATES[preset]
+    asked = {None: column, "column": column, "page": page, "8cm": 8 / 2.54}
+    for width, inches in asked.items():
+        assert Page(width, preset=preset).figure(aspect=0.8).get_size_inches()[0] == pytest.approx(inches)
+    assert Page(preset=preset).figure(1.25, "page").get_size_inches()[0] == pytest.approx(page)
+    with Page(preset=preset).context():
+        assert matplotlib.rcParams["font.size"] == matplotlib.rcParams["legend.fontsize"] == text
+    style = tmp_path / "mine.mplstyle"
+    style.write_text("font.size: 7.5\n")
+    with Page(style=style, preset=preset).context():
+        assert matplotlib.rcParams["font.size"] == 7.5
+    svg = tmp_path / "figure.svg"
+    assert run("plot", "activation", "--act", "relu", "--preset", preset, "-o", str(svg)).exit_code == 0
+    (drawn,) = re.findall(r'<svg .*?width="([0-9.]+)pt"', svg.read_text(), re.DOTALL)
+    assert float(drawn) == pytest.approx(72 * column)
+
+
+def test_a_wide_figure_is_not_as_high_as_it_is_wide() -> None:
+    width, height = Page(preset="iclr").figure(aspect=0.8).get_size_inches()
+    assert 0.5 * width < height < 0.7 * width
+
+
+def test_a_width_is_units_and_a_figure_width_inches(tmp_path: Path) -> None:
+    files = ["-o", str(tmp_path / "figure.svg"), "--data", str(tmp_path / "numbers.csv")]
+    small = ["--act", "relu", "--depth", "2", "--networks", "4"]
+    asked = run("plot", "trajectory", *small, "--width", "300", "--figure-width", "4", *files)
+    assert asked.exit_code == 0 and 'width="288pt"' in (tmp_path / "figure.svg").read_text()
+    for kind in ("variance", "phase"):
+        refused = run("plot", kind, "--act", "relu", "--width", "8cm")
+        assert refused.exit_code == 2 and "--figure-width" in refused.stderr
