@@ -105,7 +105,9 @@ SigmaW = Annotated[
     float | None, typer.Option("--sigma-w", help="σ_w > 0; default: the edge of chaos at q*.", show_default=False)
 ]
 SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sigma-w.")]
-QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w the nearest to it.")]
+QStar = Annotated[
+    float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w, where this variance goes.")
+]
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
 Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]

@@ -104,10 +104,11 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
     require_signal(q_star)
     _require_an_edge(activation)
     slopes = slope_moment(activation, q_star, 2)
-    if slopes < np.finfo(float).tiny:
+    if slopes < LARGEST_SCALE**-2:
         raise NoEdgeOfChaos(
-            f"at q* = {q_star:g} the sloping part of the activation is out of reach (E φ'² is below the smallest "
-            "double): χ₁ = 1 needs a larger q*, of the order of its knots squared, or a steeper activation"
+            f"at q* = {q_star:g} the sloping part of the activation is out of reach (E φ'² = {slopes:.2g} asks for "
+            f"more than sigma_w = {LARGEST_SCALE:g}): χ₁ = 1 needs a larger q*, of the order of its knots squared, or "
+            "a steeper activation"
         )
     weights = 1 / slopes
     bias = squared_bias(activation, np.array([q_star])).item()

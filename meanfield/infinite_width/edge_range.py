@@ -34,6 +34,9 @@ Scale = Literal["sigma_w", "sigma_b"]
 #: A larger σ_w stands for a probability of slopes that has lost digits.
 LARGEST_WEIGHTS = 1e145
 
+#: Bounds this near, relative to their size, are one.
+_ONE = 1e-12
+
 _NONE = "no q* has an edge: the activation is too far from 0 at 0 (subtract φ(0) from it)"
 
 
@@ -66,9 +69,10 @@ def reached(phi: PiecewiseLinear, scale: Scale) -> str:
         return _NONE
     texts, notes = [], []
     for low, high in spans:
-        if low.value == high.value:
+        if math.isclose(low.value, high.value, rel_tol=_ONE):
             texts.append(f"= {low.value:.8g}")
-        elif high.value == math.inf:
+            continue
+        if high.value == math.inf:
             texts.append(f"{'>' if low.note else '>='} {low.value:.8g}")
         else:
             texts.append(f"from {low.value:.8g} to {high.value:.8g}")

@@ -136,6 +136,8 @@ def _reached(network: MeanField, start: float) -> FixedPoint | None:
         if at := next((p for p in kept if p.q <= q <= p.until), None):
             return replace(at, q=q)
         q = min(network.V(q), FAR)
+    if not q:
+        return next((p for p in points if not p.q), None)
     nearest = _nearest(points, q)
     if nearest and nearest.q and abs(math.log(nearest.q / q)) <= _THERE:
         return nearest

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import MOST_NETWORKS, require_cells, require_signal
-from meanfield.infinite_width.criteria import phases
+from meanfield.infinite_width.criteria import MARGIN, phases
 from meanfield.infinite_width.depth_scales import correlation_depth
-from meanfield.infinite_width.fixed_points import fixed_points, variance_grid
+from meanfield.infinite_width.fixed_points import variance_grid
 from meanfield.infinite_width.mean_field import MeanField, layer_map
-from meanfield.infinite_width.moments import second_moment
+from meanfield.infinite_width.moments import second_moment, second_moment_d1
+from meanfield.infinite_width.operating_point import operating_point_of
 from meanfield.infinite_width.roots import ZERO
 from meanfield.infinite_width.settling import gain, settled, turning_points
 from meanfield.tables.records import Record, row_records
@@ -82,11 +83,12 @@ def phase_diagram(
     with np.errstate(over="ignore"):
         growth = layer_map(second_moment(activation, start), w**2, b**2) - start
     faint = (q_star == 0) & (layer_map(second_moment(activation, 0.0), w**2, b**2) > 0)
+    lingers = (np.abs(growth) <= MARGIN * start) & (np.abs(w**2 * second_moment_d1(activation, start) - 1) <= MARGIN)
     # Below the scan, or too little to be told from a fixed point without looking closely.
-    for i, j in {*marginal, *((int(i), int(j)) for i, j in np.argwhere(faint))}:
-        points = fixed_points(networks[i][j])
-        count[i, j] = len(points)
-        q_star[i, j] = _reached([(p.q, p.until) for p in points], float(growth[i, j]), start)
+    for i, j in {*marginal, *((int(i), int(j)) for i, j in np.argwhere(faint | lingers))}:
+        point = operating_point_of(networks[i][j], start)
+        count[i, j] = len(point.fixed_points)
+        q_star[i, j] = point.fixed_point.q if point.fixed_point else math.inf
     found = _judged(activation, w, b[:, 0], count, q_star)
     # As given, not as the roots of their squares.
     return replace(found, sigma_w=np.asarray(sigma_w, dtype=float), sigma_b=np.asarray(sigma_b, dtype=float))
@@ -109,15 +111,6 @@ def _counted(phi: PiecewiseLinear, weights: Array, biases: Array) -> tuple[NDArr
             count[first : first + _BLOCK, j] += (signs[:, :-1] * signs[:, 1:] < 0).sum(axis=1)
             marginal += [(first + int(row), j) for row in np.flatnonzero((signs == 0).any(axis=1))]
     return count, marginal
-
-
-def _reached(points: Sequence[tuple[float, float]], growth: float, start: float) -> float:
-    """Towards which of the fixed points, intervals (low, high) with low = high for a point, V moves `start`."""
-    if any(low <= start <= high for low, high in points) or abs(growth) <= ZERO * start:
-        return start
-    if growth > 0:
-        return min((low for low, _ in points if low > start), default=math.inf)
-    return max((high for _, high in points if high < start), default=0.0)
 
 
 def _judged(phi: PiecewiseLinear, w: Array, b: Array, count: NDArray[np.int_], q_star: Array) -> PhaseDiagram:

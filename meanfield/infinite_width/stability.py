@@ -180,12 +180,18 @@ def _marginal(slope: float, curvature: float) -> str:
 
 def _contracting(network: MeanField, fixed_point: FixedPoint, start: float) -> str:
     slope, q = fixed_point.slope, fixed_point.q
+    limits = _limits(network, q)
     if q == 0:
         scale = f" over {fixed_point.depth_scale:.3g} layers" if slope else ""
-        return f"V'(0) = {slope:.4g}: small signals die out{scale}, q → 0."
+        return f"V'(0) = {slope:.4g}: small signals die out{scale}, q → 0{limits}."
     pull = "deviations shrink back" if abs(slope - 1) > MARGIN else "deviations shrink back, but slowly,"
     settles = "" if abs(math.log(q / start)) <= _ELSEWHERE else f"a signal of variance {start:.4g} settles at {q:.4g}: "
     text = f"{settles}|V'(q*)| = {abs(slope):.4g} < 1: {pull} over ξ_q = {fixed_point.depth_scale:.3g} layers"
+    return f"{text}{limits}."
+
+
+def _limits(network: MeanField, q: float) -> str:
+    """How far the pull of a stable q reaches, and what is beyond, as the end of a sentence."""
     # A repelling fixed point at 0 only says that no signal dies out.
     others = [p for p in fixed_points(network) if p.q > 0 and p.kind != "neutral"]
     below = [p for p in others if p.q < q and p.kind != "stable"]
@@ -197,4 +203,4 @@ def _contracting(network: MeanField, fixed_point: FixedPoint, start: float) -> s
     if above:
         higher = [p.q for p in others if p.q > above[0].q]
         limits.append(f"past q = {above[0].q:.4g} it {f'moves to q = {higher[0]:.4g}' if higher else 'runs away'}")
-    return f"{text}; but {', and '.join(limits)}." if limits else f"{text}."
+    return f"; but {', and '.join(limits)}" if limits else ""

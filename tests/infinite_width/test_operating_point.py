@@ -105,3 +105,42 @@ def test_a_signal_that_has_come_to_a_fixed_point_is_judged_there(weights: tuple[
     for _ in range(100):
         q = network.V(q)
     assert operating_point_of(network).q_star == pytest.approx(q, rel=1e-12)
+
+
+@pytest.mark.parametrize("sigma_b", [0.0, 0.05, 0.1, 0.3])
+def test_a_bounded_activation_never_grows_without_bound(sigma_b: float) -> None:
+    # Half an ulp decides on which side of its fixed point a settled signal stands.
+    for sigma_w in (hundredths / 100 for hundredths in range(105, 205, 5)):
+        point = operating_point(HARD_TANH, 1.0, sigma_w, sigma_b)
+        assert point.q_star == pytest.approx(iterated(point.network, 1.0), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "spec", ["shifted-relu(1)", "soft-threshold(0.5)", "hard-threshold(0.8)", "clipped-relu(1, 1)"]
+)
+@pytest.mark.parametrize("q_star", [1e-2, 0.3])
+def test_a_signal_that_has_died_out_is_at_zero(spec: str, q_star: float) -> None:
+    point = operating_point(mf.activation(spec), q_star, 1.2, 0.0)
+    assert iterated(point.network, q_star) == 0
+    assert point.fixed_point is not None and point.fixed_point.q == 0
+    assert "die out" in mf.diagnose(point).verdict.explanation
+
+
+@pytest.mark.parametrize(
+    ("spec", "sigma_w", "sigma_b"),
+    [
+        ("soft-threshold(0.5)", 1.27301, 0.566162),
+        ("relu", 1.41, 0.0),
+        ("relu", 1.5, 0.0),
+        ("relu6", 1.4142135623730951, 0.0),
+        ("clipped-relu(1, 1)", 4.0, 0.2),
+        ("hard-tanh", 1.5, 0.1),
+        ("shifted-relu(1)", 2.5, 0.0),
+    ],
+)
+def test_a_plane_of_networks_is_judged_as_each_of_them_is(spec: str, sigma_w: float, sigma_b: float) -> None:
+    phi = mf.activation(spec)
+    plane, one = mf.phase_diagram(phi, [sigma_w], [sigma_b]), mf.diagnose(mf.MeanField(phi, sigma_w, sigma_b))
+    at = one.point.fixed_point
+    assert plane.q_star.item() == pytest.approx(at.q if at else math.inf, rel=1e-9)
+    assert plane.phase.item() == one.phase
