@@ -159,7 +159,8 @@ def _lingering(network: MeanField, q: float, settles: bool) -> FixedPoint | None
     ratio, slope, curvature = network.V(q) / q, network.dV(q), network.d2V(q)
     if abs(slope - 1) > MARGIN:
         return None
-    if abs(ratio - 1) <= MARGIN and abs(q * curvature) <= MARGIN:
+    # What biases add to every q adds up, however little it is.
+    if abs(ratio - 1) <= (_TYPED if network.sigma_b else MARGIN) and abs(q * curvature) <= MARGIN:
         return None if settles else FixedPoint(q, slope, curvature, "neutral", q)
     if abs(ratio - 1) > _TYPED:
         return None
