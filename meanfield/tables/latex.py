@@ -8,6 +8,7 @@ from typing import Any
 
 from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES, latex_name, latex_text
+from meanfield.tables.mathematics import Notation, expression_latex, is_expression, label_latex
 from meanfield.tables.records import PROSE, Record, answered, is_interval, is_numeric, keys_of, number_texts, texts
 
 __all__ = ["as_array", "as_latex", "latex_label", "require_caption", "require_reference"]
@@ -15,9 +16,8 @@ __all__ = ["as_array", "as_latex", "latex_label", "require_caption", "require_re
 _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:e(-?)(\d+))?")
 _SIGNS = {"—": "---", "∞": r"$\infty$", "-∞": r"$-\infty$"}
 #: A name and the values of its parameters, as in soft-threshold(tau=0.5).
+_NAME = re.compile(r"[A-Za-z][\w-]*")
 _MEMBER = re.compile(r"([A-Za-z][\w-]*) ?\(([^()=]+=[^()]+)\)")
-#: An expression in x, as in max(0, x-0.5).
-_EXPRESSION = re.compile(r"(?=.*\bx\b)(?=.*[-+*/(<>])[\w\s()+*/.,<>=-]+")
 
 
 def as_latex(records: Sequence[Record], digits: int, caption: str | None = None, reference: str | None = None) -> str:
@@ -96,14 +96,14 @@ def _inside(cell: str) -> str:
 def _cell(key: str, value: Any, text: str) -> str:
     """A name, an interval, a list of numbers or a word."""
     if key == "activation":
-        return latex_label(text)
+        return latex_label(Notation(text) if isinstance(value, Notation) else text)
     if key == "formula":
-        return f"${_expression(text)}$"
+        return _formula(text)
     if key == "parameters":
-        return ", ".join(f"${_expression(part)}$" for part in text.split(", ") if part)
+        return ", ".join(_parameter(part) for part in text.split(", ") if part)
     if key == "quantity" and value in QUANTITIES:
         return QUANTITIES[value].latex
-    if isinstance(value, list) and is_numeric(value):
+    if isinstance(value, list) and value and is_numeric(value):
         between = "--" if is_interval(key, value) else ", "
         parts = text.split(" to " if is_interval(key, value) else ", ")
         return between.join(f"${part.replace('∞', chr(92) + 'infty')}$" for part in parts)
@@ -111,23 +111,27 @@ def _cell(key: str, value: Any, text: str) -> str:
 
 
 def latex_label(label: str) -> str:
-    """What an activation is called, as a paper writes it: values of parameters and expressions in mathematics."""
+    """What an activation is called, as a paper writes it: text, and mathematics where it is a `Notation`."""
+    if not isinstance(label, Notation):
+        return latex_text(label)
     if match := _MEMBER.fullmatch(label):
         pairs = [part.partition("=") for part in match[2].split(",")]
-        values = ", ".join(f"${latex_name(name.strip())} = {value.strip()}$" for name, _, value in pairs)
-        return f"{latex_text(match[1])} ({values.replace('inf', chr(92) + 'infty')})"
-    if _EXPRESSION.fullmatch(label):
-        return f"${_expression(label)}$"
-    return latex_text(label)
+        values = ", ".join(
+            f"${latex_name(name.strip())} = {expression_latex(value.strip())}$" for name, _, value in pairs
+        )
+        return f"{latex_text(match[1])} ({values})"
+    return latex_text(label) if _NAME.fullmatch(label) else label_latex(label)
 
 
-def _expression(text: str) -> str:
-    def word(match: re.Match[str]) -> str:
-        name = match[0]
-        return f"\\{name}" if name in ("max", "min") else f"\\mathrm{{{name}}}" if match[1] else latex_name(name)
+def _formula(text: str) -> str:
+    """An expression as mathematics; what stands in its place, in words, as text."""
+    return f"${expression_latex(text)}$" if is_expression(text) else latex_text(text)
 
-    named = re.sub(r"[^\W\d]\w*(?=\s*(\()?)", word, text)
-    return re.sub(r" *\* *", r"\\,", named).replace("<=", r"\le ").replace(">=", r"\ge ")
+
+def _parameter(text: str) -> str:
+    """A parameter with its bounds: tau >= 0, bits from 1 to 12."""
+    name, between, bounds = text.partition(" from ")
+    return f"${expression_latex(name)}$" + (f" from {latex_text(bounds)}" if between else "")
 
 
 def require_caption(caption: str) -> str:
