@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from meanfield.quantities import quantity
-from meanfield.tables.records import Record, answered, is_numeric, keys_of, texts
+from meanfield.tables.records import Record, answered, holds_rows, is_numeric, keys_of, texts
 
 __all__ = ["as_html", "as_html_listing"]
 
@@ -45,6 +45,6 @@ def as_html_listing(record: Record) -> str:
 
 def _cells(key: str, values: Sequence[Any]) -> list[str]:
     return [
-        as_html(value) if isinstance(value, list) and value and isinstance(value[0], dict) else escape(text)
+        as_html(value) if holds_rows(value) else escape(text)
         for value, text in zip(values, texts(key, values, _DIGITS), strict=True)
     ]

@@ -9,7 +9,18 @@ from typing import Any
 from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES, latex_name, latex_text
 from meanfield.tables.mathematics import Notation, expression_latex, is_expression, label_latex
-from meanfield.tables.records import PROSE, Record, answered, is_interval, is_numeric, keys_of, number_texts, texts
+from meanfield.tables.records import (
+    PROSE,
+    Record,
+    answered,
+    holds_rows,
+    is_interval,
+    is_numeric,
+    keys_of,
+    number_texts,
+    parts_of,
+    texts,
+)
 
 __all__ = ["as_array", "as_latex", "latex_label", "require_caption", "require_reference"]
 
@@ -65,7 +76,7 @@ def _column(key: str, values: list[Any], digits: int) -> list[str]:
     """What aligns a column, its name, and its cells."""
     if not is_numeric(values):
         shown = texts(key, values, digits)
-        cells = [_cell(key, value, text) for value, text in zip(values, shown, strict=True)]
+        cells = [_cell(key, value, text, digits) for value, text in zip(values, shown, strict=True)]
         return [r"p{0.4\linewidth}" if key in PROSE else "l", _head(key), *cells]
     numbers = number_texts(values, digits)
     cells = [text if _NUMBER.fullmatch(text) else f"{{{_SIGNS[text]}}}" for text in numbers]
@@ -93,8 +104,10 @@ def _inside(cell: str) -> str:
     return whole[1] if whole else rf"\text{{{bare}}}"
 
 
-def _cell(key: str, value: Any, text: str) -> str:
-    """A name, an interval, a list of numbers or a word."""
+def _cell(key: str, value: Any, text: str, digits: int) -> str:
+    """A name, an interval, a list of numbers, changes to a network or a word."""
+    if key == "remedies" and holds_rows(value):
+        return "; ".join(_remedy(row, digits) for row in value)
     if key == "activation":
         return latex_label(Notation(text) if isinstance(value, Notation) else text)
     if key == "formula":
@@ -108,6 +121,17 @@ def _cell(key: str, value: Any, text: str) -> str:
         parts = text.split(" to " if is_interval(key, value) else ", ")
         return between.join(f"${part.replace('∞', chr(92) + 'infty')}$" for part in parts)
     return latex_text(text).replace("—", "---")
+
+
+def _remedy(row: Record, digits: int) -> str:
+    """A change to a network and its numbers: initialisation: $q^* = 1$, $\\sigma_w = 1.5$."""
+    told = []
+    for key, value in parts_of(row).items():
+        (text,), name = texts(key, [value], digits), _head(key)
+        sign = re.fullmatch(r"\$([^$]*)\$", name)
+        number = expression_latex(text) if is_numeric([value]) else ""
+        told.append(f"${sign[1]} = {number}$" if sign and number else f"{name} {f'${number}$' if number else text}")
+    return f"{latex_text(row['what'])}: {', '.join(told)}"
 
 
 def latex_label(label: str) -> str:

@@ -18,10 +18,12 @@ __all__ = [
     "answered",
     "chosen",
     "few_layers",
+    "holds_rows",
     "is_interval",
     "is_numeric",
     "keys_of",
     "number_texts",
+    "parts_of",
     "rounded",
     "row_records",
     "texts",
@@ -133,6 +135,16 @@ def is_interval(key: str, value: Any) -> bool:
     return key in _INTERVALS and isinstance(value, list) and len(value) == 2
 
 
+def holds_rows(value: Any) -> bool:
+    """Whether a cell holds rows of its own."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def parts_of(row: Record) -> Record:
+    """What a row in a cell says, beside what it is."""
+    return {key: held for key, held in row.items() if held is not None and key != "what"}
+
+
 def _text(value: Any, digits: int, between: str = ", ") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -141,8 +153,9 @@ def _text(value: Any, digits: int, between: str = ", ") -> str:
     if isinstance(value, dict):
         if {"q", "kind"} <= set(value):
             return f"{_text(value['q'], digits)} ({value['kind']})"
-        return ", ".join(f"{key} = {_text(held, digits)}" for key, held in value.items() if held is not None)
-    if isinstance(value, list) and value and isinstance(value[0], dict):
+        told = ", ".join(f"{quantity(name).symbol} = {_text(held, digits)}" for name, held in parts_of(value).items())
+        return f"{value['what']}: {told}" if "what" in value else told
+    if holds_rows(value):
         return "; ".join(_text(held, digits) for held in value)
     if isinstance(value, list):
         cells = [_text(held, digits) for held in value]

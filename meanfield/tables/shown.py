@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 
 from meanfield.tables.html import as_html, as_html_listing
 from meanfield.tables.latex import as_array
-from meanfield.tables.records import PROSE, Record, keys_of, texts
+from meanfield.tables.records import PROSE, Record, holds_rows, keys_of, texts
 
 __all__ = ["Shown", "ShownList", "ShownRows", "ShownTuple"]
 
@@ -80,8 +80,4 @@ def _for_paper(record: Record, paper: tuple[str, ...]) -> Record:
     """The columns that fit; without any named, all but sentences and tables in a cell."""
     if paper:
         return {key: record[key] for key in paper if key in record}
-    return {key: value for key, value in record.items() if key not in PROSE and not _holds_rows(value)}
-
-
-def _holds_rows(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+    return {key: value for key, value in record.items() if key not in PROSE and not holds_rows(value)}
