@@ -10,6 +10,7 @@ from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES, latex_name, latex_text
 from meanfield.tables.mathematics import Notation, expression_latex, is_expression, label_latex
 from meanfield.tables.records import (
+    MOST_ROWS,
     PROSE,
     Record,
     answered,
@@ -17,6 +18,7 @@ from meanfield.tables.records import (
     is_interval,
     is_numeric,
     keys_of,
+    more_rows,
     number_texts,
     parts_of,
     texts,
@@ -26,7 +28,7 @@ __all__ = ["as_array", "as_latex", "latex_label", "require_caption", "require_re
 
 _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:e(-?)(\d+))?")
 _SIGNS = {"—": "---", "∞": r"$\infty$", "-∞": r"$-\infty$"}
-#: A name and the values of its parameters, as in soft-threshold(tau=0.5).
+#: A name of the catalogue; and one with the values of its parameters, as in soft-threshold(tau=0.5).
 _NAME = re.compile(r"[A-Za-z][\w-]*")
 _MEMBER = re.compile(r"([A-Za-z][\w-]*) ?\(([^()=]+=[^()]+)\)")
 
@@ -51,15 +53,21 @@ def as_latex(records: Sequence[Record], digits: int, caption: str | None = None,
 
 
 def as_array(records: Sequence[Record], digits: int) -> str:
-    """Records as an array inside mathematics, which a notebook shows and its export to PDF sets without packages."""
+    """Records as an array inside mathematics, which a notebook shows and its export to PDF sets without packages.
+
+    Of many the first, and how many more there are.
+    """
+    rows = answered(records)
+    listed = _columns(rows[:MOST_ROWS])
     columns = [
         [_inside(cell) for cell in (_head(key), *_column(key, values, digits)[2:])]
-        for key, values in _columns(records)
+        for key, values in listed
         if key not in PROSE
     ]
     head, *body = (" & ".join(line) + r" \\" for line in zip(*columns, strict=True))
-    kinds = "".join("r" if is_numeric(values) else "l" for key, values in _columns(records) if key not in PROSE)
-    return "\n".join([f"$\\begin{{array}}{{{kinds}}}", head, r"\hline", *body, r"\end{array}$"])
+    kinds = "".join("r" if is_numeric(values) else "l" for key, values in listed if key not in PROSE)
+    more = ["", more_rows(rows)] if more_rows(rows) else []
+    return "\n".join([f"$\\begin{{array}}{{{kinds}}}", head, r"\hline", *body, r"\end{array}$", *more])
 
 
 def _columns(records: Sequence[Record]) -> list[tuple[str, list[Any]]]:
@@ -109,6 +117,7 @@ def _cell(key: str, value: Any, text: str, digits: int) -> str:
     if key == "remedies" and holds_rows(value):
         return "; ".join(_remedy(row, digits) for row in value)
     if key == "activation":
+        # Control characters are shown in the text, which is no `Notation` any more.
         return latex_label(Notation(text) if isinstance(value, Notation) else text)
     if key == "formula":
         return _formula(text)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "MOST_ROWS",
+    "PAPER_DIGITS",
     "PROSE",
+    "TABLE_DIGITS",
     "Record",
     "answered",
     "chosen",
@@ -22,6 +25,7 @@ __all__ = [
     "is_interval",
     "is_numeric",
     "keys_of",
+    "more_rows",
     "number_texts",
     "parts_of",
     "rounded",
@@ -30,6 +34,9 @@ __all__ = [
 ]
 
 Record = dict[str, Any]
+
+#: Significant digits of a table for people, and of one in LaTeX or Markdown; rows that a notebook shows.
+TABLE_DIGITS, PAPER_DIGITS, MOST_ROWS = 6, 4, 60
 
 #: Keys of sentences, which no narrow column holds.
 PROSE = frozenset({"explanation", "remedies", "description", "keeps", "error"})
@@ -60,6 +67,12 @@ def keys_of(records: Sequence[Record]) -> list[str]:
 def answered(records: Sequence[Record]) -> list[Record]:
     """Those that are no refusals."""
     return [record for record in records if "error" not in record]
+
+
+def more_rows(records: Sequence[Record]) -> str:
+    """What is said below a table of the first `MOST_ROWS`, nothing if there are no more."""
+    more = len(records) - MOST_ROWS
+    return f"and {more} more row{'s' * (more > 1)}" if more > 0 else ""
 
 
 def chosen(records: Sequence[Record], columns: Sequence[str]) -> list[Record]:

@@ -265,3 +265,11 @@ def test_rows_of_arrays_are_those_of_the_arrays(every_result: dict[str, object])
     rows = diagram.records()
     assert [(row["sigma_w"], row["sigma_b"]) for row in rows] == [(1.0, 0.0), (2.0, 0.0), (1.0, 0.5), (2.0, 0.5)]
     np.testing.assert_array_equal([row["q_star"] for row in rows], diagram.q_star.ravel())
+
+
+def test_a_notebook_says_how_many_rows_it_leaves_out() -> None:
+    curve = mf.edge_curve(CRELU, np.linspace(0.5, 1.5, 63))
+    assert curve._repr_html_().endswith("<p>and 3 more rows</p>\n")
+    array, _, said = curve._repr_latex_().rpartition("\n\n")
+    assert said == "and 3 more rows" and array.endswith("\\end{array}$") and array.count(r"\\") == 61
+    assert "more row" not in mf.edge_curve(CRELU, [0.5, 1.0])._repr_latex_()
