@@ -28,7 +28,7 @@ __all__ = ["as_array", "as_latex", "latex_label", "require_caption", "require_re
 
 _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:e(-?)(\d+))?")
 _SIGNS = {"—": "---", "∞": r"$\infty$", "-∞": r"$-\infty$"}
-#: A name of the catalogue, which is no difference such as x-1; and one with the values of its parameters, as in soft-threshold(tau=0.5).
+#: A name of the catalogue, no difference such as x-1; and one with values, as in soft-threshold(tau=0.5).
 _NAME = re.compile(r"(?!.*\bx\b)[A-Za-z][\w-]*")
 _MEMBER = re.compile(r"([A-Za-z][\w-]*) ?\(([^()=]+=[^()]+)\)")
 
