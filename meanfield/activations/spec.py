@@ -27,6 +27,7 @@ from meanfield.activations.expression import FUNCTIONS, parse_expression
 from meanfield.activations.numbers import NotANumber, read_number
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError
+from meanfield.tables.mathematics import Notation
 
 __all__ = [
     "NamedActivation",
@@ -300,13 +301,14 @@ def _read_function(text: str, parameters: Mapping[str, float]) -> NamedActivatio
 def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     pieces = parse_expression(text, parameters)
     line = _on_one_line(text)
-    label = _label(line + "".join(f", {name}={written(value)}" for name, value in parameters.items()))
+    whole = line + "".join(f", {name}={written(value)}" for name, value in parameters.items())
+    label = Notation(whole) if len(whole) <= _LONGEST_LABEL else _label(whole)
     phi = _rounded(label, pieces)
     return NamedActivation(label, _told(phi, with_values(line, parameters)), phi)
 
 
 def _named(entry: Activation, values: Mapping[str, float]) -> NamedActivation:
-    label = entry.label(values)
+    label = Notation(entry.label(values))
     formula = entry.formula_at(values)
     used = {name: value for name, value in values.items() if value < math.inf}
     phi = _rounded(label, parse_expression(formula, used))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from meanfield.errors import printable
 from meanfield.quantities import quantity
-from meanfield.tables.records import PROSE, Record, is_numeric, texts
+from meanfield.tables.records import PROSE, TABLE_DIGITS, Record, is_numeric, texts
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,7 +19,6 @@ __all__ = ["Block", "as_text", "exactly", "grid", "heading", "lines", "listing",
 
 Block = Callable[[int], "list[Text]"]
 
-_TABLE_DIGITS = 6
 _INDENT, _GAP = 2, 3
 #: Between columns where room is scarce.
 _CLOSE = 2
@@ -59,7 +58,7 @@ def lines(text: str, indent: int = 0, style: str = "") -> Block:
 
 def shown(value: Any, digits: int | None) -> str:
     """A number as a person reads it."""
-    return texts("", [value], digits or _TABLE_DIGITS)[0]
+    return texts("", [value], digits or TABLE_DIGITS)[0]
 
 
 def exactly(text: str, style: str = "") -> Block:
@@ -90,7 +89,7 @@ def listing(record: Record, keys: Sequence[str], digits: int | None) -> Block:
         rows = []
         for key in keys:
             if record.get(key) is not None:
-                (value,) = texts(key, [record[key]], digits or _TABLE_DIGITS)
+                (value,) = texts(key, [record[key]], digits or TABLE_DIGITS)
                 rows.append((quantity(key).symbol, value, quantity(key).meaning, _style(key, record)))
         symbols = max((_length(row[0]) for row in rows), default=0)
         values = max((_length(row[1]) for row in rows), default=0)
@@ -136,7 +135,7 @@ def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> 
 
 def _columns(key: str, values: Sequence[Any], digits: int | None) -> list[str]:
     """The cells of a column, each rounded for itself."""
-    return [texts(key, [value], digits or _TABLE_DIGITS)[0].replace("—", "-") for value in values]
+    return [texts(key, [value], digits or TABLE_DIGITS)[0].replace("—", "-") for value in values]
 
 
 def _widest(cells: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ import typer
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading
 from meanfield.cli.output import emit, printing, refusal
-from meanfield.tables.records import Record
+from meanfield.tables.records import Record, keys_of
 
 __all__ = ["maps"]
 
@@ -87,8 +87,8 @@ def maps(
         records = [dict(zip(found, map(float, row), strict=True)) for row in zip(*found.values(), strict=True)]
         title = f"{named.label} at σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}"
         tables += [heading(title if rho is None else f"{title}, q = {q_star:g}"), grid(records, list(found), digits)]
-        rows += records if len(act) == 1 else [{"activation": named.label, **record} for record in records]
+        rows += [{"activation": named.label, **record} for record in records]
     if not refusals or (len(act) > 1 and output is None):
-        emit(rows, tables, how)
+        emit(rows, tables, how, paper=keys_of(rows))
     if refusals:
         raise NoEdgeOfChaos(*refusals)

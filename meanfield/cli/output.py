@@ -19,7 +19,7 @@ from meanfield.cli.options import Format
 from meanfield.errors import DomainError
 from meanfield.tables.latex import as_latex, require_caption, require_reference
 from meanfield.tables.plain import as_csv, as_json, as_jsonl, as_markdown
-from meanfield.tables.records import PROSE, Record, answered, chosen, keys_of, rounded
+from meanfield.tables.records import PAPER_DIGITS, PROSE, Record, answered, chosen, holds_rows, keys_of, rounded
 
 __all__ = [
     "FILE_WIDTH",
@@ -38,8 +38,10 @@ __all__ = [
 
 #: Columns of a table written to a file, and of one in a terminal that does not say how wide it is.
 FILE_WIDTH, _WIDTH = 100, 80
-#: Significant digits of LaTeX and Markdown, and columns of a row that fit on a page.
-_DIGITS, _FITTING = 4, 6
+#: Columns of a row that fit on a page.
+_FITTING = 6
+#: Rows that a cell holds as a sentence.
+_TOLD = frozenset({"remedies", "fixed_points"})
 #: What the ending of a file asks for.
 _ENDINGS = {
     ".json": Format.json,
@@ -151,9 +153,16 @@ def _written(records: Sequence[Record], how: Printing, single: bool, paper: Sequ
     fitting = answered(records)
     if how.columns is None:
         fitting = chosen(fitting, [key for key in (paper or _fitting(fitting)) if key in keys_of(fitting)])
+    _require_cells(fitting, how.format)
     if how.format is Format.markdown:
-        return as_markdown(fitting, how.digits or _DIGITS)
-    return as_latex(fitting, how.digits or _DIGITS, how.caption, how.reference)
+        return as_markdown(fitting, how.digits or PAPER_DIGITS)
+    return as_latex(fitting, how.digits or PAPER_DIGITS, how.caption, how.reference)
+
+
+def _require_cells(records: Sequence[Record], format: Format) -> None:
+    for key in keys_of(records):
+        if key not in _TOLD and any(holds_rows(record.get(key)) for record in records):
+            raise DomainError(f"column {key} holds rows, for which a cell of {format} has no room: take --format json")
 
 
 def _fitting(records: Sequence[Record]) -> list[str]:

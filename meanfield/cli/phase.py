@@ -89,7 +89,7 @@ def phase(
             continue
         asked = "the edge of chaos" if plane is None else f"where a signal of q = {start:g} settles"
         tables += [heading(f"{named.label}: {asked}"), grid(records, list(records[0]), digits or 4)]
-        rows += records if len(act) == 1 else [{"activation": named.label, **record} for record in records]
+        rows += [{"activation": named.label, **record} for record in records]
     if not refusals or (len(act) > 1 and output is None):
         emit(rows, tables, how, paper=_FITTING if plane else ())
     if refusals:

@@ -7,20 +7,27 @@ from html import escape
 from typing import Any
 
 from meanfield.quantities import quantity
-from meanfield.tables.records import Record, answered, is_numeric, keys_of, texts
+from meanfield.tables.records import (
+    MOST_ROWS,
+    TABLE_DIGITS,
+    Record,
+    answered,
+    holds_rows,
+    is_numeric,
+    keys_of,
+    more_rows,
+    texts,
+)
 
 __all__ = ["as_html", "as_html_listing"]
 
-_DIGITS = 6
-#: Rows of a table that a notebook shows.
-_ROWS = 60
 _LEFT, _RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
 def as_html(records: Sequence[Record]) -> str:
     """Records as a table, a row each; of many the first, and how many more there are."""
     rows = answered(records)
-    shown = rows[:_ROWS]
+    shown = rows[:MOST_ROWS]
     head, columns = [], []
     for key in keys_of(rows):
         values = [row.get(key) for row in shown]
@@ -28,7 +35,7 @@ def as_html(records: Sequence[Record]) -> str:
         head.append(f'<th {side} title="{escape(called.meaning)}">{escape(called.symbol)}</th>')
         columns.append([f"<td {side}>{text}</td>" for text in _cells(key, values)])
     body = "".join(f"<tr>{''.join(row)}</tr>\n" for row in zip(*columns, strict=True))
-    more = f"<p>and {len(rows) - _ROWS} more rows</p>\n" if len(rows) > _ROWS else ""
+    more = f"<p>{more_rows(rows)}</p>\n" if more_rows(rows) else ""
     return f"<table>\n<thead><tr>{''.join(head)}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n{more}"
 
 
@@ -45,6 +52,6 @@ def as_html_listing(record: Record) -> str:
 
 def _cells(key: str, values: Sequence[Any]) -> list[str]:
     return [
-        as_html(value) if isinstance(value, list) and value and isinstance(value[0], dict) else escape(text)
-        for value, text in zip(values, texts(key, values, _DIGITS), strict=True)
+        as_html(value) if holds_rows(value) else escape(text)
+        for value, text in zip(values, texts(key, values, TABLE_DIGITS), strict=True)
     ]

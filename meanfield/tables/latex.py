@@ -8,16 +8,29 @@ from typing import Any
 
 from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES, latex_name, latex_text
-from meanfield.tables.records import PROSE, Record, answered, is_interval, is_numeric, keys_of, number_texts, texts
+from meanfield.tables.mathematics import Notation, expression_latex, is_expression, label_latex
+from meanfield.tables.records import (
+    MOST_ROWS,
+    PROSE,
+    Record,
+    answered,
+    holds_rows,
+    is_interval,
+    is_numeric,
+    keys_of,
+    more_rows,
+    number_texts,
+    parts_of,
+    texts,
+)
 
 __all__ = ["as_array", "as_latex", "latex_label", "require_caption", "require_reference"]
 
 _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:e(-?)(\d+))?")
 _SIGNS = {"—": "---", "∞": r"$\infty$", "-∞": r"$-\infty$"}
-#: A name and the values of its parameters, as in soft-threshold(tau=0.5).
+#: A name of the catalogue, no difference such as x-1; and one with values, as in soft-threshold(tau=0.5).
+_NAME = re.compile(r"(?!.*\bx\b)[A-Za-z][\w-]*")
 _MEMBER = re.compile(r"([A-Za-z][\w-]*) ?\(([^()=]+=[^()]+)\)")
-#: An expression in x, as in max(0, x-0.5).
-_EXPRESSION = re.compile(r"(?=.*\bx\b)(?=.*[-+*/(<>])[\w\s()+*/.,<>=-]+")
 
 
 def as_latex(records: Sequence[Record], digits: int, caption: str | None = None, reference: str | None = None) -> str:
@@ -40,15 +53,21 @@ def as_latex(records: Sequence[Record], digits: int, caption: str | None = None,
 
 
 def as_array(records: Sequence[Record], digits: int) -> str:
-    """Records as an array inside mathematics, which a notebook shows and its export to PDF sets without packages."""
+    """Records as an array inside mathematics, which a notebook shows and its export to PDF sets without packages.
+
+    Of many the first, and how many more there are.
+    """
+    rows = answered(records)
+    listed = _columns(rows[:MOST_ROWS])
     columns = [
         [_inside(cell) for cell in (_head(key), *_column(key, values, digits)[2:])]
-        for key, values in _columns(records)
+        for key, values in listed
         if key not in PROSE
     ]
     head, *body = (" & ".join(line) + r" \\" for line in zip(*columns, strict=True))
-    kinds = "".join("r" if is_numeric(values) else "l" for key, values in _columns(records) if key not in PROSE)
-    return "\n".join([f"$\\begin{{array}}{{{kinds}}}", head, r"\hline", *body, r"\end{array}$"])
+    kinds = "".join("r" if is_numeric(values) else "l" for key, values in listed if key not in PROSE)
+    more = ["", more_rows(rows)] if more_rows(rows) else []
+    return "\n".join([f"$\\begin{{array}}{{{kinds}}}", head, r"\hline", *body, r"\end{array}$", *more])
 
 
 def _columns(records: Sequence[Record]) -> list[tuple[str, list[Any]]]:
@@ -65,7 +84,7 @@ def _column(key: str, values: list[Any], digits: int) -> list[str]:
     """What aligns a column, its name, and its cells."""
     if not is_numeric(values):
         shown = texts(key, values, digits)
-        cells = [_cell(key, value, text) for value, text in zip(values, shown, strict=True)]
+        cells = [_cell(key, value, text, digits) for value, text in zip(values, shown, strict=True)]
         return [r"p{0.4\linewidth}" if key in PROSE else "l", _head(key), *cells]
     numbers = number_texts(values, digits)
     cells = [text if _NUMBER.fullmatch(text) else f"{{{_SIGNS[text]}}}" for text in numbers]
@@ -93,41 +112,59 @@ def _inside(cell: str) -> str:
     return whole[1] if whole else rf"\text{{{bare}}}"
 
 
-def _cell(key: str, value: Any, text: str) -> str:
-    """A name, an interval, a list of numbers or a word."""
+def _cell(key: str, value: Any, text: str, digits: int) -> str:
+    """A name, an interval, a list of numbers, changes to a network or a word."""
+    if key == "remedies" and holds_rows(value):
+        return "; ".join(_remedy(row, digits) for row in value)
     if key == "activation":
-        return latex_label(text)
+        # Control characters are shown in the text, which is no `Notation` any more.
+        return latex_label(Notation(text) if isinstance(value, Notation) else text)
     if key == "formula":
-        return f"${_expression(text)}$"
+        return _formula(text)
     if key == "parameters":
-        return ", ".join(f"${_expression(part)}$" for part in text.split(", ") if part)
+        return ", ".join(_parameter(part) for part in text.split(", ") if part)
     if key == "quantity" and value in QUANTITIES:
         return QUANTITIES[value].latex
-    if isinstance(value, list) and is_numeric(value):
+    if isinstance(value, list) and value and is_numeric(value):
         between = "--" if is_interval(key, value) else ", "
         parts = text.split(" to " if is_interval(key, value) else ", ")
         return between.join(f"${part.replace('∞', chr(92) + 'infty')}$" for part in parts)
     return latex_text(text).replace("—", "---")
 
 
+def _remedy(row: Record, digits: int) -> str:
+    """A change to a network and its numbers: initialisation: $q^* = 1$, $\\sigma_w = 1.5$."""
+    told = []
+    for key, value in parts_of(row).items():
+        (text,), name = texts(key, [value], digits), _head(key)
+        sign = re.fullmatch(r"\$([^$]*)\$", name)
+        number = expression_latex(text) if is_numeric([value]) else ""
+        told.append(f"${sign[1]} = {number}$" if sign and number else f"{name} {f'${number}$' if number else text}")
+    return f"{latex_text(row['what'])}: {', '.join(told)}"
+
+
 def latex_label(label: str) -> str:
-    """What an activation is called, as a paper writes it: values of parameters and expressions in mathematics."""
+    """What an activation is called, as a paper writes it: text, and mathematics where it is a `Notation`."""
+    if not isinstance(label, Notation):
+        return latex_text(label)
     if match := _MEMBER.fullmatch(label):
         pairs = [part.partition("=") for part in match[2].split(",")]
-        values = ", ".join(f"${latex_name(name.strip())} = {value.strip()}$" for name, _, value in pairs)
-        return f"{latex_text(match[1])} ({values.replace('inf', chr(92) + 'infty')})"
-    if _EXPRESSION.fullmatch(label):
-        return f"${_expression(label)}$"
-    return latex_text(label)
+        values = ", ".join(
+            f"${latex_name(name.strip())} = {expression_latex(value.strip())}$" for name, _, value in pairs
+        )
+        return f"{latex_text(match[1])} ({values})"
+    return latex_text(label) if _NAME.fullmatch(label) else label_latex(label)
 
 
-def _expression(text: str) -> str:
-    def word(match: re.Match[str]) -> str:
-        name = match[0]
-        return f"\\{name}" if name in ("max", "min") else f"\\mathrm{{{name}}}" if match[1] else latex_name(name)
+def _formula(text: str) -> str:
+    """An expression as mathematics; what stands in its place, in words, as text."""
+    return f"${expression_latex(text)}$" if is_expression(text) else latex_text(text)
 
-    named = re.sub(r"[^\W\d]\w*(?=\s*(\()?)", word, text)
-    return re.sub(r" *\* *", r"\\,", named).replace("<=", r"\le ").replace(">=", r"\ge ")
+
+def _parameter(text: str) -> str:
+    """A parameter with its bounds: tau >= 0, bits from 1 to 12."""
+    name, between, bounds = text.partition(" from ")
+    return f"${expression_latex(name)}$" + (f" from {latex_text(bounds)}" if between else "")
 
 
 def require_caption(caption: str) -> str:

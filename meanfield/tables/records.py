@@ -13,21 +13,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "MOST_ROWS",
+    "PAPER_DIGITS",
     "PROSE",
+    "TABLE_DIGITS",
     "Record",
     "answered",
     "chosen",
     "few_layers",
+    "holds_rows",
     "is_interval",
     "is_numeric",
     "keys_of",
+    "more_rows",
     "number_texts",
+    "parts_of",
     "rounded",
     "row_records",
     "texts",
 ]
 
 Record = dict[str, Any]
+
+#: Significant digits of a table for people, and of one in LaTeX or Markdown; rows that a notebook shows.
+TABLE_DIGITS, PAPER_DIGITS, MOST_ROWS = 6, 4, 60
 
 #: Keys of sentences, which no narrow column holds.
 PROSE = frozenset({"explanation", "remedies", "description", "keeps", "error"})
@@ -58,6 +67,12 @@ def keys_of(records: Sequence[Record]) -> list[str]:
 def answered(records: Sequence[Record]) -> list[Record]:
     """Those that are no refusals."""
     return [record for record in records if "error" not in record]
+
+
+def more_rows(records: Sequence[Record]) -> str:
+    """What is said below a table of the first `MOST_ROWS`, nothing if there are no more."""
+    more = len(records) - MOST_ROWS
+    return f"and {more} more row{'s' * (more > 1)}" if more > 0 else ""
 
 
 def chosen(records: Sequence[Record], columns: Sequence[str]) -> list[Record]:
@@ -133,6 +148,16 @@ def is_interval(key: str, value: Any) -> bool:
     return key in _INTERVALS and isinstance(value, list) and len(value) == 2
 
 
+def holds_rows(value: Any) -> bool:
+    """Whether a cell holds rows of its own."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def parts_of(row: Record) -> Record:
+    """What a row in a cell says, beside what it is."""
+    return {key: held for key, held in row.items() if held is not None and key != "what"}
+
+
 def _text(value: Any, digits: int, between: str = ", ") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -141,8 +166,9 @@ def _text(value: Any, digits: int, between: str = ", ") -> str:
     if isinstance(value, dict):
         if {"q", "kind"} <= set(value):
             return f"{_text(value['q'], digits)} ({value['kind']})"
-        return ", ".join(f"{key} = {_text(held, digits)}" for key, held in value.items() if held is not None)
-    if isinstance(value, list) and value and isinstance(value[0], dict):
+        told = ", ".join(f"{quantity(name).symbol} = {_text(held, digits)}" for name, held in parts_of(value).items())
+        return f"{value['what']}: {told}" if "what" in value else told
+    if holds_rows(value):
         return "; ".join(_text(held, digits) for held in value)
     if isinstance(value, list):
         cells = [_text(held, digits) for held in value]

@@ -6,14 +6,11 @@ from typing import ClassVar, TypeVar
 
 from meanfield.tables.html import as_html, as_html_listing
 from meanfield.tables.latex import as_array
-from meanfield.tables.records import PROSE, Record, keys_of, texts
+from meanfield.tables.records import PAPER_DIGITS, PROSE, Record, holds_rows, keys_of, texts
 
 __all__ = ["Shown", "ShownList", "ShownRows", "ShownTuple"]
 
 T = TypeVar("T", bound="Shown")
-
-#: Digits of a table in LaTeX, and rows of it that a notebook shows.
-_DIGITS, _ROWS = 4, 60
 
 
 class Shown:
@@ -28,14 +25,14 @@ class Shown:
 
     def __repr__(self) -> str:
         shown = _for_paper(self.record(), self.paper)
-        values = ", ".join(f"{key}={texts(key, [value], _DIGITS)[0]}" for key, value in shown.items())
+        values = ", ".join(f"{key}={texts(key, [value], PAPER_DIGITS)[0]}" for key, value in shown.items())
         return f"<{type(self).__name__} {values}>"
 
     def _repr_html_(self) -> str:
         return as_html_listing(self.record())
 
     def _repr_latex_(self) -> str:
-        return as_array([_for_paper(self.record(), self.paper)], _DIGITS)
+        return as_array([_for_paper(self.record(), self.paper)], PAPER_DIGITS)
 
 
 class ShownRows:
@@ -55,7 +52,7 @@ class ShownRows:
         return as_html(self.records())
 
     def _repr_latex_(self) -> str:
-        return as_array([_for_paper(record, self.paper) for record in self.records()[:_ROWS]], _DIGITS)
+        return as_array([_for_paper(record, self.paper) for record in self.records()], PAPER_DIGITS)
 
 
 class ShownTuple(tuple[T, ...], ShownRows):
@@ -80,8 +77,4 @@ def _for_paper(record: Record, paper: tuple[str, ...]) -> Record:
     """The columns that fit; without any named, all but sentences and tables in a cell."""
     if paper:
         return {key: record[key] for key in paper if key in record}
-    return {key: value for key, value in record.items() if key not in PROSE and not _holds_rows(value)}
-
-
-def _holds_rows(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+    return {key: value for key, value in record.items() if key not in PROSE and not holds_rows(value)}

@@ -182,11 +182,11 @@ CLOSED = "meanfield: cannot write the result: standard output is closed; give it
 @pytest.mark.parametrize(
     ("line", "code", "out", "err"),
     [
-        ("$M maps --act relu --q 0:4:20000 -f csv | head -1", 0, "q,V,dV,d2V,chi1\n", ""),
+        ("$M maps --act relu --q 0:4:20000 -f csv | head -1", 0, "activation,q,V,dV,d2V,chi1\n", ""),
         ("$M cite >&-", 2, "", CLOSED),
         # Python writes but once then, and not all of it.
         ("ulimit -f 1; PYTHONUNBUFFERED=1 $M maps --act relu --q 0:4:999 -f csv > $(mktemp)", 2, "", "File too large"),
-        ("$M maps --act relu --q 1 -f csv -o /dev/stdout | cat", 0, "q,V,dV,d2V,chi1\n1.0,1", ""),
+        ("$M maps --act relu --q 1 -f csv -o /dev/stdout | cat", 0, "activation,q,V,dV,d2V,chi1\nrelu,1.0,1", ""),
     ],
 )
 def test_streams_may_end_be_closed_full_or_named(line: str, code: int, out: str, err: str) -> None:

@@ -160,7 +160,17 @@ def test_phase_draws_the_curve_and_the_grid() -> None:
     arguments = ["phase", "--act", "hard-tanh", "--sigma-w", "0.5:2.5:5", "--sigma-b", "0,0.3"]
     rows = data(*arguments)
     assert len(rows) == 10
-    assert list(rows[0]) == ["sigma_w", "sigma_b", "phase", "fixed_points", "q_star", "chi_1", "rho_star", "xi_c"]
+    assert list(rows[0]) == [
+        "activation",
+        "sigma_w",
+        "sigma_b",
+        "phase",
+        "fixed_points",
+        "q_star",
+        "chi_1",
+        "rho_star",
+        "xi_c",
+    ]
     assert {row["phase"] for row in rows} == {"ordered", "edge of chaos", "chaotic"}
     assert rows[0]["rho_star"] is None
     printed = list(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv").stdout)))

@@ -139,6 +139,19 @@ def test_rows_of_several_activations_keep_the_place_of_one_that_fails(command: s
     assert rows and {row["activation"] for row in rows} == {"relu"}
 
 
+@pytest.mark.parametrize("asked", [["maps", "--q", "1"], ["maps", "--rho", "0.5"], ["phase", "--q-star", "1"]])
+def test_rows_say_whose_they_are_however_many_activations_there_are(asked: list[str]) -> None:
+    one = [*asked, "--act", "relu", "--label", "our x-net"]
+    both = data(*one, "--act", "abs", "--label", "other")
+    assert data(*one) == [row for row in both if row["activation"] == "our x-net"] != []
+    assert run(*one, "-f", "csv").stdout.splitlines()[1].startswith("our x-net,")
+    latex = run(*one, "-f", "latex").stdout
+    assert "\nour x-net & " in latex
+    if "--rho" in asked:
+        assert "\\phi" in latex and latex.count(" & ") == 2 * (len(both[0]) - 1)
+    assert run(*one).stdout.lstrip().startswith("our x-net")
+
+
 def test_a_caption_and_a_label_go_with_latex_alone(tmp_path: Path) -> None:
     asked = ["design", "--caption", "Designs.", "--tex-label", "tab:designs"]
     printed = run(*asked, "-f", "latex").stdout
@@ -185,3 +198,30 @@ def test_cite_names_every_paper_with_an_address_and_a_doi() -> None:
         assert f"{{10.48550/arXiv.{number}}}" in entry and "url           = {https://" in entry
     theory = (ROOT / "docs/theory.md").read_text()
     assert "arXiv:2602.05779" in theory
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        (
+            "latex",
+            r"initialisation: $q^* = 1$, $\sigma_w = {:.4g}$, $\sigma_b = {:.4g}$, $V'(q^*) = {:.4g}$, verdict stable",
+        ),
+        ("markdown", r"initialisation: q\* = 1, σ\_w = {:.4g}, σ\_b = {:.4g}, V'(q\*) = {:.4g}, verdict = stable"),
+        ("table", r"initialisation: q* = 1, σ_w = {:.6g}, σ_b = {:.6g}, V'(q*) = {:.6g}, verdict = stable"),
+    ],
+)
+def test_a_remedy_is_told_by_the_names_of_its_quantities(form: str, told: str) -> None:
+    asked = ["check", "--act", "hard-tanh", "--sigma-w", "2", "--columns", "remedies"]
+    (remedy,) = data(*asked)["remedies"]
+    numbers = (remedy[key] for key in ("sigma_w", "sigma_b", "V_prime"))
+    assert told.format(*numbers) in " ".join(run(*asked, "-f", form).stdout.split())
+
+
+@pytest.mark.parametrize("form", ["latex", "markdown"])
+def test_where_nothing_need_change_the_remedies_are_none_and_rows_fit_no_cell(form: str) -> None:
+    safe = run("check", "--act", "hard-tanh", "--sigma-w", "1", "--columns", "remedies", "-f", form).stdout
+    assert "none" in safe and "$none" not in safe
+    refused = run("gain", "--act", "relu", "--columns", "gains", "-f", form)
+    assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert "gains" in refused.stderr and "--format json" in refused.stderr

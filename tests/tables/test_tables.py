@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run
 
 import meanfield as mf
 from meanfield.errors import DomainError, printable
 from meanfield.tables.latex import as_latex, latex_label, require_caption
+from meanfield.tables.mathematics import Notation
 from meanfield.tables.plain import as_csv, as_json, as_jsonl, as_markdown
 from meanfield.tables.records import chosen, number_texts
 
@@ -175,13 +177,40 @@ def test_a_caption_and_a_label_make_a_table_that_floats() -> None:
         ("relu", "relu"),
         ("clipped-relu(tau=1.0364, m=2)", r"clipped-relu ($\tau = 1.0364$, $m = 2$)"),
         ("clip(x, -b, b)", r"$\mathrm{clip}(x, -b, b)$"),
+        ("clip(x, -b, b), b=1/3", r"$\mathrm{clip}(x, -b, b)$, $b=1/3$"),
         ("max(0, x-0.5) - 2*x", r"$\max(0, x-0.5) - 2\,x$"),
-        ("my ReLU_1", r"my ReLU\_1"),
-        ("package.module:function", "package.module:function"),
+        ("x", "$x$"),
+        ("x-1", "$x-1$"),
+        ("hard-tanh", "hard-tanh"),
+        ("2**3*x", r"$2^{3}\,x$"),
+        ("2 ** (k-1) * x", r"$2^{k-1}\,x$"),
+        ("2**-k**2*x", r"$2^{-k^{2}}\,x$"),
+        ("2**max(1, 2)*x", r"$2^{\max(1, 2)}\,x$"),
+        ("1e-3*x", r"$10^{-3}\,x$"),
+        ("2.5e+06*x + .5", r"$2.5 \cdot 10^{6}\,x + .5$"),
+        ("1e-3**2*x", r"$(10^{-3})^{2}\,x$"),
+        ("2*3*x*4", r"$2 \cdot 3\,x \cdot 4$"),
+        ("1/3*x + 2*x", r"$1/3 \cdot x + 2\,x$"),
+        ("x*((x > 0) and (x <= 1))", r"$x\,((x > 0) \mathrel{\mathrm{and}} (x \le  1))$"),
+        ("(x > 0) | (x != -1)", r"$(x > 0) \mathrel{\mathrm{or}} (x \ne  -1)$"),
     ],
 )
 def test_an_activation_is_named_in_a_paper_as_a_person_would(label: str, latex: str) -> None:
-    assert latex_label(label) == latex
+    assert latex_label(Notation(label)) == latex
+
+
+@pytest.mark.parametrize("label", ["our x-net (v2)", "x-net", "net (v=2)", "x*x", "package.module:function"])
+def test_a_label_that_a_user_gives_is_text(label: str) -> None:
+    assert latex_label(label) == label
+    assert f"\n{label} & " in run("eoc", "--act", "max(x, 0)", "--label", label, "-f", "latex").stdout
+    assert mf.activation("max(x, 0)").named(label)._repr_latex_().count(rf"\text{{{label}}}") == 1
+
+
+def test_what_was_parsed_is_mathematics_wherever_it_goes() -> None:
+    phi = pickle.loads(pickle.dumps(mf.activation("1e-3*x + max(x, 0)")))
+    assert r"10^{-3}\,x + \max(x, 0)" in mf.edge_of_chaos(phi)._repr_latex_()
+    assert "2^{\\mathit{bits}} - 1" in run("activations", "-f", "latex").stdout
+    assert "$\\mathit{bits}$ from 1 to 12" in run("activations", "-f", "latex").stdout
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
@@ -239,3 +268,11 @@ def test_rows_of_arrays_are_those_of_the_arrays(every_result: dict[str, object])
     rows = diagram.records()
     assert [(row["sigma_w"], row["sigma_b"]) for row in rows] == [(1.0, 0.0), (2.0, 0.0), (1.0, 0.5), (2.0, 0.5)]
     np.testing.assert_array_equal([row["q_star"] for row in rows], diagram.q_star.ravel())
+
+
+def test_a_notebook_says_how_many_rows_it_leaves_out() -> None:
+    curve = mf.edge_curve(CRELU, np.linspace(0.5, 1.5, 63))
+    assert curve._repr_html_().endswith("<p>and 3 more rows</p>\n")
+    array, _, said = curve._repr_latex_().rpartition("\n\n")
+    assert said == "and 3 more rows" and array.endswith("\\end{array}$") and array.count(r"\\") == 61
+    assert "more row" not in mf.edge_curve(CRELU, [0.5, 1.0])._repr_latex_()
