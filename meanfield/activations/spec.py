@@ -34,6 +34,7 @@ __all__ = [
     "description_of",
     "formula_of",
     "holds_numbers",
+    "is_file_name",
     "parameters_of",
     "read_activation",
     "split_arguments",
@@ -133,7 +134,7 @@ def parameters_of(spec: str) -> frozenset[str]:
         return frozenset(
             () if complete else (name for e in entries for name in (*(p.name for p in e.parameters), *e.elsewhere))
         )
-    if text.startswith("points:") or text.lower().endswith(_SUFFIXES):
+    if text.startswith("points:") or is_file_name(text):
         return frozenset()
     return frozenset(_WORD.findall(text))
 
@@ -195,7 +196,7 @@ def _label(text: str) -> str:
 def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     if text.startswith("points:"):
         return _read_points(text, parameters)
-    if text.lower().endswith(_SUFFIXES):
+    if is_file_name(text):
         return _read_file(text, parameters)
     if _FUNCTION.fullmatch(text):
         return _read_function(text, parameters)
@@ -210,9 +211,14 @@ def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     return _read_expression(text, parameters)
 
 
+def is_file_name(text: str) -> bool:
+    """Whether the text names a file."""
+    return text.strip().lower().endswith(_SUFFIXES)
+
+
 def holds_numbers(text: str) -> bool:
     """Whether the text is points, a file or a Python function: a form in which all is numbers."""
-    return bool(text.startswith("points:") or text.lower().endswith(_SUFFIXES) or _FUNCTION.fullmatch(text))
+    return bool(text.startswith("points:") or is_file_name(text) or _FUNCTION.fullmatch(text))
 
 
 def split_name(text: str, parameters: Collection[str]) -> tuple[str, str] | None:

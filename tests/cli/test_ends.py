@@ -61,6 +61,11 @@ def test_no_command_writes_over_what_it_reads(command: list[str], folder: Path) 
     assert (folder / "in.json").read_text() == PHI
 
 
+def test_what_an_activation_is_called_is_no_file_that_is_read(folder: Path) -> None:
+    for _ in range(2):
+        assert run("eoc", "--act", "relu", "-o", "relu").exit_code == 0
+
+
 def test_nor_the_networks_the_style_or_the_code_of_a_figure(folder: Path) -> None:
     assert run("simulate", *SMALL, "-o", "run.npz").exit_code == 0
     (folder / "run.pdf").hardlink_to("run.npz")
