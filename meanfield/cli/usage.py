@@ -115,8 +115,10 @@ def _reader(hint: Any) -> Callable[[str, str], Any] | None:
 
 
 def _choice(kind: type[Enum], option: str, text: str) -> Enum:
-    for choice in kind:
-        if choice.value == text.strip().casefold() or choice.value.casefold() == text.strip().casefold():
+    asked = text.strip().casefold()
+    for name, choice in kind.__members__.items():
+        # A member by another name is another word for it.
+        if asked == choice.value.casefold() or (asked == name and name != choice.name):
             return choice
     raise Misuse(f"{option} {_shown(text)} is not known: give {' or '.join(choice.value for choice in kind)}")
 
