@@ -26,7 +26,7 @@ from meanfield.activations.entry import Activation, with_values, written
 from meanfield.activations.expression import FUNCTIONS, parse_expression
 from meanfield.activations.numbers import NotANumber, read_number
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.errors import ActivationError
+from meanfield.errors import ActivationError, shortened
 
 __all__ = [
     "NamedActivation",
@@ -119,7 +119,7 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
         phi = sample(spec, name)
         return NamedActivation(name, _told(phi), phi)
     raise ActivationError(
-        f"{_shown(ascii(spec))} is no activation: give a name, an expression, a file, a function or a PiecewiseLinear"
+        f"{shortened(spec)} is no activation: give a name, an expression, a file, a function or a PiecewiseLinear"
     )
 
 
@@ -237,7 +237,7 @@ def entry_of(name: str) -> Activation:
     """The line of the catalogue, or an `ActivationError` that says which names there are."""
     entry = find(name)
     if not entry:
-        raise ActivationError(f"{_shown(name)} {refusal(name)}")
+        raise ActivationError(f"{shortened(name)} {refusal(name)}")
     return entry
 
 
@@ -360,25 +360,20 @@ def _number(entry: Activation, value: str, name: str = "") -> float:
 
 
 def _unreadable(entry: Activation, part: str) -> ActivationError:
-    return ActivationError(f"{entry.name}: {_shown(part)} does not give a parameter a number: {entry.usage}")
+    return ActivationError(f"{entry.name}: {shortened(part.strip())} does not give a parameter a number: {entry.usage}")
 
 
 def _no_parameters(form: str, parameters: Mapping[str, object]) -> None:
     if parameters:
-        raise ActivationError(f"{form} takes no parameters, {_shown(next(iter(parameters)))} given: leave it out")
+        raise ActivationError(f"{form} takes no parameters, {shortened(next(iter(parameters)))} given: leave it out")
 
 
 def _rounded(label: str, pieces: Pieces) -> PiecewiseLinear:
     try:
         return pieces.rounded()
     except ActivationError as fault:
-        raise ActivationError(f"{_shown(label)}: {fault}") from None
+        raise ActivationError(f"{shortened(label)}: {fault}") from None
 
 
 def _on_one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _shown(text: str) -> str:
-    line = text.strip() if text.isprintable() else ascii(text)
-    return line if len(line) <= 80 else f"{line[:77]}..."

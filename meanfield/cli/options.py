@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from meanfield.errors import ActivationError, DomainError
+from meanfield.errors import ActivationError, DomainError, shortened
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -269,10 +269,9 @@ def numbers(option: str, text: str) -> list[float]:
             raise NotANumber
         low, high, n = read_number(parts[0]), read_number(parts[1]), read_whole(parts[2])
     except NotANumber:
-        shown = text if len(text) <= 80 else f"{text[:77]}..."
         raise DomainError(
-            f"{option} {shown} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9"
+            f"{option} {shortened(text)} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9"
         ) from None
     if n < 2 or n > _MOST_NUMBERS or not (math.isfinite(low) and math.isfinite(high)):
-        raise DomainError(f"{option} {text}: give finite ends and a count from 2 to {_MOST_NUMBERS}")
+        raise DomainError(f"{option} {shortened(text)}: give finite ends and a count from 2 to {_MOST_NUMBERS}")
     return [low + (high - low) * (k / (n - 1)) for k in range(n)]
