@@ -12,7 +12,7 @@ from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import emit, printing, progress
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
-from meanfield.quantities import quantity
+from meanfield.quantities import CHAINS, RISK, WITHIN, quantity
 from meanfield.tables.records import Record, answered
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def design(
     tau: options.Tau = None,
     m: options.M = None,
     param: options.Params = None,
-    within: options.Within = 2.0,
-    risk: options.Risk = 0.01,
-    escapes: options.Escapes = 4096,
+    within: options.Within = WITHIN,
+    risk: options.Risk = RISK,
+    escapes: options.Escapes = CHAINS,
     seed: options.Seed = 0,
     format: options.Formats = None,
     digits: options.Digits = None,

@@ -16,7 +16,7 @@ from meanfield.cli.output import Printing, deliver, ending_of, printing, rendere
 from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError, OutputError
-from meanfield.quantities import QUANTITIES
+from meanfield.quantities import QUANTITIES, WITHIN
 from meanfield.tables.records import Record, few_layers
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def simulate(
     weights: ensembles.Weights = ensembles.WeightLaw.gaussian,
     backward: Backward = False,
     method: Method = DrawnBy.networks,
-    within: options.Within = 2.0,
+    within: options.Within = WITHIN,
     seed: options.Seed = 0,
     jobs: ensembles.Jobs = None,
     dask: ensembles.Dask = None,

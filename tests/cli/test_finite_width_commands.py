@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command import data, run
 
 import meanfield as mf
+from meanfield.cli import design, simulate, stability
+from meanfield.cli.plot import design as plot_design
 
 CRELU = "clipped-relu(tau=1.0364, m=2)"
 SMALL = ["--width", "60", "--depth", "20", "--escapes", "512"]
@@ -145,6 +149,14 @@ def test_design_solves_for_any_names() -> None:
 def test_sizes_to_be_safe_for_are_read_as_those_of_other_options() -> None:
     asked = ["design", "--sparsity", "0.8", "--escapes", "16", "--safe-for"]
     assert data(*asked, "depth = 4/2, width=2e1") == data(*asked, "width=20,depth=2")
+
+
+@pytest.mark.parametrize("command", [design.design, plot_design.design, simulate.simulate, stability.stability])
+def test_commands_ask_of_networks_what_python_asks(command: Callable[..., object]) -> None:
+    wanted = mf.Requirement(1, 1)
+    options = inspect.signature(command).parameters
+    for option, value in (("within", wanted.within), ("risk", wanted.risk), ("escapes", wanted.chains)):
+        assert option not in options or options[option].default == value
 
 
 def test_a_refusal_is_told_once_whether_a_file_is_asked_for_or_not(tmp_path: Path) -> None:
