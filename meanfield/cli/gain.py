@@ -47,8 +47,6 @@ class FanTold(StrEnum):
 
 Q = Annotated[str, typer.Option("--q", help="Variance of a pre-activation; a list or START:STOP:COUNT for a row each.")]
 Weights = Annotated[WeightLaw, typer.Option("--weights", help="Law of a weight; truncated: at 2 sd.")]
-FanIn = Annotated[int | None, typer.Option("--fan-in", help="Inputs of a unit of the layer.", show_default=False)]
-FanOut = Annotated[int | None, typer.Option("--fan-out", help="Units that an input goes to.", show_default=False)]
 FanMode = Annotated[FanTold, typer.Option("--fan", help="Fan that the framework is told.")]
 
 _MOST_VARIANCES = 1000
@@ -65,8 +63,8 @@ def gain(
     q: Q = "1",
     weights: Weights = WeightLaw.normal,
     fan: FanMode = FanTold.inputs,
-    fan_in: FanIn = None,
-    fan_out: FanOut = None,
+    fan_in: options.FanIn = None,
+    fan_out: options.FanOut = None,
     tau: options.Tau = None,
     m: options.M = None,
     slope: options.Slope = None,

@@ -26,6 +26,8 @@ __all__ = [
     "Depth",
     "Digits",
     "Escapes",
+    "FanIn",
+    "FanOut",
     "Format",
     "Formats",
     "Labels",
@@ -109,6 +111,8 @@ QStar = Annotated[float, typer.Option("--q-star", help="The fixed point q* judge
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
 Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
+FanIn = Annotated[int | None, typer.Option("--fan-in", help="Inputs of a unit of the layer.", show_default=False)]
+FanOut = Annotated[int | None, typer.Option("--fan-out", help="Units that an input goes to.", show_default=False)]
 Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q*] at the last layer has escaped.")]
 Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
 Escapes = Annotated[int, typer.Option("--escapes", help="Random networks drawn.")]
