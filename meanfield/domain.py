@@ -10,7 +10,7 @@ from operator import index
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, shortened
 
 __all__ = [
     "LARGEST_COUNT",
@@ -51,7 +51,7 @@ def require_count(name: str, value: object, lowest: int = 1) -> None:
         fits = False
     if not fits:
         raise DomainError(
-            f"{name} = {_shown(value)} is out of range: give a whole number from {lowest} to {LARGEST_COUNT:g}"
+            f"{name} = {shortened(value)} is out of range: give a whole number from {lowest} to {LARGEST_COUNT:g}"
         )
 
 
@@ -61,29 +61,20 @@ def require_number(name: str, value: object) -> None:
     kind = getattr(value, "dtype", None)
     fits = isinstance(value, Real) if kind is None else kind.kind in "fiu" and not getattr(value, "ndim", 0)
     if isinstance(value, bool) or not fits:
-        shown = _shown(value) if not isinstance(value, str) else repr(_shown(value))
+        shown = f"'{shortened(value)}'" if isinstance(value, str) else shortened(value)
         raise DomainError(f"{name} = {shown} is not a number: give one, such as 0.5")
 
 
 def require_a(kind: type, name: str, value: object) -> None:
     """Refuse what is no object of that kind, with a `DomainError`."""
     if not isinstance(value, kind):
-        raise DomainError(f"{name} = {_shown(value)} is no {kind.__name__}: give one")
+        raise DomainError(f"{name} = {shortened(value)} is no {kind.__name__}: give one")
 
 
 def require_cells(what: str, cells: int, most: int) -> None:
     """Refuse a grid of more than `most` cells, `what` they are, or of none, with a `DomainError`."""
     if not 0 < cells <= most:
         raise DomainError(f"a grid of {cells} {what} cannot be worked out: give from 1 to {most}")
-
-
-def _shown(value: object) -> str:
-    try:
-        text = str(value)
-    except ValueError:
-        # Python refuses to write out whole numbers of thousands of digits.
-        return "a number of thousands of digits"
-    return text if len(text) <= 30 else f"{text[:27]}..."
 
 
 def require_signal(q: float, name: str = "q_star") -> None:
@@ -151,7 +142,7 @@ def _checked(name: str, numbers: ArrayLike, low: float, high: float, refusal: st
         array = np.asarray(numbers, dtype=float)[()]
     except (TypeError, ValueError):
         raise DomainError(
-            f"{name} = {_shown(numbers)} holds what is no number: give numbers, or an array of them"
+            f"{name} = {shortened(numbers)} holds what is no number: give numbers, or an array of them"
         ) from None
     within = (array >= low) & (array <= high)
     if not (within.all() if within.ndim else within):

@@ -23,12 +23,28 @@ __all__ = [
     "UndecidedOrder",
     "UndefinedCorrelation",
     "printable",
+    "shortened",
 ]
+
+
+#: Characters of a text that a message shows.
+_LONGEST = 80
 
 
 def printable(text: str) -> str:
     """The text with every character that a terminal would obey, such as an escape or a line end, written out."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def shortened(value: object) -> str:
+    """The beginning of a text, or of how a value is written, as a message shows it: on one line, printable."""
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except ValueError:
+        # Python refuses to write out whole numbers of thousands of digits.
+        return "a number of thousands of digits"
+    line = printable(text[: _LONGEST + 1])
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 class MeanFieldError(ValueError):

@@ -9,9 +9,12 @@ import re
 from dataclasses import dataclass, replace
 
 __all__ = [
+    "CHAINS",
     "FORMULAS",
     "GREEK",
     "QUANTITIES",
+    "RISK",
+    "WITHIN",
     "FormulaQuantity",
     "Quantity",
     "latex_name",
@@ -20,6 +23,9 @@ __all__ = [
     "quantity",
     "text_name",
 ]
+
+#: Where nothing else is asked for: f of [q*/f, f q*], the share of networks that may leave it, how many are drawn.
+WITHIN, RISK, CHAINS = 2.0, 0.01, 4096
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import TypeVar
 
-from meanfield.errors import ActivationError
+from meanfield.errors import ActivationError, shortened
 
 __all__ = ["Activation", "Parameter", "decimal", "number", "with_texts", "with_values", "written"]
 
@@ -46,7 +46,8 @@ def number(name: str, value: object) -> float:
     """
     # bool is a number to Python, yet slope=True is a slip; numpy's booleans are no `Real` to begin with.
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ActivationError(f"{name} = {_shown(value)} is not a number: give one, such as 0.5")
+        shown = f"'{shortened(value)}'" if isinstance(value, str) else shortened(value)
+        raise ActivationError(f"{name} = {shown} is not a number: give one, such as 0.5")
     try:
         result = float(value) + 0.0
     except OverflowError:
@@ -205,7 +206,7 @@ class Activation:
             if not (ours := self.elsewhere.get(name, name)):
                 continue
             if ours not in names:
-                raise ActivationError(f"{self.name} takes no parameter {_shown(name)}: {self.usage}")
+                raise ActivationError(f"{self.name} takes no parameter '{shortened(name)}': {self.usage}")
             if ours in given:
                 raise ActivationError(f"{self.name}: {ours} is given twice: give it once")
             given[ours] = value
@@ -220,8 +221,3 @@ class Activation:
 
 def _counted(names: Sequence[str]) -> str:
     return {0: "no parameters", 1: "1 parameter"}.get(len(names), f"{len(names)} parameters")
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -23,8 +23,8 @@ from meanfield.activations.algebra import NotPiecewiseLinear, Number, Pieces
 from meanfield.activations.catalogue import find
 from meanfield.activations.elsewhere import NOT_ELEMENTWISE, SMOOTH, key
 from meanfield.activations.entry import number
-from meanfield.activations.syntax import one_line, pointing, shortened, tree
-from meanfield.errors import ActivationError, ExpressionError
+from meanfield.activations.syntax import one_line, pointing, tree
+from meanfield.errors import ActivationError, ExpressionError, shortened
 
 __all__ = ["FUNCTIONS", "check_name", "free_names", "names_in", "parse_exactly", "parse_expression"]
 

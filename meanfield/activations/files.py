@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_knots
 from meanfield.activations.points import pieces_through
-from meanfield.errors import ActivationError
+from meanfield.errors import ActivationError, shortened
 
 __all__ = ["LARGEST", "read_file"]
 
@@ -140,18 +140,13 @@ def _point(entry: object) -> tuple[float, float]:
 
 def _list(name: str, value: object) -> list[object]:
     if not isinstance(value, list):
-        raise ActivationError(f"{name} must be a list of numbers, not {_shown(value)}")
+        raise ActivationError(f"{name} must be a list of numbers, not {shortened(json.dumps(value, default=str))}")
     return value
 
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ActivationError(f"{name} must hold numbers, not {_shown(value)}")
+        raise ActivationError(f"{name} must hold numbers, not {shortened(json.dumps(value, default=str))}")
     if not abs(value) < 2**1024 or math.isnan(value):
         raise ActivationError(f"{name} hold a number that is not finite: every number must be finite")
     return float(value)
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 40 else f"{text[:37]}..."

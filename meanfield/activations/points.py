@@ -13,7 +13,7 @@ from itertools import pairwise
 from meanfield.activations.algebra import Pieces, meant
 from meanfield.activations.numbers import NotANumber, read_number
 from meanfield.activations.piecewise_linear import require_knots
-from meanfield.errors import ActivationError
+from meanfield.errors import ActivationError, shortened
 
 __all__ = ["EXAMPLE", "LONGEST", "parse_points", "pieces_through"]
 
@@ -101,7 +101,7 @@ def _number(text: str, part: str) -> float:
         value = read_number(text)
     except NotANumber as fault:
         if "larger" in str(fault) or "smaller" in str(fault):
-            raise ActivationError(f"{text.strip()[:40]} {fault}") from None
+            raise ActivationError(f"{shortened(text.strip())} {fault}") from None
         raise _unreadable(part) from None
     if not math.isfinite(value):
         raise _unreadable(part)
@@ -109,4 +109,4 @@ def _number(text: str, part: str) -> float:
 
 
 def _unreadable(text: str) -> ActivationError:
-    return ActivationError(f"cannot read {text.strip()[:40]!a} in points: write them as in '{EXAMPLE}'")
+    return ActivationError(f"cannot read '{shortened(text.strip())}' in points: write them as in '{EXAMPLE}'")

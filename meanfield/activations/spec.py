@@ -26,7 +26,7 @@ from meanfield.activations.entry import Activation, with_values, written
 from meanfield.activations.expression import FUNCTIONS, parse_expression
 from meanfield.activations.numbers import NotANumber, read_number
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.errors import ActivationError
+from meanfield.errors import ActivationError, shortened
 from meanfield.tables.mathematics import Notation
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "description_of",
     "formula_of",
     "holds_numbers",
+    "is_file_name",
     "parameters_of",
     "read_activation",
     "split_arguments",
@@ -119,7 +120,7 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
         phi = sample(spec, name)
         return NamedActivation(name, _told(phi), phi)
     raise ActivationError(
-        f"{_shown(ascii(spec))} is no activation: give a name, an expression, a file, a function or a PiecewiseLinear"
+        f"{shortened(spec)} is no activation: give a name, an expression, a file, a function or a PiecewiseLinear"
     )
 
 
@@ -134,7 +135,7 @@ def parameters_of(spec: str) -> frozenset[str]:
         return frozenset(
             () if complete else (name for e in entries for name in (*(p.name for p in e.parameters), *e.elsewhere))
         )
-    if text.startswith("points:") or text.lower().endswith(_SUFFIXES):
+    if text.startswith("points:") or is_file_name(text):
         return frozenset()
     return frozenset(_WORD.findall(text))
 
@@ -196,7 +197,7 @@ def _label(text: str) -> str:
 def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     if text.startswith("points:"):
         return _read_points(text, parameters)
-    if text.lower().endswith(_SUFFIXES):
+    if is_file_name(text):
         return _read_file(text, parameters)
     if _FUNCTION.fullmatch(text):
         return _read_function(text, parameters)
@@ -211,9 +212,14 @@ def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     return _read_expression(text, parameters)
 
 
+def is_file_name(text: str) -> bool:
+    """Whether the text names a file."""
+    return text.strip().lower().endswith(_SUFFIXES)
+
+
 def holds_numbers(text: str) -> bool:
     """Whether the text is points, a file or a Python function: a form in which all is numbers."""
-    return bool(text.startswith("points:") or text.lower().endswith(_SUFFIXES) or _FUNCTION.fullmatch(text))
+    return bool(text.startswith("points:") or is_file_name(text) or _FUNCTION.fullmatch(text))
 
 
 def split_name(text: str, parameters: Collection[str]) -> tuple[str, str] | None:
@@ -232,7 +238,7 @@ def entry_of(name: str) -> Activation:
     """The line of the catalogue, or an `ActivationError` that says which names there are."""
     entry = find(name)
     if not entry:
-        raise ActivationError(f"{_shown(name)} {refusal(name)}")
+        raise ActivationError(f"{shortened(name)} {refusal(name)}")
     return entry
 
 
@@ -356,25 +362,20 @@ def _number(entry: Activation, value: str, name: str = "") -> float:
 
 
 def _unreadable(entry: Activation, part: str) -> ActivationError:
-    return ActivationError(f"{entry.name}: {_shown(part)} does not give a parameter a number: {entry.usage}")
+    return ActivationError(f"{entry.name}: {shortened(part.strip())} does not give a parameter a number: {entry.usage}")
 
 
 def _no_parameters(form: str, parameters: Mapping[str, object]) -> None:
     if parameters:
-        raise ActivationError(f"{form} takes no parameters, {_shown(next(iter(parameters)))} given: leave it out")
+        raise ActivationError(f"{form} takes no parameters, {shortened(next(iter(parameters)))} given: leave it out")
 
 
 def _rounded(label: str, pieces: Pieces) -> PiecewiseLinear:
     try:
         return pieces.rounded()
     except ActivationError as fault:
-        raise ActivationError(f"{_shown(label)}: {fault}") from None
+        raise ActivationError(f"{shortened(label)}: {fault}") from None
 
 
 def _on_one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _shown(text: str) -> str:
-    line = text.strip() if text.isprintable() else ascii(text)
-    return line if len(line) <= 80 else f"{line[:77]}..."

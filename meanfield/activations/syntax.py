@@ -6,9 +6,9 @@ import ast
 import re
 import warnings
 
-from meanfield.errors import ExpressionError
+from meanfield.errors import ExpressionError, shortened
 
-__all__ = ["DEEPEST", "LONGEST", "MOST_OPERATORS", "one_line", "pointing", "shortened", "tree"]
+__all__ = ["DEEPEST", "LONGEST", "MOST_OPERATORS", "one_line", "pointing", "tree"]
 
 #: Longer than anyone types, short enough to be read at once: characters, operators, parentheses within parentheses.
 LONGEST, MOST_OPERATORS, DEEPEST = 10_000, 2000, 100
@@ -17,11 +17,6 @@ LONGEST, MOST_OPERATORS, DEEPEST = 10_000, 2000, 100
 _MARGIN = 80
 
 _OPERATOR = re.compile(r"[-+*/&|<>~]|\b(?:and|or|not)\b")
-
-
-def shortened(text: str) -> str:
-    """The text, or its beginning."""
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def pointing(text: str, column: int, width: int, reason: str) -> ExpressionError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.initialisation import FanIn, FanOut, Init, Scales, scales
+from meanfield.cli.initialisation import Init, Scales, scales
 from meanfield.cli.layout import Block, grid, heading, listing
 from meanfield.cli.output import emit, printing
 from meanfield.cli.verdicts import Depth, Strict, Width, formula, hold, judged, prose, requirement
@@ -36,8 +36,8 @@ def check(
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
     init: Init = None,
-    fan_in: FanIn = None,
-    fan_out: FanOut = None,
+    fan_in: options.FanIn = None,
+    fan_out: options.FanOut = None,
     tau: options.Tau = None,
     m: options.M = None,
     slope: options.Slope = None,

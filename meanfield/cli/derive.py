@@ -12,7 +12,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, exactly, heading, lines
-from meanfield.cli.output import FILE_WIDTH, deliver, show, width
+from meanfield.cli.output import FILE_WIDTH, deliver, format_of, show, width
 from meanfield.errors import DomainError, OutputError
 from meanfield.quantities import FORMULAS
 from meanfield.tables.plain import as_json, as_jsonl
@@ -41,15 +41,6 @@ class FormulaFormat(StrEnum):
     json = "json"
     jsonl = "jsonl"
 
-
-#: What the ending of a file asks for.
-_ENDINGS = {
-    ".tex": FormulaFormat.latex,
-    ".py": FormulaFormat.python,
-    ".wl": FormulaFormat.mathematica,
-    ".json": FormulaFormat.json,
-    ".jsonl": FormulaFormat.jsonl,
-}
 
 Tau = Annotated[str | None, typer.Option("--tau", help="What tau stands for: 1/2, 0.5, a, ...", show_default=False)]
 M = Annotated[str | None, typer.Option("--m", help="What m stands for.", show_default=False)]
@@ -105,7 +96,7 @@ def derive(
       meanfield derive --act "clip(x, a, b) + clip(x, b, c)" --assume "a < b < c"
       meanfield derive --act hard-tanh --quantity all --format latex --standalone
     """
-    format = _format(format, output)
+    format = format_of(FormulaFormat.pretty, format, output)
     if standalone and format is not FormulaFormat.latex:
         raise DomainError(
             f"--standalone makes a LaTeX document, not {format.value}: add --format latex, or leave it out"
@@ -122,13 +113,6 @@ def derive(
         _show(derivation, output)
     else:
         deliver(_text(derivation, format, standalone), output)
-
-
-def _format(format: FormulaFormat | None, output: Path | None) -> FormulaFormat:
-    asked = _ENDINGS.get(output.suffix.lower()) if output else None
-    if format and asked and format is not asked:
-        raise DomainError(f"--format {format} and --output {output} contradict: leave --format out, or rename the file")
-    return format or asked or FormulaFormat.pretty
 
 
 def _require_unicode() -> None:

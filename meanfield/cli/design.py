@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +11,8 @@ import typer
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import emit, printing, progress
-from meanfield.errors import ActivationError, DomainError, NoDesign
-from meanfield.quantities import quantity
+from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
+from meanfield.quantities import CHAINS, RISK, WITHIN, quantity
 from meanfield.tables.records import Record, answered
 
 if TYPE_CHECKING:
@@ -68,9 +67,9 @@ def design(
     tau: options.Tau = None,
     m: options.M = None,
     param: options.Params = None,
-    within: options.Within = 2.0,
-    risk: options.Risk = 0.01,
-    escapes: options.Escapes = 4096,
+    within: options.Within = WITHIN,
+    risk: options.Risk = RISK,
+    escapes: options.Escapes = CHAINS,
     seed: options.Seed = 0,
     format: options.Formats = None,
     digits: options.Digits = None,
@@ -115,7 +114,7 @@ def design(
     slopes = options.numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
     found: list[Design] = []
     rows: list[Record] = []
-    refusals: list[str] = []
+    refusals: dict[str, None] = {}
     stars = options.numbers("--q-star", q_star)
     cells = len(stars) * len(sparsities) * len(slopes)
     require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
@@ -129,7 +128,7 @@ def design(
                 found += solutions
                 rows += [design.record() for design in solutions]
             except NoDesign as refusal:
-                refusals += refusal.args
+                refusals |= dict.fromkeys(refusal.args)
                 asked = {"sparsity": share, "V_prime": wanted}
                 given = {key: value for key, value in asked.items() if value is not None}
                 rows.append({"activation": family.spec, "q_star": q, **given, "error": str(refusal)})
@@ -140,7 +139,7 @@ def design(
     if found:
         emit(rows, _tables(family, found, digits), how, paper=_fitting(family, rows))
     if refusals:
-        raise NoDesign(*dict.fromkeys(refusals))
+        raise NoDesign(*refusals)
 
 
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
@@ -165,13 +164,21 @@ def _requirement(safe_for: str | None, within: float, risk: float, chains: int, 
     unsized = Requirement(1, 1, within, risk, chains, seed)
     if safe_for is None:
         return None
-    match = re.fullmatch(
-        r" *width=(\d{1,18}) *, *depth=(\d{1,18}) *| *depth=(\d{1,18}) *, *width=(\d{1,18}) *", safe_for
-    )
-    if not match:
-        raise DomainError(f"--safe-for {safe_for} is not a width and a depth: write --safe-for width=300,depth=100")
-    width, depth = match[1] or match[4], match[2] or match[3]
-    return replace(unsized, width=int(width), depth=int(depth))
+    pairs = [[part.strip() for part in pair.split("=")] for pair in safe_for.split(",")]
+    if sorted(pair[0] for pair in pairs) != ["depth", "width"] or any(len(pair) != 2 for pair in pairs):
+        raise DomainError(
+            f"--safe-for {shortened(safe_for)} is not a width and a depth: write --safe-for width=300,depth=100"
+        )
+    return replace(unsized, **{name: _whole(f"--safe-for {name}={shortened(text)}", text) for name, text in pairs})
+
+
+def _whole(given: str, text: str) -> int:
+    from meanfield.activations.numbers import NotANumber, read_whole
+
+    try:
+        return read_whole(text)
+    except NotANumber as fault:
+        raise DomainError(f"{given} {fault}") from None
 
 
 def _fitting(family: Family, rows: list[Record]) -> list[str]:

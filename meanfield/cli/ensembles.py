@@ -42,6 +42,7 @@ class WeightLaw(StrEnum):
     """How weights are drawn."""
 
     gaussian = "gaussian"
+    normal = "gaussian"
     orthogonal = "orthogonal"
 
 
@@ -65,7 +66,7 @@ Size = Annotated[
     typer.Option("--size", help="Positions along either side, with --conv; default 16.", show_default=False),
 ]
 Padding = Annotated[PaddedBy, typer.Option("--padding", help="Around the positions, with --conv.")]
-Weights = Annotated[WeightLaw, typer.Option("--weights", help="How weights are drawn.")]
+Weights = Annotated[WeightLaw, typer.Option("--weights", help="How weights are drawn; normal is gaussian.")]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", help="Processes; default: one for every processor.", show_default=False)
 ]

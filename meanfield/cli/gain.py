@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,16 +22,33 @@ if TYPE_CHECKING:
 
 __all__ = ["gain"]
 
-T = TypeVar("T")
+
+class WeightLaw(StrEnum):
+    """The law of a weight, and what frameworks call it."""
+
+    normal = "normal"
+    gaussian = "normal"
+    untruncated_normal = "normal"
+    truncated = "truncated"
+    truncated_normal = "truncated"
+    uniform = "uniform"
+
+
+class FanTold(StrEnum):
+    """The fan of a framework, and what frameworks call it."""
+
+    inputs = "in"
+    fan_in = "in"
+    outputs = "out"
+    fan_out = "out"
+    avg = "avg"
+    fan_avg = "avg"
+
 
 Q = Annotated[str, typer.Option("--q", help="Variance of a pre-activation; a list or START:STOP:COUNT for a row each.")]
-Weights = Annotated[str, typer.Option("--weights", help="Law of a weight: normal, truncated (at 2 sd) or uniform.")]
-FanIn = Annotated[int | None, typer.Option("--fan-in", help="Inputs of a unit of the layer.", show_default=False)]
-FanOut = Annotated[int | None, typer.Option("--fan-out", help="Units that an input goes to.", show_default=False)]
-FanMode = Annotated[str, typer.Option("--fan", help="Fan that the framework is told: in, out or avg.")]
+Weights = Annotated[WeightLaw, typer.Option("--weights", help="Law of a weight; truncated: at 2 sd.")]
+FanMode = Annotated[FanTold, typer.Option("--fan", help="Fan that the framework is told.")]
 
-_LAWS: Mapping[str, Distribution] = {"normal": "normal", "truncated": "truncated", "uniform": "uniform"}
-_FANS: Mapping[str, Fan] = {"in": "in", "out": "out", "avg": "avg"}
 _MOST_VARIANCES = 1000
 _FRAMEWORKS = ("pytorch", "keras", "jax")
 _MOMENTS = ("phi_mean", "phi_variance", "phi_rms", "slope_rms")
@@ -43,10 +61,10 @@ _IN_PAPERS = (
 def gain(
     act: options.Acts,
     q: Q = "1",
-    weights: Weights = "normal",
-    fan: FanMode = "in",
-    fan_in: FanIn = None,
-    fan_out: FanOut = None,
+    weights: Weights = WeightLaw.normal,
+    fan: FanMode = FanTold.inputs,
+    fan_in: options.FanIn = None,
+    fan_out: options.FanOut = None,
     tau: options.Tau = None,
     m: options.M = None,
     slope: options.Slope = None,
@@ -74,8 +92,7 @@ def gain(
     from meanfield.infinite_width.gains import gains
 
     how = printing(format, digits, columns, caption, tex_label, output)
-    law, mode = _one_of("--weights", weights, _LAWS), _one_of("--fan", fan, _FANS)
-    layer = _Layer(law, mode, fan_in, fan_out)
+    layer = _Layer(weights.value, fan.value, fan_in, fan_out)
     variances = options.numbers("--q", q)
     if len(variances) > _MOST_VARIANCES:
         raise DomainError(f"--q asks for {len(variances)} variances: give at most {_MOST_VARIANCES}")
@@ -123,13 +140,6 @@ class _Layer:
             "weight_sd": None if fan_in is None else choice.sigma_w / fan_in**0.5,
             **{framework: {"weight": weight, "bias": bias} for framework, (weight, bias) in code.items()},
         }
-
-
-def _one_of(option: str, text: str, names: Mapping[str, T]) -> T:
-    name = text.strip().casefold().removeprefix("fan_").removeprefix("fan-").split("_")[0].split("-")[0]
-    if name not in names:
-        raise DomainError(f"{option} {text!r} is not known: give one of {', '.join(names)}")
-    return names[name]
 
 
 def _record(found: Gains, layer: _Layer) -> Record:

@@ -14,23 +14,17 @@ from meanfield.tables.records import Record
 if TYPE_CHECKING:
     from meanfield.infinite_width.initialisers import Initialisation
 
-__all__ = ["FanIn", "FanOut", "Init", "Scales", "scales"]
+__all__ = ["Init", "Scales", "scales"]
 
 Init = Annotated[
     str | None,
     typer.Option(
         "--init",
         metavar="NAME[:KEY=VALUE,…]",
-        help="A framework's initialiser for σ_w and σ_b: torch-default, he_normal, kaiming_uniform:a=2.236 …",
+        help="A framework's initialiser for σ_w and σ_b: torch-default, he_normal, kaiming_uniform:a=2.236 …; "
+        "a fan that is not given is --width.",
         show_default=False,
     ),
-]
-FanIn = Annotated[
-    int | None, typer.Option("--fan-in", help="Inputs of a unit, with --init; default --width.", show_default=False)
-]
-FanOut = Annotated[
-    int | None,
-    typer.Option("--fan-out", help="Units that an input goes to, with --init; default --width.", show_default=False),
 ]
 
 

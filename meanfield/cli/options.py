@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from meanfield.errors import ActivationError, DomainError
+from meanfield.errors import ActivationError, DomainError, shortened
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -26,6 +26,8 @@ __all__ = [
     "Depth",
     "Digits",
     "Escapes",
+    "FanIn",
+    "FanOut",
     "Format",
     "Formats",
     "Labels",
@@ -111,6 +113,8 @@ QStar = Annotated[
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]
 Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
+FanIn = Annotated[int | None, typer.Option("--fan-in", help="Inputs of a unit of the layer.", show_default=False)]
+FanOut = Annotated[int | None, typer.Option("--fan-out", help="Units that an input goes to.", show_default=False)]
 Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q*] at the last layer has escaped.")]
 Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
 Escapes = Annotated[int, typer.Option("--escapes", help="Random networks drawn.")]
@@ -271,10 +275,9 @@ def numbers(option: str, text: str) -> list[float]:
             raise NotANumber
         low, high, n = read_number(parts[0]), read_number(parts[1]), read_whole(parts[2])
     except NotANumber:
-        shown = text if len(text) <= 80 else f"{text[:77]}..."
         raise DomainError(
-            f"{option} {shown} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9"
+            f"{option} {shortened(text)} is neither a list such as 0.5,1,2 nor a range START:STOP:COUNT such as 0:4:9"
         ) from None
     if n < 2 or n > _MOST_NUMBERS or not (math.isfinite(low) and math.isfinite(high)):
-        raise DomainError(f"{option} {text}: give finite ends and a count from 2 to {_MOST_NUMBERS}")
+        raise DomainError(f"{option} {shortened(text)}: give finite ends and a count from 2 to {_MOST_NUMBERS}")
     return [low + (high - low) * (k / (n - 1)) for k in range(n)]

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from meanfield.atomic_files import write_whole
 from meanfield.cli.layout import Block, as_text, grid
@@ -27,6 +29,7 @@ __all__ = [
     "deliver",
     "emit",
     "ending_of",
+    "format_of",
     "printing",
     "progress",
     "refusal",
@@ -36,19 +39,23 @@ __all__ = [
     "width",
 ]
 
+F = TypeVar("F", bound=StrEnum)
+
 #: Columns of a table written to a file, and of one in a terminal that does not say how wide it is.
 FILE_WIDTH, _WIDTH = 100, 80
 #: Columns of a row that fit on a page.
 _FITTING = 6
 #: Rows that a cell holds as a sentence.
 _TOLD = frozenset({"remedies", "fixed_points"})
-#: What the ending of a file asks for.
+#: What the ending of a file asks for, by its name, where a command writes that.
 _ENDINGS = {
-    ".json": Format.json,
-    ".jsonl": Format.jsonl,
-    ".csv": Format.csv,
-    ".tex": Format.latex,
-    ".md": Format.markdown,
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".tex": "latex",
+    ".md": "markdown",
+    ".py": "python",
+    ".wl": "mathematica",
 }
 
 
@@ -83,10 +90,7 @@ def printing(
     Raises:
         DomainError: options that contradict one another, or do not go with the format.
     """
-    asked = ending_of(output) if output else None
-    if format and asked and format is not asked:
-        raise DomainError(f"--format {format} and --output {output} contradict: leave --format out, or rename the file")
-    how = format or asked or Format.table
+    how = format_of(Format.table, format, output)
     for option, text in (("--caption", caption), ("--tex-label", tex_label)):
         if text is not None and how is not Format.latex:
             raise DomainError(f"{option} is of a table in LaTeX: add --format latex, or leave it out")
@@ -100,7 +104,23 @@ def printing(
 
 def ending_of(path: Path) -> Format | None:
     """The format that the ending of a file asks for; None if it asks for none."""
-    return _ENDINGS.get(path.suffix.lower())
+    return _asked(Format, path)
+
+
+def format_of(default: F, format: F | None, output: Path | None) -> F:
+    """What --format says, else the ending of the file, else the default, of one kind of formats.
+
+    Raises:
+        DomainError: the two contradict one another.
+    """
+    asked = _asked(type(default), output) if output else None
+    if format and asked and format is not asked:
+        raise DomainError(f"--format {format} and --output {output} contradict: leave --format out, or rename the file")
+    return format or asked or default
+
+
+def _asked(kind: type[F], path: Path) -> F | None:
+    return kind.__members__.get(_ENDINGS.get(path.suffix.lower(), ""))
 
 
 def emit(

@@ -35,8 +35,11 @@ def _given(params: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Any]:
 
 
 def _files(act: str) -> Iterator[Path]:
-    """Where an activation may be: in a file of that name, or in a module that is found where Python looks."""
-    yield Path(act.strip())
+    """Where an activation may be: in a file, which its ending tells, or in a module found where Python looks."""
+    from meanfield.activations.spec import is_file_name
+
+    if is_file_name(act):
+        yield Path(act.strip())
     module, colon, _ = act.strip().partition(":")
     if colon:
         path = module.replace(".", "/")

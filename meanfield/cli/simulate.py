@@ -16,7 +16,7 @@ from meanfield.cli.output import Printing, deliver, ending_of, printing, rendere
 from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError, OutputError
-from meanfield.quantities import QUANTITIES
+from meanfield.quantities import QUANTITIES, WITHIN
 from meanfield.tables.records import Record, few_layers
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def simulate(
     weights: ensembles.Weights = ensembles.WeightLaw.gaussian,
     backward: Backward = False,
     method: Method = DrawnBy.networks,
-    within: options.Within = 2.0,
+    within: options.Within = WITHIN,
     seed: options.Seed = 0,
     jobs: ensembles.Jobs = None,
     dask: ensembles.Dask = None,
@@ -151,9 +151,9 @@ def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[
     Raises:
         OutputError: two of the former, an ending that says nothing, or nothing to resume.
     """
-    records = [path for path in outputs if path.suffix == ".jsonl"]
+    records = [path for path in outputs if _ending(path) == ".jsonl"]
     for path in outputs:
-        if path.suffix and path.suffix not in (".npz", ".txt") and ending_of(path) is None:
+        if _ending(path) not in ("", ".npz", ".txt") and ending_of(path) is None:
             raise OutputError(
                 f"{path} has no ending that says what to write: give one of .json .csv .tex .md .txt .npz .jsonl"
             )
@@ -161,7 +161,11 @@ def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[
         raise OutputError(f"networks go to one file, not to {records[0]} and {records[1]}: name one .jsonl")
     if resume and not records:
         raise OutputError("--resume goes on with a file of networks: name it by -o FILE.jsonl")
-    return next(iter(records), None), [path for path in outputs if path.suffix != ".jsonl"]
+    return next(iter(records), None), [path for path in outputs if path not in records]
+
+
+def _ending(path: Path) -> str:
+    return path.suffix.lower()
 
 
 def _report_of(
@@ -177,7 +181,7 @@ def _report_of(
     Raises:
         DomainError: options that are of another format than the file.
     """
-    if path.suffix == ".npz":
+    if _ending(path) == ".npz":
         given = {"--format": format, "--digits": digits, "--columns": columns}
         for option, value in given.items():
             if value is not None:
@@ -193,7 +197,7 @@ def _report(named: NamedActivation, comparison: Comparison, destinations: list[P
     few = few_layers(comparison.ensemble.experiment.depth)
     contents = {}
     for how in destinations:
-        if how.output and how.output.suffix == ".npz":
+        if how.output and _ending(how.output) == ".npz":
             from meanfield.simulation.array_file import as_arrays
 
             contents[how.output] = as_arrays(comparison)

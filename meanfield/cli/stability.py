@@ -9,6 +9,7 @@ from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, progress, refusal
 from meanfield.cli.verdicts import Strict, explanation, formula, hold, prose
 from meanfield.errors import NoEdgeOfChaos
+from meanfield.quantities import CHAINS, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def stability(
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     q0: options.Q0 = None,
-    within: options.Within = 2.0,
-    risk: options.Risk = 0.01,
-    escapes: options.Escapes = 4096,
+    within: options.Within = WITHIN,
+    risk: options.Risk = RISK,
+    escapes: options.Escapes = CHAINS,
     seed: options.Seed = 0,
     strict: Strict = False,
     format: options.Formats = None,

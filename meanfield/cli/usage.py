@@ -11,7 +11,7 @@ from functools import partial
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from meanfield.activations.catalogue import find
-from meanfield.errors import MeanFieldError
+from meanfield.errors import MeanFieldError, shortened
 
 __all__ = ["Misuse", "leftover", "no_command", "no_option", "no_value", "path_of", "read_as_written", "required"]
 
@@ -49,13 +49,13 @@ def no_option(context: Any, given: str, options: Sequence[str], before: str = ""
     guess = f"did you mean {close[0]}? " if close else ""
     if before and not close:
         guess = f"name a command before its options, as in {path} {before} --act relu; "
-    return Misuse(f"{_shown(given)} is no option of {path}: {guess}'{path} --help' lists them")
+    return Misuse(f"{shortened(given)} is no option of {path}: {guess}'{path} --help' lists them")
 
 
 def no_value(context: Any, option: str, given: str | None = None) -> Misuse:
     """The error for an option that lacks its value, or is given one that it does not take."""
     if given is not None:
-        return Misuse(f"{option} takes no value: leave ={_shown(given)} out")
+        return Misuse(f"{option} takes no value: leave ={shortened(given)} out")
     such = "such as --act relu" if option == "--act" else f"'{path_of(context)} --help' says which"
     return Misuse(f"{option} needs a value after it: {such}")
 
@@ -65,12 +65,12 @@ def leftover(context: Any, words: Sequence[str], has_activation: bool | None) ->
     path = path_of(context)
     if has_activation is False:
         word = words[0] if find(words[0]) else " ".join(words)
-        return Misuse(f"{_shown(word)} stands alone: write {path} --act {_quoted(word)}")
+        return Misuse(f"{shortened(word)} stands alone: write {path} --act {_quoted(word)}")
     if has_activation:
         return Misuse(
-            f"{_shown(words[0])} belongs to no option: put quotes around a value with spaces, or leave it out"
+            f"{shortened(words[0])} belongs to no option: put quotes around a value with spaces, or leave it out"
         )
-    return Misuse(f"{path} takes options alone: leave {_shown(words[0])} out")
+    return Misuse(f"{path} takes options alone: leave {shortened(words[0])} out")
 
 
 def required(context: Any, option: str, example: str) -> Misuse:
@@ -88,7 +88,7 @@ def no_command(context: Any, word: str | None, names: Sequence[str]) -> Misuse:
         return Misuse(f"{word} is an activation: write {path} {names[0]} --act {_quoted(word)}")
     close = get_close_matches(word, names, n=1)
     guess = f"did you mean {close[0]}? " if close else ""
-    return Misuse(f"{_shown(word)} is no command of {path}: {guess}{lists}")
+    return Misuse(f"{shortened(word)} is no command of {path}: {guess}{lists}")
 
 
 def _processed(option: str, read: Callable[[str, str], Any], process: Any, context: Any, value: Any) -> Any:
@@ -115,10 +115,12 @@ def _reader(hint: Any) -> Callable[[str, str], Any] | None:
 
 
 def _choice(kind: type[Enum], option: str, text: str) -> Enum:
-    for choice in kind:
-        if choice.value == text.strip().casefold() or choice.value.casefold() == text.strip().casefold():
+    asked = text.strip().casefold()
+    for name, choice in kind.__members__.items():
+        # A member by another name is another word for it.
+        if asked == choice.value.casefold() or (asked == name and name != choice.name):
             return choice
-    raise Misuse(f"{option} {_shown(text)} is not known: give {' or '.join(choice.value for choice in kind)}")
+    raise Misuse(f"{option} {shortened(text)} is not known: give {' or '.join(choice.value for choice in kind)}")
 
 
 def _number(whole: bool, low: float | None, high: float | None, option: str, text: str) -> float:
@@ -127,17 +129,12 @@ def _number(whole: bool, low: float | None, high: float | None, option: str, tex
     try:
         value = read_whole(text) if whole else read_number(text)
     except NotANumber as fault:
-        raise Misuse(f"{option} {_shown(text)} {fault}") from None
+        raise Misuse(f"{option} {shortened(text)} {fault}") from None
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         ends = f"from {low:g} to {high:g}" if low is not None and high is not None else f">= {low}"
-        raise Misuse(f"{option} {_shown(text)} is out of range: give a {'whole ' * whole}number {ends}")
+        raise Misuse(f"{option} {shortened(text)} is out of range: give a {'whole ' * whole}number {ends}")
     return value
 
 
 def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else f'"{text}"'
-
-
-def _shown(text: str) -> str:
-    line = text if text.isprintable() else ascii(text)
-    return line if len(line) <= 80 else f"{line[:77]}..."

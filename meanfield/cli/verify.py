@@ -63,11 +63,12 @@ def verify(
       meanfield verify --act hard-tanh --width 100 --depth 10 --networks 50 --weights orthogonal
     """
     from meanfield.infinite_width.operating_point import operating_point
-    from meanfield.simulation.comparison import compare, departures, require_level
+    from meanfield.simulation.comparison import compare, departures, require_enough, require_level
 
     how = printing(format, digits, columns, caption, tex_label, output)
     require_columns(how, _ROW)
     require_level(level)
+    require_enough(networks)
     (named,) = options.read_activations([act], tau, m, slope, param, label)
     asked = ensembles.experiment(
         operating_point(named.phi, q_star, sigma_w, sigma_b),

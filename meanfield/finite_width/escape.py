@@ -20,6 +20,7 @@ from meanfield.errors import DomainError
 from meanfield.finite_width.variance_chain import takes_normal_steps, trajectories
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import second_moment
+from meanfield.quantities import CHAINS, RISK, WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
@@ -55,9 +56,9 @@ class Requirement:
 
     width: int
     depth: int
-    within: float = 2.0
-    risk: float = 0.01
-    chains: int = 4096
+    within: float = WITHIN
+    risk: float = RISK
+    chains: int = CHAINS
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import require_count, require_number, require_signal, require_within
 from meanfield.errors import DomainError
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.quantities import WITHIN
 
 __all__ = ["MEASURED", "Experiment", "Method", "Padding", "Weights"]
 
@@ -62,7 +63,7 @@ class Experiment:
     backward: bool = False
     method: Method = "networks"
     q_star: float | None = None
-    within: float = 2.0
+    within: float = WITHIN
     seed: int = 0
 
     def __post_init__(self) -> None:

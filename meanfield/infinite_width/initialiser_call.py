@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from meanfield.errors import DomainError
+from meanfield.activations.numbers import NotANumber, read_number
+from meanfield.errors import DomainError, shortened
 
 __all__ = ["Parameters", "Value", "read_call"]
 
@@ -18,6 +19,9 @@ Parameters = Mapping[str, Value]
 _CALL = re.compile(r"([\w. -]+?)(_?)\s*(?:\((.*)\)|:(.*))?", re.DOTALL)
 #: No call of an initialiser has more characters.
 _LONGEST = 500
+#: Roots as Python writes them.
+_SQRT = re.compile(r"\b(?:math|np|numpy)\.sqrt\b")
+_HALF_POWER = re.compile(r"(?<![\w.√)])(\d+\.?\d*|\.\d+|\([^()]*\))\s*\*\*\s*0?\.5(?![\w.])")
 #: What frameworks call one parameter.
 _ALSO = {
     "stddev": "std",
@@ -51,7 +55,7 @@ def read_call(text: str, known: Mapping[str, tuple[Sequence[str], Parameters]]) 
     """
     match = _CALL.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if not match:
-        raise DomainError(f"{_shown(text)!r} is no initialiser: write a name, or NAME:key=value,key=value")
+        raise DomainError(f"'{shortened(text)}' is no initialiser: write a name, or NAME:key=value,key=value")
     name = _known_name(match[1].rsplit(".", 1)[-1], known)
     defaults = known[name][1]
     parts = _parts(match[3] or match[4] or "")
@@ -76,7 +80,7 @@ def _known_name(written: str, known: Mapping[str, tuple[Sequence[str], Parameter
         return found
     close = difflib.get_close_matches(_plain(written), spellings, 2, 0.6)
     guess = f"did you mean {' or '.join(dict.fromkeys(spellings[one] for one in close))}? " if close else ""
-    raise DomainError(f"{_shown(written)} is not a known initialiser: {guess}names are {', '.join(known)}")
+    raise DomainError(f"{shortened(written)} is not a known initialiser: {guess}names are {', '.join(known)}")
 
 
 def _plain(name: str) -> str:
@@ -105,7 +109,7 @@ def _arguments(name: str, parts: Sequence[str], defaults: Parameters) -> dict[st
 def _by_position(name: str, position: int, part: str, defaults: Parameters) -> str:
     # The first number of PyTorch's normal_ is its mean, of JAX's normal its standard deviation.
     if "mean" in defaults or position >= len(defaults):
-        raise DomainError(f"{name}: {_shown(part)} has no name: {_usage(name, defaults)}")
+        raise DomainError(f"{name}: {shortened(part)} has no name: {_usage(name, defaults)}")
     return list(defaults)[position]
 
 
@@ -113,7 +117,7 @@ def _parameter(name: str, key: str, defaults: Parameters) -> str:
     for found in (key, _ALSO.get(key, ""), "gain" if key == "scale" else ""):
         if found in defaults:
             return found
-    raise DomainError(f"{name} has no parameter {_shown(key)}: {_usage(name, defaults)}")
+    raise DomainError(f"{name} has no parameter {shortened(key)}: {_usage(name, defaults)}")
 
 
 def _usage(name: str, defaults: Parameters) -> str:
@@ -126,29 +130,17 @@ def _word(name: str, key: str, value: str) -> str:
     word = value.strip("'\"").casefold()
     word = _SHORT.get(word, word)
     if word not in _WORDS[key]:
-        raise DomainError(f"{name}: {key}={_shown(value)} is not known: give one of {', '.join(_WORDS[key])}")
+        raise DomainError(f"{name}: {key}={shortened(value)} is not known: give one of {', '.join(_WORDS[key])}")
     return word
 
 
 def _number(name: str, key: str, value: str) -> float:
-    """A number, a fraction such as 1/3, or a root: sqrt(5), √5, 5**0.5."""
-    found = _evaluated(value.replace(" ", ""))
-    if not math.isfinite(found):
-        raise DomainError(f"{name}: {key}={_shown(value)} is not a number: write one such as 0.02, 1/3 or sqrt(5)")
-    return found
-
-
-def _evaluated(text: str) -> float:
-    if root := re.fullmatch(r"(?:(?:math\.|np\.)?sqrt\((.+)\)|√(.+)|(.+)\*\*0?\.5)", text):
-        square = _evaluated(next(filter(None, root.groups())))
-        return math.sqrt(square) if square >= 0 else math.nan
-    top, slash, bottom = text.partition("/")
+    """A number as everywhere; roots may be written as in Python too: math.sqrt(5), np.sqrt(5), 5**0.5."""
+    plain = _HALF_POWER.sub(r"sqrt(\1)", _SQRT.sub("sqrt", value))
     try:
-        return float(top) / float(bottom) if slash else float(text)
-    except (ValueError, ZeroDivisionError):
-        return math.nan
-
-
-def _shown(text: str) -> str:
-    line = text if text.isprintable() else ascii(text)
-    return line if len(line) <= 60 else f"{line[:57]}..."
+        found = read_number(plain)
+        if not math.isfinite(found):
+            raise NotANumber
+    except NotANumber as fault:
+        raise DomainError(f"{name}: {key}={shortened(value)} {fault}") from None
+    return found

@@ -28,6 +28,7 @@ __all__ = [
     "Statistics",
     "compare",
     "departures",
+    "require_enough",
     "require_level",
     "resolution",
 ]
@@ -228,6 +229,12 @@ def require_level(level: float) -> None:
         raise DomainError(f"level = {level:g} is no probability: give 0 < level < 1, such as 0.01")
 
 
+def require_enough(networks: int) -> None:
+    """Refuse fewer networks than tell theory from chance, with a `DomainError`."""
+    if networks < _FEWEST:
+        raise DomainError(f"networks = {networks} are too few to tell theory from chance: give at least {_FEWEST}")
+
+
 def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Departure], int, float]:
     """Where means and spreads differ from theory by more than sampling error.
 
@@ -245,11 +252,7 @@ def departures(comparison: Comparison, level: float = 0.01) -> tuple[list[Depart
     from scipy.stats import norm, t
 
     require_level(level)
-    if comparison.ensemble.experiment.networks < _FEWEST:
-        raise DomainError(
-            f"networks = {comparison.ensemble.experiment.networks} are too few to tell theory from chance: "
-            f"give at least {_FEWEST}"
-        )
+    require_enough(comparison.ensemble.experiment.networks)
     made = []
     for name, s in comparison.statistics.items():
         p = comparison.predicted[name]

@@ -18,4 +18,4 @@ def read_ensemble(path: Path | str) -> Ensemble:
         OutputError: a file that holds none.
     """
     path = Path(path)
-    return read_arrays(path) if path.suffix == ".npz" else Ensemble(*read_run(path))
+    return read_arrays(path) if path.suffix.lower() == ".npz" else Ensemble(*read_run(path))

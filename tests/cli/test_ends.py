@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from command import ROOT, run
 
+import meanfield as mf
 import meanfield.errors
-from meanfield.errors import MeanFieldError, printable
+from meanfield.errors import MeanFieldError, printable, shortened
 
 PHI = '{"points": [[-1, 0], [1, 1]], "left": 0, "right": 0}'
 HUGE = ["simulate", "--act", "relu", "--width", "5", "--memory", "1000TB"]
@@ -59,6 +60,11 @@ def test_no_command_writes_over_what_it_reads(command: list[str], folder: Path) 
     for name in ("in.json", "link.json", "hard.json"):
         assert "is computed from this file" in refusal(*command, "--act", "in.json", "-o", name)
     assert (folder / "in.json").read_text() == PHI
+
+
+def test_what_an_activation_is_called_is_no_file_that_is_read(folder: Path) -> None:
+    for _ in range(2):
+        assert run("eoc", "--act", "relu", "-o", "relu").exit_code == 0
 
 
 def test_nor_the_networks_the_style_or_the_code_of_a_figure(folder: Path) -> None:
@@ -120,6 +126,31 @@ def test_nothing_reaches_a_terminal_that_it_would_obey(what: str, folder: Path) 
 def test_text_that_is_printable_stays_as_it_is() -> None:
     assert printable("σ_w² = 1.5, φ(x) ≥ 0") == "σ_w² = 1.5, φ(x) ≥ 0"
     assert printable("a\tb\udcff") == r"a\tb\udcff"
+
+
+def test_a_message_shows_the_beginning_of_what_is_long() -> None:
+    assert shortened("σ" * 80) == "σ" * 80 and shortened("σ" * 81) == "σ" * 77 + "..."
+    assert shortened("\n" * 81) == r"\n" * 38 + "\\" + "..."
+    assert (shortened(None), shortened(1.5)) == ("None", "1.5")
+    for refused in (lambda: mf.activation(10**5000), lambda: mf.activation("relu", tau=10**5000)):
+        with pytest.raises(MeanFieldError) as told:
+            refused()
+        assert len(str(told.value)) < 300
+    long = "x" * 5000
+    for options in (
+        ["eoc", "--act", "relu", "--q-star", long],
+        ["design", "--safe-for", long],
+        ["check", "--act", "relu", "--init", f"normal:std={long}"],
+    ):
+        assert "x" * 60 in (line := refusal(*options)) and "x..." in line and len(line) < 300
+
+
+def test_an_ending_is_read_by_the_commands_that_write_it(folder: Path) -> None:
+    asked = ["derive", "--act", "relu"]
+    assert run(*asked, "-o", "f.PY").exit_code == 0
+    assert "import" in (folder / "f.PY").read_text()
+    assert "contradict" in refusal(*asked, "-o", "f.py", "-f", "latex")
+    assert run("eoc", "--act", "relu", "-o", "t.py", "-f", "csv").exit_code == 0
 
 
 def test_every_error_can_be_caught_by_the_name_it_has_here() -> None:

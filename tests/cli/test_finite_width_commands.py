@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command import data, run
 
 import meanfield as mf
+from meanfield.cli import design, simulate, stability
+from meanfield.cli.plot import design as plot_design
 
 CRELU = "clipped-relu(tau=1.0364, m=2)"
 SMALL = ["--width", "60", "--depth", "20", "--escapes", "512"]
@@ -142,6 +146,25 @@ def test_design_solves_for_any_names() -> None:
         assert run("design", "--act", "clip(x - a, 0, b_1)", "--solve", "a,b_1", "--format", format).exit_code == 0
 
 
+def test_sizes_to_be_safe_for_are_read_as_those_of_other_options() -> None:
+    asked = ["design", "--sparsity", "0.8", "--escapes", "16", "--safe-for"]
+    assert data(*asked, "depth = 4/2, width=2e1") == data(*asked, "width=20,depth=2")
+
+
+@pytest.mark.parametrize("command", [design.design, plot_design.design, simulate.simulate, stability.stability])
+def test_commands_ask_of_networks_what_python_asks(command: Callable[..., object]) -> None:
+    wanted = mf.Requirement(1, 1)
+    options = inspect.signature(command).parameters
+    for option, value in (("within", wanted.within), ("risk", wanted.risk), ("escapes", wanted.chains)):
+        assert option not in options or options[option].default == value
+
+
+def test_a_refusal_is_told_once_whether_a_file_is_asked_for_or_not(tmp_path: Path) -> None:
+    for file in ([], ["-o", str(tmp_path / "table")]):
+        result = run("design", "--slope", "1.2,1.2", *file)
+        assert (result.exit_code, result.stderr.count("reaches from")) == (1, 1)
+
+
 def test_designs_that_exist_are_printed_before_those_that_do_not_are_refused(tmp_path: Path) -> None:
     arguments = ["design", "--slope", "0.5,1.2"]
     result = run(*arguments, "--format", "json")
@@ -218,7 +241,8 @@ WRONG = {
     "a plateau": (["design", "--slope", "1"], 1, "none is singled out"),
     "a range of words": (["design", "--slope", "a:b:c"], 2, "START:STOP:COUNT"),
     "an empty list": (["phase", "--act", "relu", "--sigma-w", "", "--sigma-b", "0"], 2, "--sigma-w"),
-    "a size of many digits": (["design", "--safe-for", f"width={'9' * 5000},depth=3"], 2, "width=300"),
+    "a size of many digits": (["design", "--safe-for", f"width={'9' * 5000},depth=3"], 2, "up to 1e+15"),
+    "half a unit": (["design", "--safe-for", "width=1.5,depth=3"], 2, "width=1.5 is no whole number"),
     "no networks": (["stability", "--act", "relu", "--width", "9", "--depth", "9", "--escapes", "0"], 2, "--escapes"),
     "a grid from nothing": (["phase", "--act", "relu", "--sigma-w", "1", "--sigma-b", "1", "--q0", "0"], 2, "q0 = 0"),
     "half a grid": (["phase", "--act", "relu", "--sigma-w", "1,2"], 2, "--sigma-b"),

@@ -10,6 +10,8 @@ import pytest
 from command import data, run
 
 import meanfield as mf
+from meanfield.cli.gain import FanTold, WeightLaw
+from meanfield.infinite_width.framework_code import DISTRIBUTIONS, FANS
 
 
 def test_gain_of_relu_and_leaky_relu() -> None:
@@ -55,6 +57,14 @@ def test_the_law_and_the_fan_of_a_framework_change_the_code_alone() -> None:
         assert after["g"] == pytest.approx(before["g"] / 2, rel=1e-15)
         assert 'mode="fan_out", distribution="uniform"' in after["keras"]["weight"]
     assert other["weights"] == "uniform" and other["fan"] == "out"
+
+
+def test_words_for_laws_and_fans_are_those_of_the_code_and_of_frameworks() -> None:
+    assert tuple(law.value for law in WeightLaw) == DISTRIBUTIONS and tuple(fan.value for fan in FanTold) == FANS
+    asked = data("gain", "--act", "relu", "--weights", "TRUNCATED_normal", "--fan", "fan_avg")
+    assert asked == data("gain", "--act", "relu", "--weights", "truncated", "--fan", "avg")
+    shown = run("gain", "--help").stdout
+    assert "normal|truncated|uniform" in shown and "in|out|avg" in shown
 
 
 def test_csv_has_a_row_for_every_variance() -> None:
@@ -136,8 +146,8 @@ def test_weights_are_given_once(options: list[str], said: str) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--weights", "cauchy"], "normal, truncated, uniform"),
-        (["--fan", "sideways"], "in, out, avg"),
+        *((["--weights", no], "normal or truncated or uniform") for no in ("cauchy", "normal-foo", "fan_uniform")),
+        *((["--fan", no], "in or out or avg") for no in ("sideways", "in_bogus", "inputs")),
         (["--fan", "out", "--fan-in", "3"], "--fan-out"),
         (["--q", "0"], "q = 0"),
         (["--q", "1:2:1001"], "at most 1000"),

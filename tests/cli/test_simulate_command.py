@@ -51,6 +51,21 @@ def test_results_go_to_every_file_asked_for(tmp_path: Path) -> None:
     assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 9
 
 
+def test_an_ending_says_the_same_in_capitals(tmp_path: Path) -> None:
+    networks, numbers = str(tmp_path / "run.JSONL"), str(tmp_path / "run.NPZ")
+    for resume in ([], ["--resume"]):
+        assert run("simulate", *SMALL, "-o", networks, "-o", numbers, *resume).exit_code == 0
+    assert len(Path(networks).read_text().splitlines()) == 9
+    assert "--digits has no say" in run("simulate", *SMALL, "-o", numbers, "--digits", "3").stderr
+    assert "--networks-from" in run("plot", "variance", "--act", "relu", "--data", numbers).stderr
+
+
+def test_too_few_networks_to_tell_are_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meanfield.cli.ensembles.ensemble", lambda *asked, **how: pytest.fail("networks are drawn"))
+    result = run("verify", "--act", "relu", "--networks", "9")
+    assert (result.exit_code, "at least 10" in result.stderr) == (2, True)
+
+
 def test_a_file_of_networks_leaves_the_table_on_the_screen(tmp_path: Path) -> None:
     result = run("simulate", *SMALL, "-o", str(tmp_path / "run.jsonl"))
     assert "the variance of a pre-activation" in result.stdout
@@ -209,3 +224,7 @@ def test_verify_says_what_so_few_networks_could_not_have_shown() -> None:
         assert f"q by {visible[networks]:.2g}" in " ".join(run(*asked).stdout.split())
     # A quarter by the count of networks, and more by Student's law.
     assert visible["160"] < visible["10"] / 4
+
+
+def test_normal_weights_are_gaussian_ones() -> None:
+    assert data("simulate", *SMALL, "--weights", "Normal") == data("simulate", *SMALL, "--weights", "gaussian")

@@ -99,6 +99,22 @@ def test_pytorchs_default_is_kaiming_uniform_with_a_root_of_five() -> None:
         assert mf.initialisation(text).sigma_w == pytest.approx(default.sigma_w, rel=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("text", "sd"),
+    [
+        ("5%", 0.05),
+        ("2*0.01", 0.02),
+        ("sqrt(2)/10", math.sqrt(2) / 10),
+        ("2*np.sqrt(3)/3", 2 / math.sqrt(3)),
+        ("2*5**0.5", 2 * math.sqrt(5)),
+        ("(1 + 1)**.5 / 10", math.sqrt(2) / 10),
+        ("1e-2", 0.01),
+    ],
+)
+def test_numbers_are_read_as_everywhere(text: str, sd: float) -> None:
+    assert mf.initialisation(f"normal:std={text}", 100).sigma_w == pytest.approx(10 * sd, rel=1e-14)
+
+
 def test_he_normal_before_its_correction_falls_short() -> None:
     assert mf.initialisation("he_normal").sigma_w == math.sqrt(2)
     for text in ("he_normal:corrected=no", "variance_scaling:scale=2,corrected=no"):
@@ -149,8 +165,9 @@ def test_glorot_and_xavier_are_one_person(glorot: str, xavier: str) -> None:
         ("", "write a name"),
         ("a" + " " * 100_000 + "!", "write a name"),
         ("he_normal:a=1", "no parameter a"),
-        ("kaiming_uniform:a=x", "such as 0.02, 1/3 or sqrt(5)"),
-        ("kaiming_uniform:a=inf", "not a number"),
+        *((f"kaiming_uniform:a={no}", "no number: give one such as 1.5 or 1/3") for no in ("x", "inf", "nan", "1/0")),
+        ("kaiming_uniform:a=2**3**0.5", "no number"),
+        ("kaiming_uniform:a=1e400", "larger than 1.8e308"),
         ("kaiming_uniform:a=1,a=2", "given twice"),
         ("kaiming_normal:mode=sideways", "fan_in, fan_out"),
         ("kaiming_normal:nonlinearity=gelu", "leaky_relu"),

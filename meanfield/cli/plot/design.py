@@ -10,6 +10,7 @@ from meanfield.cli import options
 from meanfield.cli.output import progress
 from meanfield.cli.plot.page import Drawing
 from meanfield.errors import DomainError
+from meanfield.quantities import RISK, WITHIN
 
 __all__ = ["design"]
 
@@ -30,8 +31,8 @@ def design(
     q_star: QStar = 1.0,
     width: options.Width = 300,
     depth: options.Depth = 100,
-    within: options.Within = 2.0,
-    risk: options.Risk = 0.01,
+    within: options.Within = WITHIN,
+    risk: options.Risk = RISK,
 ) -> Drawing:
     """The escape probability at a width and depth, over sparsity and clip level, with contours of V'(q*).
 

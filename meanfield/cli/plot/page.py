@@ -151,8 +151,8 @@ class FigureCommand(Command):
 def _require_table(paths: list[Path]) -> None:
     """Refuse, with an `OutputError`, files for the numbers that are no .csv, or several."""
     for path in paths:
-        if path.suffix != ".csv":
-            networks = path.suffix in (".jsonl", ".npz")
+        if path.suffix.lower() != ".csv":
+            networks = path.suffix.lower() in (".jsonl", ".npz")
             reads = f"; 'meanfield plot trajectory --networks-from {path}' draws networks" if networks else ""
             raise OutputError(f"--data {path}: it writes the numbers drawn to a .csv{reads}")
     if len(paths) > 1:
