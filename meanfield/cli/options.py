@@ -82,6 +82,7 @@ def complete_activation(incomplete: str) -> list[tuple[str, str]]:
 def _act(use: str = "") -> Any:
     return typer.Option(
         "--act",
+        metavar="TEXT",
         help=f"A name, an expression in x, points, a file or package.module:function{use}.",
         autocompletion=complete_activation,
         show_default=False,
@@ -94,7 +95,12 @@ OneAct = Annotated[str, _act()]
 MaybeAct = Annotated[str | None, _act()]
 Labels = Annotated[
     list[str] | None,
-    typer.Option("--label", help="What to call the --act in tables and figures; one for each.", show_default=False),
+    typer.Option(
+        "--label",
+        metavar="TEXT",
+        help="What to call the --act in tables and figures; one for each.",
+        show_default=False,
+    ),
 ]
 Tau = Annotated[float | None, typer.Option("--tau", help="Threshold τ ≥ 0 of the activation.", show_default=False)]
 M = Annotated[float | None, typer.Option("--m", help="Clip level m > 0 of the activation.", show_default=False)]

@@ -111,9 +111,12 @@ def format_of(default: F, format: F | None, output: Path | None) -> F:
     """What --format says, else the ending of the file, else the default, of one kind of formats.
 
     Raises:
-        DomainError: the two contradict one another.
+        DomainError: the two contradict one another, or neither says what to write.
     """
     asked = _asked(type(default), output) if output else None
+    if output and not (format or asked) and output.suffix.lower() not in ("", ".txt"):
+        endings = [ending for ending, name in _ENDINGS.items() if name in type(default).__members__]
+        raise DomainError(f"{output} has no ending that says what to write: give {' '.join(endings)} .txt, or --format")
     if format and asked and format is not asked:
         raise DomainError(f"--format {format} and --output {output} contradict: leave --format out, or rename the file")
     return format or asked or default

@@ -9,6 +9,7 @@ import typer
 
 from meanfield.cli.layout import Block, lines, paragraph
 from meanfield.cli.output import progress
+from meanfield.cli.process import tell
 from meanfield.errors import DomainError
 
 if TYPE_CHECKING:
@@ -76,7 +77,12 @@ def formula(named: NamedActivation) -> Block:
 def hold(strict: bool, judged: Iterable[Diagnosis], required: Requirement | None = None) -> None:
     """Exit with 1 if --strict is given and a network does not keep signal and gradients, at any or the given depth."""
     depth = required.depth if required else None
-    if strict and not all(diagnosis.passes(depth) for diagnosis in judged):
+    failed = [diagnosis for diagnosis in judged if not diagnosis.passes(depth)] if strict else []
+    for diagnosis in failed:
+        layers = "any number of layers" if depth is None else f"{depth} layers"
+        gain = f"χ₁ = {diagnosis.chi_1:.4g} over {layers}"
+        tell(f"--strict fails: the verdict is {diagnosis.verdict.word}, {gain}")
+    if failed:
         raise typer.Exit(1)
 
 

@@ -134,7 +134,8 @@ def _bound_at_zero(phi: PiecewiseLinear, scale: Scale) -> _Bound:
         return _limit(scale, "0", 1 / math.sqrt(slopes) if slopes else math.inf, 0.0)
     # σ_w → ∞, and leaves the doubles before σ_b is 0.
     least = math.sqrt(squared_bias(phi, active_variances(phi)[:1])[0])
-    return _Bound(least, f"below it sigma_w exceeds {LARGEST_WEIGHTS:g}")
+    limit = _limit(scale, "0", math.inf, 0.0)
+    return _Bound(0.0, f"{limit.note}: below {least:.8g} sigma_w exceeds {LARGEST_WEIGHTS:g}")
 
 
 def _limit(scale: Scale, end: str, sigma_w: float, sigma_b: float) -> _Bound:

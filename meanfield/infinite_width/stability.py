@@ -130,7 +130,7 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None, start: float = 1
     bend = q * fixed_point.curvature
     word = "neutral" if fixed_point.kind == "neutral" else str(words(slope, bend))
     if word == "neutral":
-        return Verdict("neutral", _neutral(network, fixed_point))
+        return Verdict("neutral", _neutral(network, fixed_point, start))
     if word == "stable":
         return Verdict("stable", _contracting(network, fixed_point, start))
     if is_tangency(slope, bend):
@@ -145,20 +145,19 @@ def _growing(network: MeanField, start: float) -> str:
     return f"V(q) > q {every}: no fixed point holds q, and it grows without bound{pace}."
 
 
-def _neutral(network: MeanField, point: FixedPoint) -> str:
+def _neutral(network: MeanField, point: FixedPoint, start: float) -> str:
     walk = "so at finite width q drifts in a random walk"
     if network.activation.is_homogeneous and not network.sigma_b:
         off = "" if _is_one(point.slope) else f"{point.slope:.6g} q ≈ "
         slow = "" if _is_one(point.slope) else f" (a factor e in {1 / abs(math.log(point.slope)):.3g} layers)"
-        return (
-            f"V(q) = {off}q for every q{slow}: nothing pulls q back, {walk}, but χ₁ does not depend on q and gradients "
-            "keep their size."
-        )
+        gradients = "χ₁ does not depend on q and gradients keep their size" if not off else "χ₁ does not depend on q"
+        return f"V(q) = {off}q for every q{slow}: nothing pulls q back, {walk}, but {gradients}."
     if point.kind == "neutral":
         gap = network.V(point.q) / point.q - 1
-        return f"V(q)/q − 1 = {gap:.2g} at q = {point.q:.4g}: the variance map is the identity around there, {walk}."
+        return f"V(q)/q − 1 = {gap:.2g} at q = {point.q:.4g}: around there the variance map is the identity, {walk}."
     if point.q == 0:
-        return f"V'(0) = {point.slope:.6g}: near 0 the variance map is the identity, {walk}."
+        falls = f"from q = {start:.4g} a signal falls towards 0, ever more slowly"
+        return f"V'(0) = {point.slope:.6g}: {falls}, for near 0 the variance map is the identity."
     slow = f" (V' pulls q back over ξ_q = {point.depth_scale:.3g} layers)" if point.slope < 1 else ""
     return (
         f"V'(q*) = {point.slope:.4g} and q*V''(q*) = {point.q * point.curvature:.2g}: around q* the variance map is "
