@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from command import data, run
+from matplotlib.figure import Figure
 
 import meanfield as mf
+from meanfield.plot import drawing
 
 CRELU = "clipped-relu(tau=1.0364, m=2)"
 SMALL = ["--width", "60", "--depth", "20", "--escapes", "512"]
@@ -100,7 +102,11 @@ def test_stability_at_given_weights_starts_where_it_is_told() -> None:
 
 
 @pytest.mark.parametrize(("near", "q_star"), [("1", 0.99999715), ("3.4", 3.47608098)])
-def test_every_command_judges_the_same_fixed_point(near: str, q_star: float, tmp_path: Path) -> None:
+def test_every_command_judges_the_same_fixed_point(
+    near: str, q_star: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of the figures the numbers are read, and nothing is painted.
+    monkeypatch.setattr(drawing, "new_figure", lambda *_: [Figure().subplots()])
     network = ["--act", CRELU, "--sigma-w", "2.592286", "--sigma-b", "0.737097", "--q-star", near]
     # Of one layer, which is safe: no remedies are sought.
     small = ["--width", "200", "--depth", "1", "--networks", "10"]
