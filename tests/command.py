@@ -26,6 +26,20 @@ def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=60)
 
 
+#: What runs a command with signals that end it, which a test run in the background has ignored for its children.
+_HEEDING = """
+import os, signal, sys
+for name in ("SIGINT", "SIGHUP", "SIGTERM"):
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def heeding_signals(*command: str) -> list[str]:
+    """A command that signals end, whatever the process that starts it does with them."""
+    return [sys.executable, "-c", _HEEDING, *command]
+
+
 def data(*arguments: str) -> dict | list:
     """What is printed as JSON by a command that succeeds."""
     result = run(*arguments, "--format", "json")

@@ -110,3 +110,10 @@ def covariance(phi: PiecewiseLinear, rho, q) -> mpf:
 
         total += mp.quad(integrand, inside, method="gauss-legendre")
     return total
+
+
+def squared_bias(phi: PiecewiseLinear, q_star: float) -> mpf:
+    """σ_b² on the edge of chaos at q*, from the definitions; −1 where φ does not slope."""
+    with mp.workdps(40):
+        slopes = slope_moment(phi, q_star, 2)
+        return mpf(q_star) - power_moment(phi, q_star, 2) / slopes if slopes else mpf(-1)

@@ -47,6 +47,11 @@ def hard_threshold(tau: float) -> PiecewiseLinear:
     return PiecewiseLinear([-tau, tau], [1, 0, 1], [0, 0, 0])
 
 
+#: Slopes 1/4 and 1, each of them alone at one end of q*: σ_w lies between 1 and 4.
+LEAKY_SOFT_THRESHOLD = PiecewiseLinear([-1, 1], [1, 0.25, 1], [0.75, 0, -0.75])
+LEAKY_HARD_TANH = PiecewiseLinear([-1, 1], [0.25, 1, 0.25], [-0.75, 0, 0.75])
+RELU6 = PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6])
+
 #: An activation for every verdict on its edge of chaos with q* = 1, at a width and depth of about 100.
 VERDICTS = {
     "safe": clipped_relu(1.0364, 1.0),

@@ -79,7 +79,7 @@ Memory = Annotated[str, typer.Option("--memory", help="Bound on all arrays in us
 #: Bytes of the arrays in use at once, where no option says so.
 _MEMORY = 4e9
 #: Seconds of work that are told of.
-_LONG = 120.0
+LONG = 120.0
 #: Of convolutional layers, where none is given.
 _SIZE = 16
 
@@ -133,7 +133,7 @@ def ensemble(
         _, drawing = workload(asked, workers, allowed)
         require_time(asked, drawing)
         needed = seconds(asked, drawing)
-        if needed > _LONG:
+        if needed > LONG:
             tell(f"note: {asked.networks} networks of this size take {duration(needed)} here")
     with progress("random networks", asked.networks) as advance:
         return simulate(asked, label=label, jobs=workers, dask=dask, memory=allowed, advance=advance, **record)

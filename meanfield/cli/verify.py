@@ -164,10 +164,11 @@ def _where(found: list[Departure]) -> str:
     first: dict[tuple[str, str], Departure] = {}
     for d in sorted(found, key=lambda d: d.layer):
         first.setdefault((d.quantity, d.moment), d)
-    return "; ".join(map(_told, first.values()))
+    return "; ".join(map(told, first.values()))
 
 
-def _told(d: Departure) -> str:
+def told(d: Departure) -> str:
+    """A departure in words, with the digits that differ."""
     where = f"{quantity(d.quantity).symbol} from layer {d.layer} on"
     if math.isinf(d.z):
         return f"{where} ({d.seen:.4g}, N → ∞ {d.predicted:.4g}, no small correction of order 1/N)"

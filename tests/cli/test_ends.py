@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from command import ROOT, run
+from command import ROOT, heeding_signals, run
 
 import meanfield as mf
 import meanfield.errors
@@ -190,7 +190,7 @@ def test_many_inputs_are_drawn_in_no_time_and_what_takes_long_is_told(monkeypatc
 
     result = run("simulate", "--act", "relu", "--inputs", "1000", "--width", "50", "--depth", "3", "--networks", "1")
     assert (result.exit_code, result.stderr) == (0, "")
-    monkeypatch.setattr(ensembles, "_LONG", 0.0)
+    monkeypatch.setattr(ensembles, "LONG", 0.0)
     assert run("simulate", *SMALL).stderr == "meanfield: note: 3 networks of this size take about 0 s here\n"
 
 
@@ -252,6 +252,6 @@ main()
     ],
 )
 def test_what_asks_a_command_to_end_is_told_in_one_line(name: str, module: str) -> None:
-    command = [sys.executable, "-c", SIGNALLED, name, module, "eoc", "--act", "relu"]
+    command = heeding_signals(sys.executable, "-c", SIGNALLED, name, module, "eoc", "--act", "relu")
     ended = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "meanfield: interrupted\n")

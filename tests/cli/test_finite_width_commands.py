@@ -1,4 +1,4 @@
-"""The commands that judge at a width and depth, design, and look over the plane of initialisations."""
+"""Commands that design, look over the plane of initialisations and count, and the tables of all that judge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import inspect
 import io
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,96 +18,16 @@ from meanfield.cli.plot import design as plot_design
 
 CRELU = "clipped-relu(tau=1.0364, m=2)"
 SMALL = ["--width", "60", "--depth", "20", "--escapes", "512"]
+#: Every answer but remedies, which take long to find.
+SAFE = [*SMALL, "--risk", "0.9"]
 
 
-def test_stability_answers_with_every_quantity() -> None:
-    answer = data("stability", "--act", CRELU, *SMALL)
-    assert list(answer)[:19] == [
-        "activation",
-        "q_star",
-        "sigma_w",
-        "sigma_b",
-        "width",
-        "depth",
-        "verdict",
-        "explanation",
-        "remedies",
-        "V_prime",
-        "basin",
-        "sd",
-        "margin",
-        "escape_probability",
-        "escape_interval",
-        "xi_q",
-        "xi_c",
-        "jacobian_variance_gaussian",
-        "jacobian_variance_orthogonal",
-    ]
-    assert answer["verdict"] == "fragile"
-    assert answer["basin"] == [0.0, pytest.approx(1.2348, abs=1e-4)]
-    assert answer["xi_c"] is None
-    assert answer["xi_q"] == pytest.approx(-1 / math.log(answer["V_prime"]))
-    low, high = answer["escape_interval"]
-    assert low < answer["escape_probability"] < high
-    assert answer["layers"][-1]["layer"] == 20
-    assert answer["layers"][-1]["escaped"] == answer["escape_probability"]
-    assert data("stability", "--act", "clipped-relu(1, 1)", *SMALL)["basin"] == [0.0, None]
-
-
-def test_a_seed_decides_and_is_told() -> None:
-    first, again, other = (
-        data("stability", "--act", CRELU, *SMALL, "--seed", seed)["escape_probability"] for seed in ("1", "1", "2")
-    )
-    assert first == again != other
-    assert "seed 1" in run("stability", "--act", CRELU, *SMALL, "--seed", "1").stdout
-
-
-@pytest.mark.parametrize("act", [CRELU, "clipped-relu(tau=1.0364, m=1)", "shifted-relu(1.0364)", "relu"])
-def test_eoc_check_and_stability_agree_at_a_width_and_depth(act: str) -> None:
-    size = ["--width", "60", "--depth", "15"]
-    full = data("stability", "--act", act, *size)
-    edge = data("eoc", "--act", act, *size)
-    check = data("check", "--act", act, "--sigma-w", str(edge["sigma_w"]), "--sigma-b", str(edge["sigma_b"]), *size)
-    assert full["verdict"] == edge["verdict"] == check["verdict"]
-    assert (edge["explanation"], edge["remedies"]) == (full["explanation"], full["remedies"])
-
-
-@pytest.mark.parametrize("command", ["check", "stability"])
-def test_a_width_and_depth_are_answered_where_no_signal_is_left(command: str) -> None:
-    arguments = [command, "--act", "relu", "--sigma-w", "1.2439778", "--width", "512", "--depth", "50"]
-    answer = data(*arguments)
-    # E φ² is q/2.
-    assert f"q = {(1.2439778**2 / 2) ** 50:.3g} there" in answer["explanation"]
-    assert answer["verdict"] == "unstable"
-    assert answer["remedies"][0]["sigma_w"] == pytest.approx(math.sqrt(2))
-    assert (run(*arguments).exit_code, run(*arguments, "--strict").exit_code) == (0, 1)
-    assert "layer 50" in " ".join(run(*arguments).stdout.split())
-
-
-def test_strict_fails_a_fragile_network_and_passes_a_safe_one() -> None:
-    arguments = ["check", "--act", CRELU, "--sigma-w", "2.592286", "--sigma-b", "0.737097", "--strict"]
-    assert run(*arguments).exit_code == 0
-    assert run(*arguments, "--width", "60", "--depth", "15").exit_code == 1
-    assert run(*arguments, "--width", "3000", "--depth", "2").exit_code == 0
-
-
-def test_stability_at_given_weights_starts_where_it_is_told() -> None:
-    answer = data(
-        "stability", "--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1", *SMALL, "--q0", "4", "--within", "3"
-    )
-    assert (answer["q0"], answer["within"]) == (4.0, 3.0)
-    assert answer["q_star"] == pytest.approx(1.2775, abs=1e-4)
-    assert "from q = 4" in answer["explanation"]
-
-
-def test_the_issue_table_of_designs_has_a_row_each() -> None:
-    rows = data("design", "--sparsity", "0.6,0.7,0.8,0.85,0.9", "--slope", "0.5,0.7,0.9")
-    assert len(rows) == 15
+def test_a_table_of_designs_has_a_row_each() -> None:
+    rows = data("design", "--sparsity", "0.6,0.8,0.9", "--slope", "0.5,0.9")
+    assert len(rows) == 6
     keys = ["tau", "m", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime"]
     assert [key for key in rows[0] if key in keys] == keys
-    for row, (sparsity, slope) in zip(
-        rows, [(s, v) for s in (0.6, 0.7, 0.8, 0.85, 0.9) for v in (0.5, 0.7, 0.9)], strict=True
-    ):
+    for row, (sparsity, slope) in zip(rows, [(s, v) for s in (0.6, 0.8, 0.9) for v in (0.5, 0.9)], strict=True):
         assert row["sparsity"] == pytest.approx(sparsity, abs=1e-10)
         assert row["V_prime"] == pytest.approx(slope, abs=1e-10)
         edge = data("eoc", "--act", row["activation"])
@@ -271,8 +190,10 @@ def test_wrong_input_gets_one_line_and_an_exit_code(arguments: list[str], code: 
 def test_tables_keep_within_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     for arguments in (
-        ["stability", "--act", CRELU, *SMALL],
-        ["stability", "--act", "relu", "--act", CRELU, *SMALL],
+        ["stability", "--act", CRELU, *SAFE],
+        ["stability", "--act", "relu", "--act", CRELU, *SAFE],
+        # With a remedy.
+        ["stability", "--act", "relu", "--sigma-w", "1.5", "--width", "60", "--depth", "20", "--escapes", "64"],
         ["design", "--q-star", "1,2"],
         ["phase", "--act", "hard-tanh", "--sigma-w", "1,2", "--sigma-b", "0,1"],
         ["sparsity", "--act", "relu", "--width", "100", "--samples", "1000"],
@@ -285,7 +206,7 @@ def test_tables_keep_within_the_width_of_the_terminal(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("format", ["csv", "latex", "markdown"])
 def test_every_format_holds_a_row_each(format: str) -> None:
     for arguments in (
-        ["stability", "--act", "relu", "--act", CRELU, *SMALL],
+        ["stability", "--act", "relu", "--act", CRELU, *SAFE],
         ["sparsity", "--act", "relu", "--act", "abs", "--width", "10"],
         ["phase", "--act", "relu", "--q-star", "1,2"],
     ):
@@ -303,34 +224,3 @@ def test_public_names_are_no_modules() -> None:
     names = set(mf.__all__) - {"__version__", "plot", "symbolic"}
     # Loading a module binds its name in the package: a function must not have the name of one.
     assert all(callable(getattr(mf, name)) for name in names for _ in range(2))
-
-
-@pytest.mark.parametrize(("near", "q_star"), [("1", 0.99999715), ("3.4", 3.47608098)])
-def test_every_command_judges_the_same_fixed_point(near: str, q_star: float, tmp_path: Path) -> None:
-    network = ["--act", CRELU, "--sigma-w", "2.592286", "--sigma-b", "0.737097", "--q-star", near]
-    small = ["--width", "20", "--depth", "2", "--networks", "10"]
-    for command in (
-        ["check"],
-        ["stability", "--width", "20", "--depth", "2"],
-        ["simulate", *small],
-        ["verify", *small],
-    ):
-        assert data(*command, *network)["q_star"] == pytest.approx(q_star, rel=1e-8)
-
-    def drawn(*command: str) -> list[dict[str, str]]:
-        numbers = tmp_path / f"{command[0]}.csv"
-        assert (
-            run("plot", *command, *network, "--data", str(numbers), "-o", str(tmp_path / "figure.svg")).exit_code == 0
-        )
-        return list(csv.DictReader(io.StringIO(numbers.read_text())))
-
-    small = ["--width", "20", "--depth", "2", "--networks", "10"]
-    trajectory, summary = drawn("trajectory", *small), drawn("summary", *small)
-    for rows in (trajectory, summary):
-        start = next(row for row in rows if row["quantity"] == "q" and row["layer"] == "0")
-        assert float(start["infinite_width"]) == pytest.approx(q_star, rel=1e-8)
-    # R is that at q*, and so are the correlations it keeps.
-    kept = {p.rho for p in mf.correlation_fixed_points(mf.MeanField(mf.activation(CRELU), 2.592286, 0.737097), q_star)}
-    for rows in (drawn("correlation"), summary):
-        rhos = [float(row["rho"]) for row in rows if "stable" in row["kind"] and row["rho"]]
-        assert sorted(rhos) == pytest.approx(sorted(kept), rel=1e-6)

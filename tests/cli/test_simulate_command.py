@@ -99,7 +99,7 @@ def test_a_signal_without_a_fixed_point_has_nowhere_to_escape_from() -> None:
 
 
 def test_verify_says_yes_where_networks_follow_and_no_where_they_run_away() -> None:
-    small = ["--width", "200", "--depth", "10", "--networks", "60", "--format", "json"]
+    small = ["--width", "200", "--depth", "6", "--networks", "40", "--jobs", "1", "--format", "json"]
     yes = run("verify", "--act", CRELU, *small)
     no = run("verify", "--act", "shifted-relu(tau=1.0364)", "--q0", "2", *small)
     assert (yes.exit_code, no.exit_code) == (0, 1)
@@ -173,9 +173,9 @@ def test_sizes_are_read_as_people_write_them() -> None:
 def test_the_figure_of_an_ensemble_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert run("simulate", *SMALL, "--backward", "-o", "run.jsonl", "-o", "run.npz").exit_code == 0
-    for name in ("run.jsonl", "run.npz"):
-        files = ["--networks-from", name, "--data", "numbers.csv", "-o", "figure.png"]
-        assert run("plot", "trajectory", *files).exit_code == 0
+    # From a .jsonl the command draws in the tests of figures.
+    files = ["--networks-from", "run.npz", "--data", "numbers.csv", "-o", "figure.png", "--dpi", "50"]
+    assert run("plot", "trajectory", *files).exit_code == 0
     ensemble = mf.read_ensemble(tmp_path / "run.jsonl")
     axes = mf.plot.trajectory(ensemble, samples=3)
     assert len(axes) == 4
@@ -208,10 +208,10 @@ def test_verify_says_neither_yes_nor_no_where_nothing_is_compared() -> None:
 
 
 def test_verify_shows_the_digits_that_differ() -> None:
-    from meanfield.cli.verify import _told
+    from meanfield.cli.verify import told
     from meanfield.simulation.comparison import Departure
 
-    said = _told(Departure("rho", 3, "mean", 0.99999999812, 0.99999999845, -11.2))
+    said = told(Departure("rho", 3, "mean", 0.99999999812, 0.99999999845, -11.2))
     assert "0.99999999812, theory 0.99999999845, 11 standard errors" in said
 
 

@@ -21,9 +21,9 @@ from meanfield.infinite_width.mean_field import MeanField
 
 
 def test_the_escape_probability_is_that_of_200_real_networks() -> None:
-    width, depth = 150, 50
+    width, depth = 100, 30
     edge = edge_of_chaos(VERDICTS["fragile"])
-    chains = escapes(edge.mean_field, 1.0, Requirement(width, depth))
+    chains = escapes(edge.mean_field, 1.0, Requirement(width, depth, chains=2048))
     real = networks_by_hand(edge.mean_field, 1.0, width, depth, 200, seed=11)
     outside = np.count_nonzero((real < 0.5) | (real > 2))
     low, high = wilson(outside, 200)

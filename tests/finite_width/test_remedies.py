@@ -23,14 +23,14 @@ def judged(phi: PiecewiseLinear, width: int, depth: int, q_star: float = 1.0, **
 
 @pytest.mark.parametrize("word", ["fragile", "unstable"])
 def test_every_remedy_works_when_it_is_followed(word: str) -> None:
-    width, depth = 150, 12
-    found = judged(VERDICTS[word], width, depth)
+    width, depth = 100, 10
+    found = judged(VERDICTS[word], width, depth, chains=2048)
     assert found.verdict.word == word
     cures = {cure.what: cure for cure in found.verdict.remedies}
     assert {"clip", "width", "depth"} <= set(cures)
     for cure in cures.values():
         phi = VERDICTS[word] if cure.m is None else clipped(VERDICTS[word], -cure.m, cure.m)
-        required = Requirement(cure.width or width, cure.depth or depth)
+        required = Requirement(cure.width or width, cure.depth or depth, chains=2048)
         followed = at_width(diagnose(edge_of_chaos(phi, cure.q_star or 1.0)), required)
         assert followed.verdict.word == cure.verdict == "safe"
         assert followed.escapes.probability == pytest.approx(cure.share_lost, abs=0.005)
@@ -88,7 +88,7 @@ def test_the_initialisation_alone_is_the_first_remedy_and_no_clip_is_credited_wi
     spec: str, sigma_w: float, sigma_b: float, width: int, depth: int
 ) -> None:
     phi = mf.activation(spec)
-    required = Requirement(width, depth, chains=1024)
+    required = Requirement(width, depth, chains=256)
     edge, found = edge_of_chaos(phi), diagnose(MeanField(phi, sigma_w, sigma_b))
     for cures in (found.verdict.remedies, at_width(found, required).verdict.remedies):
         first = cures[0]

@@ -20,6 +20,8 @@ import meanfield as mf
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Requirement
+from meanfield.finite_width.fluctuations import fluctuations
+from meanfield.finite_width.variance_chain import trajectories
 from meanfield.finite_width.verdict import FiniteWidth, at_width
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.mean_field import MeanField
@@ -172,12 +174,14 @@ def test_a_start_that_is_no_variance_is_refused() -> None:
 
 @pytest.mark.parametrize(("name", "q_star"), [("relu6", 1.0), ("hard-tanh", 0.076348), ("relu6", 4.0)])
 def test_where_the_expansion_has_left_its_range_nothing_is_said(name: str, q_star: float) -> None:
-    found = judged(mf.activation(name), 512, 100, q_star, chains=256)
-    strays = found.fluctuations
+    diagnosis = diagnose(edge_of_chaos(mf.activation(name), q_star))
+    network = diagnosis.point.network
+    strays = fluctuations(network, diagnosis.point.fixed_point, 512, 100)
     assert not strays.stationary_mean < 0
     assert math.isnan(strays.stationary_mean) == math.isnan(strays.stationary_sd)
     told = np.isfinite(strays.mean)
     assert (strays.mean[told] > 0).all()
     # What is said is right: the chains agree.
-    noise = found.escapes.sd / math.sqrt(256)
-    assert (np.abs(strays.mean - found.escapes.mean)[told] <= 4 * noise[told] + 0.05 * q_star).all()
+    drawn = trajectories(network, q_star, 512, 100, 256, seed=0)
+    noise = drawn.std(axis=1) / math.sqrt(256)
+    assert (np.abs(strays.mean - drawn.mean(axis=1))[told] <= 4 * noise[told] + 0.05 * q_star).all()

@@ -1,4 +1,4 @@
-"""The edge of chaos from q*, from σ_b and from σ_w, and the reasons why there is none."""
+"""The edge of chaos from q*, from σ_b and from σ_w, to every digit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from examples import (
     CONSTANT,
     HARD_TANH,
     IDENTITY,
+    LEAKY_HARD_TANH,
     LEAKY_RELU,
     REFERENCE,
     RELU,
+    RELU6,
     SIGN,
     STEP,
     activation_of,
@@ -49,16 +51,9 @@ def test_weights_and_biases_agree_with_quadrature_of_the_definition(entry: dict)
     assert edge.sigma_b == pytest.approx(math.sqrt(edge.sigma_b_squared), rel=1e-15)
 
 
-def squared_bias(phi: PiecewiseLinear, q_star: float) -> mpf:
-    """σ_b² on the edge of chaos at q*, from the definitions; −1 where φ does not slope."""
-    with mp.workdps(40):
-        slopes = definitions.slope_moment(phi, q_star, 2)
-        return mpf(q_star) - definitions.power_moment(phi, q_star, 2) / slopes if slopes else mpf(-1)
-
-
 @given(activations(jumps=False), variances())
 def test_there_is_an_edge_where_its_biases_have_a_variance(phi: PiecewiseLinear, q_star: float) -> None:
-    bias = squared_bias(phi, q_star)
+    bias = definitions.squared_bias(phi, q_star)
     assume(abs(bias) > 1e-14 * q_star)
     if bias > 0:
         edge_of_chaos(phi, q_star)
@@ -70,7 +65,7 @@ def test_there_is_an_edge_where_its_biases_have_a_variance(phi: PiecewiseLinear,
 @given(with_edges())
 def test_on_the_edge_variance_and_gradient_keep_their_size(drawn: tuple[PiecewiseLinear, float]) -> None:
     phi, q_star = drawn
-    assume(squared_bias(phi, q_star) > 1e-14 * q_star)
+    assume(definitions.squared_bias(phi, q_star) > 1e-14 * q_star)
     edge = edge_of_chaos(phi, q_star)
     network = edge.mean_field
     assert network.V(q_star) == pytest.approx(q_star, rel=1e-12)
@@ -141,15 +136,9 @@ def test_every_edge_with_a_given_sigma_b_has_it_and_none_is_missed(case: tuple[P
         assert other.mean_field.V(other.q_star) == pytest.approx(other.q_star, rel=1e-12)
     assert [e.q_star for e in found] == sorted(e.q_star for e in found)
     # The same q* comes back, unless σ_b² is flat in q* there.
-    beside = edge_of_chaos_bias(phi, q_star * (1 + 1e-5)) - edge_of_chaos_bias(phi, q_star * (1 - 1e-5))
+    beside = definitions.squared_bias(phi, q_star * (1 + 1e-5)) - definitions.squared_bias(phi, q_star * (1 - 1e-5))
     if abs(beside) > 1e-7 * q_star:
         assert min(abs(e.q_star / q_star - 1) for e in found) < 1e-6
-
-
-def edge_of_chaos_bias(phi: PiecewiseLinear, q_star: float) -> float:
-    """σ_b² of the edge, negative where there is none."""
-    with mp.workdps(30):
-        return float(q_star - definitions.power_moment(phi, q_star, 2) / definitions.slope_moment(phi, q_star, 2))
 
 
 @given(with_edges())
@@ -204,130 +193,6 @@ def test_a_sloping_part_out_of_reach_of_the_signal_has_no_edge() -> None:
     with pytest.raises(NoEdgeOfChaos, match="out of reach"):
         edge_of_chaos(shifted_relu(50.0), 1.0)
     assert edge_of_chaos(shifted_relu(50.0), 2500.0).V_prime == 1.0
-
-
-RAISED = {
-    "raised ReLU": (PiecewiseLinear([0], [0, 1], [0.5, 0.5]), 1.0),
-    "shifted to the left": (PiecewiseLinear([-1], [0, 1], [0, 1]), 0.1),
-    "raised identity": (PiecewiseLinear([], [1], [0.5]), 1.0),
-    "raised hat": (PiecewiseLinear([-1, 0, 1], [0, 1, -1, 0], [0, 1, 1, 0]), 0.01),
-    "raised hard tanh": (PiecewiseLinear([-1, 1], [0, 1, 0], [-0.5, 0.5, 1.5]), 0.05),
-}
-
-
-@pytest.mark.parametrize("name", RAISED)
-def test_where_biases_would_be_imaginary_the_message_names_variances_that_do(name: str) -> None:
-    phi, q_star = RAISED[name]
-    assert edge_of_chaos_bias(phi, q_star) < 0
-    with pytest.raises(NoEdgeOfChaos, match=r"σ_b² = -\S+ < 0") as refusal:
-        edge_of_chaos(phi, q_star)
-    message = str(refusal.value)
-    somewhere = [q for q in np.exp(np.linspace(-12, 12, 200)) if edge_of_chaos_bias(phi, q) > 1e-12 * q]
-    ranges = re.findall(r"(?:(\S+) <= )?q\* (<=|>=) (\S+)", message)
-    if not somewhere:
-        assert "no q* has an edge" in message
-        return
-    assert ranges
-    for below, sign, bound in ranges:
-        low = float(below) if below else float(bound) if sign == ">=" else float(bound) * 0.5
-        high = float(bound) if sign == "<=" else float(bound) * 2
-        for q in (low * 1.0001, (low + high) / 2, high * 0.9999):
-            assert edge_of_chaos(phi, q).q_star == q
-    for q in somewhere:
-        assert any(
-            float(low or 0) * 0.9999 <= q <= (float(bound) * 1.0001 if sign == "<=" else math.inf)
-            if low or sign == "<="
-            else q >= float(bound) * 0.9999
-            for low, sign, bound in ranges
-        ), q
-
-
-#: Slopes 1/4 and 1, each of them alone at one end of q*: σ_w lies between 1 and 4.
-LEAKY_SOFT_THRESHOLD = PiecewiseLinear([-1, 1], [1, 0.25, 1], [0.75, 0, -0.75])
-LEAKY_HARD_TANH = PiecewiseLinear([-1, 1], [0.25, 1, 0.25], [-0.75, 0, 0.75])
-RELU6 = PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6])
-
-
-@pytest.mark.parametrize(
-    ("phi", "sigma_w", "lowest", "highest"),
-    [
-        (shifted_relu(0.5), 1.2, math.sqrt(2), math.inf),
-        (HARD_TANH, 0.9, 1.0, math.inf),
-        (LEAKY_SOFT_THRESHOLD, 5.0, 1.0, 4.0),
-        (LEAKY_SOFT_THRESHOLD, 0.9, 1.0, 4.0),
-        (LEAKY_HARD_TANH, 5.0, 1.0, 4.0),
-    ],
-)
-def test_weights_that_no_edge_has_are_refused_with_the_range_that_edges_have(
-    phi: PiecewiseLinear, sigma_w: float, lowest: float, highest: float
-) -> None:
-    with pytest.raises(NoEdgeOfChaos) as refusal:
-        edges_of_chaos(phi, sigma_w=sigma_w)
-    low, high = re.search(r"the edge has sigma_w (?:> |from )([\d.]+)(?: to ([\d.]+))?;", str(refusal.value)).groups()
-    assert float(low) == pytest.approx(lowest, rel=1e-7)
-    assert float(high or math.inf) == pytest.approx(highest, rel=1e-7)
-
-
-@pytest.mark.parametrize(
-    ("phi", "limit"),
-    [
-        (RELU6, r"sigma_w → 1\.4142136"),
-        (HARD_TANH, "sigma_w → 1"),
-        (LEAKY_HARD_TANH, "sigma_w → 1"),
-        (LEAKY_SOFT_THRESHOLD, "sigma_w → 4"),
-    ],
-)
-def test_no_bias_at_all_is_the_limit_of_a_signal_that_vanishes_and_every_bias_above_it_is_had(
-    phi: PiecewiseLinear, limit: str
-) -> None:
-    with pytest.raises(NoEdgeOfChaos, match=f"the edge has sigma_b > 0; 0 is the limit q\\* → 0, where {limit}$"):
-        edges_of_chaos(phi, sigma_b=0.0)
-    for sigma_b in (1e-140, 1e-30, 1e-6, 1.0):
-        assert edges_of_chaos(phi, sigma_b=sigma_b)[0].sigma_b == pytest.approx(sigma_b, rel=1e-12)
-
-
-@pytest.mark.parametrize("phi", [soft_threshold(1.0), clipped_relu(1.0, 1.0), shifted_relu(3.0)])
-def test_biases_that_need_weights_beyond_the_doubles_are_refused_with_the_least_that_do_not(
-    phi: PiecewiseLinear,
-) -> None:
-    with pytest.raises(NoEdgeOfChaos, match=r"the edge has sigma_b > \S+; below it sigma_w exceeds") as refusal:
-        edges_of_chaos(phi, sigma_b=0.0)
-    least = float(re.search(r"sigma_b > (\S+);", str(refusal.value))[1])
-    assert edges_of_chaos(phi, sigma_b=least * 1.001)[0].sigma_w > 1e140
-    with pytest.raises(NoEdgeOfChaos, match="below it sigma_w exceeds"):
-        edges_of_chaos(phi, sigma_b=least * 0.999)
-
-
-def test_a_bias_beyond_the_bounds_of_the_edge_is_refused_with_them() -> None:
-    # The edge begins where E φ² = q* E φ'², and there σ_b = 0; it ends likewise.
-    phi = PiecewiseLinear([-1, 0, 1], [0, 1, -1, 0], [-0.25, 0.75, 0.75, -0.25])
-    with pytest.raises(NoEdgeOfChaos, match=r"σ_b² = \S+ < 0; .*q\* >= (\S+) would do") as refusal:
-        edge_of_chaos(phi, 0.01)
-    first = float(re.search(r"q\* >= (\S+) would do", str(refusal.value))[1])
-    assert edges_of_chaos(phi, sigma_b=0.0)[0].q_star == pytest.approx(first, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    "phi",
-    [
-        PiecewiseLinear([], [1], [1e-3]),
-        PiecewiseLinear([], [1], [1]),
-        PiecewiseLinear([], [2], [-3]),
-        PiecewiseLinear([], [1], [-1e-9]),
-        PiecewiseLinear([0], [-1, 1], [1, 1]),
-        PiecewiseLinear([1], [-1, 1], [1, -1]),
-        PiecewiseLinear([-1], [0, 1], [0, 1]),
-    ],
-)
-def test_what_adds_to_every_variance_has_no_edge_however_little_it_adds(phi: PiecewiseLinear) -> None:
-    # E φ² = q E φ'² + more, at every q.
-    sigma_w = 1 / abs(phi.slopes[-1])
-    for scale in ({"sigma_w": sigma_w}, {"sigma_b": 0.0}, {"sigma_b": 1e-6}, {"sigma_b": 1.0}):
-        with pytest.raises(NoEdgeOfChaos, match="no q\\* has an edge: the activation is too far from 0 at 0"):
-            edges_of_chaos(phi, **scale)
-    for q_star in (1e-6, 1.0, 1e12, 1e30):
-        with pytest.raises(NoEdgeOfChaos):
-            edge_of_chaos(phi, q_star)
 
 
 CURVED = {

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import heeding_signals
 from examples import clipped_relu
 
 import meanfield as mf
@@ -245,7 +246,11 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(tmp_path: Path
 def test_ctrl_c_shows_what_is_done_and_how_to_go_on(tmp_path: Path, workers: list[str], end: Ender) -> None:
     path = tmp_path / "run.jsonl"
     process = subprocess.Popen(
-        [*long_run(path), *workers], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        heeding_signals(*long_run(path), *workers),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     until_some_are_done(path, process)
     end(process)

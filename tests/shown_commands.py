@@ -1,0 +1,41 @@
+"""The commands that helps and pages show, and what they do."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+
+from command import run
+from typer.testing import Result
+
+COMMANDS = [
+    *("eoc", "check", "gain", "stability", "design", "maps", "phase", "sparsity", "derive", "simulate", "verify"),
+    *("activations", "cite"),
+]
+KINDS = ["variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary"]
+NAMES = [(), *((command,) for command in COMMANDS)]
+FIGURES = [("plot", kind) for kind in KINDS]
+
+
+def commands(text: str) -> list[str]:
+    return re.findall(r"^ *(meanfield .*)$", text, flags=re.MULTILINE)
+
+
+@cache
+def examples(name: tuple[str, ...]) -> list[str]:
+    """The commands in a help."""
+    return commands(run(*name, "--help").stdout.partition("Examples:")[2])
+
+
+def as_printed(line: str) -> Result:
+    """What a command does, which must succeed and print something or write its files."""
+    command = shlex.split(line.split(" > ")[0])[1:]
+    result = run(*command)
+    assert result.exit_code == 0, (line, result.stderr)
+    files = [Path(value) for option, value in itertools.pairwise(command) if option in ("-o", "--output", "--data")]
+    assert all(file.stat().st_size for file in files), line
+    assert files or result.stdout, line
+    return result
