@@ -141,7 +141,7 @@ def test_chain_and_networks_have_the_same_law(network: MeanField, width: int) ->
             assert ks_2samp(ours[~np.isnan(ours)], theirs[~np.isnan(theirs)]).pvalue > 0.001
 
 
-def test_at_the_width_of_the_issue_they_agree_on_q_at_three_depths() -> None:
+def test_at_width_300_they_agree_on_q_at_three_depths() -> None:
     e = Experiment(EDGE, 300, 15, 80, inputs=1, seed=1)
     drawn = np.array([RandomNetworks(e).measured(index) for index in range(e.networks)])
     alike = chains(replace(e, method="chain"), 0, 1024)
