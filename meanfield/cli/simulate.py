@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -186,6 +187,7 @@ def _report_of(
         for option, value in given.items():
             if value is not None:
                 raise DomainError(f"{option} has no say in {path}, which holds every number: leave it out")
+        return replace(printing(None, None, None, None, None, None), output=path)
     how = printing(format, digits, columns, None, None, path)
     if how.format is options.Format.latex:
         return printing(format, digits, columns, caption, tex_label, path)
