@@ -164,16 +164,16 @@ def at_width(
     point = diagnosis.point.fixed_point if diagnosis.point.q_star else None
     strays = fluctuations(network, point, requirement.width, requirement.depth, begin)
     log_gain = _log_gain(network, found.variances)
-    word, explanation = _judge(diagnosis, found, begin, log_gain)
+    ends, margin, xi_q, xi_c, sensitivity, jacobian = _around(diagnosis.point, point, strays, requirement.depth)
+    word, explanation = _judge(diagnosis, found, begin, ends, float(strays.sd[-1]), log_gain)
     judged = replace(diagnosis, verdict=Verdict(word, explanation))
     ways = () if judged.passes(requirement.depth) else remedies_at(judged, found, start)
-    basin, margin, xi_q, xi_c, sensitivity, jacobian = _around(diagnosis.point, point, strays, requirement.depth)
     return FiniteWidth(
         diagnosis=diagnosis,
         requirement=requirement,
         start=begin,
         verdict=Verdict(word, explanation, ways),
-        basin=basin,
+        basin=ends,
         margin=margin,
         xi_q=xi_q,
         xi_c=xi_c,
@@ -213,8 +213,15 @@ def _around(
     )
 
 
-def _judge(diagnosis: Diagnosis, found: Escapes, start: float, log_gain: tuple[float, float]) -> tuple[Word, str]:
-    """The word and the explanation."""
+def _judge(
+    diagnosis: Diagnosis,
+    found: Escapes,
+    start: float,
+    ends: tuple[float, float],
+    sd: float,
+    log_gain: tuple[float, float],
+) -> tuple[Word, str]:
+    """The word and the explanation; the `ends` of the basin and the `sd` of q at the last layer are NaN if unknown."""
     local, network, r = diagnosis.verdict, diagnosis.point.network, found.requirement
     point, q = diagnosis.point.fixed_point, diagnosis.point.variance
     fate = _fate(found, q, start)
@@ -229,7 +236,7 @@ def _judge(diagnosis: Diagnosis, found: Escapes, start: float, log_gain: tuple[f
         if point.kind == "neutral" or (local.word == "neutral" and max(map(abs, log_gain)) <= _HARMLESS):
             return "neutral", f"{local.explanation} {_drift(network, q, found)}; {fate}."
         if local.word != "unstable":
-            pull = _pull(network, point, basin(diagnosis.point.fixed_points, point), found, start)
+            pull = _pull(network, point, ends, sd, r.width)
             asides = " ".join(["", *off_the_edge(network, q)]) + cut
             return ("safe" if safe else "fragile"), f"{pull}: {fate}.{asides}"
     else:
@@ -282,11 +289,10 @@ def _fate(found: Escapes, q: float, start: float) -> str:
     return f"{who} q outside [{q / r.within:.4g}, {q * r.within:.4g}] at layer {r.depth}{begin}"
 
 
-def _pull(network: MeanField, point: FixedPoint, ends: tuple[float, float], found: Escapes, start: float) -> str:
+def _pull(network: MeanField, point: FixedPoint, ends: tuple[float, float], sd: float, width: int) -> str:
     """What holds q, how far it strays, and where its basin ends, as a clause."""
-    held, scale, width = f"V'(q*) = {point.slope:.4g}", point.depth_scale, found.requirement.width
+    held, scale = f"V'(q*) = {point.slope:.4g}", point.depth_scale
     pull = f"{held} pulls q back over ξ_q = {scale:.3g} layers" if scale < 1e4 else f"{held} hardly pulls q back"
-    sd = float(fluctuations(network, point, width, found.requirement.depth, start).sd[-1])
     strays = f"q strays by {sd:.3g} (one standard deviation at width {width})"
     if math.isnan(sd):
         # How far many kicks lead is beyond a formula here; what one does is not.

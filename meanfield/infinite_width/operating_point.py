@@ -20,7 +20,7 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
-__all__ = ["FAR", "LAYERS", "OperatingPoint", "Subject", "operating_point", "operating_point_of"]
+__all__ = ["FAR", "LAYERS", "NEAR", "OperatingPoint", "Subject", "operating_point", "operating_point_of"]
 
 #: Stands for q → ∞, where no fixed point keeps q.
 FAR = 1e280
@@ -29,7 +29,7 @@ _TYPED = 1e-4
 #: A signal this near a fixed point, in ln q, has come to it: on which side it stands is rounding.
 _THERE = 1e-9
 #: A fixed point this near in ln q is where a signal is already.
-_NEAR = 0.1
+NEAR = 0.1
 #: Layers after which a signal is no longer thrown across fixed points: V falls at most as 1/√q, so that each throw is
 #: half as long in ln q as the one before.
 LAYERS = 64
@@ -118,7 +118,7 @@ def operating_point_of(subject: Subject, start: float = 1.0) -> OperatingPoint:
     require_a(MeanField, "network", subject)
     require_signal(start)
     point = _reached(subject, start)
-    if point is None or not point.q or abs(math.log(point.q / start)) > _NEAR:
+    if point is None or not point.q or abs(math.log(point.q / start)) > NEAR:
         # In many layers nothing comes of where V is the identity, or touches it but for the digits of σ_w and σ_b.
         point = _lingering(subject, start, bool(point and point.q)) or point
     return OperatingPoint(subject, point, start)

@@ -15,7 +15,7 @@ from typing import Literal
 from meanfield.infinite_width.criteria import MARGIN, Phase, is_tangency, keeps_gradients, phases, words
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.operating_point import FAR, OperatingPoint, Subject, operating_point_of
+from meanfield.infinite_width.operating_point import FAR, NEAR, OperatingPoint, Subject, operating_point_of
 from meanfield.infinite_width.remedies import Remedy, in_words, remedies
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
@@ -23,9 +23,6 @@ from meanfield.tables.shown import Shown
 __all__ = ["Diagnosis", "Verdict", "Word", "diagnose", "off_the_edge", "phase", "verdict"]
 
 Word = Literal["stable", "neutral", "unstable", "safe", "fragile"]
-
-#: A signal that settles within this of where it started, in ln q, is not said to go anywhere.
-_ELSEWHERE = 0.1
 
 
 @dataclass(frozen=True)
@@ -184,7 +181,7 @@ def _contracting(network: MeanField, fixed_point: FixedPoint, start: float) -> s
         scale = f" over {fixed_point.depth_scale:.3g} layers" if slope else ""
         return f"V'(0) = {slope:.4g}: small signals die out{scale}, q → 0{limits}."
     pull = "deviations shrink back" if abs(slope - 1) > MARGIN else "deviations shrink back, but slowly,"
-    settles = "" if abs(math.log(q / start)) <= _ELSEWHERE else f"a signal of variance {start:.4g} settles at {q:.4g}: "
+    settles = "" if abs(math.log(q / start)) <= NEAR else f"a signal of variance {start:.4g} settles at {q:.4g}: "
     text = f"{settles}|V'(q*)| = {abs(slope):.4g} < 1: {pull} over ξ_q = {fixed_point.depth_scale:.3g} layers"
     return f"{text}{limits}."
 
