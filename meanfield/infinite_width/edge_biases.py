@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.infinite_width.folded import Integrands, folded, nonzero, weighted_pieces
+from meanfield.infinite_width.folded import Integrands, expectation, folded, in_blocks, nonzero
 from meanfield.infinite_width.gaussian import density
 from meanfield.infinite_width.moments import slope_moment, slope_square_d1
 
@@ -56,22 +56,19 @@ def _gap(phi: PiecewiseLinear) -> Integrands:
 
 @lru_cache(maxsize=256)
 def _gap_sizes(phi: PiecewiseLinear) -> Integrands:
-    return tuple((piece, {k: abs(c) for k, c in line.items()}) for piece, line in _gap(phi))
+    return Integrands(tuple((piece, {k: abs(c) for k, c in line.items()}) for piece, line in _gap(phi).terms))
 
 
-def _expectation(lines: Integrands, q: Array) -> Array:
-    total = np.zeros_like(q)
-    for weighted in weighted_pieces(lines, q, 1):
-        total = total + weighted.integral(weighted.polynomial)
-    return total
+def _expectation(phi: PiecewiseLinear, lines: Integrands, q: Array) -> Array:
+    return in_blocks(partial(expectation, lines, order=1), phi, q)
 
 
 def squared_bias(phi: PiecewiseLinear, q: Array) -> Array:
     """σ_b² of the edge of a continuous φ at q > 0: negative where there is none, NaN out of reach of any slope."""
     with np.errstate(all="ignore"):
-        gap = _expectation(_gap(phi), q)
+        gap = _expectation(phi, _gap(phi), q)
         if phi.limits(0.0)[1]:
-            gap = np.where(np.abs(gap) <= _ROUNDING * _expectation(_gap_sizes(phi), q), 0.0, gap)
+            gap = np.where(np.abs(gap) <= _ROUNDING * _expectation(phi, _gap_sizes(phi), q), 0.0, gap)
         bias: Array = gap / slope_moment(phi, q, 2)
     return bias
 
@@ -79,20 +76,29 @@ def squared_bias(phi: PiecewiseLinear, q: Array) -> Array:
 def squared_bias_size(phi: PiecewiseLinear, q: Array) -> Array:
     """The sum of the sizes of all terms that make `squared_bias`, of which a share is rounding."""
     with np.errstate(all="ignore"):
-        size: Array = _expectation(_gap_sizes(phi), q) / slope_moment(phi, q, 2)
+        size: Array = _expectation(phi, _gap_sizes(phi), q) / slope_moment(phi, q, 2)
     return size
+
+
+@lru_cache(maxsize=256)
+def _gap_bends(phi: PiecewiseLinear) -> tuple[Array, Array]:
+    """Where the slope of G(x) + G(−x) changes on the half-line, and by how much."""
+    pieces, lines = folded(phi), dict(_gap(phi).terms)
+    changes = np.diff([lines.get(piece, {}).get(1, 0.0) for piece in pieces], prepend=0.0)
+    bent = np.flatnonzero(changes)
+    return np.array([piece.left for piece in pieces])[bent], changes[bent]
+
+
+def _gap_d1(phi: PiecewiseLinear, q: Array) -> Array:
+    """d/dq E G(√q z) at one block of q's, of shape (n,)."""
+    root, (ends, changes) = np.sqrt(q), _gap_bends(phi)
+    return 0.5 * changes @ density(ends[:, np.newaxis] / root) / root
 
 
 def squared_bias_d1(phi: PiecewiseLinear, q: Array) -> Array:
     """dσ_b²/dq: as E G changes by ½ Σ ΔG' p, p the density of √q z."""
     with np.errstate(all="ignore"):
-        root, change, before = np.sqrt(q), np.zeros_like(q), 0.0
-        slopes = {piece.left: line.get(1, 0.0) for piece, line in _gap(phi)}
-        for piece in folded(phi):
-            after = slopes.get(piece.left, 0.0)
-            if after != before:
-                change = change + 0.5 * (after - before) * density(piece.left / root) / root
-            before = after
+        change = in_blocks(partial(_gap_d1, phi), phi, q)
         derivative: Array = (change - squared_bias(phi, q) * slope_square_d1(phi, q)) / slope_moment(phi, q, 2)
     return derivative
 
@@ -100,7 +106,7 @@ def squared_bias_d1(phi: PiecewiseLinear, q: Array) -> Array:
 def squared_bias_at_infinity(phi: PiecewiseLinear) -> float:
     """The limit of σ_b² as q → ∞, −∞ and ∞ included."""
     last = folded(phi)[-1]
-    line = dict(_gap(phi)).get(last, {})
+    line = dict(_gap(phi).terms).get(last, {})
     slopes = last.slopes[0] ** 2 + last.slopes[1] ** 2
     if line.get(1, 0.0):
         return math.copysign(math.inf, line[1])

@@ -7,9 +7,9 @@ that distance on every piece is then a sum of the positive moments of `gaussian`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import cached_property, lru_cache, partial, wraps
 from math import comb
 from typing import Any, NamedTuple, Protocol, overload
 
@@ -27,10 +27,11 @@ __all__ = [
     "Polynomial",
     "Weighted",
     "at_knots",
+    "expectation",
     "folded",
+    "in_blocks",
     "nonzero",
     "of_any_shape",
-    "probability",
     "product",
     "weighted_pieces",
 ]
@@ -40,7 +41,11 @@ Array = NDArray[np.float64]
 Polynomial = Mapping[int, Any]
 
 #: Arrays are worked through in blocks of this many numbers, so that the intermediate ones stay in cache.
-_BLOCK = 8192
+_BLOCK, _SMALLEST_BLOCK = 8192, 64
+#: Pieces so few are quicker one by one.
+_FEW = 8
+#: The normal density is 0 there, in doubles.
+_OUT_OF_REACH = 39.0
 _ORIGIN = np.zeros(())
 
 
@@ -60,16 +65,23 @@ def of_any_shape(expectation: Callable[..., Array]) -> Expectation:
     @wraps(expectation)
     def of_any_shape(phi: PiecewiseLinear, q: ArrayLike, *order: int) -> Any:
         values = variances(q)
-        with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
-            if not values.ndim:
-                return expectation(phi, values, *order).item()
-            flat, result = values.ravel(), np.empty(values.size)
-            for start in range(0, flat.size, _BLOCK):
-                block = slice(start, start + _BLOCK)
-                result[block] = expectation(phi, flat[block], *order)
-        return result.reshape(values.shape)
+        result = in_blocks(lambda block: expectation(phi, block, *order), phi, values)
+        return result if values.ndim else result.item()
 
     return of_any_shape
+
+
+def in_blocks(f: Callable[[Array], Array], phi: PiecewiseLinear, q: Array) -> Array:
+    """f of variances of any shape, in blocks so small that they stay in cache with all the knots of φ."""
+    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
+        if not q.ndim:
+            return f(q)
+        flat, result = q.ravel(), np.empty(q.size)
+        size = max(_BLOCK // (1 + len(phi.knots)), _SMALLEST_BLOCK)
+        for start in range(0, flat.size, size):
+            block = slice(start, start + size)
+            result[block] = f(flat[block])
+    return result.reshape(q.shape)
 
 
 @dataclass(frozen=True)
@@ -105,8 +117,56 @@ def folded(phi: PiecewiseLinear) -> tuple[FoldedPiece, ...]:
     return tuple(pieces)
 
 
-#: A folded piece and what is integrated over it, left out where that is 0.
-Integrands = tuple[tuple[FoldedPiece, Polynomial], ...]
+_Term = tuple[FoldedPiece, Polynomial]
+
+
+class _Run(NamedTuple):
+    """Neighbouring pieces and what is integrated over them: numbers for one piece, arrays of shape (p,) for several."""
+
+    left: Any
+    right: Any
+    polynomial: Polynomial
+    several: bool
+
+    @classmethod
+    def of(cls, terms: list[_Term]) -> _Run:
+        if len(terms) == 1:
+            piece, polynomial = terms[0]
+            return cls(piece.left, piece.right, polynomial, False)
+        left, right = np.array([(piece.left, piece.right) for piece, _ in terms]).T
+        return cls(left, right, {k: np.array([polynomial[k] for _, polynomial in terms]) for k in terms[0][1]}, True)
+
+    def parts(self, q: Array) -> Iterable[_Run]:
+        """So few pieces at a time that they stay in cache at all of q, along a first axis before those of q."""
+        return self._parts(max(1, _BLOCK // max(1, q.size)), q.ndim) if self.several else (self,)
+
+    def _parts(self, longest: int, ndim: int) -> Iterator[_Run]:
+        for start in range(0, self.left.size, longest):
+            part = (slice(start, start + longest), *[np.newaxis] * ndim)
+            yield _Run(self.left[part], self.right[part], {k: c[part] for k, c in self.polynomial.items()}, True)
+
+
+@dataclass(frozen=True, eq=False)
+class Integrands:
+    """Folded pieces, outwards, with a polynomial in u on each; a piece on which it is 0 is left out."""
+
+    terms: tuple[_Term, ...]
+
+    @cached_property
+    def runs(self) -> tuple[_Run, ...]:
+        """Every piece by itself; where they are many, neighbours with the same powers together."""
+        runs: list[list[_Term]] = []
+        for term in self.terms:
+            if runs and len(self.terms) > _FEW and _follows(runs[-1][-1], term):
+                runs[-1].append(term)
+            else:
+                runs.append([term])
+        return tuple(map(_Run.of, runs))
+
+
+def _follows(before: _Term, after: _Term) -> bool:
+    (inner, first), (outer, second) = before, after
+    return inner.right == outer.left and inner.left > 0 and outer.right < np.inf and first.keys() == second.keys()
 
 
 def nonzero(phi: PiecewiseLinear, polynomial: Callable[[FoldedPiece], Polynomial]) -> Integrands:
@@ -114,13 +174,14 @@ def nonzero(phi: PiecewiseLinear, polynomial: Callable[[FoldedPiece], Polynomial
     found = ((piece, polynomial(piece)) for piece in folded(phi))
     # Without what is exactly 0, so that 0·∞ cannot arise.
     kept = ((piece, {k: c for k, c in coefficients.items() if c}) for piece, coefficients in found)
-    return tuple((piece, coefficients) for piece, coefficients in kept if coefficients)
+    return Integrands(tuple((piece, coefficients) for piece, coefficients in kept if coefficients))
 
 
 class Weighted(NamedTuple):
-    """A polynomial on a folded piece under the Gaussian of one block of q's.
+    """Polynomials on a run of folded pieces under the Gaussian of one block of q's.
 
-    z = h + step·s and u = scale·s along the piece; `polynomial` is in s, and `moments[n]` the integral of sⁿ.
+    z = h + step·s and u = scale·s along a piece; `polynomial` is in s, and `moments[n]` the integral of sⁿ. With one
+    piece all are shaped like q; with `several` they have an axis more, the first, along the pieces.
     """
 
     h: Array
@@ -128,6 +189,7 @@ class Weighted(NamedTuple):
     short: Any
     polynomial: Polynomial
     moments: list[Array]
+    several: bool
 
     @property
     def z(self) -> Polynomial:
@@ -135,30 +197,55 @@ class Weighted(NamedTuple):
         step = _chosen(self.short, self.w, 1.0)
         return {0: self.h, 1: step} if self.h is not _ORIGIN else {1: step}
 
-    def integral(self, polynomial: Polynomial) -> Any:
-        """The integral over the piece of a polynomial in s."""
+    def integrals(self, polynomial: Polynomial) -> Any:
+        """The integral over each piece of a polynomial in s."""
         total: Any = 0.0
         for power, coefficient in polynomial.items():
             total = total + coefficient * self.moments[power]
         return total
 
+    def sum(self, integrals: Any) -> Any:
+        """Over the pieces, of what `integrals` gives."""
+        return integrals.sum(axis=0) if self.several else integrals
+
 
 def weighted_pieces(integrands: Integrands, q: Array, order: int) -> Iterator[Weighted]:
-    """Every piece at one block of q's, with its moments up to `order`."""
+    """All pieces at one block of q's, a run at a time, with their moments up to `order`."""
     root = np.sqrt(q)
-    edge, tail = 0.0, tail_moments(_ORIGIN, order)
-    for piece, coefficients in integrands:
-        h = piece.left / root if piece.left else _ORIGIN
-        if piece.left != edge:
-            tail = tail_moments(h, order)
-        if piece.right == np.inf:
-            yield Weighted(h, np.inf, False, _in_units(coefficients, root), tail)
-            return
-        edge, width = piece.right, piece.right - piece.left
-        far, w = tail_moments(piece.right / root, order), width / root
-        moments, short = interval_moments(h, w, tail, far)
-        yield Weighted(h, w, short, _in_units(coefficients, _chosen(short, width, root)), moments)
-        tail = far
+    known: dict[float, list[Array]] = {0.0: tail_moments(_ORIGIN, order)}
+
+    def tail(edge: float) -> list[Array]:
+        if edge not in known:
+            known[edge] = tail_moments(edge / root, order)
+        return known[edge]
+
+    def tails(run: _Run) -> tuple[list[Array], list[Array]]:
+        if not run.several:
+            return tail(run.left), tail(run.right)
+        moments = tail_moments(np.concatenate([run.left, run.right[-1:]]) / root, order)
+        return [moment[:-1] for moment in moments], [moment[1:] for moment in moments]
+
+    for whole in integrands.runs:
+        for run in whole.parts(q):
+            h = run.left / root if run.several or run.left else _ORIGIN
+            if run.several and h[0].min() > _OUT_OF_REACH:
+                return
+            if not run.several and run.right == np.inf:
+                yield Weighted(h, np.inf, False, _in_units(run.polynomial, root), tail(run.left), False)
+                return
+            width = run.right - run.left
+            w = width / root
+            moments, short = interval_moments(h, w, order, partial(tails, run))
+            units = _in_units(run.polynomial, _chosen(short, width, root))
+            yield Weighted(h, w, short, units, moments, run.several)
+
+
+def expectation(integrands: Integrands, q: Array, order: int) -> Array:
+    """The sum over all pieces of polynomials of degree `order` or less, at one block of q's."""
+    total = 0 * q
+    for weighted in weighted_pieces(integrands, q, order):
+        total += weighted.sum(weighted.integrals(weighted.polynomial))
+    return total
 
 
 def _in_units(coefficients: Polynomial, scale: Array | float) -> Polynomial:
@@ -185,18 +272,9 @@ def product(p: Polynomial, r: Polynomial) -> Polynomial:
     return result
 
 
-def probability(integrands: Integrands, q: Array) -> Array:
-    """Σ over pieces of their constant times P(piece)."""
-    total = 0 * q
-    for weighted in weighted_pieces(integrands, q, 0):
-        total += weighted.integral(weighted.polynomial)
-    return total
-
-
-def at_knots(phi: PiecewiseLinear, q: Array) -> Iterator[tuple[int, float, Array, Array]]:
-    """Index, knot t, t²/q and density p(t) = ϕ(t/√q)/√q, knot by knot."""
-    root = np.sqrt(q)
-    for i, t in enumerate(phi.knots):
-        h = t / root if t else np.zeros_like(q)
-        # At q = 0 the density of a knot t ≠ 0 is 0, not 0/0.
-        yield i, t, h * h, np.where(np.isinf(h), 0.0, density(h) / root)
+def at_knots(phi: PiecewiseLinear, q: Array) -> tuple[Array, Array]:
+    """t²/q and the density p(t) = ϕ(t/√q)/√q of all knots t at one block of q's, along a first axis before q's."""
+    root, t = np.sqrt(q), np.reshape(phi.knots, (-1, *[1] * q.ndim))
+    # At q = 0 the density of a knot t ≠ 0 is 0, not 0/0.
+    h = np.where(t, t / root, 0.0)
+    return h * h, np.where(np.isinf(h), 0.0, density(h) / root)

@@ -15,6 +15,7 @@ tails that does not cancel. docs/theory.md, section 3.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, lru_cache
 from math import comb, pi, sqrt
 from typing import Any
@@ -64,10 +65,10 @@ _ROOT_2PI = sqrt(2 * pi)
 #: Uₙ(0) = E|z|ⁿ/2, n = 0…6. The even ones are exact, so that homogeneous activations come out exact.
 _HALF_MOMENTS = list(map(np.array, (0.5, 1 / _ROOT_2PI, 0.5, 2 / _ROOT_2PI, 1.5, 8 / _ROOT_2PI, 7.5)))
 
-#: An interval is short when ln ϕ falls by at most `drop` along it; `nodes` Gauss-Legendre nodes are then exact to
-#: rounding. Beyond it, the difference of two tails loses about one digit in the highest moment asked for: the first
-#: pair serves moments up to the second, the other those up to the sixth.
-_SHORT = {False: (1.0, 8), True: (4.0, 16)}
+#: An interval is short when ln ϕ falls by at most the last `drop` along it; with each drop so many Gauss-Legendre nodes
+#: are exact to rounding. Beyond it, the difference of two tails loses about one digit in the highest moment asked for:
+#: the first rules serve moments up to the second, the others those up to the sixth.
+_SHORT = {False: ((1 / 32, 6), (1.0, 8)), True: ((1 / 16, 8), (4.0, 16))}
 
 
 @cache
@@ -122,24 +123,26 @@ def _quick(number: Array) -> Any:
 
 
 def interval_moments(
-    h: Array, w: Array, near: list[Array], far: list[Array]
+    h: Array, w: Array, order: int, tails: Callable[[], tuple[list[Array], list[Array]]]
 ) -> tuple[list[Array], NDArray[np.bool_] | bool]:
-    """∫₀^w (u/unit)ⁿ ϕ(h + u) du for every n in `near`, and where the interval is short.
+    """∫₀^w (u/unit)ⁿ ϕ(h + u) du for n = 0…order, and where the interval is short.
 
-    `h` ≥ 0 and `w` > 0 are the left end and the width; `near` and `far` are `tail_moments` at h and at h + w. The
-    unit is w where the interval is short and 1 elsewhere, so that neither a narrow nor a wide one over- or
-    underflows. Returns the moments (list of arrays shaped like w) and where the interval is short (a mask of that
-    shape, or one bool for all).
+    `h` ≥ 0 and `w` > 0 are the left end and the width; `tails`, asked where an interval is long, gives `tail_moments`
+    at h and at h + w. The unit is w where the interval is short and 1 elsewhere, so that neither a narrow nor a wide
+    one over- or underflows. Returns the moments (list of arrays shaped like w) and where the interval is short (a
+    mask of that shape, or one bool for all).
     """
-    order = len(near) - 1
-    drop, nodes = _SHORT[order > 2]
-    short = w * (h + 0.5 * w) <= drop
+    rules = _SHORT[order > 2]
+    drop, nodes = rules[-1]
+    drops = w * (h + 0.5 * w)
+    short = drops <= drop
     if not short.ndim:
         # One bool is quicker to ask than numpy's.
-        return (_short_interval(h, w, order, nodes), True) if short else (_long_interval(w, near, far), False)
+        return (_short_interval(h, w, order, nodes), True) if short else (_long_interval(w, *tails()), False)
     if short.all():
-        return _short_interval(h, w, order, nodes), True
-    moments = _long_interval(w, near, far)
+        fewest = next(nodes for drop, nodes in rules if drops.max(initial=0.0) <= drop)
+        return _short_interval(h, w, order, fewest), True
+    moments = _long_interval(w, *tails())
     if not short.any():
         return moments, False
     some_h = h[short] if h.ndim else h

@@ -16,14 +16,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from operator import sub
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.infinite_width.folded import FoldedPiece, Integrands, folded, weighted_pieces
+from meanfield.infinite_width.folded import FoldedPiece, Integrands, expectation, folded, in_blocks
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import Quadratic, quadratic_d1, quadratic_d2
 from meanfield.infinite_width.roots import Function
@@ -75,25 +75,24 @@ class VarianceGrowth:
     @cached_property
     def _runs_along(self) -> bool:
         """Whether σ_w|φ| nearly runs along |x| on some piece; else what is subtracted is no larger than the result."""
-        slopes = [polynomial[0] for _, polynomial in self._quadratic.slopes]
+        slopes = [polynomial[0] for _, polynomial in self._quadratic.slopes.terms]
         return len(slopes) < len(folded(self.network.activation)) or min(map(abs, slopes)) < 4 / _PIECES
 
     def _sum_of(self, sizes: Integrands, q: Array) -> Array:
         """_PIECES times the sum of all terms, of σ_b² too."""
-        with np.errstate(over="ignore"):
-            total: Array = _PIECES * (self.network.sigma_b_squared + _expectation(sizes, q, 2))
-        return total
+        return self._in_blocks(lambda q: _PIECES * (self.network.sigma_b_squared + expectation(sizes, q, 2)), q)
 
     def _by_pieces(self, q: Array) -> Array:
-        return self.network.sigma_b_squared + _expectation(self._quadratic.values, q, 2)
+        return self.network.sigma_b_squared + self._in_blocks(partial(expectation, self._quadratic.values, order=2), q)
 
     def _d1_by_pieces(self, q: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return quadratic_d1(self._quadratic, q)
+        return self._in_blocks(partial(quadratic_d1, self._quadratic), q)
 
     def _d2_by_pieces(self, q: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return quadratic_d2(self._quadratic, q)
+        return self._in_blocks(partial(quadratic_d2, self._quadratic), q)
+
+    def _in_blocks(self, f: Function, q: Array) -> Array:
+        return in_blocks(f, self.network.activation, q)
 
     @cached_property
     def _quadratic(self) -> Quadratic:
@@ -120,16 +119,19 @@ class GainGrowth:
     def __call__(self, q: Array) -> Array:
         """χ₁(q) − 1."""
         gain = self._gain(q)
-        cancels = _PIECES * _expectation(self._left, q, 0) < np.maximum(gain, 1)
-        return np.where(cancels, _expectation(self._differences, q, 0), gain - 1)
+        cancels = _PIECES * self._share(self._left, q) < np.maximum(gain, 1)
+        return np.where(cancels, self._share(self._differences, q), gain - 1)
 
     def size(self, q: Array) -> Array:
         """The size of the terms that were added and subtracted, of which a share is the rounding of σ_w."""
-        return np.minimum(_PIECES * _expectation(self._sizes, q, 0), np.maximum(self._gain(q), 1))
+        return np.minimum(_PIECES * self._share(self._sizes, q), np.maximum(self._gain(q), 1))
 
     def rounding(self, q: Array) -> Array:
         """The size of the terms that are summed, of which a share is the rounding of χ₁(q) − 1 itself."""
-        return np.minimum(_PIECES * _expectation(self._left, q, 0), np.maximum(self._gain(q), 1))
+        return np.minimum(_PIECES * self._share(self._left, q), np.maximum(self._gain(q), 1))
+
+    def _share(self, integrands: Integrands, q: Array) -> Array:
+        return in_blocks(partial(expectation, integrands, order=0), self.activation, q)
 
     def _gain(self, q: Array) -> Array:
         return MeanField(self.activation, self.sigma_w).gain(q)
@@ -188,7 +190,7 @@ def _weighed(
         kept = {k: _double(combined(a, b)) for k, a, b in pairs if abs(a - b) > _SAME * max(abs(a), abs(b))}
         if kept:
             found.append((piece, kept))
-    return tuple(found)
+    return Integrands(tuple(found))
 
 
 def _double(number: Fraction) -> float:
@@ -196,11 +198,3 @@ def _double(number: Fraction) -> float:
         return float(number)
     except OverflowError:
         return math.copysign(math.inf, number)
-
-
-def _expectation(integrands: Integrands, q: Array, order: int) -> Array:
-    total = np.zeros_like(q)
-    with np.errstate(all="ignore"):
-        for weighted in weighted_pieces(integrands, q, order):
-            total = total + weighted.integral(weighted.polynomial)
-    return total

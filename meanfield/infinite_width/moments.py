@@ -32,9 +32,9 @@ from meanfield.infinite_width.folded import (
     Integrands,
     Polynomial,
     at_knots,
+    expectation,
     nonzero,
     of_any_shape,
-    probability,
     product,
     weighted_pieces,
 )
@@ -80,9 +80,7 @@ def _products(phi: PiecewiseLinear) -> Integrands:
 
 
 def _expectation_of_power(phi: PiecewiseLinear, q: Array, n: int) -> Array:
-    total = 0 * q
-    for weighted in weighted_pieces(_powers(phi, n), q, n):
-        total += weighted.integral(weighted.polynomial)
+    total = expectation(_powers(phi, n), q, n)
     # Terms of both signs that overflow make NaN; an even power then is beyond the doubles.
     return np.fmin(total, np.inf) if n % 2 == 0 else total
 
@@ -114,10 +112,7 @@ def sixth_moment(phi: PiecewiseLinear, q: Array) -> Array:
 @of_any_shape
 def mirrored_moment(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ(x)φ(−x), the covariance of two outputs whose inputs have correlation −1."""
-    total = 0 * q
-    for weighted in weighted_pieces(_products(phi), q, 2):
-        total += weighted.integral(weighted.polynomial)
-    return total
+    return expectation(_products(phi), q, 2)
 
 
 @lru_cache(maxsize=1024)
@@ -134,7 +129,7 @@ def _indicators(phi: PiecewiseLinear, holds: Callable[[float, float], bool]) -> 
 @of_any_shape
 def slope_moment(phi: PiecewiseLinear, q: Array, n: int) -> Array:
     """E φ'(√q z)ⁿ = Σ aⱼⁿ Pⱼ, the slopes of the pieces alone: jumps are left out."""
-    return probability(_slope_powers(phi, n), q)
+    return expectation(_slope_powers(phi, n), q, 0)
 
 
 @lru_cache(maxsize=256)
@@ -145,7 +140,7 @@ def _slope_products(phi: PiecewiseLinear) -> Integrands:
 @of_any_shape
 def mirrored_slopes(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ'(x)φ'(−x), of the sloping pieces alone."""
-    return probability(_slope_products(phi), q)
+    return expectation(_slope_products(phi), q, 0)
 
 
 def _active(value: float, slope: float) -> bool:
@@ -163,50 +158,53 @@ def _zero(value: float, slope: float) -> bool:
 @of_any_shape
 def active_share(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ(√q z) ≠ 0), which keeps its digits where 1 − sparsity loses them."""
-    return np.minimum(probability(_indicators(phi, _active), q), 1.0)
+    return np.minimum(expectation(_indicators(phi, _active), q, 0), 1.0)
 
 
 @of_any_shape
 def sloping_share(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ'(√q z) ≠ 0), the fraction of units that pass a gradient."""
-    return np.minimum(probability(_indicators(phi, _sloping), q), 1.0)
+    return np.minimum(expectation(_indicators(phi, _sloping), q, 0), 1.0)
 
 
 @of_any_shape
 def sparsity(phi: PiecewiseLinear, q: Array) -> Array:
     """P(φ(√q z) = 0)."""
-    return np.minimum(probability(_indicators(phi, _zero), q), 1.0)
+    return np.minimum(expectation(_indicators(phi, _zero), q, 0), 1.0)
 
 
 @of_any_shape
 def kink_term(phi: PiecewiseLinear, q: Array) -> Array:
     """Σᵢ dᵢ φ(tᵢ) p(tᵢ) = d/dq E φ² − E φ'² of a continuous φ; p the density of √q z."""
-    total = 0 * q
-    for i, _, _, p in at_knots(phi, q):
-        weight = phi.kinks[i] * phi.right_values[i]
-        if weight:
-            total += weight * p
-    return total
+    return _at_knots(phi.kinks * phi.right_values, at_knots(phi, q)[1]).sum(axis=0)
 
 
 @of_any_shape
 def bend(phi: PiecewiseLinear, q: Array) -> Array:
     """(4/3) Σᵢ dᵢ² exp(−tᵢ²/2q)/(2π√2), the coefficient of −q ε^(3/2) in E φ² − C(1 − ε), jumps left out."""
-    total = 0 * q
-    for i, _, h2, _ in at_knots(phi, q):
-        total += phi.kinks[i] ** 2 * np.exp(-0.5 * h2)
-    return total * (4 / 3 / (2 * pi * sqrt(2)))
+    h2, _ = at_knots(phi, q)
+    return _at_knots(phi.kinks**2, np.exp(-0.5 * h2)).sum(axis=0) * (4 / 3 / (2 * pi * sqrt(2)))
 
 
 @of_any_shape
 def slope_square_d1(phi: PiecewiseLinear, q: Array) -> Array:
     """d/dq E φ'(√q z)² = Σᵢ Δ(a²)ᵢ tᵢ p(tᵢ)/(2q), jumps left out."""
-    squares = np.diff(np.square(phi.slopes))
-    total = 0 * q
-    for i, t, _, p in at_knots(phi, q):
-        if t and squares[i]:
-            total += np.where(p > 0, 0.5 * squares[i] * t * p / q, 0.0)
-    return total
+    _, p = at_knots(phi, q)
+    return _at_knots(0.5 * _changes(phi)[2], np.where(p > 0, p / q, 0.0)).sum(axis=0)
+
+
+def _at_knots(coefficients: Array, factors: Array) -> Array:
+    """A coefficient for each knot times what `at_knots` gives there; 0 where it is 0, so that 0·∞ cannot arise."""
+    weights = coefficients.reshape(-1, *[1] * (factors.ndim - 1))
+    return np.where(weights, weights * factors, 0.0)
+
+
+@lru_cache(maxsize=256)
+def _changes(phi: PiecewiseLinear) -> tuple[Array, Array, Array]:
+    """What changes at every knot t: ½tφ², φφ' and tφ'²."""
+    left, right, slopes = phi.left_values, phi.right_values, np.array(phi.slopes)
+    square, slope_square = right**2 - left**2, np.diff(slopes**2)
+    return 0.5 * square * phi.knots, slopes[1:] * right - slopes[:-1] * left, slope_square * phi.knots
 
 
 class Quadratic(NamedTuple):
@@ -236,50 +234,45 @@ def quadratic_d1(quadratic: Quadratic, q: Array) -> Array:
     Two exact forms (docs/theory.md, section 2): by pieces and knots, which is exact for a homogeneous φ and does
     not cancel as q → 0; and E[(z² − 1)g]/2q, which does not cancel where the active region is rare or narrow.
     """
-    phi, weight = quadratic.phi, quadratic.weight
-    left, right, slopes = phi.left_values, phi.right_values, phi.slopes
+    (jumps, kinks, _), weight = _changes(quadratic.phi), quadratic.weight
     direct, direct_size = np.zeros_like(q), np.zeros_like(q)
     for weighted in weighted_pieces(quadratic.slopes, q, 0):
-        term = weighted.integral(weighted.polynomial)
-        direct += term
-        direct_size += abs(term)
-    for i, t, _, p in at_knots(phi, q):
-        kink = weight * (slopes[i + 1] * right[i] - slopes[i] * left[i])
-        jump = weight * (0.5 * t * (right[i] ** 2 - left[i] ** 2))
-        for term in ([kink * p] if kink else []) + ([np.where(p > 0, jump * p / q, 0.0)] if jump else []):
-            direct += term
-            direct_size += abs(term)
+        terms = weighted.integrals(weighted.polynomial)
+        direct += weighted.sum(terms)
+        direct_size += weighted.sum(abs(terms))
+    _, p = at_knots(quadratic.phi, q)
+    for changes, factors in ((kinks, p), (jumps, np.where(p > 0, p / q, 0.0))):
+        if changes.any():
+            terms = _at_knots(weight * changes, factors)
+            direct += terms.sum(axis=0)
+            direct_size += abs(terms).sum(axis=0)
     hermite, size = np.zeros_like(q), np.zeros_like(q)
     for weighted in weighted_pieces(quadratic.values, q, 4):
         value, z = weighted.polynomial, weighted.z
-        one, z2 = weighted.integral(value), weighted.integral(product(product(z, z), value))
-        hermite += z2 - one
-        size += abs(z2) + abs(one)
+        one, z2 = (weighted.integrals(g) for g in (value, product(product(z, z), value)))
+        hermite += weighted.sum(z2 - one)
+        size += weighted.sum(abs(z2) + abs(one))
     return _better(direct, direct_size, hermite / (2 * q), size / (2 * q))
 
 
 def quadratic_d2(quadratic: Quadratic, q: Array) -> Array:
     """d²/dq² E g(√q z): by knots, or E[(z⁴ − 6z² + 3)g]/4q² where that cancels less."""
-    phi, weight = quadratic.phi, quadratic.weight
-    left, right, slopes = phi.left_values, phi.right_values, phi.slopes
+    (jumps, kinks, slopes), weight = _changes(quadratic.phi), quadratic.weight
     direct, direct_size = np.zeros_like(q), np.zeros_like(q)
-    for i, t, h2, p in at_knots(phi, q):
-        slope = weight * ((slopes[i + 1] ** 2 - slopes[i] ** 2) * t)
-        kink = weight * (slopes[i + 1] * right[i] - slopes[i] * left[i])
-        jump = weight * (0.5 * t * (right[i] ** 2 - left[i] ** 2))
-        for coefficient, factor in ((slope, 1.0), (kink, h2 - 1), (jump, (h2 - 3) / q)):
-            if coefficient:
-                term = np.where(p > 0, coefficient * factor * p / (2 * q), 0.0)
-                direct += term
-                direct_size += abs(term)
+    h2, p = at_knots(quadratic.phi, q)
+    for changes, factors in ((slopes, 1.0), (kinks, h2 - 1), (jumps, (h2 - 3) / q)):
+        if changes.any():
+            terms = _at_knots(weight * changes, np.where(p > 0, factors * p / (2 * q), 0.0))
+            direct += terms.sum(axis=0)
+            direct_size += abs(terms).sum(axis=0)
     hermite, size = np.zeros_like(q), np.zeros_like(q)
     for weighted in weighted_pieces(quadratic.values, q, 6):
         value, z = weighted.polynomial, weighted.z
         z_square = product(z, z)
-        one, z2 = weighted.integral(value), weighted.integral(product(z_square, value))
-        z4 = weighted.integral(product(product(z_square, z_square), value))
-        hermite += z4 - 6 * z2 + 3 * one
-        size += abs(z4) + 6 * abs(z2) + 3 * abs(one)
+        one, z2 = (weighted.integrals(g) for g in (value, product(z_square, value)))
+        z4 = weighted.integrals(product(product(z_square, z_square), value))
+        hermite += weighted.sum(z4 - 6 * z2 + 3 * one)
+        size += weighted.sum(abs(z4) + 6 * abs(z2) + 3 * abs(one))
     return _better(direct, direct_size, hermite / q / (4 * q), size / q / (4 * q))
 
 
@@ -336,7 +329,7 @@ def _careful_cumulants(phi: PiecewiseLinear, q: Array, n: int) -> list[Array]:
     A cumulant does not change with what is taken off φ². Of a few levels that one is taken off which φ² is nearest to,
     so that little is left to subtract; and all is measured in units of E[φ² | φ ≠ 0]. docs/theory.md, section 8.
     """
-    size = _expectation_of_power(phi, q, 2) / probability(_indicators(phi, _active), q)
+    size = _expectation_of_power(phi, q, 2) / expectation(_indicators(phi, _active), q, 0)
     nearest, found = np.full_like(q, np.inf), [np.zeros_like(q) for _ in range(n - 1)]
     for level in _square_levels(phi):
         raw = [np.zeros_like(q) for _ in range(n)]
@@ -346,7 +339,7 @@ def _careful_cumulants(phi: PiecewiseLinear, q: Array, n: int) -> list[Array]:
                 polynomial: Polynomial = {0: 1.0}
                 for moment in raw:
                     polynomial = product(polynomial, one)
-                    moment += weighted.integral(polynomial)
+                    moment += weighted.sum(weighted.integrals(polynomial))
         nearer = raw[1] < nearest
         nearest = np.where(nearer, raw[1], nearest)
         found = [np.where(nearer, new, old) for new, old in zip(_central(raw), found, strict=True)]

@@ -66,5 +66,8 @@ def output_correlation(phi: PiecewiseLinear, rho: float, q: float) -> float: ...
 def output_correlation(phi: PiecewiseLinear, rho: ArrayLike, q: float) -> Array: ...
 def output_correlation(phi: PiecewiseLinear, rho: ArrayLike, q: float) -> Any:
     """Cov(φ(u), φ(v))/Var φ, likewise; NaN where φ does not vary."""
-    shared, variance = output_covariance(phi, rho, q), output_covariance(phi, 1.0, q)
-    return shared / variance if variance > 0 else shared * math.nan
+    values = correlations(rho)
+    # In one array, so that like inputs have exactly the variance.
+    variance, *shared = output_covariance(phi, np.append(1.0, values), q)
+    found = np.reshape(shared, values.shape) / variance if variance > 0 else np.full(values.shape, math.nan)
+    return found if values.ndim else found.item()

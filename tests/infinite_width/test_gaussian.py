@@ -86,7 +86,7 @@ def test_interval_moments_agree_with_quadrature(h: float, width: float, order: i
     w = np.array([width])
     left = np.array([h]) if h else np.zeros(())
     near, far = tail_moments(left, order), tail_moments(h + w, order)
-    moments, short = interval_moments(left, w, near, far)
+    moments, short = interval_moments(left, w, order, lambda: (near, far))
     unit = w[0] if np.all(short) else 1.0
     bar = 1e-14 if h <= 6 else 1e-12
     with mp.workdps(30):
