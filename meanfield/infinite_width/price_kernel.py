@@ -6,14 +6,17 @@ and two kinks that nearly cancel, those of a narrow piece, are taken together. d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.infinite_width.step_table import StepTable, shared_steps
 from meanfield.infinite_width.gaussian import density, legendre
 
 __all__ = ["PriceKernel", "poles_d1", "poles_d2"]
@@ -25,6 +28,10 @@ Indices = NDArray[np.intp]
 _NUMBERS = 2**17
 #: Below this width (in units of √q) a piece's two kinks nearly cancel, and are subtracted with care.
 _NARROW = 0.25
+#: More kinks, or jumps, than this are summed one by one, by way of a table, not pair by pair.
+_MANY = 128
+#: |y| up to which most pairs count; from there on those at most so many √q e^(−|y|) apart.
+_APART, _FAR_APART = 2.5, 22.0
 #: ϕ of this many standard deviations is 0.
 _FURTHEST = 100.0
 #: e^(2y) is a double up to here.
@@ -58,50 +65,64 @@ class _Pairs(NamedTuple):
 
 
 class _Pieces(NamedTuple):
-    """The pieces between kinks that still slope once the first piece's slope is taken off every other, shape (n,) each.
+    """Pieces between two knots and how high a function is there, shape (n,) each."""
 
-    `slope`, and the knots `left` and `right` of each; `endless`, the slope of the last piece, None if that is 0.
-    """
-
-    slope: Array
+    height: Array
     left: Indices
     right: Indices
-    endless: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """A function that rises by steps at knots, from 0: φ' at its kinks, or φ at its jumps.
+
+    `at` which knots, ascending, `rise` by how much and `height` the value from there on, shape (k,) each.
+    """
+
+    at: Indices
+    rise: Array
+    height: Array
+
+    @classmethod
+    def of(cls, rises: Array, heights: Array) -> _Steps:
+        """From the rise at every knot and the height from there on."""
+        at = np.flatnonzero(rises)
+        return cls(at, rises[at], heights[at])
+
+    @cached_property
+    def pairs(self) -> _Pairs:
+        """Every two steps, each with itself too; their weights are dᵢdⱼ."""
+        i, j = np.tril_indices(len(self.at))
+        return _Pairs(self.at[i], self.at[j], self.rise[i] * self.rise[j] * np.where(i == j, 1, 2))
+
+    @cached_property
+    def pieces(self) -> _Pieces:
+        """The pieces between the steps where the function is not 0."""
+        kept = np.flatnonzero(self.height[:-1])
+        return _Pieces(self.height[kept], self.at[kept], self.at[kept + 1])
+
+    @property
+    def endless(self) -> float:
+        """The height from the last step on."""
+        return float(self.height[-1]) if self.at.size else 0.0
 
 
 class _Knots(NamedTuple):
-    """Which knots have a kink and which a jump, and how close two kinks come.
+    """What Price's theorem sees of φ, and how close two of its kinks come.
 
-    `bends` and `steps` are all pairs of kinks and of jumps, each with itself too; their weights are dᵢdⱼ.
+    A slope common to all pieces does not bend, so `bends` has the first one taken off all.
     """
 
-    kinks: list[int]
-    jumps: list[int]
+    bends: _Steps
+    jumps: _Steps
     narrowest: float
-    bends: _Pairs
-    steps: _Pairs
-    pieces: _Pieces
-
-
-def _paired(strength: Array) -> _Pairs:
-    """Every two knots that are not 0 in `strength`, each with itself and with those before it."""
-    found = np.flatnonzero(strength)
-    first, second = (found[k] for k in np.tril_indices(len(found)))
-    weight = np.where(first == second, strength[first] ** 2, 2 * strength[first] * strength[second])
-    return _Pairs(first, second, weight)
 
 
 @lru_cache(maxsize=64)
 def _knots(phi: PiecewiseLinear) -> _Knots:
-    kinks, jumps = np.flatnonzero(phi.kinks), np.flatnonzero(phi.jumps)
-    narrowest = np.diff(np.array(phi.knots)[kinks]).min(initial=np.inf)
-    slope = np.array(phi.slopes)[kinks + 1] - phi.slopes[0]
-    sloping = np.flatnonzero(slope[:-1])
-    pieces = _Pieces(
-        slope[sloping], kinks[sloping], kinks[sloping + 1], slope[-1] if slope.any() and slope[-1] else None
-    )
-    pairs = _paired(phi.kinks), _paired(phi.jumps)
-    return _Knots(kinks.tolist(), jumps.tolist(), float(narrowest), *pairs, pieces)
+    bends = _Steps.of(phi.kinks, np.array(phi.slopes[1:]) - phi.slopes[0])
+    jumps = _Steps.of(phi.jumps, np.cumsum(phi.jumps))
+    return _Knots(bends, jumps, float(np.diff(np.array(phi.knots)[bends.at]).min(initial=np.inf)))
 
 
 class PriceKernel:
@@ -112,6 +133,7 @@ class PriceKernel:
 
     def __init__(self, phi: PiecewiseLinear, q: Array) -> None:
         self.phi, self.q, self.knots = phi, q, _knots(phi)
+        self._known: dict[_Steps, tuple[Array, Array]] = {}
         self.root = np.sqrt(q)
         self.t = np.array(phi.knots)
 
@@ -144,28 +166,46 @@ class PriceKernel:
     def bend_density(self, y: Array) -> Array:
         """S(r) dr/dy."""
         # The two kinks of a narrow piece nearly cancel.
-        narrow = self.knots.narrowest < _NARROW * self.root.max()
-        total = self._narrow_bends(y) if narrow else self._sum(self.knots.bends.weight, self._of_bends, y)
+        return self._double_sum(self.knots.bends, y, narrow=self.knots.narrowest < _NARROW * self.root.max())
+
+    def _double_sum(self, steps: _Steps, y: Array, *, narrow: bool) -> Array:
+        """Σᵢⱼ dᵢ dⱼ ϕ₂(hᵢ, hⱼ; r) dr/dy, with care where two steps are `narrow`."""
+        if len(steps.at) > _MANY:
+            return self._of_many(steps, y)
+        total = self._by_pieces(steps, _any_two(steps.pieces), y) if narrow else self._sum(steps, y)
         return total / (2 * np.pi * np.cosh(y))
 
-    @cached_property
-    def _of_bends(self) -> tuple[Array, Array]:
-        return self._squares(self.knots.bends)
+    def _of_many(self, steps: _Steps, y: Array) -> Array:
+        """The same for many steps, one variance after the other; from a table where a quadrature asks."""
+        at_nodes = y.ndim > self.q.ndim
+        y, q = np.broadcast_arrays(y, self.q)
+        found = np.empty(y.shape)
+        for variance in np.unique(self.q).tolist():
+            here, table = q == variance, _step_table(self.phi, variance, steps is self.knots.jumps)
+            found[here] = table(y[here]) if at_nodes else table.density(y[here])
+        return found
 
-    @cached_property
-    def _of_steps(self) -> tuple[Array, Array]:
-        return self._squares(self.knots.steps)
+    def at_one(self, steps: _Steps, y: float) -> float:
+        """The same at one variance and one y."""
+        if abs(y) <= _APART:
+            return shared_steps(steps.height, self.t[steps.at] / self.root, y)
+        reach = _FAR_APART * math.exp(-abs(y)) * self.root
+        total = self._by_pieces(steps, _close(steps.pieces, self.t, reach, y < 0), np.asarray(y))
+        return float(total) / (2 * math.pi * math.cosh(y))
 
-    def _squares(self, pairs: _Pairs) -> tuple[Array, Array]:
+    def _squares(self, steps: _Steps) -> tuple[Array, Array]:
         """(hᵢ + hⱼ)²/8 and (hᵢ − hⱼ)²/8 of every pair, along a first axis."""
-        h = np.divide.outer(self.t, self.root)
-        gaps = np.divide.outer(self.t[pairs.first] - self.t[pairs.second], self.root)
-        return 0.125 * np.square(h[pairs.first] + h[pairs.second]), 0.125 * np.square(gaps)
+        if steps not in self._known:
+            h, (first, second, _) = np.divide.outer(self.t, self.root), steps.pairs
+            gaps = np.divide.outer(self.t[first] - self.t[second], self.root)
+            self._known[steps] = 0.125 * np.square(h[first] + h[second]), 0.125 * np.square(gaps)
+        return self._known[steps]
 
-    def _sum(self, weights: Array, squares: tuple[Array, Array], y: Array) -> Array:
-        """Σ weight·exp(−Q) over pairs."""
+    def _sum(self, steps: _Steps, y: Array) -> Array:
+        """Σ dᵢdⱼ exp(−Q) over pairs."""
         growth = np.exp(2 * y)
         near, far, total = 1 + 1 / growth, _finite(1 + growth), 0 * y
+        weights, squares = steps.pairs.weight, self._squares(steps)
         for some in _blocks(len(weights), y):
             plus, minus = (part[some].reshape(-1, *(1,) * (y.ndim - self.q.ndim), *self.q.shape) for part in squares)
             exponents = -(plus * near + minus * far)
@@ -173,25 +213,23 @@ class PriceKernel:
                 total = total + weight * term
         return total
 
-    def _narrow_bends(self, y: Array) -> Array:
-        """The same sum by pieces: Σ aⱼ aₖ × second difference of exp(−Q) over the rectangle of pieces j and k.
+    def _by_pieces(self, steps: _Steps, pairs: _Pairs, y: Array) -> Array:
+        """The same by pairs of pieces: Σ aⱼaₖ × second difference of exp(−Q) over the rectangle of pieces j and k.
 
-        A common slope does not bend, so the first piece's is taken off every other. Near cancellation the
-        differences are taken in the exponent, where they are exact. A piece without an end has no second corner.
+        Near cancellation the differences are taken in the exponent, where they are exact. A piece without an end has
+        no second corner.
         """
-        slope, left, right, endless = self.knots.pieces
+        height, left, right = steps.pieces
         total = np.zeros(np.broadcast_shapes(y.shape, self.q.shape))
-        first, second = np.tril_indices(len(slope))
-        weight = slope[first] * slope[second] * np.where(first == second, 1, 2)
-        for some in _blocks(len(weight), y):
-            i, j = first[some], second[some]
-            total += _weighed(weight[some], self._second_difference(left[i], right[i], left[j], right[j], y))
-        if endless is not None:
-            last, outer = np.array([self.knots.kinks[-1]]), np.array([endless])
-            for some in _blocks(len(slope), y):
+        for some in _blocks(len(pairs.weight), y):
+            i, j = pairs.first[some], pairs.second[some]
+            total += _weighed(pairs.weight[some], self._second_difference(left[i], right[i], left[j], right[j], y))
+        if steps.endless:
+            last = steps.at[-1:]
+            for some in _blocks(len(height), y):
                 between = self._difference(left[some], right[some], last, y)
-                total += _weighed(2 * endless * slope[some], between)
-            total += _weighed(outer**2, np.exp(self._exponent(last, last, y)))
+                total += _weighed(2 * steps.endless * height[some], between)
+            total += steps.endless**2 * np.exp(self._exponent(last, last, y))[0]
         return total
 
     def _second_difference(self, i: Indices, i2: Indices, j: Indices, j2: Indices, y: Array) -> Array:
@@ -230,24 +268,27 @@ class PriceKernel:
 
     def jump_density(self, y: Array) -> Array:
         """B(r) dr/dy."""
-        if not self.knots.jumps:
+        if not self.knots.jumps.at.size:
             return np.zeros(())
         # Loading scipy.special takes longer than all else here, and only jumps need it.
         from scipy.special import ndtr
 
-        sech = 1 / np.cosh(y)
-        total = self._sum(self.knots.steps.weight, self._of_steps, y) * sech / (2 * np.pi)
-        slopes, left, right, endless = self.knots.pieces
-        for i in self.knots.jumps:
+        total = self._double_sum(self.knots.jumps, y, narrow=False)
+        sech, (bends, jumps, _) = 1 / np.cosh(y), self.knots
+        slopes, left, right = bends.pieces
+        h = np.divide.outer(self.t[jumps.at], self.root)
+        factors = np.multiply(2 * self.root * density(h), jumps.rise.reshape(-1, *[1] * self.q.ndim))
+        if not bends.at.size:
+            return total + self.phi.slopes[0] * factors.sum(axis=0) * sech**2
+        for i, factor in zip(jumps.at.tolist(), factors, strict=True):
             slope = np.full_like(total, self.phi.slopes[0])
             for some in _blocks(len(slopes), y):
                 low = self._conditional(i, right[some], y)
                 width = self._in_sd(self.t[right[some]] - self.t[left[some]], y) * np.cosh(y)
                 slope += _weighed(slopes[some], _probability(low, width))
-            if endless is not None:
-                slope += endless * ndtr(self._conditional(i, np.array([self.knots.kinks[-1]]), y))[0]
-            h = self.phi.knots[i] / self.root
-            total += 2 * self.root * self.phi.jumps[i] * density(h) * slope * sech**2
+            if bends.endless:
+                slope += bends.endless * ndtr(self._conditional(i, bends.at[-1:], y))[0]
+            total += factor * slope * sech**2
         return total
 
     def _conditional(self, i: int, j: Indices, y: Array) -> Array:
@@ -260,7 +301,7 @@ class PriceKernel:
         """B'(r) dr/dy."""
         total = np.zeros(np.broadcast_shapes(y.shape, self.q.shape))
         r, cosh, growth = np.tanh(y), np.cosh(y), np.exp(2 * y)
-        first, second, weight = self.knots.steps
+        first, second, weight = self.knots.jumps.pairs
         for some in _blocks(len(weight), y):
             i, j = first[some], second[some]
             # d/dr ln ϕ₂ = r/(1 − r²) + (hᵢ + hⱼ)²/4(1 + r)² − (hᵢ − hⱼ)²/4(1 − r)²
@@ -269,7 +310,7 @@ class PriceKernel:
             relative = relative - (minus / 16) * _finite(1 + growth, 1e150) ** 2
             density_here = np.exp(self._exponent(i, j, y)) / (2 * np.pi * cosh)
             total += _weighed(weight[some], np.where(density_here > 0, density_here * relative, 0.0))
-        jumps, kinks = np.array(self.knots.jumps, dtype=int), np.array(self.knots.kinks, dtype=int)
+        jumps, kinks = self.knots.jumps.at, self.knots.bends.at
         first, second = np.repeat(jumps, kinks.size), np.tile(kinks, jumps.size)
         weight = self.phi.jumps[first] * self.phi.kinks[second]
         for some in _blocks(len(weight), y):
@@ -278,6 +319,30 @@ class PriceKernel:
             density_here = np.exp(self._exponent(i, j, y)) / (2 * np.pi * cosh)
             total += 2 * self.root * _weighed(weight[some], np.where(density_here > 0, density_here * pull, 0.0))
         return total
+
+
+@lru_cache(maxsize=64)
+def _step_table(phi: PiecewiseLinear, q: float, of_jumps: bool) -> StepTable:
+    kernel = PriceKernel(phi, np.asarray(q))
+    steps = kernel.knots.jumps if of_jumps else kernel.knots.bends
+    return StepTable(np.vectorize(partial(kernel.at_one, steps), otypes=[float]), float(kernel.settled()))
+
+
+def _any_two(pieces: _Pieces) -> _Pairs:
+    """All pairs of pieces; a weight is the product of two heights, twice that of two different pieces."""
+    i, j = np.tril_indices(len(pieces.height))
+    return _Pairs(i, j, pieces.height[i] * pieces.height[j] * np.where(i == j, 1, 2))
+
+
+def _close(pieces: _Pieces, knots: Array, reach: float, mirrored: bool) -> _Pairs:
+    """The ordered pairs of pieces that are within `reach` of each other, the first of each mirrored or not."""
+    starts, ends = knots[pieces.left], knots[pieces.right]
+    low, high = (-ends, -starts) if mirrored else (starts, ends)
+    begin = np.searchsorted(ends, low - reach)
+    count = np.maximum(np.searchsorted(starts, high + reach, side="right") - begin, 0)
+    first = np.repeat(np.arange(len(count)), count)
+    second = np.arange(count.sum()) + np.repeat(begin - np.cumsum(count) + count, count)
+    return _Pairs(first, second, pieces.height[first] * pieces.height[second])
 
 
 def _blocks(count: int, y: Array) -> Iterator[slice]:
