@@ -65,13 +65,12 @@ def check(
       meanfield check --act relu --init torch-default --fan-in 256
     """
     from meanfield.infinite_width.operating_point import operating_point
-    from meanfield.infinite_width.stability import diagnose
 
     how = printing(format, digits, columns, caption, tex_label, output)
     required, given = requirement(width, depth), scales(init, sigma_w, sigma_b, fan_in, fan_out, width)
     results = []
     for named in options.read_activations(act, tau, m, slope, param, label):
-        diagnosis = judged(diagnose(operating_point(named.phi, q_star, given.sigma_w, given.sigma_b)), required)
+        diagnosis = judged(operating_point(named.phi, q_star, given.sigma_w, given.sigma_b), required)
         results.append((named, diagnosis, _record(diagnosis, given)))
     rows = [record for _, _, record in results]
     tables = [table for result in results for table in _tables(*result, given, digits)]

@@ -58,7 +58,6 @@ def eoc(
     """
     from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
     from meanfield.infinite_width.gains import gain_quantities
-    from meanfield.infinite_width.stability import diagnose
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
@@ -77,7 +76,7 @@ def eoc(
             refusals.append(f"{named.label}: {error}")
             continue
         for edge in edges:
-            diagnosis = judged(diagnose(edge), required)
+            diagnosis = judged(edge, required)
             gains = gain_quantities(edge.mean_field, edge.q_star)
             rows.append({**edge.record(), **gains, **diagnosis.verdict.record()})
             records.append((named, diagnosis, rows[-1]))

@@ -77,7 +77,7 @@ def stability(
     results, refusals = [], []
     for named in options.read_activations(act, tau, m, slope, param, label):
         try:
-            diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b))
+            diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b), with_remedies=False)
             with progress("random networks, then what is safe", escapes) as advance:
                 found = at_width(diagnosis, requirement, q0, advance)
         except NoEdgeOfChaos as error:

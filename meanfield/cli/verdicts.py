@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
     from meanfield.finite_width.escape import Requirement
     from meanfield.finite_width.verdict import FiniteWidth
+    from meanfield.infinite_width.operating_point import Subject
     from meanfield.infinite_width.stability import Diagnosis
 
 __all__ = [
@@ -59,14 +60,16 @@ def requirement(width: int | None, depth: int | None) -> Requirement | None:
     return Requirement(width, depth)
 
 
-def judged(diagnosis: Diagnosis, required: Requirement | None) -> Diagnosis:
-    """The diagnosis with the verdict at the required width and depth, or as it is without them."""
+def judged(subject: Subject, required: Requirement | None) -> Diagnosis:
+    """The diagnosis of a network, with the verdict at the required width and depth, or at any without them."""
+    from meanfield.infinite_width.stability import diagnose
+
     if required is None:
-        return diagnosis
+        return diagnose(subject)
     from meanfield.finite_width.verdict import at_width
 
     with progress("random networks, then what is safe", required.chains) as advance:
-        return at_width(diagnosis, required, advance=advance).judged
+        return at_width(diagnose(subject, with_remedies=False), required, advance=advance).judged
 
 
 def formula(named: NamedActivation) -> Block:

@@ -36,8 +36,8 @@ _WIDER, _WIDTHS = 1.25, 32
 _LEAST_RISK = 4e-4
 #: Candidates that networks are asked to confirm, one after the other, before none is named.
 _CONFIRMED = 3
-#: Wider layers are drawn as one normal number each: there the skewness of a sum over units is small.
-_EXACT_UP_TO = 1000
+#: Layers this wide are drawn as one normal number each: there the skewness of a sum over units is small.
+_WIDE = 1000
 #: Standard deviations of q from q* to the end of its basin, below which an edge of chaos is not worth a closer look.
 _LEAST_MARGIN = 2.5
 #: σ_w and σ_b that differ by no more, relative to σ_w, are one initialisation.
@@ -172,7 +172,7 @@ def _share(network: MeanField, q_star: float, requirement: Requirement, start: f
 
 def _is_confirmed(network: MeanField, q_star: float, requirement: Requirement, start: float | None) -> bool:
     fresh = replace(requirement, seed=requirement.seed + 1)
-    return is_safe(network, q_star, fresh, start, normal=True if requirement.width > _EXACT_UP_TO else None)
+    return is_safe(network, q_star, fresh, start, normal=True if requirement.width >= _WIDE else None)
 
 
 def _two_digits_up(n: int) -> int:

@@ -143,14 +143,17 @@ def at_width(
     requirement: Requirement,
     start: float | None = None,
     advance: Callable[[int], object] | None = None,
+    *,
+    with_remedies: bool = True,
 ) -> FiniteWidth:
     """What becomes of a signal in random networks of the required width and depth.
 
     Args:
-        diagnosis: of the network at any width, by `diagnose`.
+        diagnosis: of the network at any width, by `diagnose`, whose own remedies are not looked at.
         requirement: width, depth, risk; chains and seed of the random numbers.
         start: the variance at layer 0, by default q*, or the one asked about where no signal is left.
         advance: called with the number of random networks just done.
+        with_remedies: whether to search for remedies, which takes longest.
 
     Raises:
         DomainError: `start` is not a finite number > 0.
@@ -167,7 +170,7 @@ def at_width(
     ends, margin, xi_q, xi_c, sensitivity, jacobian = _around(diagnosis.point, point, strays, requirement.depth)
     word, explanation = _judge(diagnosis, found, begin, ends, float(strays.sd[-1]), log_gain)
     judged = replace(diagnosis, verdict=Verdict(word, explanation))
-    ways = () if judged.passes(requirement.depth) else remedies_at(judged, found, start)
+    ways = remedies_at(judged, found, start) if with_remedies and not judged.passes(requirement.depth) else ()
     return FiniteWidth(
         diagnosis=diagnosis,
         requirement=requirement,

@@ -242,7 +242,7 @@ def weighted_pieces(integrands: Integrands, q: Array, order: int) -> Iterator[We
 
 def expectation(integrands: Integrands, q: Array, order: int) -> Array:
     """The sum over all pieces of polynomials of degree `order` or less, at one block of q's."""
-    total = 0 * q
+    total = np.zeros(q.shape)
     for weighted in weighted_pieces(integrands, q, order):
         total += weighted.sum(weighted.integrals(weighted.polynomial))
     return total

@@ -176,27 +176,33 @@ def sparsity(phi: PiecewiseLinear, q: Array) -> Array:
 @of_any_shape
 def kink_term(phi: PiecewiseLinear, q: Array) -> Array:
     """Σᵢ dᵢ φ(tᵢ) p(tᵢ) = d/dq E φ² − E φ'² of a continuous φ; p the density of √q z."""
-    return _at_knots(phi.kinks * phi.right_values, at_knots(phi, q)[1]).sum(axis=0)
+    _, p = at_knots(phi, q)
+    return _over_knots(phi.kinks * phi.right_values, p)
 
 
 @of_any_shape
 def bend(phi: PiecewiseLinear, q: Array) -> Array:
     """(4/3) Σᵢ dᵢ² exp(−tᵢ²/2q)/(2π√2), the coefficient of −q ε^(3/2) in E φ² − C(1 − ε), jumps left out."""
     h2, _ = at_knots(phi, q)
-    return _at_knots(phi.kinks**2, np.exp(-0.5 * h2)).sum(axis=0) * (4 / 3 / (2 * pi * sqrt(2)))
+    return _over_knots(phi.kinks**2, np.exp(-0.5 * h2)) * (4 / 3 / (2 * pi * sqrt(2)))
 
 
 @of_any_shape
 def slope_square_d1(phi: PiecewiseLinear, q: Array) -> Array:
     """d/dq E φ'(√q z)² = Σᵢ Δ(a²)ᵢ tᵢ p(tᵢ)/(2q), jumps left out."""
     _, p = at_knots(phi, q)
-    return _at_knots(0.5 * _changes(phi)[2], np.where(p > 0, p / q, 0.0)).sum(axis=0)
+    return _over_knots(0.5 * _changes(phi)[2], np.where(p > 0, p / q, 0.0))
 
 
 def _at_knots(coefficients: Array, factors: Array) -> Array:
     """A coefficient for each knot times what `at_knots` gives there; 0 where it is 0, so that 0·∞ cannot arise."""
     weights = coefficients.reshape(-1, *[1] * (factors.ndim - 1))
     return np.where(weights, weights * factors, 0.0)
+
+
+def _over_knots(coefficients: Array, factors: Array) -> Array:
+    total: Array = _at_knots(coefficients, factors).sum(axis=0)
+    return total
 
 
 @lru_cache(maxsize=256)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.infinite_width.step_table import StepTable, shared_steps
 from meanfield.infinite_width.gaussian import density, legendre
+from meanfield.infinite_width.step_table import StepTable, shared_steps
 
 __all__ = ["PriceKernel", "poles_d1", "poles_d2"]
 
@@ -189,7 +189,7 @@ class PriceKernel:
         """The same at one variance and one y."""
         if abs(y) <= _APART:
             return shared_steps(steps.height, self.t[steps.at] / self.root, y)
-        reach = _FAR_APART * math.exp(-abs(y)) * self.root
+        reach = _FAR_APART * math.exp(-abs(y)) * float(self.root)
         total = self._by_pieces(steps, _close(steps.pieces, self.t, reach, y < 0), np.asarray(y))
         return float(total) / (2 * math.pi * math.cosh(y))
 
@@ -279,7 +279,8 @@ class PriceKernel:
         h = np.divide.outer(self.t[jumps.at], self.root)
         factors = np.multiply(2 * self.root * density(h), jumps.rise.reshape(-1, *[1] * self.q.ndim))
         if not bends.at.size:
-            return total + self.phi.slopes[0] * factors.sum(axis=0) * sech**2
+            total += self.phi.slopes[0] * factors.sum(axis=0) * sech**2
+            return total
         for i, factor in zip(jumps.at.tolist(), factors, strict=True):
             slope = np.full_like(total, self.phi.slopes[0])
             for some in _blocks(len(slopes), y):

@@ -78,8 +78,10 @@ class Diagnosis(Shown):
         return self.verdict.word not in ("unstable", "fragile") and keeps_gradients(self.chi_1, depth)
 
 
-def diagnose(subject: Subject, start: float = 1.0) -> Diagnosis:
+def diagnose(subject: Subject, start: float = 1.0, *, with_remedies: bool = True) -> Diagnosis:
     """Phase and verdict of a network, judged where V takes a signal of variance `start` > 0.
+
+    The search for remedies takes longest, and may be left out.
 
     Raises:
         DomainError: `start` is not a finite number > 0.
@@ -89,7 +91,7 @@ def diagnose(subject: Subject, start: float = 1.0) -> Diagnosis:
     judgement = verdict(network, judged, point.start)
     explanation = " ".join([judgement.explanation, *(off_the_edge(network, judged.q) if judged else [])])
     found = Diagnosis(point, phase(network, _judged_at(point)), replace(judgement, explanation=explanation))
-    ways = () if found.passes() else remedies(network.activation, point.start)
+    ways = () if found.passes() or not with_remedies else remedies(network.activation, point.start)
     return replace(found, verdict=replace(found.verdict, remedies=ways))
 
 

@@ -150,7 +150,8 @@ class PhasePlane(Drawing):
         parts = np.split(judged, np.flatnonzero(np.diff(judged) > 1) + 1) if judged else []
 
         def word(k: int) -> str:
-            return diagnose(operating_point(self.activation, float(line.q_star[k]))).verdict.word
+            point = operating_point(self.activation, float(line.q_star[k]))
+            return diagnose(point, with_remedies=False).verdict.word
 
         for part in parts:
             first, last = int(part[0]), int(part[-1])

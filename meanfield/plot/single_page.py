@@ -93,11 +93,12 @@ class SinglePage(Drawing):
     @cached_property
     def _numbers(self) -> dict[str, float | str]:
         """The lines of the table; the verdict is that at the width and depth of the ensemble."""
-        network, judged, diagnosis = self.point.network, self._judged, diagnose(self.point)
+        network, judged, diagnosis = self.point.network, self._judged, diagnose(self.point, with_remedies=False)
         asked = self.ensemble.experiment
         verdict = diagnosis.verdict
         if asked.is_dense and asked.weights == "gaussian":
-            verdict = at_width(diagnosis, Requirement(asked.width, asked.depth), asked.start).verdict
+            required = Requirement(asked.width, asked.depth)
+            verdict = at_width(diagnosis, required, asked.start, with_remedies=False).verdict
         return {
             "q_star": judged.q,
             "sigma_w": network.sigma_w,
