@@ -45,8 +45,11 @@ def no_option(context: Any, given: str, options: Sequence[str], before: str = ""
     path = path_of(context)
     if re.match(r"-[\d.∞]", given):
         return Misuse(f"{given} is no option: join a value that begins with - to its option, as in --rho=-1:1:9")
-    close = get_close_matches(given.replace("_", "-"), options, n=1)
-    guess = f"did you mean {close[0]}? " if close else ""
+    # Without the dashes, which all of them share.
+    names, word = {option.lstrip("-"): option for option in options}, given.replace("_", "-").lstrip("-")
+    begun = [name for name in names if name.startswith(word) or (len(name) > 2 and word.startswith(name))]
+    close = begun[:1] or get_close_matches(word, names, n=1)
+    guess = f"did you mean {names[close[0]]}? " if close else ""
     if before and not close:
         guess = f"name a command before its options, as in {path} {before} --act relu; "
     return Misuse(f"{shortened(given)} is no option of {path}: {guess}'{path} --help' lists them")
