@@ -31,11 +31,22 @@ class _Commands(LazyGroup):
     """Every command. Every error becomes one message on stderr and an exit code; a traceback only with --debug."""
 
     package = __name__
-    names = (
-        *("eoc", "check", "gain", "maps", "stability", "design", "phase", "sparsity", "derive"),
-        *("simulate", "verify", "plot", "activations", "cite"),
-    )
-    listed: ClassVar = {"verify": "Whether random networks follow theory within sampling error: yes or no."}
+    names: ClassVar = {
+        "eoc": "The edge of chaos: (σ_w, σ_b), and whether a signal survives.",
+        "check": "Phase, fixed points and verdict of a network.",
+        "gain": "The gains of φ, what each keeps, and its code for frameworks.",
+        "maps": "V, V', V'' and χ₁ over q; or R, R' and covariances over ρ.",
+        "stability": "Whether random networks of a width and depth keep a signal.",
+        "design": "Threshold, clip level and initialisation for a sparsity.",
+        "phase": "Phase and fixed point over (σ_w, σ_b), or along the edge.",
+        "sparsity": "Active units, what skipping the others saves, what they learn.",
+        "derive": "The maps as formulas, for any names in them.",
+        "simulate": "Draw random networks and lay them over theory.",
+        "verify": "Whether random networks follow theory: yes or no.",
+        "plot": "Draw a figure for a paper.",
+        "activations": "The activations that have a name, with their formulas.",
+        "cite": "BibTeX entries for meanfield and the papers behind it.",
+    }
     debug = False
 
     def make_context(self, *args: Any, **extra: Any) -> Any:

@@ -70,13 +70,12 @@ class Command(TyperCommand):
 class LazyGroup(TyperGroup):
     """Commands by name: each is the function of that name, or another such group, in the module of that name.
 
-    `package` holds the modules, `names` stand in the order of help, and `kind` is what a function becomes. `listed`
-    says what a command is for where that is not how its own help begins.
+    `package` holds the modules, `names` say in the order of help what each command is for, in so few words that a line
+    of 80 columns holds them, and `kind` is what a function becomes.
     """
 
     package: ClassVar[str]
-    names: ClassVar[tuple[str, ...]]
-    listed: ClassVar[Mapping[str, str]] = {}
+    names: ClassVar[Mapping[str, str]]
     kind: ClassVar[type[Command]] = Command
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -98,13 +97,13 @@ class LazyGroup(TyperGroup):
         from meanfield.cli import usage
 
         if not args and not self.invoke_without_command and not ctx.resilient_parsing:
-            raise usage.no_command(ctx, None, self.names)
+            raise usage.no_command(ctx, None, [*self.names])
         try:
             return super().parse_args(ctx, args)
         except UsageError as fault:
             # All that can be wrong before a command is an option that is none.
             options = [name for option in self.get_params(ctx) for name in option.opts]
-            raise usage.no_option(ctx, fault.option_name, options, before=self.names[0]) from None
+            raise usage.no_option(ctx, fault.option_name, options, before=next(iter(self.names))) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names, and the words after it.
@@ -115,25 +114,16 @@ class LazyGroup(TyperGroup):
         if args[0] not in self.names and not ctx.resilient_parsing:
             from meanfield.cli import usage
 
-            raise usage.no_command(ctx, args[0], self.names)
+            raise usage.no_command(ctx, args[0], [*self.names])
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list in help: what each command is for, without its options, which take long to make."""
-        room = formatter.width - 6 - max(map(len, self.names))
-        about = {name: TyperCommand(name=name, help=self._meaning(name)) for name in self.names}
+        """The list in help; no command is imported for it."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(room)) for name, command in about.items()])
-
-    def _found(self, name: str) -> Any:
-        return getattr(import_module(f"{self.package}.{name}"), name)
-
-    def _meaning(self, name: str) -> str | None:
-        found = self._found(name)
-        return self.listed.get(name) or (found.help if isinstance(found, LazyGroup) else found.__doc__)
+            formatter.write_dl([*self.names.items()])
 
     def _made(self, name: str) -> Any:
-        found = self._found(name)
+        found = getattr(import_module(f"{self.package}.{name}"), name)
         if isinstance(found, LazyGroup):
             return found
         from meanfield.cli.usage import read_as_written

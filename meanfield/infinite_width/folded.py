@@ -77,7 +77,7 @@ def in_blocks(f: Callable[[Array], Array], phi: PiecewiseLinear, q: Array) -> Ar
         if not q.ndim:
             return f(q)
         flat, result = q.ravel(), np.empty(q.size)
-        size = max(_BLOCK // (1 + len(phi.knots)), _SMALLEST_BLOCK)
+        size = max(_BLOCK // (1 + len(phi.knots) // _FEW), _SMALLEST_BLOCK)
         for start in range(0, flat.size, size):
             block = slice(start, start + size)
             result[block] = f(flat[block])

@@ -90,6 +90,9 @@ TOLD = {
     "a word where there are none": (["cite", "relu"], "meanfield cite takes options alone: leave relu out"),
     "a misspelt option": (["eoc", "--act", "relu", "--sigmaw", "3"], "did you mean --sigma-w? 'meanfield eoc --help'"),
     "an underscore": (["eoc", "--act", "relu", "--q_star", "3"], "did you mean --q-star?"),
+    "a longer name": (["eoc", "--activation", "relu"], "did you mean --act?"),
+    "a shorter name": (["eoc", "--act", "relu", "--q", "3"], "did you mean --q-star?"),
+    "a name unlike any": (["plot", "design", "--units", "3"], "plot design: 'meanfield plot design --help' lists them"),
     "a short option": (["eoc", "--act", "relu", "-x"], "-x is no option of meanfield eoc"),
     "an option before its command": (
         ["--act", "relu"],
@@ -185,3 +188,12 @@ def test_python_tells_what_is_wrong_in_our_words_too(name: str) -> None:
     line = str(refused.value)
     assert not FOREIGN.search(line)
     assert "\n" not in line and re.search("give|make|name", line)
+
+
+@pytest.mark.parametrize("path", [[], ["plot"]], ids=["meanfield", "meanfield plot"])
+def test_help_lists_every_command_on_a_line_of_its_own(path: list[str]) -> None:
+    shown = run(*path, "--help").stdout.partition("Commands:\n")[2]
+    lines = [line.split(maxsplit=1) for line in shown.splitlines()]
+    assert all(len(line) == 2 and line[1].endswith(".") for line in lines)
+    for name, _ in lines:
+        assert f"Usage: {' '.join(['meanfield', *path, name])}" in run(*path, name, "--help").stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from meanfield.cli.lazy_group import LazyGroup
 from meanfield.cli.plot.page import FigureCommand
 
@@ -10,7 +12,16 @@ __all__ = ["plot"]
 
 class _Kinds(LazyGroup):
     package = __name__
-    names = ("variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary")
+    names: ClassVar = {
+        "variance": "The variance map V, and its fixed points.",
+        "correlation": "The correlation map R, and its fixed points.",
+        "slope": "V' and q*V'' on the edge of chaos, against a parameter.",
+        "phase": "The plane of (σ_w, σ_b): ordered, chaotic, and the edge.",
+        "design": "The escape probability over sparsity and clip level.",
+        "trajectory": "Variance, correlation and sparsity over the layers.",
+        "activation": "φ, and the density of pre-activations below it.",
+        "summary": "One page: φ, V, R, trajectories and numbers.",
+    }
     kind = FigureCommand
 
 
