@@ -47,8 +47,9 @@ def no_option(context: Any, given: str, options: Sequence[str], before: str = ""
         return Misuse(f"{given} is no option: join a value that begins with - to its option, as in --rho=-1:1:9")
     # Without the dashes, which all of them share.
     names, word = {option.lstrip("-"): option for option in options}, given.replace("_", "-").lstrip("-")
-    begun = [name for name in names if name.startswith(word) or (len(name) > 2 and word.startswith(name))]
-    close = begun[:1] or get_close_matches(word, names, n=1)
+    # One is a part of the other: --width of --figure-width, --act of --activation.
+    akin = [name for name in names if name.startswith(word) or word in name.split("-") or name in word[: len(word) - 1]]
+    close = [name for name in akin if len(name) > 2][:1] or get_close_matches(word, names, n=1)
     guess = f"did you mean {names[close[0]]}? " if close else ""
     if before and not close:
         guess = f"name a command before its options, as in {path} {before} --act relu; "

@@ -196,4 +196,4 @@ def test_help_lists_every_command_on_a_line_of_its_own(path: list[str]) -> None:
     lines = [line.split(maxsplit=1) for line in shown.splitlines()]
     assert all(len(line) == 2 and line[1].endswith(".") for line in lines)
     for name, _ in lines:
-        assert f"Usage: {' '.join(['meanfield', *path, name])}" in run(*path, name, "--help").stdout
+        assert f" {' '.join([*path, name])} [OPTIONS]" in run(*path, name, "--help").stdout
