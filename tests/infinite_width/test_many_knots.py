@@ -33,8 +33,14 @@ def staircase(count: int, seed: int) -> PiecewiseLinear:
     return PiecewiseLinear(tuple(np.sort(rng.uniform(-3, 3, count)).tolist()), (0.0,) * (count + 1), levels)
 
 
-TABLE, STAIRS = table(140, 1), staircase(140, 2)
+TABLE, STAIRS = table(48, 1), staircase(48, 2)
 MANY = pytest.mark.parametrize("phi", [TABLE, STAIRS], ids=["table", "staircase"])
+
+
+@pytest.fixture(autouse=True)
+def forty_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sums over pairs that these are tested against take long."""
+    monkeypatch.setattr(price_kernel, "_MANY", 40)
 
 
 @MANY
