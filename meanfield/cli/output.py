@@ -19,7 +19,6 @@ from meanfield.atomic_files import write_whole
 from meanfield.cli.layout import Block, as_text, grid
 from meanfield.cli.options import Format
 from meanfield.errors import DomainError
-from meanfield.tables.latex import as_latex, require_caption, require_reference
 from meanfield.tables.plain import as_csv, as_json, as_jsonl, as_markdown
 from meanfield.tables.records import PAPER_DIGITS, PROSE, Record, answered, chosen, holds_rows, keys_of, rounded
 
@@ -94,10 +93,13 @@ def printing(
     for option, text in (("--caption", caption), ("--tex-label", tex_label)):
         if text is not None and how is not Format.latex:
             raise DomainError(f"{option} is of a table in LaTeX: add --format latex, or leave it out")
-    if caption is not None:
-        require_caption(caption)
-    if tex_label is not None:
-        require_reference(tex_label)
+    if how is Format.latex:
+        from meanfield.tables.latex import require_caption, require_reference
+
+        if caption is not None:
+            require_caption(caption)
+        if tex_label is not None:
+            require_reference(tex_label)
     names = None if columns is None else tuple(name.strip() for name in columns.split(","))
     return Printing(how, digits, names, output, caption, tex_label)
 
@@ -179,6 +181,8 @@ def _written(records: Sequence[Record], how: Printing, single: bool, paper: Sequ
     _require_cells(fitting, how.format)
     if how.format is Format.markdown:
         return as_markdown(fitting, how.digits or PAPER_DIGITS)
+    from meanfield.tables.latex import as_latex
+
     return as_latex(fitting, how.digits or PAPER_DIGITS, how.caption, how.reference)
 
 
