@@ -1,0 +1,137 @@
+"""Gaussian expectations of a smooth φ in one variable, to rounding, for many variances at once.
+
+E g(√q z) is an integral over x = √q z. Gauss-Legendre panels, short beside √q and halved until φ under the weight is a
+polynomial to rounding on each, serve a whole octave of q: φ is evaluated once, and for each q only exp(−x²/2q). x and
+−x are taken together. docs/theory.md, section 18.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.polynomial.legendre import legvander
+from numpy.typing import NDArray
+
+from meanfield.activations.smooth import Smooth
+from meanfield.errors import ActivationError
+from meanfield.infinite_width.gaussian import legendre
+
+__all__ = ["Octave", "octave"]
+
+Array = NDArray[np.float64]
+#: What is averaged: of φ, φ' and φ'' at points x, and of those x.
+Integrand = Callable[[Array, Array, Array, Array], Array]
+
+#: Nodes on a panel; a polynomial of twice the degree is integrated exactly.
+_NODES = 16
+#: So many standard deviations out φ is looked at: the normal density is 0 from 38 on, and exp(2x) weighs most at 2q.
+_REACH = 50.0
+#: A panel is at most so many standard deviations wide.
+_WIDEST = 2.0
+#: On a panel φ exp(−x²/4q) is resolved where its last coefficients, so many, are at most this share of its largest
+#: anywhere: what is left out of its square is then below rounding.
+_LAST, _RESOLVED = 4, 1e-8
+#: A panel is not halved more often, and there are no more than this many.
+_HALVED, _MOST_PANELS = 50, 20_000
+#: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
+_ACROSS = 2.0 ** (np.arange(4) / 3)
+#: A panel is left out where the logarithm of all that is averaged is so far below its largest.
+_NOTHING = math.log(1e-20)
+_LARGEST = np.finfo(float).max
+#: q·x numbers worked through at a time.
+_BLOCK = 2**17
+
+
+_CHEBYSHEV = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
+_COEFFICIENTS = np.linalg.inv(legvander(_CHEBYSHEV, _NODES - 1))
+
+
+class Octave:
+    """Points and weights for variances from 2^k to 2^(k + 1)."""
+
+    def __init__(self, phi: Smooth, k: int) -> None:
+        panels = _resolved(phi, _outline(phi, 2.0 ** (0.5 * k)), 2.0**k)
+        nodes, weights = legendre(_NODES)
+        width = np.diff(panels, axis=1)
+        x = panels[:, :1] + width * nodes
+        counts = self._counts(phi, x, width * weights, 2.0**k)
+        self.x = x[counts].ravel()
+        self.weights = (width * weights)[counts].ravel() / math.sqrt(2 * math.pi)
+        self._half_squares = -0.5 * self.x * self.x
+        self._right, self._left = phi.jet(self.x), phi.jet(-self.x)
+
+    @staticmethod
+    def _counts(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
+        """Which panels matter to any moment of φ and φ' up to the sixth, or to E z⁴φ², anywhere in the octave."""
+        counts = np.zeros(len(x), dtype=bool)
+        # In logarithms, for a sixth power may overflow where its product with the density does not.
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            densities = [np.log(weights) - 0.5 * x * x / some for some in q * _ACROSS]
+            for f, d1, _ in (phi.jet(x), phi.jet(-x)):
+                f, d1 = np.log(np.abs(f)), np.log(np.abs(d1))
+                for g in (f, 2 * f, 6 * f, 4 * np.log(x) + 2 * f, d1, 4 * d1):
+                    for density in densities:
+                        largest = np.nan_to_num(g + density, nan=-np.inf, posinf=-np.inf).max(axis=1)
+                        counts |= largest > _NOTHING + largest.max()
+        return counts
+
+    def weighed(self, integrand: Integrand) -> Array:
+        """An integrand of x and −x together, times the weights: of φ, φ', φ'' and x."""
+        with np.errstate(over="ignore"):
+            both = self.weights * (integrand(*self._right, self.x) + integrand(*self._left, -self.x))
+        # A power beyond the doubles where the density is 0 leaves nothing there.
+        capped: Array = np.clip(both, -_LARGEST, _LARGEST)
+        return capped
+
+    def expectation(self, weighed: Array, q: Array) -> Array:
+        """E of what is weighed, at variances q of shape (n,) of this octave."""
+        found, several = np.empty(q.size), max(1, _BLOCK // self.x.size)
+        for start in range(0, q.size, several):
+            part = slice(start, start + several)
+            found[part] = np.exp(np.multiply.outer(1 / q[part], self._half_squares)) @ weighed
+        return found / np.sqrt(q)
+
+
+def _outline(phi: Smooth, sd: float) -> Array:
+    """Panels of |x| before any is halved, shape (n, 2): none contains a break, or is wide beside `sd` or beside |x|."""
+    ends = {abs(t) for t in phi.breaks} | {_REACH * sd * 2.0**-n for n in range(5)} | {0.0}
+    inside = np.array(sorted(end for end in ends if end <= _REACH * sd))
+    parts = np.ceil(np.diff(inside) / (_WIDEST * sd)).astype(int)
+    fine = [np.linspace(a, b, n, endpoint=False) for (a, b), n in zip(pairwise(inside), parts, strict=True)]
+    return np.array(list(pairwise(np.append(np.concatenate(fine), _REACH * sd))))
+
+
+def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
+    """The panels, halved until φ and φ' are resolved on each, on either side of 0 and all over the octave.
+
+    Raises:
+        ActivationError: φ varies too fast to be integrated.
+    """
+    done = []
+    largest = np.zeros(4 * len(_ACROSS))
+    for _ in range(_HALVED):
+        x = panels[:, :1] + np.diff(panels, axis=1) * 0.5 * (1 + _CHEBYSHEV)
+        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
+        with np.errstate(all="ignore"):
+            weighed = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
+        coefficients = np.nan_to_num(np.abs(np.array(weighed) @ _COEFFICIENTS.T))
+        largest = np.maximum(largest, coefficients.max(axis=(1, 2)))
+        rough = (coefficients[:, :, -_LAST:].max(axis=2) > _RESOLVED * largest[:, np.newaxis]).any(axis=0)
+        done.append(panels[~rough])
+        if not rough.any():
+            return np.concatenate(done)
+        middle = panels[rough].mean(axis=1)
+        panels = np.concatenate([np.stack([panels[rough, 0], middle], 1), np.stack([middle, panels[rough, 1]], 1)])
+        if len(panels) > _MOST_PANELS:
+            break
+    raise ActivationError(f"the activation varies too fast near |x| = {panels[0, 0]:.6g} to be integrated")
+
+
+@lru_cache(maxsize=512)
+def octave(phi: Smooth, k: int) -> Octave:
+    """The points of φ for variances from 2^k on."""
+    return Octave(phi, k)
