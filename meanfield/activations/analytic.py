@@ -3,7 +3,7 @@
 A tree is evaluated as a jet (f, f', f''), carried from the leaves upwards by the chain rule: the derivatives are exact,
 and as stable as the values. What is made by `call`, `quotient` and their like is first brought into a form that neither
 overflows nor cancels: log(1 + exp(u)) is softplus(u), 1/(1 + exp(−u)) sigmoid(u), exp(u) − 1 expm1(u). docs/theory.md,
-section 18.
+section 15.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A piecewise analytic activation: breaks, and an analytic function between each two.
 
-On which lengths it varies is found where it is integrated, not asked of the user. docs/theory.md, section 18.
+On which lengths it varies is found where it is integrated, not asked of the user. docs/theory.md, section 15.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 E g(√q z) is an integral over x = √q z. Gauss-Legendre panels, short beside √q and halved until φ under the weight is a
 polynomial to rounding on each, serve a whole octave of q: φ is evaluated once, and for each q only exp(−x²/2q). x and
-−x are taken together. docs/theory.md, section 18.
+−x are taken together. docs/theory.md, section 15.
 """
 
 from __future__ import annotations
