@@ -47,9 +47,10 @@ def no_option(context: Any, given: str, options: Sequence[str], before: str = ""
         return Misuse(f"{given} is no option: join a value that begins with - to its option, as in --rho=-1:1:9")
     # Without the dashes, which all of them share.
     names, word = {option.lstrip("-"): option for option in options}, given.replace("_", "-").lstrip("-")
-    # One is a part of the other: --width of --figure-width, --act of --activation.
-    akin = [name for name in names if name.startswith(word) or word in name.split("-") or name in word[: len(word) - 1]]
-    close = [name for name in akin if len(name) > 2][:1] or get_close_matches(word, names, n=1)
+    # --activation for --act, --q for --q-star, --width for --figure-width.
+    akin = [name for name in names if len(name) > 2 and (word.startswith(name) or name.startswith(word))]
+    akin = akin or [name for name in names if word in name.split("-")]
+    close = [max(akin, key=len)] if akin else get_close_matches(word, names, n=1, cutoff=0.7)
     guess = f"did you mean {names[close[0]]}? " if close else ""
     if before and not close:
         guess = f"name a command before its options, as in {path} {before} --act relu; "

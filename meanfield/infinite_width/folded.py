@@ -121,7 +121,10 @@ _Term = tuple[FoldedPiece, Polynomial]
 
 
 class _Run(NamedTuple):
-    """Neighbouring pieces and what is integrated over them: numbers for one piece, arrays of shape (p,) for several."""
+    """Neighbouring pieces and what is integrated over them: numbers for one piece, arrays of shape (p,) for several.
+
+    Of several each has every power that any has, with 0 where it lacks it.
+    """
 
     left: Any
     right: Any
@@ -134,7 +137,8 @@ class _Run(NamedTuple):
             piece, polynomial = terms[0]
             return cls(piece.left, piece.right, polynomial, False)
         left, right = np.array([(piece.left, piece.right) for piece, _ in terms]).T
-        return cls(left, right, {k: np.array([polynomial[k] for _, polynomial in terms]) for k in terms[0][1]}, True)
+        powers = sorted({k for _, polynomial in terms for k in polynomial})
+        return cls(left, right, {k: np.array([p.get(k, 0.0) for _, p in terms]) for k in powers}, True)
 
     def parts(self, q: Array) -> Iterable[_Run]:
         """So few pieces at a time that they stay in cache at all of q, along a first axis before those of q."""
@@ -157,16 +161,15 @@ class Integrands:
         """Every piece by itself; where they are many, neighbours with the same powers together."""
         runs: list[list[_Term]] = []
         for term in self.terms:
-            if runs and len(self.terms) > _FEW and _follows(runs[-1][-1], term):
+            if runs and len(self.terms) > _FEW and _follows(runs[-1][-1][0], term[0]):
                 runs[-1].append(term)
             else:
                 runs.append([term])
         return tuple(map(_Run.of, runs))
 
 
-def _follows(before: _Term, after: _Term) -> bool:
-    (inner, first), (outer, second) = before, after
-    return inner.right == outer.left and inner.left > 0 and outer.right < np.inf and first.keys() == second.keys()
+def _follows(inner: FoldedPiece, outer: FoldedPiece) -> bool:
+    return inner.right == outer.left and inner.left > 0 and outer.right < np.inf
 
 
 def nonzero(phi: PiecewiseLinear, polynomial: Callable[[FoldedPiece], Polynomial]) -> Integrands:
@@ -216,6 +219,9 @@ def weighted_pieces(integrands: Integrands, q: Array, order: int) -> Iterator[We
 
     def tail(edge: float) -> list[Array]:
         if edge not in known:
+            # Where a piece ends the next one may begin; no other is asked for again.
+            while len(known) > 1:
+                known.popitem()
             known[edge] = tail_moments(edge / root, order)
         return known[edge]
 
@@ -228,7 +234,7 @@ def weighted_pieces(integrands: Integrands, q: Array, order: int) -> Iterator[We
     for whole in integrands.runs:
         for run in whole.parts(q):
             h = run.left / root if run.several or run.left else _ORIGIN
-            if run.several and h[0].min() > _OUT_OF_REACH:
+            if run.several and h[0].min(initial=np.inf) > _OUT_OF_REACH:
                 return
             if not run.several and run.right == np.inf:
                 yield Weighted(h, np.inf, False, _in_units(run.polynomial, root), tail(run.left), False)
@@ -252,8 +258,17 @@ def _in_units(coefficients: Polynomial, scale: Array | float) -> Polynomial:
     """A polynomial in u as one in s = u/scale."""
     scaled: dict[int, Any] = {}
     for k, c in coefficients.items():
-        scaled[k] = c * np.power(scale, k) if k > 2 else c * (scale * scale) if k == 2 else c * scale if k else c
+        scaled[k] = _times(c, np.power(scale, k)) if k > 2 else c * (scale * scale) if k == 2 else c * scale if k else c
     return scaled
+
+
+def _times(coefficient: Any, factor: Array | float) -> Any:
+    """The product, and 0 where a coefficient is 0, however large the factor."""
+    return (
+        np.where(coefficient, coefficient * factor, 0.0)
+        if isinstance(coefficient, np.ndarray)
+        else coefficient * factor
+    )
 
 
 def _chosen(condition: Any, a: Array | float, b: Array | float) -> Any:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.infinite_width.gaussian import density, legendre
-from meanfield.infinite_width.step_table import StepTable, shared_steps
+from meanfield.infinite_width.step_table import StepTable, shared_cost, shared_steps
 
 __all__ = ["PriceKernel", "poles_d1", "poles_d2"]
 
@@ -30,8 +30,10 @@ _NUMBERS = 2**17
 _NARROW = 0.25
 #: More kinks, or jumps, than this are summed one by one, by way of a table, not pair by pair.
 _MANY = 128
-#: |y| up to which most pairs count; from there on those at most so many √q e^(−|y|) apart.
-_APART, _FAR_APART = 2.5, 22.0
+#: Pairs of pieces further apart than so many √q e^(−|y|) do not count, nor does a knot so many √q out.
+_FAR_APART, _NO_DENSITY = 22.0, 39.0
+#: A pair of pieces takes so many times as long as a number that `shared_steps` works through.
+_PAIR = 6
 #: ϕ of this many standard deviations is 0.
 _FURTHEST = 100.0
 #: e^(2y) is a double up to here.
@@ -186,11 +188,19 @@ class PriceKernel:
         return found
 
     def at_one(self, steps: _Steps, y: float) -> float:
-        """The same at one variance and one y."""
-        if abs(y) <= _APART:
-            return shared_steps(steps.height, self.t[steps.at] / self.root, y)
-        reach = _FAR_APART * math.exp(-abs(y)) * float(self.root)
-        total = self._by_pieces(steps, _close(steps.pieces, self.t, reach, y < 0), np.asarray(y))
+        """The same at one variance and one y, in the way that takes less."""
+        root = float(self.root)
+        # Further out no two have a density.
+        begin, end = np.searchsorted(self.t[steps.at], [-_NO_DENSITY * root, _NO_DENSITY * root])
+        knots, height = self.t[steps.at[begin:end]], steps.height[begin:end]
+        if not knots.size:
+            return 0.0
+        reach = _FAR_APART * math.exp(-abs(y)) * root
+        near = knots.size * min(1.0, 2 * reach / max(float(knots[-1] - knots[0]), reach))
+        if shared_cost(knots, root, y) < _PAIR * knots.size * near:
+            before = float(steps.height[begin - 1]) if begin else 0.0
+            return shared_steps(height, knots, root, y, before)
+        total = self._by_pieces(steps, _close(steps.pieces, self.t, reach, root, y < 0), np.asarray(y))
         return float(total) / (2 * math.pi * math.cosh(y))
 
     def _squares(self, steps: _Steps) -> tuple[Array, Array]:
@@ -335,12 +345,13 @@ def _any_two(pieces: _Pieces) -> _Pairs:
     return _Pairs(i, j, pieces.height[i] * pieces.height[j] * np.where(i == j, 1, 2))
 
 
-def _close(pieces: _Pieces, knots: Array, reach: float, mirrored: bool) -> _Pairs:
-    """The ordered pairs of pieces that are within `reach` of each other, the first of each mirrored or not."""
+def _close(pieces: _Pieces, knots: Array, reach: float, root: float, mirrored: bool) -> _Pairs:
+    """Ordered pairs of pieces that have density, within `reach` of each other, the first of each mirrored or not."""
     starts, ends = knots[pieces.left], knots[pieces.right]
     low, high = (-ends, -starts) if mirrored else (starts, ends)
     begin = np.searchsorted(ends, low - reach)
     count = np.maximum(np.searchsorted(starts, high + reach, side="right") - begin, 0)
+    count[(ends < -_NO_DENSITY * root) | (starts > _NO_DENSITY * root)] = 0
     first = np.repeat(np.arange(len(count)), count)
     second = np.arange(count.sum()) + np.repeat(begin - np.cumsum(count) + count, count)
     return _Pairs(first, second, pieces.height[first] * pieces.height[second])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebpts1, chebval, chebvander
 from numpy.typing import NDArray
 
-__all__ = ["StepTable", "shared_steps"]
+__all__ = ["StepTable", "shared_cost", "shared_steps"]
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,10 @@ _POINTS = chebpts1(_DEGREE + 1)
 _INTERPOLATED = chebvander(_POINTS, _DEGREE).T * np.where(np.arange(_DEGREE + 1), 2.0, 1.0)[:, None] / (_DEGREE + 1)
 #: The trapezoidal rule's step and reach, in standard deviations of a pair's share of the integrand: both leave 1e-18.
 _STEP, _REACH = 0.69, 9.0
+#: Standard deviations beyond which a knot has no density beside others.
+_FURTHEST = 9.5
+#: Numbers worked through at a time: they stay in cache.
+_NUMBERS = 2**16
 
 
 class StepTable:
@@ -58,27 +62,63 @@ class StepTable:
         return self._panels[panel]
 
 
-def shared_steps(heights: Array, at: Array, y: float) -> float:
+def shared_steps(heights: Array, knots: Array, root: float, y: float, before: float = 0.0) -> float:
     """Σᵢⱼ dᵢ dⱼ ϕ₂(hᵢ, hⱼ; r) dr/dy at r = tanh y.
 
-    The dᵢ are the steps of a function that is 0 at first: `at` (n,) their places hᵢ, ascending and in units of √q,
-    and `heights` (n,) its values from there on.
+    The dᵢ are the steps of a function that is `before` at first: `knots` (n,) their places, ascending, `heights` (n,)
+    its values from there on; hᵢ is a knot over `root` = √q.
     """
-    spread, grown = math.exp(-abs(y)), math.exp(2 * abs(y))
-    root, own = math.sqrt(math.tanh(abs(y))), math.sqrt(2 / (1 + grown))
-    low, high = at[0], at[-1]
+    g, step = _nodes(knots, root, y)
+    own, pull = _own(y), math.sqrt(math.tanh(abs(y)))
+    s, several = np.empty(g.size), max(1, _NUMBERS // max(1, knots.size))
+    for start in range(0, g.size, several):
+        some = g[start : start + several]
+        # What is further from all of these has no density there.
+        low, high = root * (pull * some[0] - _FURTHEST * own), root * (pull * some[-1] + _FURTHEST * own)
+        begin, end = int(np.searchsorted(knots, low)), int(np.searchsorted(knots, high))
+        first = heights[begin - 1] if begin else before
+        bells = _convolved(first, heights[begin:end], knots[begin:end], root, own, pull * some)
+        s[start : start + several] = bells
+    product = float(step * (np.exp(-0.5 * g * g) * s) @ (s if y >= 0 else s[::-1]))
+    return product / (math.sqrt(2 * math.pi) * 2 * math.pi * own**2 * math.cosh(y) ** 2)
+
+
+def shared_cost(knots: Array, root: float, y: float) -> float:
+    """About how many numbers `shared_steps` works through."""
+    g, _ = _nodes(knots, root, y)
+    span = float(knots[-1] - knots[0]) / root
+    return g.size * knots.size * min(1.0, 2 * _FURTHEST * _own(y) / span if span else 1.0)
+
+
+def _own(y: float) -> float:
+    """√(1 − |r|), the standard deviation of u/√q given g."""
+    return math.sqrt(2 / (1 + math.exp(2 * abs(y))))
+
+
+def _nodes(knots: Array, root: float, y: float) -> tuple[Array, float]:
+    """The points g of the trapezoidal rule, symmetric for y < 0, and their distance."""
+    spread = math.exp(-abs(y))
+    low, high = float(knots[0]) / root, float(knots[-1]) / root
     if y < 0:
         low, high = 0.5 * (low - high), 0.5 * (high - low)
     # Of two steps the integrand is a Gaussian in g, of this spread and about their middle times 2√r/(1 + r).
-    pull = root * (1 + 1 / grown)
+    pull = math.sqrt(math.tanh(abs(y))) * (1 + spread**2)
     first, last = pull * low - _REACH * spread, pull * high + _REACH * spread
     g, step = np.linspace(first, last, 2 + int((last - first) / (_STEP * spread)), retstep=True)
-    from_mean, width = (at[:, np.newaxis] - root * g) / own, np.diff(at)[:, np.newaxis] / own
+    return g, float(step)
+
+
+def _convolved(before: float, values: Array, at: Array, root: float, own: float, mean: Array) -> Array:
+    """Σ dᵢ exp(−(hᵢ − mean)²/2own²) at means of shape (n,)."""
+    if not at.size:
+        return np.zeros_like(mean)
+    from_mean = (at[:, np.newaxis] / root - mean) / own
+    # From the knots themselves: the width of a narrow piece has no digits to lose.
+    width = np.diff(at)[:, np.newaxis] / (root * own)
     bells = np.exp(-0.5 * from_mean**2)
-    # The two ends of a narrow piece nearly cancel.
     change = -width * (from_mean[:-1] + 0.5 * width)
+    # The two ends of a narrow piece nearly cancel.
     narrow = -bells[:-1] * np.expm1(np.clip(change, -1, 1))
     between = np.where(np.abs(change) < 1, narrow, bells[:-1] - bells[1:])
-    s = heights[:-1] @ between + heights[-1] * bells[-1]
-    product = float(step * (np.exp(-0.5 * g * g) * s) @ (s if y >= 0 else s[::-1]))
-    return product / (math.sqrt(2 * math.pi) * 2 * math.pi * own**2 * math.cosh(y) ** 2)
+    total: Array = values[:-1] @ between + values[-1] * bells[-1] - before * bells[0]
+    return total

@@ -138,3 +138,49 @@ def test_fixed_points_of_a_thousand_pieces_are_those_of_the_function_they_are_cu
     (point,) = fixed_points(MeanField(phi, 1.5, 0.1))
     # A chord is below tanh by up to (8/1000)²/8 max|tanh''| = 6e-6.
     assert abs(point.q - low) <= 2e-5 and point.kind == "stable"
+
+
+def test_the_ends_of_a_narrow_piece_are_told_apart_at_any_variance() -> None:
+    rng = np.random.default_rng(5)
+    knots = np.sort(np.concatenate([rng.uniform(-2, 2, 50), [0.5, 0.5 + 2.0**-30]]))
+    slopes = np.zeros(53)
+    # Kinks of both signs, as large as the piece is narrow.
+    slopes[1:-1] = rng.standard_normal(51)
+    slopes[np.searchsorted(knots, 0.5) + 1] = 2.0**20
+    intercepts = np.concatenate([[0.0], -np.cumsum(np.diff(slopes) * knots)])
+    phi = PiecewiseLinear(tuple(knots.tolist()), tuple(slopes.tolist()), tuple(intercepts.tolist()))
+    for q, y in ((0.3, 0.5), (0.3, 2.4), (7.0, -1.0)):
+        with mp.workdps(50):
+            exact, _ = double_sum(list(phi.knots), phi.kinks.tolist(), q, y)
+        assert float(PriceKernel(phi, np.asarray(q)).bend_density(np.asarray(y))) == pytest.approx(exact, rel=1e-9)
+
+
+@pytest.mark.parametrize("q", [0.0, 1e-300, 1e-12, 1e-5, 1.0])
+def test_knots_out_of_reach_take_no_time_and_change_nothing(q: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = TABLE
+    knots = (-1e6, *inner.knots, 1e6)
+    slopes = (0.0, *inner.slopes, 1.0)
+    ends = (inner(-1e6), *inner.intercepts, inner(1e6) - 1e6)
+    phi, rho = PiecewiseLinear(knots, slopes, ends), np.array([-0.9, 0.2, 0.999])
+    by_table = covariance(phi, rho, q)
+    monkeypatch.setattr(price_kernel, "_MANY", 1000)
+    assert np.abs(by_table - covariance(phi, rho, q)).max() <= 1e-13 * moments.second_moment(phi, q)
+
+
+def test_flat_and_sloping_pieces_in_turn_are_summed_like_others() -> None:
+    knots = np.linspace(0.1, 3, 40)
+    slopes = np.arange(41) % 2 * 1.0
+    intercepts = np.concatenate([[0.0], -np.cumsum(np.diff(slopes) * knots)])
+    phi = PiecewiseLinear(tuple(knots.tolist()), tuple(slopes.tolist()), tuple(intercepts.tolist()))
+    for q in (1e-3, 0.5, 1e150):
+        with mp.workdps(400):
+            exact = [definitions.power_moment(phi, q, n) for n in (2, 4)]
+        assert [moments.second_moment(phi, q), moments.fourth_moment(phi, q)] == pytest.approx(
+            [float(value) for value in exact], rel=1e-13
+        )
+
+
+def test_no_variances_have_no_moments() -> None:
+    for map_ in (moments.second_moment, moments.second_moment_d2, moments.slope_moment):
+        assert map_(TABLE, np.zeros((0, 3)), *([2] if map_ is moments.slope_moment else [])).shape == (0, 3)
+    assert [cumulant.shape for cumulant in moments.square_cumulants(TABLE, [])] == [(0,)] * 3
