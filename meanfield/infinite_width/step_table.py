@@ -68,7 +68,8 @@ def shared_steps(heights: Array, knots: Array, root: float, y: float, before: fl
     The dᵢ are the steps of a function that is `before` at first: `knots` (n,) their places, ascending, `heights` (n,)
     its values from there on; hᵢ is a knot over `root` = √q.
     """
-    g, step = _nodes(knots, root, y)
+    first, last, count = _nodes(knots, root, y)
+    g, step = np.linspace(first, last, count, retstep=True)
     own, pull = _own(y), math.sqrt(math.tanh(abs(y)))
     s, several = np.empty(g.size), max(1, _NUMBERS // max(1, knots.size))
     for start in range(0, g.size, several):
@@ -76,18 +77,18 @@ def shared_steps(heights: Array, knots: Array, root: float, y: float, before: fl
         # What is further from all of these has no density there.
         low, high = root * (pull * some[0] - _FURTHEST * own), root * (pull * some[-1] + _FURTHEST * own)
         begin, end = int(np.searchsorted(knots, low)), int(np.searchsorted(knots, high))
-        first = heights[begin - 1] if begin else before
-        bells = _convolved(first, heights[begin:end], knots[begin:end], root, own, pull * some)
+        inner = heights[begin - 1] if begin else before
+        bells = _convolved(inner, heights[begin:end], knots[begin:end], root, own, pull * some)
         s[start : start + several] = bells
-    product = float(step * (np.exp(-0.5 * g * g) * s) @ (s if y >= 0 else s[::-1]))
+    product = float(float(step) * (np.exp(-0.5 * g * g) * s) @ (s if y >= 0 else s[::-1]))
     return product / (math.sqrt(2 * math.pi) * 2 * math.pi * own**2 * math.cosh(y) ** 2)
 
 
 def shared_cost(knots: Array, root: float, y: float) -> float:
     """About how many numbers `shared_steps` works through."""
-    g, _ = _nodes(knots, root, y)
+    _, _, count = _nodes(knots, root, y)
     span = float(knots[-1] - knots[0]) / root
-    return g.size * knots.size * min(1.0, 2 * _FURTHEST * _own(y) / span if span else 1.0)
+    return count * knots.size * min(1.0, 2 * _FURTHEST * _own(y) / span if span else 1.0)
 
 
 def _own(y: float) -> float:
@@ -95,8 +96,8 @@ def _own(y: float) -> float:
     return math.sqrt(2 / (1 + math.exp(2 * abs(y))))
 
 
-def _nodes(knots: Array, root: float, y: float) -> tuple[Array, float]:
-    """The points g of the trapezoidal rule, symmetric for y < 0, and their distance."""
+def _nodes(knots: Array, root: float, y: float) -> tuple[float, float, int]:
+    """The first and the last g of the trapezoidal rule, symmetric for y < 0, and how many there are."""
     spread = math.exp(-abs(y))
     low, high = float(knots[0]) / root, float(knots[-1]) / root
     if y < 0:
@@ -104,8 +105,7 @@ def _nodes(knots: Array, root: float, y: float) -> tuple[Array, float]:
     # Of two steps the integrand is a Gaussian in g, of this spread and about their middle times 2√r/(1 + r).
     pull = math.sqrt(math.tanh(abs(y))) * (1 + spread**2)
     first, last = pull * low - _REACH * spread, pull * high + _REACH * spread
-    g, step = np.linspace(first, last, 2 + int((last - first) / (_STEP * spread)), retstep=True)
-    return g, float(step)
+    return first, last, 2 + int((last - first) / (_STEP * spread))
 
 
 def _convolved(before: float, values: Array, at: Array, root: float, own: float, mean: Array) -> Array:
