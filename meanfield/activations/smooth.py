@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.analytic import Tree
+from meanfield.activations.primitives import Jet
 from meanfield.errors import ActivationError
 
 __all__ = ["Smooth"]
@@ -46,20 +47,11 @@ class Smooth:
     def __repr__(self) -> str:
         return self.name or f"Smooth(breaks={self.breaks}, pieces=({', '.join(map(str, self.pieces))}))"
 
-    def jet(self, x: Array) -> tuple[Array, Array, Array]:
-        """φ, φ' and φ'' at points x, elementwise."""
-        piece = np.searchsorted(self.breaks, x, side="right")
+    def jet(self, x: Array) -> Jet:
+        """φ, φ' and φ'' at points x, an array of at least one axis, elementwise."""
+        piece, found = np.searchsorted(self.breaks, x, side="right"), np.empty((3, *x.shape))
         with np.errstate(all="ignore"):
-            if not self.breaks:
-                f, d1, d2 = self.pieces[0].jet(x)
-                return f, d1, d2
-            found = np.empty((3, *x.shape))
             for j, tree in enumerate(self.pieces):
                 here = piece == j
-                if here.any():
-                    found[:, here] = tree.jet(x[here])
+                found[:, here] = tree.jet(x[here])
         return found[0], found[1], found[2]
-
-    def values(self, x: Array) -> Array:
-        """φ(x), elementwise."""
-        return self.jet(x)[0]

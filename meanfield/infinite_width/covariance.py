@@ -26,7 +26,8 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import complements, correlations, variances
 from meanfield.infinite_width.gaussian import legendre
 from meanfield.infinite_width.moments import mean, mirrored_moment, mirrored_slopes, second_moment, slope_moment
-from meanfield.infinite_width.price_kernel import PriceKernel, poles_d1, poles_d2
+from meanfield.infinite_width.poles import poles_d1, poles_d2
+from meanfield.infinite_width.price_kernel import PriceKernel
 
 __all__ = ["covariance", "covariance_d1", "covariance_d2", "covariance_loss"]
 

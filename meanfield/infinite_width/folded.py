@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import variances
-from meanfield.infinite_width.gaussian import density, interval_moments, tail_moments
+from meanfield.infinite_width.gaussian import OUT_OF_REACH, density, interval_moments, tail_moments
 
 __all__ = [
     "Expectation",
@@ -44,8 +44,6 @@ Polynomial = Mapping[int, Any]
 _BLOCK, _SMALLEST_BLOCK = 8192, 64
 #: Pieces so few are quicker one by one.
 _FEW = 8
-#: The normal density is 0 there, in doubles.
-_OUT_OF_REACH = 39.0
 _ORIGIN = np.zeros(())
 
 
@@ -158,7 +156,7 @@ class Integrands:
 
     @cached_property
     def runs(self) -> tuple[_Run, ...]:
-        """Every piece by itself; where they are many, neighbours with the same powers together."""
+        """Every piece by itself; where they are many, neighbours together."""
         runs: list[list[_Term]] = []
         for term in self.terms:
             if runs and len(self.terms) > _FEW and _follows(runs[-1][-1][0], term[0]):
@@ -215,29 +213,28 @@ class Weighted(NamedTuple):
 def weighted_pieces(integrands: Integrands, q: Array, order: int) -> Iterator[Weighted]:
     """All pieces at one block of q's, a run at a time, with their moments up to `order`."""
     root = np.sqrt(q)
-    known: dict[float, list[Array]] = {0.0: tail_moments(_ORIGIN, order)}
+    # The tail last taken: where a piece ends the next one may begin.
+    edge, tail = 0.0, tail_moments(_ORIGIN, order)
 
-    def tail(edge: float) -> list[Array]:
-        if edge not in known:
-            # Where a piece ends the next one may begin; no other is asked for again.
-            while len(known) > 1:
-                known.popitem()
-            known[edge] = tail_moments(edge / root, order)
-        return known[edge]
+    def near(left: float) -> list[Array]:
+        return tail if left == edge else tail_moments(left / root, order)
 
     def tails(run: _Run) -> tuple[list[Array], list[Array]]:
-        if not run.several:
-            return tail(run.left), tail(run.right)
-        moments = tail_moments(np.concatenate([run.left, run.right[-1:]]) / root, order)
-        return [moment[:-1] for moment in moments], [moment[1:] for moment in moments]
+        nonlocal edge, tail
+        if run.several:
+            moments = tail_moments(np.concatenate([run.left, run.right[-1:]]) / root, order)
+            return [moment[:-1] for moment in moments], [moment[1:] for moment in moments]
+        before = near(run.left)
+        edge, tail = run.right, tail_moments(run.right / root, order)
+        return before, tail
 
     for whole in integrands.runs:
         for run in whole.parts(q):
             h = run.left / root if run.several or run.left else _ORIGIN
-            if run.several and h[0].min(initial=np.inf) > _OUT_OF_REACH:
+            if run.several and h[0].min(initial=np.inf) > OUT_OF_REACH:
                 return
             if not run.several and run.right == np.inf:
-                yield Weighted(h, np.inf, False, _in_units(run.polynomial, root), tail(run.left), False)
+                yield Weighted(h, np.inf, False, _in_units(run.polynomial, root), near(run.left), False)
                 return
             width = run.right - run.left
             w = width / root
@@ -263,12 +260,9 @@ def _in_units(coefficients: Polynomial, scale: Array | float) -> Polynomial:
 
 
 def _times(coefficient: Any, factor: Array | float) -> Any:
-    """The product, and 0 where a coefficient is 0, however large the factor."""
-    return (
-        np.where(coefficient, coefficient * factor, 0.0)
-        if isinstance(coefficient, np.ndarray)
-        else coefficient * factor
-    )
+    """The product, and 0 where one of several coefficients is 0, however large the factor."""
+    product = coefficient * factor
+    return np.where(coefficient, product, 0.0) if isinstance(coefficient, np.ndarray) else product
 
 
 def _chosen(condition: Any, a: Array | float, b: Array | float) -> Any:

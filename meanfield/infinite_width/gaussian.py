@@ -23,12 +23,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HIGHEST_MOMENT", "density", "interval_moments", "legendre", "tail_moments"]
+__all__ = ["HIGHEST_MOMENT", "OUT_OF_REACH", "density", "interval_moments", "legendre", "tail_moments"]
 
 Array = NDArray[np.float64]
 
 #: Moments are available up to this order: V'' needs z⁴φ², of degree 6 on a piece.
 HIGHEST_MOMENT = 6
+
+#: The density is 0 there, in doubles.
+OUT_OF_REACH = 39.0
 
 #: r₇(h)/t as a polynomial in s = 1 − 2t/7, where t = √(h² + 49) − h runs from 7 (h = 0) to 0 (h = ∞): its Chebyshev
 #: interpolant of degree 23, written in powers of s. The constant 49 is the one for which the series falls fastest.

@@ -13,12 +13,12 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
+from meanfield.infinite_width.interpolation import chebyshev
 
 __all__ = ["Octave", "octave"]
 
@@ -44,10 +44,6 @@ _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
 #: q·x numbers worked through at a time.
 _BLOCK = 2**17
-
-
-_CHEBYSHEV = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-_COEFFICIENTS = np.linalg.inv(legvander(_CHEBYSHEV, _NODES - 1))
 
 
 class Octave:
@@ -97,12 +93,11 @@ class Octave:
 
 
 def _outline(phi: Smooth, sd: float) -> Array:
-    """Panels of |x| before any is halved, shape (n, 2): none contains a break, or is wide beside `sd` or beside |x|."""
-    ends = {abs(t) for t in phi.breaks} | {_REACH * sd * 2.0**-n for n in range(5)} | {0.0}
-    inside = np.array(sorted(end for end in ends if end <= _REACH * sd))
-    parts = np.ceil(np.diff(inside) / (_WIDEST * sd)).astype(int)
-    fine = [np.linspace(a, b, n, endpoint=False) for (a, b), n in zip(pairwise(inside), parts, strict=True)]
-    return np.array(list(pairwise(np.append(np.concatenate(fine), _REACH * sd))))
+    """Panels of |x| before any is halved, shape (n, 2): none contains a break, or is wide beside `sd`."""
+    reach = _REACH * sd
+    marks = sorted({0.0, reach, *(abs(t) for t in phi.breaks if abs(t) < reach)})
+    parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
+    return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
 
 
 def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
@@ -111,14 +106,15 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
     Raises:
         ActivationError: φ varies too fast to be integrated.
     """
+    points, from_values = chebyshev(_NODES)
     done = []
     largest = np.zeros(4 * len(_ACROSS))
     for _ in range(_HALVED):
-        x = panels[:, :1] + np.diff(panels, axis=1) * 0.5 * (1 + _CHEBYSHEV)
+        x = panels[:, :1] + np.diff(panels, axis=1) * points
         weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
         with np.errstate(all="ignore"):
             weighed = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
-        coefficients = np.nan_to_num(np.abs(np.array(weighed) @ _COEFFICIENTS.T))
+        coefficients = np.nan_to_num(np.abs(np.array(weighed) @ from_values.T))
         largest = np.maximum(largest, coefficients.max(axis=(1, 2)))
         rough = (coefficients[:, :, -_LAST:].max(axis=2) > _RESOLVED * largest[:, np.newaxis]).any(axis=0)
         done.append(panels[~rough])

@@ -17,7 +17,7 @@ Values at q = 0 are limits q → 0⁺, so each function is continuous on [0, ∞
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from math import pi, sqrt
 from typing import Any, NamedTuple
@@ -177,32 +177,35 @@ def sparsity(phi: PiecewiseLinear, q: Array) -> Array:
 def kink_term(phi: PiecewiseLinear, q: Array) -> Array:
     """Σᵢ dᵢ φ(tᵢ) p(tᵢ) = d/dq E φ² − E φ'² of a continuous φ; p the density of √q z."""
     _, p = at_knots(phi, q)
-    return _over_knots(phi.kinks * phi.right_values, p)
+    return _over_knots([(phi.kinks * phi.right_values, p)], q)[0]
 
 
 @of_any_shape
 def bend(phi: PiecewiseLinear, q: Array) -> Array:
     """(4/3) Σᵢ dᵢ² exp(−tᵢ²/2q)/(2π√2), the coefficient of −q ε^(3/2) in E φ² − C(1 − ε), jumps left out."""
     h2, _ = at_knots(phi, q)
-    return _over_knots(phi.kinks**2, np.exp(-0.5 * h2)) * (4 / 3 / (2 * pi * sqrt(2)))
+    return _over_knots([(phi.kinks**2, np.exp(-0.5 * h2))], q)[0] * (4 / 3 / (2 * pi * sqrt(2)))
 
 
 @of_any_shape
 def slope_square_d1(phi: PiecewiseLinear, q: Array) -> Array:
     """d/dq E φ'(√q z)² = Σᵢ Δ(a²)ᵢ tᵢ p(tᵢ)/(2q), jumps left out."""
     _, p = at_knots(phi, q)
-    return _over_knots(0.5 * _changes(phi)[2], np.where(p > 0, p / q, 0.0))
+    return _over_knots([(0.5 * _changes(phi)[2], np.where(p > 0, p / q, 0.0))], q)[0]
 
 
-def _at_knots(coefficients: Array, factors: Array) -> Array:
-    """A coefficient for each knot times what `at_knots` gives there; 0 where it is 0, so that 0·∞ cannot arise."""
-    weights = coefficients.reshape(-1, *[1] * (factors.ndim - 1))
-    return np.where(weights, weights * factors, 0.0)
+def _over_knots(parts: Iterable[tuple[Array, Array]], q: Array) -> tuple[Array, Array]:
+    """The sum over knots of a coefficient of each times what `at_knots` gives there, part by part; and of their sizes.
 
-
-def _over_knots(coefficients: Array, factors: Array) -> Array:
-    total: Array = _at_knots(coefficients, factors).sum(axis=0)
-    return total
+    A coefficient that is 0 counts as nothing, so that 0·∞ cannot arise.
+    """
+    total, size = np.zeros_like(q), np.zeros_like(q)
+    for coefficients, factors in parts:
+        if coefficients.any():
+            weights = coefficients.reshape(-1, *[1] * q.ndim)
+            terms = np.where(weights, weights * factors, 0.0)
+            total, size = total + terms.sum(axis=0), size + abs(terms).sum(axis=0)
+    return total, size
 
 
 @lru_cache(maxsize=256)
@@ -241,17 +244,12 @@ def quadratic_d1(quadratic: Quadratic, q: Array) -> Array:
     not cancel as q → 0; and E[(z² − 1)g]/2q, which does not cancel where the active region is rare or narrow.
     """
     (jumps, kinks, _), weight = _changes(quadratic.phi), quadratic.weight
-    direct, direct_size = np.zeros_like(q), np.zeros_like(q)
+    _, p = at_knots(quadratic.phi, q)
+    direct, direct_size = _over_knots([(weight * kinks, p), (weight * jumps, np.where(p > 0, p / q, 0.0))], q)
     for weighted in weighted_pieces(quadratic.slopes, q, 0):
         terms = weighted.integrals(weighted.polynomial)
         direct += weighted.sum(terms)
         direct_size += weighted.sum(abs(terms))
-    _, p = at_knots(quadratic.phi, q)
-    for changes, factors in ((kinks, p), (jumps, np.where(p > 0, p / q, 0.0))):
-        if changes.any():
-            terms = _at_knots(weight * changes, factors)
-            direct += terms.sum(axis=0)
-            direct_size += abs(terms).sum(axis=0)
     hermite, size = np.zeros_like(q), np.zeros_like(q)
     for weighted in weighted_pieces(quadratic.values, q, 4):
         value, z = weighted.polynomial, weighted.z
@@ -264,13 +262,11 @@ def quadratic_d1(quadratic: Quadratic, q: Array) -> Array:
 def quadratic_d2(quadratic: Quadratic, q: Array) -> Array:
     """d²/dq² E g(√q z): by knots, or E[(z⁴ − 6z² + 3)g]/4q² where that cancels less."""
     (jumps, kinks, slopes), weight = _changes(quadratic.phi), quadratic.weight
-    direct, direct_size = np.zeros_like(q), np.zeros_like(q)
     h2, p = at_knots(quadratic.phi, q)
-    for changes, factors in ((slopes, 1.0), (kinks, h2 - 1), (jumps, (h2 - 3) / q)):
-        if changes.any():
-            terms = _at_knots(weight * changes, np.where(p > 0, factors * p / (2 * q), 0.0))
-            direct += terms.sum(axis=0)
-            direct_size += abs(terms).sum(axis=0)
+    parts = (slopes, 1.0), (kinks, h2 - 1), (jumps, (h2 - 3) / q)
+    direct, direct_size = _over_knots(
+        ((weight * changes, np.where(p > 0, factors * p / (2 * q), 0.0)) for changes, factors in parts), q
+    )
     hermite, size = np.zeros_like(q), np.zeros_like(q)
     for weighted in weighted_pieces(quadratic.values, q, 6):
         value, z = weighted.polynomial, weighted.z

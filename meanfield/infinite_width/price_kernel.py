@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.infinite_width.gaussian import density, legendre
+from meanfield.infinite_width.gaussian import OUT_OF_REACH, density, legendre
 from meanfield.infinite_width.step_table import StepTable, shared_cost, shared_steps
+from meanfield.infinite_width.steps import Indices, Pairs, Steps, any_two, close
 
-__all__ = ["PriceKernel", "poles_d1", "poles_d2"]
+__all__ = ["PriceKernel"]
 
 Array = NDArray[np.float64]
-Indices = NDArray[np.intp]
 
 #: Numbers worked through at a time, of all pairs and nodes: the intermediate arrays stay in cache.
 _NUMBERS = 2**17
@@ -30,8 +29,8 @@ _NUMBERS = 2**17
 _NARROW = 0.25
 #: More kinks, or jumps, than this are summed one by one, by way of a table, not pair by pair.
 _MANY = 128
-#: Pairs of pieces further apart than so many √q e^(−|y|) do not count, nor does a knot so many √q out.
-_FAR_APART, _NO_DENSITY = 22.0, 39.0
+#: Pairs of pieces further apart than so many √q e^(−|y|) do not count.
+_FAR_APART = 22.0
 #: A pair of pieces takes so many times as long as a number that `shared_steps` works through.
 _PAIR = 6
 #: ϕ of this many standard deviations is 0.
@@ -58,72 +57,21 @@ def _probability(low: Array, width: Array) -> Array:
     return np.where(short, width * inside, difference)
 
 
-class _Pairs(NamedTuple):
-    """Unordered pairs of knots with a weight each, all of them shape (n,): indices, and what the two add to a sum."""
-
-    first: Indices
-    second: Indices
-    weight: Array
-
-
-class _Pieces(NamedTuple):
-    """Pieces between two knots and how high a function is there, shape (n,) each."""
-
-    height: Array
-    left: Indices
-    right: Indices
-
-
-@dataclass(frozen=True, eq=False)
-class _Steps:
-    """A function that rises by steps at knots, from 0: φ' at its kinks, or φ at its jumps.
-
-    `at` which knots, ascending, `rise` by how much and `height` the value from there on, shape (k,) each.
-    """
-
-    at: Indices
-    rise: Array
-    height: Array
-
-    @classmethod
-    def of(cls, rises: Array, heights: Array) -> _Steps:
-        """From the rise at every knot and the height from there on."""
-        at = np.flatnonzero(rises)
-        return cls(at, rises[at], heights[at])
-
-    @cached_property
-    def pairs(self) -> _Pairs:
-        """Every two steps, each with itself too; their weights are dᵢdⱼ."""
-        i, j = np.tril_indices(len(self.at))
-        return _Pairs(self.at[i], self.at[j], self.rise[i] * self.rise[j] * np.where(i == j, 1, 2))
-
-    @cached_property
-    def pieces(self) -> _Pieces:
-        """The pieces between the steps where the function is not 0."""
-        kept = np.flatnonzero(self.height[:-1])
-        return _Pieces(self.height[kept], self.at[kept], self.at[kept + 1])
-
-    @property
-    def endless(self) -> float:
-        """The height from the last step on."""
-        return float(self.height[-1]) if self.at.size else 0.0
-
-
 class _Knots(NamedTuple):
     """What Price's theorem sees of φ, and how close two of its kinks come.
 
     A slope common to all pieces does not bend, so `bends` has the first one taken off all.
     """
 
-    bends: _Steps
-    jumps: _Steps
+    bends: Steps
+    jumps: Steps
     narrowest: float
 
 
 @lru_cache(maxsize=64)
 def _knots(phi: PiecewiseLinear) -> _Knots:
-    bends = _Steps.of(phi.kinks, np.array(phi.slopes[1:]) - phi.slopes[0])
-    jumps = _Steps.of(phi.jumps, np.cumsum(phi.jumps))
+    bends = Steps.of(phi.kinks, np.array(phi.slopes[1:]) - phi.slopes[0])
+    jumps = Steps.of(phi.jumps, np.cumsum(phi.jumps))
     return _Knots(bends, jumps, float(np.diff(np.array(phi.knots)[bends.at]).min(initial=np.inf)))
 
 
@@ -135,7 +83,7 @@ class PriceKernel:
 
     def __init__(self, phi: PiecewiseLinear, q: Array) -> None:
         self.phi, self.q, self.knots = phi, q, _knots(phi)
-        self._known: dict[_Steps, tuple[Array, Array]] = {}
+        self._known: dict[Steps, tuple[Array, Array]] = {}
         self.root = np.sqrt(q)
         self.t = np.array(phi.knots)
 
@@ -170,14 +118,14 @@ class PriceKernel:
         # The two kinks of a narrow piece nearly cancel.
         return self._double_sum(self.knots.bends, y, narrow=self.knots.narrowest < _NARROW * self.root.max())
 
-    def _double_sum(self, steps: _Steps, y: Array, *, narrow: bool) -> Array:
+    def _double_sum(self, steps: Steps, y: Array, *, narrow: bool) -> Array:
         """Σᵢⱼ dᵢ dⱼ ϕ₂(hᵢ, hⱼ; r) dr/dy, with care where two steps are `narrow`."""
         if len(steps.at) > _MANY:
             return self._of_many(steps, y)
-        total = self._by_pieces(steps, _any_two(steps.pieces), y) if narrow else self._sum(steps, y)
+        total = self._by_pieces(steps, any_two(steps.pieces), y) if narrow else self._sum(steps, y)
         return total / (2 * np.pi * np.cosh(y))
 
-    def _of_many(self, steps: _Steps, y: Array) -> Array:
+    def _of_many(self, steps: Steps, y: Array) -> Array:
         """The same for many steps, one variance after the other; from a table where a quadrature asks."""
         at_nodes = y.ndim > self.q.ndim
         y, q = np.broadcast_arrays(y, self.q)
@@ -187,11 +135,11 @@ class PriceKernel:
             found[here] = table(y[here]) if at_nodes else table.density(y[here])
         return found
 
-    def at_one(self, steps: _Steps, y: float) -> float:
+    def at_one(self, steps: Steps, y: float) -> float:
         """The same at one variance and one y, in the way that takes less."""
         root = float(self.root)
         # Further out no two have a density.
-        begin, end = np.searchsorted(self.t[steps.at], [-_NO_DENSITY * root, _NO_DENSITY * root])
+        begin, end = np.searchsorted(self.t[steps.at], [-OUT_OF_REACH * root, OUT_OF_REACH * root])
         knots, height = self.t[steps.at[begin:end]], steps.height[begin:end]
         if not knots.size:
             return 0.0
@@ -200,10 +148,10 @@ class PriceKernel:
         if shared_cost(knots, root, y) < _PAIR * knots.size * near:
             before = float(steps.height[begin - 1]) if begin else 0.0
             return shared_steps(height, knots, root, y, before)
-        total = self._by_pieces(steps, _close(steps.pieces, self.t, reach, root, y < 0), np.asarray(y))
+        total = self._by_pieces(steps, close(steps.pieces, self.t, reach, root, y < 0), np.asarray(y))
         return float(total) / (2 * math.pi * math.cosh(y))
 
-    def _squares(self, steps: _Steps) -> tuple[Array, Array]:
+    def _squares(self, steps: Steps) -> tuple[Array, Array]:
         """(hᵢ + hⱼ)²/8 and (hᵢ − hⱼ)²/8 of every pair, along a first axis."""
         if steps not in self._known:
             h, (first, second, _) = np.divide.outer(self.t, self.root), steps.pairs
@@ -211,7 +159,7 @@ class PriceKernel:
             self._known[steps] = 0.125 * np.square(h[first] + h[second]), 0.125 * np.square(gaps)
         return self._known[steps]
 
-    def _sum(self, steps: _Steps, y: Array) -> Array:
+    def _sum(self, steps: Steps, y: Array) -> Array:
         """Σ dᵢdⱼ exp(−Q) over pairs."""
         growth = np.exp(2 * y)
         near, far, total = 1 + 1 / growth, _finite(1 + growth), 0 * y
@@ -223,7 +171,7 @@ class PriceKernel:
                 total = total + weight * term
         return total
 
-    def _by_pieces(self, steps: _Steps, pairs: _Pairs, y: Array) -> Array:
+    def _by_pieces(self, steps: Steps, pairs: Pairs, y: Array) -> Array:
         """The same by pairs of pieces: Σ aⱼaₖ × second difference of exp(−Q) over the rectangle of pieces j and k.
 
         Near cancellation the differences are taken in the exponent, where they are exact. A piece without an end has
@@ -339,24 +287,6 @@ def _step_table(phi: PiecewiseLinear, q: float, of_jumps: bool) -> StepTable:
     return StepTable(np.vectorize(partial(kernel.at_one, steps), otypes=[float]), float(kernel.settled()))
 
 
-def _any_two(pieces: _Pieces) -> _Pairs:
-    """All pairs of pieces; a weight is the product of two heights, twice that of two different pieces."""
-    i, j = np.tril_indices(len(pieces.height))
-    return _Pairs(i, j, pieces.height[i] * pieces.height[j] * np.where(i == j, 1, 2))
-
-
-def _close(pieces: _Pieces, knots: Array, reach: float, root: float, mirrored: bool) -> _Pairs:
-    """Ordered pairs of pieces that have density, within `reach` of each other, the first of each mirrored or not."""
-    starts, ends = knots[pieces.left], knots[pieces.right]
-    low, high = (-ends, -starts) if mirrored else (starts, ends)
-    begin = np.searchsorted(ends, low - reach)
-    count = np.maximum(np.searchsorted(starts, high + reach, side="right") - begin, 0)
-    count[(ends < -_NO_DENSITY * root) | (starts > _NO_DENSITY * root)] = 0
-    first = np.repeat(np.arange(len(count)), count)
-    second = np.arange(count.sum()) + np.repeat(begin - np.cumsum(count) + count, count)
-    return _Pairs(first, second, pieces.height[first] * pieces.height[second])
-
-
 def _blocks(count: int, y: Array) -> Iterator[slice]:
     """Slices of so many pairs that the arrays made of them and of y stay in cache."""
     several = max(1, _NUMBERS // max(y.size, 1))
@@ -372,37 +302,3 @@ def _weighed(weight: Array, terms: Array) -> Array:
 def _finite(x: Array, most: float = 1e300) -> Array:
     """x, where infinity is no more than `most`: a knot's distance to itself is 0, and infinity times that is none."""
     return np.minimum(x, most)
-
-
-def poles_d1(phi: PiecewiseLinear, q: Array) -> tuple[float, Array]:
-    """What the jumps add to C'(1) and to C'(−1): 0 or ±∞. At −1 only jumps at both t and −t count."""
-    jumps = phi.jumps
-    return _endless(float(jumps @ jumps)), _endless(_mirrored_pairs(phi, jumps, jumps, q))
-
-
-def poles_d2(phi: PiecewiseLinear, q: Array) -> tuple[float, Array]:
-    """C''(1) and C''(−1), 0 or ±∞.
-
-    As r → −1 two jumps at t and −t grow as −(1 − r²)^(−3/2), before all else; two kinks, and a jump with a kink, as
-    (1 − r²)^(−1/2).
-    """
-    jumps, kinks = phi.jumps, phi.kinks
-    of_jumps = -_mirrored_pairs(phi, jumps, jumps, q)
-    of_kinks = _mirrored_pairs(phi, kinks, kinks, q) + _mirrored_pairs(phi, jumps * phi.knots, kinks, q) / q
-    return _endless(float(jumps @ jumps + kinks @ kinks)), _endless(np.where(of_jumps, of_jumps, of_kinks))
-
-
-def _mirrored_pairs(phi: PiecewiseLinear, a: Array, b: Array, q: Array) -> Array:
-    """Σ aᵢ bⱼ exp(−tᵢ²/2q) over the knots with tᵢ = −tⱼ, as a share of the largest exponential."""
-    pairs = [(abs(t), a[i] * b[j]) for i, t in enumerate(phi.knots) for j, s in enumerate(phi.knots) if t == -s]
-    pairs = [(t, product) for t, product in pairs if product]
-    nearest = min((t for t, _ in pairs), default=0.0)
-    total = np.zeros_like(q)
-    for t, product in pairs:
-        total = total + product * np.exp(-0.5 * (t - nearest) * (t + nearest) / q)
-    return total
-
-
-def _endless(sign: Any) -> Any:
-    """±∞ with the sign of a number, 0 where it is 0."""
-    return np.where(np.asarray(sign) == 0, 0.0, np.copysign(np.inf, sign))[()]

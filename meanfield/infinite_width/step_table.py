@@ -12,18 +12,17 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebpts1, chebval, chebvander
+from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
+
+from meanfield.infinite_width.interpolation import chebyshev
 
 __all__ = ["StepTable", "shared_cost", "shared_steps"]
 
 Array = NDArray[np.float64]
 
-#: Degree on a panel of width 1 in y: S dr/dy is analytic for |Im y| < π/4.
-_DEGREE = 31
-_POINTS = chebpts1(_DEGREE + 1)
-#: From values at the points to coefficients, by the discrete orthogonality of the polynomials.
-_INTERPOLATED = chebvander(_POINTS, _DEGREE).T * np.where(np.arange(_DEGREE + 1), 2.0, 1.0)[:, None] / (_DEGREE + 1)
+#: Points on a panel of width 1 in y: S dr/dy is analytic for |Im y| < π/4.
+_POINTS = 32
 #: The trapezoidal rule's step and reach, in standard deviations of a pair's share of the integrand: both leave 1e-18.
 _STEP, _REACH = 0.69, 9.0
 #: Standard deviations beyond which a knot has no density beside others.
@@ -58,7 +57,8 @@ class StepTable:
 
     def _panel(self, panel: float) -> Array:
         if panel not in self._panels:
-            self._panels[panel] = _INTERPOLATED @ self.density(panel + 0.5 * (_POINTS + 1))
+            points, from_values = chebyshev(_POINTS)
+            self._panels[panel] = from_values @ self.density(panel + points)
         return self._panels[panel]
 
 
@@ -78,9 +78,9 @@ def shared_steps(heights: Array, knots: Array, root: float, y: float, before: fl
         low, high = root * (pull * some[0] - _FURTHEST * own), root * (pull * some[-1] + _FURTHEST * own)
         begin, end = int(np.searchsorted(knots, low)), int(np.searchsorted(knots, high))
         inner = heights[begin - 1] if begin else before
-        bells = _convolved(inner, heights[begin:end], knots[begin:end], root, own, pull * some)
-        s[start : start + several] = bells
-    product = float(float(step) * (np.exp(-0.5 * g * g) * s) @ (s if y >= 0 else s[::-1]))
+        mean = pull * some
+        s[start : start + several] = _convolved(inner, heights[begin:end], knots[begin:end], root, own, mean)
+    product = float(step) * float((np.exp(-0.5 * g * g) * s) @ (s if y >= 0 else s[::-1]))
     return product / (math.sqrt(2 * math.pi) * 2 * math.pi * own**2 * math.cosh(y) ** 2)
 
 

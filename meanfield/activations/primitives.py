@@ -1,0 +1,167 @@
+"""The analytic functions at the leaves of a tree, each with its first two derivatives, to the last digits.
+
+docs/theory.md, section 15.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PRIMITIVES", "Jet"]
+
+Array = NDArray[np.float64]
+#: f, f' and f'' at some points.
+Jet = tuple[Array, Array, Array]
+
+_ROOT_2PI = math.sqrt(2 * math.pi)
+
+
+def _tanh(u: Array) -> Jet:
+    t = np.tanh(u)
+    # 1 − tanh² has no digits left where tanh is 1.
+    slope = 4 * _logistic_slope(2 * u)
+    return t, slope, -2 * t * slope
+
+
+def _logistic(u: Array) -> Array:
+    e = np.exp(-np.abs(u))
+    value: Array = np.where(u < 0, e, 1.0) / (1 + e)
+    return value
+
+
+def _logistic_slope(u: Array) -> Array:
+    e = np.exp(-np.abs(u))
+    slope: Array = e / (1 + e) ** 2
+    return slope
+
+
+def _sigmoid(u: Array) -> Jet:
+    slope = _logistic_slope(u)
+    return _logistic(u), slope, -slope * np.tanh(0.5 * u)
+
+
+def _softplus(u: Array) -> Jet:
+    return np.logaddexp(0, u), _logistic(u), _logistic_slope(u)
+
+
+def _logsigmoid(u: Array) -> Jet:
+    return -np.logaddexp(0, -u), _logistic(-u), -_logistic_slope(u)
+
+
+#: u − tanh u = Σ cₖ u^(2k + 3), for |u| ≤ 1/4; tests/activations/test_analytic.py derives them.
+_TANHSHRINK = (
+    3.3333333333333331e-01,
+    -1.3333333333333333e-01,
+    5.3968253968253971e-02,
+    -2.1869488536155203e-02,
+    8.8632355299021973e-03,
+    -3.5921280365724811e-03,
+    1.4558343870513183e-03,
+    -5.9002744094558595e-04,
+    2.3912911424355248e-04,
+    -9.6915379569294509e-05,
+    3.9278323883316833e-05,
+)
+_CLOSE = 0.25
+
+
+def _tanhshrink(u: Array) -> Jet:
+    t, slope, _ = _tanh(u)
+    square, series = np.minimum(u * u, _CLOSE**2), np.zeros_like(u)
+    for coefficient in _TANHSHRINK[::-1]:
+        series = series * square + coefficient
+    return np.where(np.abs(u) <= _CLOSE, series * square * u, u - t), t * t, 2 * t * slope
+
+
+def _exp(u: Array) -> Jet:
+    e = np.exp(u)
+    return e, e, e
+
+
+def _expm1(u: Array) -> Jet:
+    e = np.exp(u)
+    return np.expm1(u), e, e
+
+
+def _log(u: Array) -> Jet:
+    return np.log(u), 1 / u, -1 / (u * u)
+
+
+def _log1p(u: Array) -> Jet:
+    return np.log1p(u), 1 / (1 + u), -1 / (1 + u) ** 2
+
+
+def _sqrt(u: Array) -> Jet:
+    root = np.sqrt(u)
+    return root, 0.5 / root, -0.25 / (u * root)
+
+
+def _sin(u: Array) -> Jet:
+    s = np.sin(u)
+    return s, np.cos(u), -s
+
+
+def _cos(u: Array) -> Jet:
+    c = np.cos(u)
+    return c, -np.sin(u), -c
+
+
+def _atan(u: Array) -> Jet:
+    slope = 1 / (1 + u * u)
+    return np.arctan(u), slope, -2 * u * slope * slope
+
+
+def _asinh(u: Array) -> Jet:
+    slope = 1 / np.hypot(1, u)
+    return np.arcsinh(u), slope, -u * slope**3
+
+
+def _sinh(u: Array) -> Jet:
+    s = np.sinh(u)
+    return s, np.cosh(u), s
+
+
+def _cosh(u: Array) -> Jet:
+    c = np.cosh(u)
+    return c, np.sinh(u), c
+
+
+def _erf(u: Array) -> Jet:
+    from scipy.special import erf
+
+    slope = 2 / math.sqrt(math.pi) * np.exp(-u * u)
+    return erf(u), slope, -2 * u * slope
+
+
+def _normal(u: Array) -> Jet:
+    from scipy.special import ndtr
+
+    density = np.exp(-0.5 * u * u) / _ROOT_2PI
+    return ndtr(u), density, -u * density
+
+
+#: The functions that a tree may call.
+PRIMITIVES: dict[str, Callable[[Array], Jet]] = {
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+    "logsigmoid": _logsigmoid,
+    "tanhshrink": _tanhshrink,
+    "exp": _exp,
+    "expm1": _expm1,
+    "log": _log,
+    "log1p": _log1p,
+    "sqrt": _sqrt,
+    "sin": _sin,
+    "cos": _cos,
+    "atan": _atan,
+    "asinh": _asinh,
+    "sinh": _sinh,
+    "cosh": _cosh,
+    "erf": _erf,
+    "Phi": _normal,
+}
