@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 
 from meanfield.activations.elsewhere import LIBRARIES, NOT_ELEMENTWISE, SMOOTH, key
-from meanfield.activations.entry import Activation, Parameter
+from meanfield.activations.entry import Entry, Parameter
 
 __all__ = ["ACTIVATIONS", "find", "is_of_library", "nearest", "refusal", "usual"]
 
@@ -23,9 +23,9 @@ _low, _high = Parameter("low", example=-8), Parameter("high", example=8)
 _BETWEEN = ("low", "high")
 
 #: Every named activation. (PyTorch's names are those of torch.nn and torch.nn.functional.)
-ACTIVATIONS: tuple[Activation, ...] = (
-    Activation("relu", (), "max(x, 0)", "rectified linear unit", fuller="keras-relu"),
-    Activation(
+ACTIVATIONS: tuple[Entry, ...] = (
+    Entry("relu", (), "max(x, 0)", "rectified linear unit", fuller="keras-relu"),
+    Entry(
         "leaky-relu",
         (Parameter("slope"),),
         "max(x, 0) + slope*min(x, 0)",
@@ -38,7 +38,7 @@ ACTIVATIONS: tuple[Activation, ...] = (
             "tf.nn.leakyrelu": {"slope": 0.2},
         },
     ),
-    Activation(
+    Entry(
         "prelu",
         (Parameter("init"),),
         "max(x, 0) + init*min(x, 0)",
@@ -46,16 +46,16 @@ ACTIVATIONS: tuple[Activation, ...] = (
         elsewhere={"slope": "init", "negative_slope_init": "init", "weight": "init", "num_parameters": ""},
         usual={"prelu": {"init": 0.25}, "flax.linen.prelu": {"init": 0.01}, "keras.layers.prelu": {"init": 0}},
     ),
-    Activation(
+    Entry(
         "rrelu",
         (Parameter("lower", default=1 / 8), Parameter("upper", default=1 / 3)),
         "max(x, 0) + (lower + upper)/2*min(x, 0)",
         "leaky ReLU of random slope, at its mean as when it is evaluated; PyTorch's RReLU",
     ),
-    Activation("abs", (), "abs(x)", "absolute value"),
-    Activation("identity", (), "x", "no activation: a linear network", ("linear",)),
-    Activation("shifted-relu", (_tau,), "max(x - tau, 0)", "ReLU past a threshold: zero up to tau", ("srelu",)),
-    Activation(
+    Entry("abs", (), "abs(x)", "absolute value"),
+    Entry("identity", (), "x", "no activation: a linear network", ("linear",)),
+    Entry("shifted-relu", (_tau,), "max(x - tau, 0)", "ReLU past a threshold: zero up to tau", ("srelu",)),
+    Entry(
         "soft-threshold",
         (_tau,),
         "max(x - tau, 0) - max(-x - tau, 0)",
@@ -64,7 +64,7 @@ ACTIVATIONS: tuple[Activation, ...] = (
         {"lambd": "tau", "threshold": "tau"},
         usual={"softshrink": {"tau": 0.5}},
     ),
-    Activation(
+    Entry(
         "clipped-relu",
         (_tau, _m),
         "clip(x - tau, 0, m)",
@@ -72,7 +72,7 @@ ACTIVATIONS: tuple[Activation, ...] = (
         ("crelu",),
         unclipped="max(x - tau, 0)",
     ),
-    Activation(
+    Entry(
         "clipped-soft-threshold",
         (_tau, _m),
         "clip(x - tau, 0, m) - clip(-x - tau, 0, m)",
@@ -80,7 +80,7 @@ ACTIVATIONS: tuple[Activation, ...] = (
         ("cst",),
         unclipped="max(x - tau, 0) - max(-x - tau, 0)",
     ),
-    Activation(
+    Entry(
         "hard-threshold",
         (_tau,),
         "where(abs(x) > tau, x, 0)",
@@ -89,20 +89,20 @@ ACTIVATIONS: tuple[Activation, ...] = (
         {"lambd": "tau", "threshold": "tau"},
         usual={"hardshrink": {"tau": 0.5}},
     ),
-    Activation(
+    Entry(
         "threshold",
         (Parameter("threshold"), Parameter("value", example=0)),
         "where(x > threshold, x, value)",
         "keeps x above threshold, else value; PyTorch's Threshold",
         elsewhere={"default_value": "value"},
     ),
-    Activation(
+    Entry(
         "thresholded-relu",
         (Parameter("theta", ">= 0", default=1),),
         "where(x > theta, x, 0)",
         "keeps x above theta, else zero; Keras 2's ThresholdedReLU",
     ),
-    Activation(
+    Entry(
         "hard-tanh",
         (Parameter("min_val", default=-1), Parameter("max_val", default=1)),
         "clip(x, min_val, max_val)",
@@ -110,15 +110,15 @@ ACTIVATIONS: tuple[Activation, ...] = (
         elsewhere={"min_value": "min_val", "max_value": "max_val"},
         ascending=("min_val", "max_val"),
     ),
-    Activation(
+    Entry(
         "hard-sigmoid",
         (),
         "clip(x/6 + 1/2, 0, 1)",
         "ramp from 0 at -3 to 1 at 3; PyTorch's hardsigmoid, JAX's and Keras 3's hard_sigmoid",
     ),
-    Activation("sparse-sigmoid", (), "clip(x/2 + 1/2, 0, 1)", "ramp from 0 at -1 to 1 at 1; JAX's sparse_sigmoid"),
-    Activation("relu6", (), "clip(x, 0, 6)", "ReLU that stops growing at 6; PyTorch's and JAX's relu6"),
-    Activation(
+    Entry("sparse-sigmoid", (), "clip(x/2 + 1/2, 0, 1)", "ramp from 0 at -1 to 1 at 1; JAX's sparse_sigmoid"),
+    Entry("relu6", (), "clip(x, 0, 6)", "ReLU that stops growing at 6; PyTorch's and JAX's relu6"),
+    Entry(
         "keras-relu",
         (
             Parameter("max_value", ">= 0", endless=True, default=math.inf),
@@ -130,19 +130,17 @@ ACTIVATIONS: tuple[Activation, ...] = (
         elsewhere={"alpha": "negative_slope"},
         unclipped="where(x < threshold, negative_slope*(x - threshold), x)",
     ),
-    Activation("sign", (), "sign(x)", "-1 or 1", ("binarize",)),
-    Activation("step", (), "step(x)", "0 or 1: the perceptron's", ("heaviside",)),
-    Activation("ternary", (_tau,), "step(x - tau) - step(-x - tau)", "-1, 0 or 1, zero within tau", ("ternarize",)),
-    Activation(
+    Entry("sign", (), "sign(x)", "-1 or 1", ("binarize",)),
+    Entry("step", (), "step(x)", "0 or 1: the perceptron's", ("heaviside",)),
+    Entry("ternary", (_tau,), "step(x - tau) - step(-x - tau)", "-1, 0 or 1, zero within tau", ("ternarize",)),
+    Entry(
         "round", (_low, _high), "round(clip(x, low, high))", "nearest whole number, x clipped first", ascending=_BETWEEN
     ),
-    Activation(
+    Entry(
         "floor", (_low, _high), "floor(clip(x, low, high))", "whole number below, x clipped first", ascending=_BETWEEN
     ),
-    Activation(
-        "ceil", (_low, _high), "ceil(clip(x, low, high))", "whole number above, x clipped first", ascending=_BETWEEN
-    ),
-    Activation(
+    Entry("ceil", (_low, _high), "ceil(clip(x, low, high))", "whole number above, x clipped first", ascending=_BETWEEN),
+    Entry(
         "quantize",
         (
             Parameter("bits", "> 0", example=4, whole=(1, 12)),
@@ -167,7 +165,7 @@ def is_of_library(name: str) -> bool:
     return name.rpartition(".")[0].casefold() in LIBRARIES
 
 
-def find(name: str) -> Activation | None:
+def find(name: str) -> Entry | None:
     """The activation of that name or alias, torch.nn.ReLU and the like among them, if there is one."""
     prefix, _, last = name.rpartition(".")
     if prefix and (prefix.casefold() not in LIBRARIES or key(last) not in LIBRARIES[prefix.casefold()][1].split()):

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from meanfield.errors import ActivationError, shortened
 
-__all__ = ["Activation", "Parameter", "decimal", "number", "with_texts", "with_values", "written"]
+__all__ = ["Entry", "Parameter", "decimal", "number", "with_texts", "with_values", "written"]
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Activation:
+class Entry:
     """A line of the catalogue.
 
     `formula` is an expression in x and the parameters; `unclipped` is that of the limit of an endless parameter, where

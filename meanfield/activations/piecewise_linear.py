@@ -1,9 +1,9 @@
-"""The one representation of an activation: knots, slopes and intercepts.
+"""A piecewise-linear activation: knots, slopes and intercepts.
 
     φ(x) = slopes[j]·x + intercepts[j]   on the j-th of k + 1 pieces, knots[j−1] ≤ x < knots[j].
 
-Nothing downstream knows a name such as "soft threshold": all theory is written for this. Only the closed forms of
-`infinite_width` read knots, slopes and intercepts; everything else asks φ.
+Nothing downstream knows a name such as "soft threshold". Only the closed forms of `infinite_width` read knots, slopes
+and intercepts; everything else asks φ what any `Activation` answers.
 """
 
 from __future__ import annotations
@@ -11,20 +11,17 @@ from __future__ import annotations
 import math
 from bisect import bisect, bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from operator import mul
-from typing import Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from meanfield.activations.activation import Activation
 from meanfield.errors import ActivationError, printable
-from meanfield.tables.records import Record
-from meanfield.tables.shown import Shown
 
-__all__ = ["MOST_KNOTS", "PiecewiseLinear", "require_knots", "require_piecewise_linear"]
+__all__ = ["MOST_KNOTS", "PiecewiseLinear", "require_knots"]
 
 Array = NDArray[np.float64]
 
@@ -47,7 +44,7 @@ _FEW_KNOTS = 8
 
 
 @dataclass(frozen=True, repr=False)
-class PiecewiseLinear(Shown):
+class PiecewiseLinear(Activation):
     """A piecewise-linear function of one variable, jumps allowed.
 
     Args:
@@ -56,9 +53,8 @@ class PiecewiseLinear(Shown):
         intercepts: k + 1 intercepts, the value each piece's line takes at x = 0.
         name: what it is called, such as soft-threshold(tau=0.5), if it has a name.
 
-    A knot at which nothing changes is dropped, so equal functions are equal objects, with equal hashes, whatever they
-    are called. At a jump the function takes its right limit; a single point carries no probability. `repr` is the
-    name; without one it can be pasted back.
+    A knot at which nothing changes is dropped, so equal functions are equal objects. `repr` is the name; without one it
+    can be pasted back.
 
     Raises:
         ActivationError: numbers missing, not finite or not ascending, or a function that is zero everywhere.
@@ -111,31 +107,7 @@ class PiecewiseLinear(Shown):
             return printable(self.name)
         return f"PiecewiseLinear(knots={self.knots}, slopes={self.slopes}, intercepts={self.intercepts})"
 
-    def named(self, name: str) -> PiecewiseLinear:
-        """The same function, called so."""
-        return replace(self, name=name)
-
-    def record(self) -> Record:
-        """What it is called, and its pieces."""
-        return {"activation": self.name, **self.as_record()}
-
-    @overload
-    def __call__(self, x: float) -> float: ...
-    @overload
-    def __call__(self, x: ArrayLike) -> Array: ...
-    def __call__(self, x: ArrayLike) -> Any:
-        """φ(x), elementwise, as an array shaped like x (a float for a scalar)."""
-        try:
-            points = np.asarray(x, dtype=float)
-        except (TypeError, ValueError):
-            raise ActivationError(
-                f"φ is asked at {x!r:.40}, which is no number: give numbers, or an array of them"
-            ) from None
-        values = self.values(points)
-        return values if values.ndim else values.item()
-
     def values(self, x: Array) -> Array:
-        """φ(x), elementwise, to rounding; exactly 0 where φ is 0."""
         if len(self.knots) > _FEW_KNOTS:
             return self._looked_up(x)
         # A jump, or a way back to 0, that is added to what was summed before it would leave rounding of its size.
@@ -185,34 +157,27 @@ class PiecewiseLinear(Shown):
         lines = list(zip(self.slopes, self.intercepts, strict=True))
         return lines.index((0.0, 0.0)) if (0.0, 0.0) in lines else int(np.searchsorted(self.knots, 0.0, side="right"))
 
-    def locate(self, x: Array) -> NDArray[np.integer]:
-        """The piece that every x lies on, in as few bytes as there are pieces."""
+    def marks(self, x: Array) -> NDArray[np.integer]:
+        """The piece that every x lies on."""
         return np.searchsorted(self._arrays[0], x, side="right").astype(np.min_scalar_type(len(self.knots)))
 
-    def slope_on(self, piece: NDArray[np.integer]) -> Array:
-        """φ' on pieces found by `locate`: at a knot that on its right, and at a jump that of the line beside it."""
-        return np.take(self._arrays[1], piece)
+    def slopes_at(self, marks: NDArray[np.integer]) -> Array:
+        """The slopes of the pieces."""
+        return np.take(self._arrays[1], marks)
 
-    def times_derivative(self) -> PiecewiseLinear:
-        """φφ', of the sloping pieces.
-
-        Raises:
-            ActivationError: φ has no slope.
-        """
-        slopes = tuple(a * a for a in self.slopes)
-        return PiecewiseLinear(self.knots, slopes, tuple(map(mul, self.slopes, self.intercepts)))
+    def raised(self, height: float) -> PiecewiseLinear:
+        """φ + a number, which has to be one that an intercept can be."""
+        return PiecewiseLinear(self.knots, self.slopes, tuple(c + height for c in self.intercepts))
 
     def graph(self, low: float, high: float) -> list[tuple[Array, Array]]:
-        """φ over [low, high] as lines to draw, (x, y) each: jumps stay open."""
         ends = np.array([low, *(t for t in self.knots if low < t < high), high])
-        pieces = self.locate((ends[:-1] + ends[1:]) / 2)
+        pieces = self.marks((ends[:-1] + ends[1:]) / 2)
         return [
             (x, self.slopes[j] * x + self.intercepts[j])
             for x, j in zip(map(np.array, pairwise(ends)), pieces, strict=True)
         ]
 
     def limits(self, x: float) -> tuple[float, float]:
-        """(φ(x−), φ(x+)), free of the rounding in slope·x + intercept: an exact 0 or an exact meeting stays one."""
         below, above = self._limits(
             np.array([x]), np.array([bisect_left(self.knots, x)]), np.array([bisect(self.knots, x)])
         )
@@ -254,52 +219,47 @@ class PiecewiseLinear(Shown):
 
     @property
     def discontinuities(self) -> tuple[float, ...]:
-        """Where φ jumps, ascending."""
         return tuple(t for t, jump in zip(self.knots, self.jumps, strict=True) if jump)
 
     @property
     def breaks(self) -> tuple[float, ...]:
-        """Where φ is not straight: its knots."""
         return self.knots
 
     @property
     def scales(self) -> tuple[float, ...]:
-        """The lengths on which φ varies: how far each knot is from 0, those at 0 left out."""
+        """How far each knot is from 0, those at 0 left out."""
         return tuple(abs(t) for t in self.knots if t)
 
     @property
+    def outer_slopes(self) -> tuple[float, float]:
+        return self.slopes[0], self.slopes[-1]
+
+    @property
     def has_slope(self) -> bool:
-        """Whether φ' ≠ 0 anywhere."""
         return any(self.slopes)
 
     @cached_property
     def is_continuous(self) -> bool:
-        """Whether φ has no jump."""
         return not self.jumps.any()
 
     @cached_property
     def is_odd(self) -> bool:
-        """Whether φ(−x) = −φ(x)."""
         return self == PiecewiseLinear(*self._reflected(-1.0))
 
     @cached_property
     def is_even(self) -> bool:
-        """Whether φ(−x) = φ(x)."""
         return self == PiecewiseLinear(*self._reflected(1.0))
 
     @property
     def is_homogeneous(self) -> bool:
-        """Whether φ(cx) = cφ(x) for c > 0: two half-lines from the origin (ReLU, leaky ReLU, |x|, x)."""
         return not any(self.knots) and not any(self.intercepts)
 
     @property
     def is_bounded(self) -> bool:
-        """Whether |φ| stays below a constant: both outer pieces are flat."""
         return self.slopes[0] == 0 == self.slopes[-1]
 
     @property
     def supremum(self) -> float:
-        """The supremum of |φ|; ∞ where φ is not bounded."""
         if not self.is_bounded:
             return math.inf
         outer = abs(self.intercepts[0]), abs(self.intercepts[-1])
@@ -321,12 +281,6 @@ def require_knots(count: int) -> None:
     """Refuse more than `MOST_KNOTS` knots, with an `ActivationError`."""
     if count > MOST_KNOTS:
         raise ActivationError(f"{count} knots are too many: write it with at most {MOST_KNOTS}")
-
-
-def require_piecewise_linear(activation: object) -> None:
-    """Refuse what `meanfield.activation` has yet to read, such as a name, with an `ActivationError`."""
-    if not isinstance(activation, PiecewiseLinear):
-        raise ActivationError(f"{activation!r} is not a PiecewiseLinear: make it one with meanfield.activation(...)")
 
 
 def _finite(name: str, numbers: Iterable[float]) -> tuple[float, ...]:

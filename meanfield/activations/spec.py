@@ -22,7 +22,7 @@ from typing import Any
 
 from meanfield.activations.algebra import Pieces
 from meanfield.activations.catalogue import find, is_of_library, refusal, usual
-from meanfield.activations.entry import Activation, with_values, written
+from meanfield.activations.entry import Entry, with_values, written
 from meanfield.activations.expression import FUNCTIONS, parse_expression
 from meanfield.activations.numbers import NotANumber, read_number
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -234,7 +234,7 @@ def split_name(text: str, parameters: Collection[str]) -> tuple[str, str] | None
     return None
 
 
-def entry_of(name: str) -> Activation:
+def entry_of(name: str) -> Entry:
     """The line of the catalogue, or an `ActivationError` that says which names there are."""
     entry = find(name)
     if not entry:
@@ -244,7 +244,7 @@ def entry_of(name: str) -> Activation:
 
 def split_arguments(
     name: str, inside: str, beside: Collection[str] = ()
-) -> tuple[Activation, list[str], list[tuple[str, str]]]:
+) -> tuple[Entry, list[str], list[tuple[str, str]]]:
     """The line of the catalogue that is meant, and what stands in parentheses: texts by position, and by name.
 
     `beside` are the names of parameters that have a value beside the text.
@@ -313,7 +313,7 @@ def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivat
     return NamedActivation(label, _told(phi, with_values(line, parameters)), phi)
 
 
-def _named(entry: Activation, values: Mapping[str, float]) -> NamedActivation:
+def _named(entry: Entry, values: Mapping[str, float]) -> NamedActivation:
     label = Notation(entry.label(values))
     formula = entry.formula_at(values)
     used = {name: value for name, value in values.items() if value < math.inf}
@@ -354,14 +354,14 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _number(entry: Activation, value: str, name: str = "") -> float:
+def _number(entry: Entry, value: str, name: str = "") -> float:
     try:
         return read_number(value)
     except NotANumber:
         raise _unreadable(entry, f"{name}={value}" if name else value) from None
 
 
-def _unreadable(entry: Activation, part: str) -> ActivationError:
+def _unreadable(entry: Entry, part: str) -> ActivationError:
     return ActivationError(f"{entry.name}: {shortened(part.strip())} does not give a parameter a number: {entry.usage}")
 
 

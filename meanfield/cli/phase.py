@@ -13,7 +13,7 @@ from meanfield.errors import NO_ANSWER, DomainError, NoEdgeOfChaos
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
-    from meanfield.activations.piecewise_linear import PiecewiseLinear
+    from meanfield.activations.activation import Activation
 
 __all__ = ["phase"]
 
@@ -97,7 +97,7 @@ def phase(
 
 
 def _records(
-    phi: PiecewiseLinear, curve: list[float], plane: tuple[list[float], list[float]] | None, start: float
+    phi: Activation, curve: list[float], plane: tuple[list[float], list[float]] | None, start: float
 ) -> list[Record]:
     if plane is None:
         from meanfield.infinite_width.edge import edge_curve

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
+from meanfield.activations.activation import Activation, require_activation
 from meanfield.domain import require_count, require_signal
 from meanfield.infinite_width.moments import active_share, sloping_share, sparsity
 from meanfield.tables.records import Record
@@ -71,7 +71,7 @@ class ActiveUnits(Shown):
         return {"width": self.width} | {called.get(name, name): value for name, value in vars(self).items()}
 
 
-def active_units(activation: PiecewiseLinear, width: int, q: float = 1.0) -> ActiveUnits:
+def active_units(activation: Activation, width: int, q: float = 1.0) -> ActiveUnits:
     """The active units of a layer of `width` ≥ 1 units at variance q > 0.
 
     Raises:
@@ -79,7 +79,7 @@ def active_units(activation: PiecewiseLinear, width: int, q: float = 1.0) -> Act
     """
     from scipy.stats import binom
 
-    require_piecewise_linear(activation)
+    require_activation(activation)
     require_signal(q)
     require_count("width", width)
     share, sloping, zero = (f(activation, q) for f in (active_share, sloping_share, sparsity))

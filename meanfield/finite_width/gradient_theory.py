@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.finite_width.differences import differences
 from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.field_theory import FieldTheory
@@ -77,7 +77,7 @@ def gradient_noise(experiment: Experiment, field: FieldTheory) -> Array:
     return np.asarray((3 * ratio - (3 if e.weights == "orthogonal" else 1)) / e.width)
 
 
-def _with_slopes(phi: PiecewiseLinear, q: Array) -> tuple[Array, Array]:
+def _with_slopes(phi: Activation, q: Array) -> tuple[Array, Array]:
     """E φ²φ'² and E hφφ', of the sloping pieces."""
     product = phi.times_derivative()
     return second_moment(product, q), np.sqrt(q) * power(product, 1).coefficients(q, 4)[1]

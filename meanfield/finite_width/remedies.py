@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, lru_cache
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.domain import LARGEST_COUNT
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Escapes, Requirement, is_safe
@@ -117,7 +117,7 @@ def _promising(
 
 
 def safe_clip(
-    activation: PiecewiseLinear, q_star: float, requirement: Requirement, start: float | None = None
+    activation: Activation, q_star: float, requirement: Requirement, start: float | None = None
 ) -> tuple[float, EdgeOfChaos] | None:
     """The largest level m, to two digits, at which |φ| ≤ m on its edge meets the requirement with half the risk.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.infinite_width.covariance import covariance_d1, covariance_loss
 from meanfield.infinite_width.moments import slope_moment
 from meanfield.infinite_width.roots import ZERO, bracketed
@@ -27,7 +27,7 @@ _LEAST_ROOT = 1e-16
 _SMALL_ROOT = 1e-5
 
 
-def correlation_depth(phi: PiecewiseLinear, sigma_w_squared: ArrayLike, q_star: ArrayLike) -> tuple[Array, Array]:
+def correlation_depth(phi: Activation, sigma_w_squared: ArrayLike, q_star: ArrayLike) -> tuple[Array, Array]:
     """ρ* and the depth scale ξ_c = −1/ln R'(ρ*) at fixed points q* > 0 of V, all of one shape.
 
     ξ_c is the number of layers over which the distance from ρ* falls by a factor e; ∞ on the edge of chaos.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
+from meanfield.activations.activation import Activation, require_activation
 from meanfield.domain import LARGEST_SCALE, require_number, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.edge_biases import squared_bias, squared_bias_d1, squared_bias_size
@@ -50,7 +50,7 @@ class EdgeOfChaos(Shown):
         V_double_prime: V''(q*).
     """
 
-    activation: PiecewiseLinear
+    activation: Activation
     q_star: float
     sigma_w: float
     sigma_b: float
@@ -92,7 +92,7 @@ class EdgeCurve(ShownRows):
         return row_records(vars(self))
 
 
-def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfChaos:
+def edge_of_chaos(activation: Activation, q_star: float = 1.0) -> EdgeOfChaos:
     """The (σ_w, σ_b) that puts `activation` on the edge of chaos at the fixed point `q_star` > 0.
 
     Raises:
@@ -132,13 +132,13 @@ def edge_of_chaos(activation: PiecewiseLinear, q_star: float = 1.0) -> EdgeOfCha
     )
 
 
-def slope_on_edge(activation: PiecewiseLinear, q_star: float) -> float:
+def slope_on_edge(activation: Activation, q_star: float) -> float:
     """V'(q*) on the edge of chaos of a continuous φ, 1 + Σ dᵢ φ(tᵢ) p(tᵢ)/E φ'²; docs/theory.md, section 6."""
     kinks = kink_term(activation, q_star)
     return 1 + kinks / slope_moment(activation, q_star, 2) if kinks else 1.0
 
 
-def edge_curve(activation: PiecewiseLinear, q_star: ArrayLike) -> EdgeCurve:
+def edge_curve(activation: Activation, q_star: ArrayLike) -> EdgeCurve:
     """The point of the edge of chaos at each q* > 0.
 
     Raises:
@@ -164,7 +164,7 @@ def edge_curve(activation: PiecewiseLinear, q_star: ArrayLike) -> EdgeCurve:
 
 
 def edges_of_chaos(
-    activation: PiecewiseLinear, *, sigma_w: float | None = None, sigma_b: float | None = None
+    activation: Activation, *, sigma_w: float | None = None, sigma_b: float | None = None
 ) -> list[EdgeOfChaos]:
     """Every point of the edge of chaos with the given σ_w, or with the given σ_b, by ascending q*.
 
@@ -217,9 +217,9 @@ def edges_of_chaos(
     return ShownList(edge_of_chaos(activation, q) for q in possible)
 
 
-def _require_an_edge(activation: PiecewiseLinear) -> None:
+def _require_an_edge(activation: Activation) -> None:
     """Refuse what has no edge of chaos at any q*, with a `NoEdgeOfChaos`."""
-    require_piecewise_linear(activation)
+    require_activation(activation)
     if not activation.is_continuous:
         jumps = activation.discontinuities
         more = f" and {len(jumps) - _FEW_JUMPS} more" if len(jumps) > _FEW_JUMPS else ""
@@ -234,5 +234,5 @@ def _require_an_edge(activation: PiecewiseLinear) -> None:
         )
 
 
-def _has_bias(activation: PiecewiseLinear, q: float) -> bool:
+def _has_bias(activation: Activation, q: float) -> bool:
     return bool(squared_bias(activation, np.array([q])) >= 0)

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.domain import LARGEST_SCALE
 from meanfield.infinite_width.edge_biases import (
     squared_bias,
@@ -40,14 +40,14 @@ _ONE = 1e-12
 _NONE = "no q* has an edge: the activation is too far from 0 at 0 (subtract φ(0) from it)"
 
 
-def active_variances(phi: PiecewiseLinear) -> Array:
+def active_variances(phi: Activation) -> Array:
     """The variances at which some slope is active with a probability that a double holds, as a grid for roots."""
     grid = variance_grid(phi)
     grid = grid[(grid > 0) & (grid < LARGEST_SCALE**2)]
     return grid[slope_moment(phi, grid, 2) > LARGEST_WEIGHTS**-2]
 
 
-def where_possible(phi: PiecewiseLinear) -> str:
+def where_possible(phi: Activation) -> str:
     """Which q* have an edge, in words."""
     ranges = []
     for low, high in _spans(phi):
@@ -62,7 +62,7 @@ def where_possible(phi: PiecewiseLinear) -> str:
     return f"{' or '.join(ranges)} would do" if ranges else _NONE
 
 
-def reached(phi: PiecewiseLinear, scale: Scale) -> str:
+def reached(phi: Activation, scale: Scale) -> str:
     """Which σ_w or σ_b the edge has over all q*, in words: bounds that hold, and what is near those not reached."""
     spans = [_bounds(phi, scale, *span) for span in _spans(phi)]
     if not spans:
@@ -88,7 +88,7 @@ class _Bound:
     note: str = ""
 
 
-def _spans(phi: PiecewiseLinear) -> list[tuple[float, float]]:
+def _spans(phi: Activation) -> list[tuple[float, float]]:
     """The intervals of q* that have an edge, σ_b² ≥ 0; 0 and ∞ stand for limits."""
     grid = active_variances(phi)
     roots = find_roots(
@@ -105,7 +105,7 @@ def _spans(phi: PiecewiseLinear) -> list[tuple[float, float]]:
     return spans
 
 
-def _bounds(phi: PiecewiseLinear, scale: Scale, low: float, high: float) -> tuple[_Bound, _Bound]:
+def _bounds(phi: Activation, scale: Scale, low: float, high: float) -> tuple[_Bound, _Bound]:
     """The least and the largest σ_w or σ_b at q* from `low` to `high`."""
     found = []
     if low == 0:
@@ -128,7 +128,7 @@ def _bounds(phi: PiecewiseLinear, scale: Scale, low: float, high: float) -> tupl
     return min(found, key=lambda bound: bound.value), max(found, key=lambda bound: bound.value)
 
 
-def _bound_at_zero(phi: PiecewiseLinear, scale: Scale) -> _Bound:
+def _bound_at_zero(phi: Activation, scale: Scale) -> _Bound:
     slopes = slope_moment(phi, 0.0, 2)
     if slopes or scale == "sigma_w":
         return _limit(scale, "0", 1 / math.sqrt(slopes) if slopes else math.inf, 0.0)

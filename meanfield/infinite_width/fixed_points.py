@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.domain import require_a
 from meanfield.infinite_width.growth import VarianceGrowth
 from meanfield.infinite_width.mean_field import MeanField
@@ -82,7 +82,7 @@ class CorrelationFixedPoint(Shown):
         return {"rho": self.rho, "slope_of_R": self.slope, "curvature_of_R": self.curvature, "kind": self.kind}
 
 
-def variance_grid(phi: PiecewiseLinear) -> Array:
+def variance_grid(phi: Activation) -> Array:
     """Variances at which to look for roots of what φ's knots make: 0, then to 1e300, fine where any knot matters."""
     scales = [2 * math.log(length) for length in phi.scales] or [0.0]
     first, last = math.log(1e-306), math.log(1e306)

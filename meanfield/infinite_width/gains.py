@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
+from meanfield.activations.activation import Activation, require_activation
 from meanfield.domain import LARGEST_SCALE, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.edge import edge_of_chaos
@@ -65,7 +65,7 @@ class Gains(Shown):
         slope_square: E φ'², of the sloping pieces alone.
     """
 
-    activation: PiecewiseLinear
+    activation: Activation
     q: float
     phi_mean: float
     phi_variance: float
@@ -128,11 +128,11 @@ class Gains(Shown):
         return Gain(name, edge.sigma_w, edge.sigma_w, edge.sigma_b, "both: V(q) = q with its σ_b, and χ₁(q) = 1")
 
 
-def gains(activation: PiecewiseLinear, q: float = 1.0) -> Gains:
+def gains(activation: Activation, q: float = 1.0) -> Gains:
     """Mean, variance and rms of φ at variance `q` > 0, and the gains.
 
     Raises:
-        ActivationError: the activation is not a `PiecewiseLinear`.
+        ActivationError: the activation is still text: `meanfield.activation` reads it.
         DomainError: q is not a finite number > 0.
 
     Example:
@@ -140,7 +140,7 @@ def gains(activation: PiecewiseLinear, q: float = 1.0) -> Gains:
         >>> round(gains(activation("relu")).gain_sd, 6)
         1.712859
     """
-    require_piecewise_linear(activation)
+    require_activation(activation)
     require_signal(q, "q")
     return Gains(
         activation=activation,

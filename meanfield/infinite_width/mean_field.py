@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear, require_piecewise_linear
+from meanfield.activations.activation import Activation, require_activation
 from meanfield.domain import require_scales, variances
 from meanfield.errors import UndefinedCorrelation
 from meanfield.infinite_width import moments
@@ -46,18 +46,18 @@ class MeanField(Shown):
     from above. Variances are in squared units of the pre-activation. A value beyond 1.8e308 is ∞, as in numpy.
 
     Raises:
-        ActivationError: the activation is not a `PiecewiseLinear`.
+        ActivationError: the activation is still text: `meanfield.activation` reads it.
         DomainError: a scale or a variance out of range.
 
     Source: Poole et al. (2016), Schoenholz et al. (2017); docs/theory.md, sections 1, 2 and 4.
     """
 
-    activation: PiecewiseLinear
+    activation: Activation
     sigma_w: float
     sigma_b: float = 0.0
 
     def __post_init__(self) -> None:
-        require_piecewise_linear(self.activation)
+        require_activation(self.activation)
         require_scales(self.sigma_w, self.sigma_b)
 
     def record(self) -> Record:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.domain import require_a, require_signal
 from meanfield.errors import DomainError
 from meanfield.infinite_width.criteria import MARGIN
@@ -81,7 +81,7 @@ Subject = MeanField | EdgeOfChaos | OperatingPoint
 
 
 def operating_point(
-    activation: PiecewiseLinear, q_star: float = 1.0, sigma_w: float | None = None, sigma_b: float = 0.0
+    activation: Activation, q_star: float = 1.0, sigma_w: float | None = None, sigma_b: float = 0.0
 ) -> OperatingPoint:
     """The edge of chaos at `q_star`; or, with weights given, their network where a signal of that variance goes.
 

@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.domain import correlations
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.covariance import covariance
@@ -23,7 +23,7 @@ __all__ = ["centred", "output_correlation", "output_covariance", "output_varianc
 Array = NDArray[np.float64]
 
 
-def centred(phi: PiecewiseLinear, q: float) -> PiecewiseLinear | None:
+def centred(phi: Activation, q: float) -> Activation | None:
     """φ − E φ(√q z) at one variance q; None where φ is constant, so that nothing is left.
 
     φ itself where E φ is beyond what an intercept can be: there it is of the size of the slopes, and cancels nothing.
@@ -32,12 +32,12 @@ def centred(phi: PiecewiseLinear, q: float) -> PiecewiseLinear | None:
         return None
     middle = mean(phi, q)
     try:
-        return PiecewiseLinear(phi.knots, phi.slopes, tuple(c - middle for c in phi.intercepts))
+        return Activation(phi.knots, phi.slopes, tuple(c - middle for c in phi.intercepts))
     except ActivationError:
         return phi
 
 
-def output_variance(phi: PiecewiseLinear, q: float) -> float:
+def output_variance(phi: Activation, q: float) -> float:
     """Var φ(√q z), at one variance q ≥ 0."""
     about_mean = centred(phi, q)
     if not about_mean:
@@ -47,10 +47,10 @@ def output_variance(phi: PiecewiseLinear, q: float) -> float:
 
 
 @overload
-def output_covariance(phi: PiecewiseLinear, rho: float, q: float) -> float: ...
+def output_covariance(phi: Activation, rho: float, q: float) -> float: ...
 @overload
-def output_covariance(phi: PiecewiseLinear, rho: ArrayLike, q: float) -> Array: ...
-def output_covariance(phi: PiecewiseLinear, rho: ArrayLike, q: float) -> Any:
+def output_covariance(phi: Activation, rho: ArrayLike, q: float) -> Array: ...
+def output_covariance(phi: Activation, rho: ArrayLike, q: float) -> Any:
     """Cov(φ(u), φ(v)) = E φ(u)φ(v) − (E φ)², u and v of one variance q ≥ 0 and correlations ρ of any shape."""
     about_mean = centred(phi, q)
     if about_mean:
@@ -61,10 +61,10 @@ def output_covariance(phi: PiecewiseLinear, rho: ArrayLike, q: float) -> Any:
 
 
 @overload
-def output_correlation(phi: PiecewiseLinear, rho: float, q: float) -> float: ...
+def output_correlation(phi: Activation, rho: float, q: float) -> float: ...
 @overload
-def output_correlation(phi: PiecewiseLinear, rho: ArrayLike, q: float) -> Array: ...
-def output_correlation(phi: PiecewiseLinear, rho: ArrayLike, q: float) -> Any:
+def output_correlation(phi: Activation, rho: ArrayLike, q: float) -> Array: ...
+def output_correlation(phi: Activation, rho: ArrayLike, q: float) -> Any:
     """Cov(φ(u), φ(v))/Var φ, likewise; NaN where φ does not vary."""
     values = correlations(rho)
     # In one array, so that like inputs have exactly the variance.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.infinite_width.settling import gain, settled
 
 __all__ = ["BorderLine", "PhaseBorder", "phase_border"]
@@ -62,7 +62,7 @@ class PhaseBorder:
 
 
 def phase_border(
-    activation: PiecewiseLinear,
+    activation: Activation,
     sigma_w: tuple[float, float],
     sigma_b: tuple[float, float],
     start: float = 1.0,

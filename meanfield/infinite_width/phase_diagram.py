@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.domain import MOST_NETWORKS, require_cells, require_signal
 from meanfield.infinite_width.criteria import MARGIN, phases
 from meanfield.infinite_width.depth_scales import correlation_depth
@@ -67,7 +67,7 @@ class PhaseDiagram(ShownRows):
 
 
 def phase_diagram(
-    activation: PiecewiseLinear, sigma_w: Sequence[float], sigma_b: Sequence[float], start: float = 1.0
+    activation: Activation, sigma_w: Sequence[float], sigma_b: Sequence[float], start: float = 1.0
 ) -> PhaseDiagram:
     """The network with each σ_w > 0 and σ_b ≥ 0, judged where a signal of variance `start` settles.
 
@@ -94,7 +94,7 @@ def phase_diagram(
     return replace(found, sigma_w=np.asarray(sigma_w, dtype=float), sigma_b=np.asarray(sigma_b, dtype=float))
 
 
-def _counted(phi: PiecewiseLinear, weights: Array, biases: Array) -> tuple[NDArray[np.int_], list[tuple[int, int]]]:
+def _counted(phi: Activation, weights: Array, biases: Array) -> tuple[NDArray[np.int_], list[tuple[int, int]]]:
     """How many fixed points each network has; and in which V(q) − q vanishes without a sign."""
     grid = variance_grid(phi)[1:]
     # Without biases, and with φ(0) = 0, there is one at 0, where the scan does not look.
@@ -113,7 +113,7 @@ def _counted(phi: PiecewiseLinear, weights: Array, biases: Array) -> tuple[NDArr
     return count, marginal
 
 
-def _judged(phi: PiecewiseLinear, w: Array, b: Array, count: NDArray[np.int_], q_star: Array) -> PhaseDiagram:
+def _judged(phi: Activation, w: Array, b: Array, count: NDArray[np.int_], q_star: Array) -> PhaseDiagram:
     by_cell = np.broadcast_to(w, q_star.shape)
     chi_1 = gain(phi, by_cell, q_star)
     rho, depth = np.full(q_star.shape, np.nan), np.full(q_star.shape, np.nan)

@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import clipped
-from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import MeanFieldError
 from meanfield.infinite_width.criteria import words
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_curve, edge_of_chaos
@@ -110,7 +110,7 @@ def in_words(remedies: tuple[Remedy, ...]) -> str | None:
     return "; or ".join(map(str, remedies)) + "." if remedies else None
 
 
-def remedies(activation: PiecewiseLinear, q: float) -> tuple[Remedy, ...]:
+def remedies(activation: Activation, q: float) -> tuple[Remedy, ...]:
     """What keeps a signal of variance about `q` at any width: the cheapest of an edge of chaos and a clip."""
     edge = next(candidate_edges(activation, q), None)
     if edge:
@@ -119,7 +119,7 @@ def remedies(activation: PiecewiseLinear, q: float) -> tuple[Remedy, ...]:
     return (Remedy.at(clip[1], clip[0]),) if clip else ()
 
 
-def candidate_edges(activation: PiecewiseLinear, q: float) -> Iterator[EdgeOfChaos]:
+def candidate_edges(activation: Activation, q: float) -> Iterator[EdgeOfChaos]:
     """The edges of chaos of φ that are stable or neutral, at `q` and around it, the nearest first."""
     steps = sorted(range(-4 * _FACTORS_OF_TWO, 4 * _FACTORS_OF_TWO + 1), key=abs)
     try:
@@ -131,7 +131,7 @@ def candidate_edges(activation: PiecewiseLinear, q: float) -> Iterator[EdgeOfCha
         yield edge_of_chaos(activation, q_star)
 
 
-def clip_levels(activation: PiecewiseLinear, q_star: float) -> list[float]:
+def clip_levels(activation: Activation, q_star: float) -> list[float]:
     """Levels of two significant digits, descending over two decades from the largest |φ| that a signal reaches.
 
     All are below the supremum of |φ|, so that each changes φ.
@@ -142,7 +142,7 @@ def clip_levels(activation: PiecewiseLinear, q_star: float) -> list[float]:
     return [m for m in levels if m < activation.supremum]
 
 
-def clipped_edge(activation: PiecewiseLinear, m: float, q_star: float) -> EdgeOfChaos | None:
+def clipped_edge(activation: Activation, m: float, q_star: float) -> EdgeOfChaos | None:
     """The edge of chaos of φ clipped at m, None where it has none."""
     try:
         return edge_of_chaos(clipped(activation, -m, m), q_star)
@@ -150,7 +150,7 @@ def clipped_edge(activation: PiecewiseLinear, m: float, q_star: float) -> EdgeOf
         return None
 
 
-def stabilising_clip(activation: PiecewiseLinear, q_star: float) -> tuple[float, EdgeOfChaos] | None:
+def stabilising_clip(activation: Activation, q_star: float) -> tuple[float, EdgeOfChaos] | None:
     """The largest level m, to two digits, at which clipping |φ| ≤ m makes q* stable; and the clipped edge of chaos.
 
     Stable here: V'(q*) ≤ 0.7 on the edge of chaos of the clipped activation, and q* is its only fixed point.

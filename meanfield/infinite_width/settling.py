@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.infinite_width.fixed_points import variance_grid
 from meanfield.infinite_width.mean_field import layer_map
 from meanfield.infinite_width.moments import second_moment, second_moment_d1, second_moment_d2, slope_moment
@@ -30,7 +30,7 @@ _BLOCK = 1000
 _TURNING_STEPS = 8
 
 
-def settled(activation: PiecewiseLinear, sigma_w: ArrayLike, sigma_b: ArrayLike, start: float) -> Array:
+def settled(activation: Activation, sigma_w: ArrayLike, sigma_b: ArrayLike, start: float) -> Array:
     """q* of the fixed point that variance `start` > 0 moves to, elementwise in σ_w > 0 and σ_b ≥ 0.
 
     0 where no signal is left, ∞ where q grows without bound. A fixed point that V(q) − q touches to rounding alone may
@@ -62,7 +62,7 @@ def settled(activation: PiecewiseLinear, sigma_w: ArrayLike, sigma_b: ArrayLike,
     return q_star.reshape(weights.shape)
 
 
-def _bracket(phi: PiecewiseLinear, weights: Array, biases: Array, start: Array, outwards: int) -> tuple[Array, Array]:
+def _bracket(phi: Activation, weights: Array, biases: Array, start: Array, outwards: int) -> tuple[Array, Array]:
     """Neighbours in the scan, from each start outwards, between which V(q) − q changes its sign first.
 
     Without a change the second is infinite.
@@ -90,14 +90,14 @@ def _bracket(phi: PiecewiseLinear, weights: Array, biases: Array, start: Array, 
     return outwards * near, outwards * far
 
 
-def gain(activation: PiecewiseLinear, sigma_w: ArrayLike, q: ArrayLike) -> Array:
+def gain(activation: Activation, sigma_w: ArrayLike, q: ArrayLike) -> Array:
     """χ₁(q) = σ_w² E φ'², elementwise, q = ∞ included; ∞ where φ jumps."""
     if not activation.is_continuous:
         return np.full(np.broadcast_shapes(np.shape(sigma_w), np.shape(q)), np.inf)
     return np.asarray(np.square(sigma_w, dtype=float) * slope_moment(activation, np.minimum(q, FAR), 2))
 
 
-def turning_points(activation: PiecewiseLinear, weights: Array) -> Array:
+def turning_points(activation: Activation, weights: Array) -> Array:
     """Where V(q) − q turns, V'(q) = 1, for each of the n σ_w²: shape (n, m), NaN where there are fewer than m."""
     x, _, steepness = _scan(activation)
 
@@ -116,7 +116,7 @@ def turning_points(activation: PiecewiseLinear, weights: Array) -> Array:
 
 
 @lru_cache(maxsize=32)
-def _scan(phi: PiecewiseLinear) -> tuple[Array, Array, Array]:
+def _scan(phi: Activation) -> tuple[Array, Array, Array]:
     """Variances between which V' is monotone, whatever σ_w; E φ² and its slope there."""
     grid = variance_grid(phi)[1:]
     bends = [turn.x for turn in find_roots([lambda q: second_moment_d2(phi, q)], grid, np.ones_like)]

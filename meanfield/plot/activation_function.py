@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.domain import require_signal
 from meanfield.infinite_width.moments import sparsity
 from meanfield.plot.drawing import Drawing, Record, draw, labelled
@@ -31,7 +31,7 @@ _REACH, _POINTS = 3.5, 701
 
 
 def activation(
-    activations: PiecewiseLinear | Mapping[str, PiecewiseLinear],
+    activations: Activation | Mapping[str, Activation],
     ax: Sequence[Axes] | None = None,
     *,
     q: float = 1.0,
@@ -50,7 +50,7 @@ def activation(
     Raises:
         DomainError: `q` is not a finite number > 0, or no activation is given.
     """
-    several = labelled(activations, PiecewiseLinear, "φ needs activations: give one, such as mf.activation('relu')")
+    several = labelled(activations, Activation, "φ needs activations: give one, such as mf.activation('relu')")
     return draw(ActivationFunction(several, q), ax, page, **line)
 
 
@@ -58,7 +58,7 @@ def activation(
 class ActivationFunction(Drawing):
     """See `activation`."""
 
-    activations: dict[str, PiecewiseLinear]
+    activations: dict[str, Activation]
     q: float = 1.0
     panels = 2
     aspect = 0.95

@@ -17,7 +17,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.domain import require_scales, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.criteria import MARGIN, phases
@@ -51,7 +51,7 @@ _SPARSE = 2
 
 
 def phase(
-    activation: PiecewiseLinear,
+    activation: Activation,
     ax: Axes | None = None,
     *,
     point: tuple[float, float] | None = None,
@@ -88,7 +88,7 @@ def phase(
 class PhasePlane(Drawing):
     """See `phase`."""
 
-    activation: PiecewiseLinear
+    activation: Activation
     point: tuple[float, float] | None = None
     q_star: float = 1.0
     sigma_w: tuple[float, float] | None = None

@@ -101,7 +101,7 @@ def _forward(e: Experiment, streams: list[np.random.Generator], rows: dict[str, 
         root = _cholesky(covariances)
         if e.backward:
             z = np.empty_like(z)
-            kept.append(_Layer(phi.slope_on(phi.locate(h[:, 0])), x, z, root))
+            kept.append(_Layer(phi.slopes_at(phi.marks(h[:, 0])), x, z, root))
         h = root @ _normals(streams, z)
     over = np.isinf(rows["q"])
     # What has run away stays so, and has nothing else to measure.

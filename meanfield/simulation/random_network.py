@@ -86,7 +86,7 @@ class RandomNetworks:
             x = phi.values(h)
             rows["sparsity"][layer] = np.count_nonzero(x[..., 0] == 0) / x[..., 0].size
             if e.backward:
-                pieces.append(phi.locate(h[..., 0]))
+                pieces.append(phi.marks(h[..., 0]))
             if layer == e.depth:
                 break
             gram = self._covariances(x)
@@ -121,7 +121,7 @@ class RandomNetworks:
             weights = weight_matrix(e.weights, self._stream(index, layer + 1), self._room)
             # Of length 1, so that only the logarithm grows.
             carried = fold(weights.transposed_times(gradient / norm), self._seen)
-            gradient = e.network.sigma_w * e.network.activation.slope_on(pieces[layer]) * carried
+            gradient = e.network.sigma_w * e.network.activation.slopes_at(pieces[layer]) * carried
             norm = math.sqrt(np.vdot(gradient, gradient))
             if norm == 0:
                 return

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from meanfield.activations.algebra import Number, Pieces, order
-from meanfield.activations.entry import Activation, Parameter, decimal, number, with_texts, written
+from meanfield.activations.entry import Entry, Parameter, decimal, number, with_texts, written
 from meanfield.activations.expression import check_name, free_names, names_in, parse_exactly
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.points import parse_points
@@ -96,7 +96,7 @@ def read_symbolic(
 
 
 def _named(
-    entry: Activation,
+    entry: Entry,
     positional: Sequence[str],
     named: Sequence[tuple[str, str]],
     assume: Sequence[str],
@@ -115,7 +115,7 @@ def _named(
     return _from_expression(label, with_texts(formula, finite), assume, bounds)
 
 
-def _label(entry: Activation, values: Mapping[str, str]) -> str:
+def _label(entry: Entry, values: Mapping[str, str]) -> str:
     """clipped-relu(tau, m), and with names where parameters at their defaults are left out: hard-tanh(max_val=a)."""
     defaults = {p.name: written(p.default) for p in entry.parameters if p.default is not None}
     if not defaults:
@@ -124,7 +124,7 @@ def _label(entry: Activation, values: Mapping[str, str]) -> str:
     return f"{entry.name}({inside})" if inside else entry.name
 
 
-def _with_values_beside(entry: Activation, given: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, str]:
+def _with_values_beside(entry: Entry, given: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, str]:
     """What parameters stand for, once the values given beside the text are put in: for a parameter, or for a symbol."""
     result = dict(given)
     for name, value in texts.items():
