@@ -130,8 +130,8 @@ def slope_weighted_product(phi: PiecewiseLinear, q: Array) -> Array:
     """E xφφ'."""
     from meanfield.infinite_width.closed_forms.hermite import power
 
-    product: Array = np.sqrt(q) * power(_times_slope(phi), 1).coefficients(q, 4)[1]
-    return product
+    first = power(_times_slope(phi), 1).coefficients(np.atleast_1d(q), 4)[1]
+    return np.sqrt(q) * first.reshape(np.shape(q))
 
 
 @lru_cache(maxsize=256)
