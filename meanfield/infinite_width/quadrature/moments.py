@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.quadrature.graded_panels import Integrand, average
-from meanfield.infinite_width.quadrature.origin import Origin, origin
+from meanfield.infinite_width.quadrature.origin import Origin, near_or_far
 
 __all__ = [
     "active_share",
@@ -28,6 +28,7 @@ __all__ = [
     "mean",
     "mirrored_moment",
     "mirrored_slopes",
+    "piece_share",
     "second_moment",
     "second_moment_d1",
     "second_moment_d2",
@@ -43,6 +44,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+#: Below this share of the variances of a tangent, panels of their own are not worth their while.
+_TINY = 1e-8
 #: x so near to 0 that φ is its limit there.
 _AT_ZERO = np.array([5e-324])
 
@@ -99,7 +102,11 @@ def mean(phi: Smooth, q: Array) -> Array:
 
 def second_moment(phi: Smooth, q: Array) -> Array:
     """E φ²."""
-    return _expectation(phi, _power(2), q)
+
+    def near(at: Origin, q: Array) -> Array:
+        return at.squared_slopes * q + at.squares(q, 0)
+
+    return near_or_far(phi, q, near, lambda q: average(phi, _power(2), q), _TINY)
 
 
 def fourth_moment(phi: Smooth, q: Array) -> Array:
@@ -114,7 +121,13 @@ def sixth_moment(phi: Smooth, q: Array) -> Array:
 
 def slope_moment(phi: Smooth, q: Array, n: int) -> Array:
     """E φ'ⁿ."""
-    return _expectation(phi, _slope_power(n), q)
+    if n != 2:
+        return _expectation(phi, _slope_power(n), q)
+
+    def near(at: Origin, q: Array) -> Array:
+        return at.squared_slopes + at.squared_slopes_less_limit(q, 0)
+
+    return near_or_far(phi, q, near, lambda q: average(phi, _slope_power(2), q), _TINY)
 
 
 def slope_weighted_square(phi: Smooth, q: Array) -> Array:
@@ -144,77 +157,40 @@ def _mirrored(phi: Smooth, order: int) -> Integrand:
 
 def second_moment_d1(phi: Smooth, q: Array) -> Array:
     """d/dq E φ²."""
-    return _with_origin(phi, q, _squares_near_origin(1), lambda q: _derivative(phi, _weighted_power, q))
+    return near_or_far(
+        phi, q, lambda at, q: at.squared_slopes + at.squares(q, 1), lambda q: _derivative(phi, _weighted_power, q)
+    )
 
 
 def second_moment_d2(phi: Smooth, q: Array) -> Array:
     """d²/dq² E φ²."""
-    return _with_origin(phi, q, _squares_near_origin(2), lambda q: _second_derivative(phi, _weighted_power, q))
+
+    def far(q: Array) -> Array:
+        fourth, square, one = (average(phi, _weighted_power(2, k), q) for k in (4, 2, 0))
+        return (fourth / q / q - 6 * square / q + 3 * one) / q / (4 * q)
+
+    return near_or_far(phi, q, lambda at, q: at.squares(q, 2), far)
 
 
 def slope_square_d1(phi: Smooth, q: Array) -> Array:
     """d/dq E φ'²."""
-    return _with_origin(phi, q, _slope_squares_near_origin, lambda q: _derivative(phi, _weighted_slope_power, q))
+    return near_or_far(
+        phi,
+        q,
+        lambda at, q: at.squared_slopes_less_limit(q, 1),
+        lambda q: _derivative(phi, _weighted_slope_power, q),
+    )
 
 
 def _derivative(phi: Smooth, of: Callable[[int, int], Integrand], q: Array) -> Array:
-    """d/dq of an average of a square."""
+    """d/dq of the average of a square."""
     return (average(phi, of(2, 2), q) / q - average(phi, of(2, 0), q)) / (2 * q)
-
-
-def _second_derivative(phi: Smooth, of: Callable[[int, int], Integrand], q: Array) -> Array:
-    fourth, square, one = (average(phi, of(2, k), q) for k in (4, 2, 0))
-    return (fourth / q / q - 6 * square / q + 3 * one) / q / (4 * q)
-
-
-def _with_origin(phi: Smooth, q: Array, near: Callable[[Origin, Array], Array], far: Callable[[Array], Array]) -> Array:
-    """What `near` gives at variances so small that φ is nearly its tangent, and `far` elsewhere."""
-    at, flat = origin(phi), np.atleast_1d(q)
-    found, small = np.empty(flat.size), flat <= at.largest
-    if small.any():
-        # The limit q → 0 is taken at a variance whose root is a double with room to spare.
-        found[small] = near(at, np.maximum(flat[small], _LEAST))
-    if not small.all():
-        found[~small] = far(flat[~small])
-    return found.reshape(np.shape(q))
-
-
-#: Stands for q → 0.
-_LEAST = 1e-280
-
-
-@cache
-def _squares_near_origin(order: int) -> Callable[[Origin, Array], Array]:
-    """The first or second derivative of E φ² = E[c² + a²x² + 2cax + 2cr + 2axr + r²]."""
-
-    def of(at: Origin, q: Array) -> Array:
-        def hermite(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
-            weight = z * z - 1 if order == 1 else (z * z - 6) * z * z + 3
-            return weight * (2 * c * r + (2 * a * x + r) * r)
-
-        (c, a), (c2, a2) = (side.tangent for side in at.sides)
-        kinked, rest = (c * a - c2 * a2) * math.sqrt(2 / math.pi), at.average(hermite, q) / (2 * q)
-        if order == 1:
-            first: Array = at.squared_slopes + 0.5 * kinked / np.sqrt(q) + rest
-            return first
-        second: Array = 0.5 * rest / q - 0.25 * kinked / q**1.5
-        return second
-
-    return of
-
-
-def _slope_squares_near_origin(at: Origin, q: Array) -> Array:
-    """d/dq of E φ'² = E[a² + 2as + s²]."""
-
-    def hermite(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
-        return (z * z - 1) * (2 * a + s) * s
-
-    return at.average(hermite, q) / (2 * q)
 
 
 def curvature_term(phi: Smooth, q: Array) -> Array:
     """E φφ'' of a continuous φ, its kinks included."""
-    return _expectation(phi, _bent, q) + _over_breaks(phi, q, lambda t, kink: kink * phi.limits(t)[1], 1)
+    between = _expectation(phi, _bent, q)
+    return between + _over_breaks(phi, q, lambda t, kink: kink * phi.limits(t)[1], 1)
 
 
 def bend(phi: Smooth, q: Array) -> Array:
@@ -251,17 +227,19 @@ def sparsity(phi: Smooth, q: Array) -> Array:
 
 def _share(phi: Smooth, q: Array, holds: Callable[[int], bool]) -> Array:
     """The probability of the pieces of which something holds."""
+    shares = [piece_share(phi, j, q) for j in range(len(phi.pieces)) if holds(j)]
+    return np.minimum(sum(shares, start=np.zeros(np.shape(q))), 1.0)
+
+
+def piece_share(phi: Smooth, j: int, q: Array) -> Array:
+    """P(√q z lies on the j-th piece)."""
     from scipy.special import ndtr
 
-    root, ends = np.sqrt(q), (-np.inf, *phi.breaks, np.inf)
-    share = np.zeros(np.shape(q))
-    for j in range(len(phi.pieces)):
-        if holds(j):
-            low, high = (np.where(root > 0, t / root, np.copysign(np.inf, t) if t else 0.0) for t in ends[j : j + 2])
-            # Of the tail on whose side the piece lies.
-            right = np.asarray(low) > 0
-            share = share + np.where(right, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
-    return np.minimum(share, 1.0)
+    root, ends = np.sqrt(q), (-np.inf, *phi.breaks, np.inf)[j : j + 2]
+    low, high = (np.where(root > 0, t / root, np.copysign(np.inf, t) if t else 0.0) for t in ends)
+    # By the tails on that side of 0 on which the piece lies.
+    share: Array = np.where(low > 0, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
+    return share
 
 
 def square_cumulants(phi: Smooth, q: Array, n: int) -> list[Array]:
