@@ -130,6 +130,14 @@ def _cosh(u: Array) -> Jet:
     return c, np.sinh(u), c
 
 
+def _logcosh(u: Array) -> Jet:
+    e = np.abs(u)
+    # Past 1 log 2 is no more than is left.
+    far = e + np.log1p(np.exp(-2 * e)) - math.log(2)
+    near = np.log1p(2 * np.sinh(0.5 * np.minimum(e, 1.0)) ** 2)
+    return np.where(e > 1, far, near), np.tanh(u), 4 * _logistic_slope(2 * u)
+
+
 def _erf(u: Array) -> Jet:
     from scipy.special import erf
 
@@ -162,6 +170,7 @@ PRIMITIVES: dict[str, Callable[[Array], Jet]] = {
     "asinh": _asinh,
     "sinh": _sinh,
     "cosh": _cosh,
+    "logcosh": _logcosh,
     "erf": _erf,
     "Phi": _normal,
 }
