@@ -292,7 +292,7 @@ def power(base: Tree, exponent: Tree) -> Tree:
     if isinstance(base, Number):
         if n.denominator == 1:
             return Number(base.value ** int(n))
-        return Number(_double(float(base.value) ** float(n))) if base.value > 0 else Power(base, n)
+        return Number(_double(max(float(base.value), 0.0) ** float(n)))
     if isinstance(base, Call) and base.name == "exp":
         return call("exp", product([exponent, base.argument]))
     if n.denominator > 1:

@@ -18,7 +18,7 @@ from meanfield.activations.polynomials import degree, polynomial
 from meanfield.activations.trees import Call, Number, Power, Product, Quotient, Sum, Tree
 from meanfield.activations.zeros import Endless, zeros
 
-__all__ = ["Endless", "centres", "crossings", "sign_between"]
+__all__ = ["End", "Endless", "centres", "crossings", "sign_between", "vanishes"]
 
 Array = NDArray[np.float64]
 #: Where a piece ends; None stands for ∞.
@@ -164,3 +164,12 @@ def _between(left: End, right: End) -> list[float]:
         return [end + way * scale * r for r in (1.0, 0.1, 0.01, 3.0, 1e-3, 10.0, 30.0, 1e-5, 100.0, 1e3, 1e-8)]
     low, high = float(left), float(right)
     return [low + (high - low) * t for t in (0.5, 0.75, 0.25, 0.9, 0.1, 0.99, 0.01)]
+
+
+def vanishes(tree: Tree, t: float) -> bool:
+    """Whether a function is 0 at t, to the rounding of t and of its terms."""
+    x = np.array([t])
+    with np.errstate(all="ignore"):
+        f, slope, _ = tree.jet(x)
+        rounding = 4 * _ROUNDING * tree.size(x) + 4 * np.abs(slope) * math.ulp(t)
+    return bool(np.abs(f)[0] <= rounding[0])

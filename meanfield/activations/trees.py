@@ -13,10 +13,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.primitives import PRIMITIVES, Jet
+from meanfield.activations.primitives import PRIMITIVES, VALUES, Jet
 from meanfield.errors import ActivationError
 
-__all__ = ["Call", "Number", "Power", "Product", "Quotient", "Sum", "Tree", "X"]
+__all__ = ["Call", "Number", "Power", "Product", "Quotient", "Sum", "Tree", "X", "with_doubles"]
 
 Array = NDArray[np.float64]
 
@@ -30,6 +30,10 @@ class Tree(ABC):
     @abstractmethod
     def jet(self, x: Array) -> Jet:
         """The function and its first two derivatives at x, of any shape; NaN or ∞ where they are none."""
+
+    @abstractmethod
+    def values(self, x: Array) -> Array:
+        """The function alone, the same as in its jet."""
 
     @abstractmethod
     def size(self, x: Array) -> Array:
@@ -50,6 +54,9 @@ def _times(f: Array, g: Array) -> Array:
 class _X(Tree):
     def jet(self, x: Array) -> Jet:
         return x, np.ones_like(x), np.zeros_like(x)
+
+    def values(self, x: Array) -> Array:
+        return x
 
     def size(self, x: Array) -> Array:
         return np.abs(x)
@@ -81,6 +88,9 @@ class Number(Tree):
     def jet(self, x: Array) -> Jet:
         return np.full_like(x, float(self.value)), np.zeros_like(x), np.zeros_like(x)
 
+    def values(self, x: Array) -> Array:
+        return np.full_like(x, float(self.value))
+
     def size(self, x: Array) -> Array:
         return np.full_like(x, abs(float(self.value)))
 
@@ -100,6 +110,12 @@ class Sum(Tree):
             g, e1, e2 = term.jet(x)
             f, d1, d2 = f + g, d1 + e1, d2 + e2
         return f, d1, d2
+
+    def values(self, x: Array) -> Array:
+        f = self.parts[0].values(x)
+        for term in self.parts[1:]:
+            f = f + (float(term.value) if isinstance(term, Number) else term.values(x))
+        return f
 
     def size(self, x: Array) -> Array:
         total: Array = np.sum([part.size(x) for part in self.parts], axis=0)
@@ -125,6 +141,13 @@ class Product(Tree):
                 _times(g, d2) + 2 * _times(e1, d1) + _times(e2, f),
             )
         return f, d1, d2
+
+    def values(self, x: Array) -> Array:
+        first, *others = self.parts
+        f: Array | float = float(first.value) if isinstance(first, Number) else first.values(x)
+        for factor in others:
+            f = f * factor.values(x)
+        return np.asarray(f)
 
     def size(self, x: Array) -> Array:
         product: Array = np.prod([part.size(x) for part in self.parts], axis=0)
@@ -153,6 +176,9 @@ class Quotient(Tree):
         second = (d2 - 2 * first * e1 - f * e2) / g
         return f, np.where(beyond, 0.0, first), np.where(beyond, 0.0, second)
 
+    def values(self, x: Array) -> Array:
+        return self.over.values(x) / self.under.values(x)
+
     def size(self, x: Array) -> Array:
         g = np.abs(self.under.jet(x)[0])
         quotient: Array = self.over.size(x) / g * np.maximum(1.0, self.under.size(x) / g)
@@ -175,6 +201,10 @@ class Power(Tree):
         slope = n * np.power(u, n - 1)
         bend = n * (n - 1) * np.power(u, n - 2) if n != 2 else np.full_like(u, 2.0)
         return np.power(u, n), _times(slope, d1), _times(_times(d1, d1), bend) + _times(slope, d2)
+
+    def values(self, x: Array) -> Array:
+        power: Array = np.power(self.base.values(x), float(self.exponent))
+        return power
 
     def size(self, x: Array) -> Array:
         u, n = np.abs(self.base.jet(x)[0]), float(self.exponent)
@@ -199,6 +229,9 @@ class Call(Tree):
         # Of a linear argument d2 is 0 also where the slope is ∞.
         return f, _times(slope, d1), _times(bend, d1 * d1) + _times(d2, slope)
 
+    def values(self, x: Array) -> Array:
+        return VALUES[self.name](self.argument.values(x))
+
     def size(self, x: Array) -> Array:
         f, slope, _ = PRIMITIVES[self.name](self.argument.jet(x)[0])
         return np.abs(f) + _times(np.abs(slope), self.argument.size(x))
@@ -217,3 +250,19 @@ def _in_power(tree: Tree) -> str:
         isinstance(tree, Number) and tree.value >= 0 and tree.value.denominator == 1
     )
     return str(tree) if whole else f"({tree})"
+
+
+def with_doubles(tree: Tree) -> Tree:
+    """The tree with every number as it is written: short fractions as they are, others as the decimals of doubles."""
+    match tree:
+        case Number(value=value) if value.denominator > _SHORT:
+            return Number(Fraction(repr(float(value))))
+        case Sum(parts=parts) | Product(parts=parts):
+            return type(tree)(tuple(map(with_doubles, parts)))
+        case Quotient(over=over, under=under):
+            return Quotient(with_doubles(over), with_doubles(under))
+        case Power(base=base, exponent=n):
+            return Power(with_doubles(base), n)
+        case Call(name=name, argument=u):
+            return Call(name, with_doubles(u))
+    return tree
