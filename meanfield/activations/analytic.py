@@ -143,14 +143,14 @@ def _with_another(core: Tree, c: Fraction, total: dict[Tree, Fraction], constant
             if total.get(other) == c:
                 return (core, other), Number(c)
         case Call(name="sqrt", argument=s) if X in total:
-            # t + √(t² + b) = √b exp(asinh(t/√b)).
+            # t + √(t² + b) = √b squareplus(2t/√b).
             squares = polynomial(s)
             for t in {constant / c, Fraction(0)}:
                 a = total[X] / c
                 b = squares[0] - t * t if squares and squares[1:] == (2 * a * t, a * a) else 0
                 if b > 0:
                     root = call("sqrt", Number(b))
-                    bent = call("exp", call("asinh", quotient(summed([_times(a, X), Number(t)]), root)))
+                    bent = call("squareplus", quotient(summed([_times(2 * a, X), Number(2 * t)]), root))
                     return (core, X, *([_ONE] if t else [])), product([Number(c), root, bent])
     return None
 

@@ -200,7 +200,7 @@ def step(f: Curve) -> Curve:
 
 def stepped(f: Curve) -> Curve:
     """Refused: only straight pieces are rounded."""
-    raise NotAnalytic("of a function that is not made of straight pieces no whole numbers are taken")
+    raise NotAnalytic("only what is made of straight pieces is rounded here")
 
 
 def _combined(operation: Callable[..., Segments], *curves: Curve) -> Curve:
@@ -272,7 +272,9 @@ def _quotient(over: Tree | None, under: Tree | None, left: End, right: End) -> S
         inner = [algebra.exact(endless.at)]
     for t in [*inner, *(end for end in (left, right) if end is not None and vanishes(under, float(end)))]:
         if _divides_at(whole, float(t)):
-            raise NotAnalytic(f"a pole at x = {float(t):.6g}: the divisor is 0 there")
+            with np.errstate(all="ignore"):
+                kind = "0/0" if vanishes(over, float(t)) else "a pole"
+            raise NotAnalytic(f"{kind} at x = {float(t):.6g}: the divisor is 0 there")
     return (), (whole,)
 
 
@@ -293,9 +295,9 @@ def _power(base: Tree | None, exponent: Tree | None, left: End, right: End) -> S
         return (), (None,)
     if not isinstance(exponent, Number):
         if not isinstance(base, Number):
-            _require(base, 0, "a power with an exponent that varies", left, right)
+            _require(base, 0, "a power whose exponent varies", left, right)
         elif base.value <= 0:
-            raise NotAnalytic("a power with an exponent that varies needs a positive base")
+            raise NotAnalytic("a power whose exponent varies needs a positive base")
         return (), (power(base, exponent),)
     n = exponent.value
     if n.denominator == 1 and abs(n) > _LARGEST_POWER:
@@ -303,7 +305,7 @@ def _power(base: Tree | None, exponent: Tree | None, left: End, right: End) -> S
     if n.denominator > 1:
         if isinstance(base, Number) and base.value < 0:
             raise NotAnalytic("a power of a negative number: the exponent has to be a whole number")
-        _require(base, 0, f"a power {float(n):.6g}", left, right, touching=n >= 1)
+        _require(base, 0, f"the power {float(n):.6g}", left, right, touching=n >= 1)
         return (), (power(base, exponent),)
     return _quotient(_ONE, power(base, Number(-n)), left, right) if n < 0 else ((), (power(base, exponent),))
 
@@ -312,7 +314,9 @@ def _call(name: str, u: Tree | None, left: End, right: End) -> Segments:
     if u is None:
         return (), (None,)
     tree = call(name, u)
-    if name in _LEAST and not (isinstance(u, Number) and isinstance(tree, Number)):
+    if isinstance(u, Number) and not isinstance(tree, Number):
+        raise NotAnalytic(f"{name} of {float(u.value):.6g} is no number")
+    if name in _LEAST and not isinstance(u, Number):
         _require(u, _LEAST[name], name, left, right)
     return (), (tree,)
 
@@ -323,22 +327,22 @@ def _require(u: Tree, least: int, name: str, left: End, right: End, touching: bo
     try:
         inner = crossings(above, left, right)
     except Endless as endless:
-        raise NotAnalytic(f"{name} is of {least} or less at x = {endless.at:.6g}, and endlessly often") from None
+        raise NotAnalytic(f"the argument of {name} is {least} at x = {endless.at:.6g}, and endlessly often") from None
     for a, b in pairwise((left, *inner, right)):
         if sign_between(above, a, b) < 0:
             x = _inside(a, b)
             value = float(u.jet(np.array([x]))[0][0])
-            raise NotAnalytic(f"{name} has no value at x = {x:.6g}, where it is of {value:.6g}")
+            raise NotAnalytic(f"{name} has no value at x = {x:.6g}, where its argument is {value:.6g}")
     ends = [end for end in (left, right) if end is not None and vanishes(above, float(end))]
     if touching or not (inner or ends):
         return
     t = float((inner or ends)[0])
-    if name == "sqrt" or name.startswith("a power"):
+    if name == "sqrt" or name.startswith("the power"):
         raise NotAnalytic(
-            f"{name} has no slope at x = {t:.6g}, where it is of 0: the square of the slope has no mean; write "
-            "abs(u) for sqrt(u**2), and u**1.5 for u*sqrt(u)"
+            f"{name} is infinitely steep at x = {t:.6g}, where its argument is 0: the square of the slope has no mean; write "
+            "u**1.5 for u*sqrt(u)"
         )
-    raise NotAnalytic(f"{name} is -inf at x = {t:.6g}, where it is of {least}")
+    raise NotAnalytic(f"{name} is -inf at x = {t:.6g}, where its argument is {least}")
 
 
 def _inside(left: End, right: End) -> float:

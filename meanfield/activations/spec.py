@@ -296,9 +296,10 @@ def _is_named(name: str, inside: str, parameters: Collection[str]) -> bool:
     """Whether name(inside) means the catalogue rather than an expression."""
     arguments = [part.strip() for part in _COMMA.split(inside) if part.strip()]
     if name in FUNCTIONS:
-        # More than the function takes are parameters, and so are those with names: round(-8, 8), relu(max_value=6).
+        # More than the function takes are parameters, and so are numbers and those with names: round(-8, 8),
+        # softplus(2), relu(max_value=6).
         most, entry = FUNCTIONS[name].most, find(name)
-        beyond = bool(entry and entry.parameters and most and len(arguments) > most)
+        beyond = bool(entry and entry.parameters and most and (len(arguments) > most or all(map(_is_number, arguments))))
         return bool(entry and (not arguments or beyond or any(_PARAMETER.match(part) for part in arguments)))
     if find(name) or is_of_library(name):
         return True
