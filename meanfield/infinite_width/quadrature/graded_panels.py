@@ -2,7 +2,7 @@
 
 E g(√q z) is an integral over x = √q z. Gauss-Legendre panels, short beside √q and halved until φ under the weight is a
 polynomial to rounding on each, serve a whole octave of q: φ is evaluated once, and for each q only exp(−x²/2q). x and
-−x are taken together. docs/theory.md, section 15.
+−x are taken together. Many variances of one octave are interpolated between few. docs/theory.md, section 15.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.interpolation import chebyshev
+from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, interpolated, octaves
 
-__all__ = ["Octave", "octave"]
+__all__ = ["Integrand", "Octave", "average", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
 #: What is averaged: of φ, φ' and φ'' at points x, and of those x.
@@ -42,8 +42,12 @@ _ACROSS = 2.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
 _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
+#: Panels for Hermite polynomials are at most so many standard deviations wide, and reach so far.
+_FINE, _SEEN = 0.5, 20.0
 #: q·x numbers worked through at a time.
 _BLOCK = 2**17
+#: Where the size of what is averaged changes by more than a factor over an octave, the least of it is not interpolated.
+_STEEP = 1e3
 
 
 class Octave:
@@ -59,6 +63,7 @@ class Octave:
         self.weights = (width * weights)[counts].ravel() / math.sqrt(2 * math.pi)
         self._half_squares = -0.5 * self.x * self.x
         self._right, self._left = phi.jet(self.x), phi.jet(-self.x)
+        self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
 
     @staticmethod
     def _counts(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
@@ -75,21 +80,38 @@ class Octave:
                         counts |= largest > _NOTHING + largest.max()
         return counts
 
-    def weighed(self, integrand: Integrand) -> Array:
-        """An integrand of x and −x together, times the weights: of φ, φ', φ'' and x."""
-        with np.errstate(over="ignore"):
-            both = self.weights * (integrand(*self._right, self.x) + integrand(*self._left, -self.x))
-        # A power beyond the doubles where the density is 0 leaves nothing there.
-        capped: Array = np.clip(both, -_LARGEST, _LARGEST)
-        return capped
+    def average(self, integrand: Integrand, q: Array) -> Array:
+        """E of the integrand at variances q of shape (n,) of this octave."""
+        if q.size >= MANY:
+            known = self._known_in_octave(integrand)
+            if known is not None:
+                return interpolated(known, q, self._k)
+        return self._averaged(self._weighed(integrand), q)
 
-    def expectation(self, weighed: Array, q: Array) -> Array:
-        """E of what is weighed, at variances q of shape (n,) of this octave."""
+    def _weighed(self, integrand: Integrand) -> Array:
+        """The integrand of x and −x together, times the weights."""
+        if integrand not in self._known:
+            with np.errstate(over="ignore", invalid="ignore"):
+                both = self.weights * (integrand(*self._right, self.x) + integrand(*self._left, -self.x))
+            # A power beyond the doubles where the density is 0 leaves nothing there.
+            self._known[integrand] = np.clip(both, -_LARGEST, _LARGEST)
+        return self._known[integrand]
+
+    def _averaged(self, weighed: Array, q: Array) -> Array:
         found, several = np.empty(q.size), max(1, _BLOCK // self.x.size)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
             found[part] = np.exp(np.multiply.outer(1 / q[part], self._half_squares)) @ weighed
         return found / np.sqrt(q)
+
+    def _known_in_octave(self, integrand: Integrand) -> Array | None:
+        """Its averages to interpolate between, None where that does not keep the digits of the least."""
+        if integrand not in self._tables:
+            weighed, q = self._weighed(integrand), in_octave(self._k)
+            size = self._averaged(np.abs(weighed), q)
+            steep = size.max() > _STEEP * size.min()
+            self._tables[integrand] = None if steep else self._averaged(weighed, q)
+        return self._tables[integrand]
 
 
 def _outline(phi: Smooth, sd: float) -> Array:
@@ -127,7 +149,37 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
     raise ActivationError(f"the activation varies too fast near |x| = {panels[0, 0]:.6g} to be integrated")
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
+def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
+    """Points x > 0 and weights (over √q) for variances from 2^k on, close enough for Hermite polynomials to n = 150."""
+    nodes, weights = legendre(_NODES)
+    sd = 2.0 ** (0.5 * k)
+    panels = _resolved(phi, _outline(phi, sd), 2.0**k)
+    panels = panels[panels[:, 0] < _SEEN * sd]
+    parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_FINE * sd))) for a, b in panels]
+    ends = np.concatenate([np.stack([part[:-1], part[1:]], axis=1) for part in parts])
+    width = np.diff(ends, axis=1)
+    return (ends[:, :1] + width * nodes).ravel(), (width * weights).ravel() / math.sqrt(2 * math.pi)
+
+
+@lru_cache(maxsize=2048)
 def octave(phi: Smooth, k: int) -> Octave:
     """The points of φ for variances from 2^k on."""
     return Octave(phi, k)
+
+
+def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
+    """E of an integrand at variances q > 0 of shape (n,) or ().
+
+    What is made of an integrand is kept: it has to be one function and not a new one at every call.
+
+    Raises:
+        ActivationError: φ varies too fast to be integrated.
+    """
+    k = octaves(q)
+    if not k.ndim:
+        return octave(phi, int(k)).average(integrand, np.atleast_1d(q)).reshape(())
+    found = np.empty(q.size)
+    for here in np.unique(k):
+        found[k == here] = octave(phi, int(here)).average(integrand, q[k == here])
+    return found
