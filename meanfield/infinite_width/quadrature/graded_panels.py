@@ -23,8 +23,8 @@ from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, i
 __all__ = ["Integrand", "Octave", "average", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
-#: What is averaged: of φ, φ' and φ'' at points x, and of those x.
-Integrand = Callable[[Array, Array, Array, Array], Array]
+#: What is averaged: of φ, φ' and φ'' at points x, of those x, and of x in units of the least √q of the octave.
+Integrand = Callable[[Array, Array, Array, Array, Array], Array]
 
 #: Nodes on a panel; a polynomial of twice the degree is integrated exactly.
 _NODES = 16
@@ -54,31 +54,17 @@ class Octave:
     """Points and weights for variances from 2^k to 2^(k + 1)."""
 
     def __init__(self, phi: Smooth, k: int) -> None:
-        panels = _resolved(phi, _outline(phi, 2.0 ** (0.5 * k)), 2.0**k)
+        sd = 2.0 ** (0.5 * k)
+        panels = _resolved(phi, _outline(phi, sd), 2.0**k)
         nodes, weights = legendre(_NODES)
         width = np.diff(panels, axis=1)
-        x = panels[:, :1] + width * nodes
-        counts = self._counts(phi, x, width * weights, 2.0**k)
-        self.x = x[counts].ravel()
-        self.weights = (width * weights)[counts].ravel() / math.sqrt(2 * math.pi)
-        self._half_squares = -0.5 * self.x * self.x
-        self._right, self._left = phi.jet(self.x), phi.jet(-self.x)
+        x, weights = panels[:, :1] + width * nodes, width / sd * weights
+        counts = _counting(phi, x, weights, 2.0**k)
+        x = x[counts].ravel()
+        self._weights = weights[counts].ravel() / math.sqrt(2 * math.pi)
+        self._half_squares = -0.5 * np.square(x / sd)
+        self._sides = [(*phi.jet(side), side, side / sd) for side in (x, -x)]
         self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
-
-    @staticmethod
-    def _counts(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
-        """Which panels matter to any moment of φ and φ' up to the sixth, or to E z⁴φ², anywhere in the octave."""
-        counts = np.zeros(len(x), dtype=bool)
-        # In logarithms, for a sixth power may overflow where its product with the density does not.
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            densities = [np.log(weights) - 0.5 * x * x / some for some in q * _ACROSS]
-            for f, d1, _ in (phi.jet(x), phi.jet(-x)):
-                f, d1 = np.log(np.abs(f)), np.log(np.abs(d1))
-                for g in (f, 2 * f, 6 * f, 4 * np.log(x) + 2 * f, d1, 4 * d1):
-                    for density in densities:
-                        largest = np.nan_to_num(g + density, nan=-np.inf, posinf=-np.inf).max(axis=1)
-                        counts |= largest > _NOTHING + largest.max()
-        return counts
 
     def average(self, integrand: Integrand, q: Array) -> Array:
         """E of the integrand at variances q of shape (n,) of this octave."""
@@ -92,17 +78,18 @@ class Octave:
         """The integrand of x and −x together, times the weights."""
         if integrand not in self._known:
             with np.errstate(over="ignore", invalid="ignore"):
-                both = self.weights * (integrand(*self._right, self.x) + integrand(*self._left, -self.x))
+                both = self._weights * sum(integrand(*side) for side in self._sides)
             # A power beyond the doubles where the density is 0 leaves nothing there.
             self._known[integrand] = np.clip(both, -_LARGEST, _LARGEST)
         return self._known[integrand]
 
     def _averaged(self, weighed: Array, q: Array) -> Array:
-        found, several = np.empty(q.size), max(1, _BLOCK // self.x.size)
+        found, several, shares = np.empty(q.size), max(1, _BLOCK // weighed.size), np.ldexp(q, -self._k)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
-            found[part] = np.exp(np.multiply.outer(1 / q[part], self._half_squares)) @ weighed
-        return found / np.sqrt(q)
+            found[part] = np.exp(np.multiply.outer(1 / shares[part], self._half_squares)) @ weighed
+        averages: Array = found / np.sqrt(shares)
+        return averages
 
     def _known_in_octave(self, integrand: Integrand) -> Array | None:
         """Its averages to interpolate between, None where that does not keep the digits of the least."""
@@ -112,6 +99,21 @@ class Octave:
             steep = size.max() > _STEEP * size.min()
             self._tables[integrand] = None if steep else self._averaged(weighed, q)
         return self._tables[integrand]
+
+
+def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
+    """Which panels matter to any moment of φ and φ' up to the sixth, or to E z⁴φ², anywhere in the octave."""
+    # In logarithms, for a sixth power may overflow where its product with the density does not.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        densities = np.array([np.log(weights) - 0.5 * x * (x / some) for some in q * _ACROSS])
+        counts = np.zeros(len(x), dtype=bool)
+        for side in (x, -x):
+            f, d1 = (np.log(np.abs(g)) for g in phi.jet(side)[:2])
+            powers = np.array([f, 2 * f, 6 * f, 4 * np.log(x) + 2 * f, d1, 4 * d1])
+            powers[powers == np.inf] = -np.inf
+            largest = np.fmax.reduce(powers[:, np.newaxis] + densities, axis=-1)
+            counts |= (largest > _NOTHING + np.fmax.reduce(largest, axis=-1)[..., np.newaxis]).any(axis=(0, 1))
+    return counts
 
 
 def _outline(phi: Smooth, sd: float) -> Array:

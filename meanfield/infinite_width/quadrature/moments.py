@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
+from meanfield.infinite_width.interpolation import octaves
 from meanfield.infinite_width.quadrature.graded_panels import Integrand, average
 from meanfield.infinite_width.quadrature.origin import Origin, near_or_far
 
@@ -54,7 +55,7 @@ def _expectation(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     """E of an integrand at q ≥ 0 of shape (n,) or (); its limit at q = 0 is the mean of those on either side of 0."""
     if np.all(q > 0):
         return average(phi, integrand, q)
-    sides = [float(integrand(*phi.jet(x), x)[0]) for x in (_AT_ZERO, -_AT_ZERO)]
+    sides = [float(integrand(*phi.jet(x), x, x)[0]) for x in (_AT_ZERO, -_AT_ZERO)]
     found = np.full(np.shape(q), 0.5 * sum(sides))
     if found.ndim:
         found[q > 0] = average(phi, integrand, q[q > 0])
@@ -63,35 +64,35 @@ def _expectation(phi: Smooth, integrand: Integrand, q: Array) -> Array:
 
 @cache
 def _power(n: int) -> Integrand:
-    return lambda f, d1, d2, x: f**n
+    return lambda f, d1, d2, x, z: f**n
 
 
 @cache
 def _slope_power(n: int) -> Integrand:
-    return lambda f, d1, d2, x: d1**n
+    return lambda f, d1, d2, x, z: d1**n
 
 
 @cache
 def _weighted_power(n: int, k: int) -> Integrand:
-    """xᵏφⁿ."""
-    return lambda f, d1, d2, x: x**k * f**n
+    """zᵏφⁿ, z as `Integrand` has it."""
+    return lambda f, d1, d2, x, z: z**k * f**n
 
 
 @cache
 def _weighted_slope_power(n: int, k: int) -> Integrand:
-    """xᵏφ'ⁿ."""
-    return lambda f, d1, d2, x: x**k * d1**n
+    """zᵏφ'ⁿ."""
+    return lambda f, d1, d2, x, z: z**k * d1**n
 
 
-def _bent(f: Array, d1: Array, d2: Array, x: Array) -> Array:
+def _bent(f: Array, d1: Array, d2: Array, x: Array, z: Array) -> Array:
     return f * d2
 
 
-def _weighted_square(f: Array, d1: Array, d2: Array, x: Array) -> Array:
+def _weighted_square(f: Array, d1: Array, d2: Array, x: Array, z: Array) -> Array:
     return np.square(f * d1)
 
 
-def _weighted_product(f: Array, d1: Array, d2: Array, x: Array) -> Array:
+def _weighted_product(f: Array, d1: Array, d2: Array, x: Array, z: Array) -> Array:
     return x * f * d1
 
 
@@ -152,7 +153,7 @@ def mirrored_slopes(phi: Smooth, q: Array) -> Array:
 
 @cache
 def _mirrored(phi: Smooth, order: int) -> Integrand:
-    return lambda f, d1, d2, x: (f, d1)[order] * phi.jet(-x)[order]
+    return lambda f, d1, d2, x, z: (f, d1)[order] * phi.jet(-x)[order]
 
 
 def second_moment_d1(phi: Smooth, q: Array) -> Array:
@@ -166,8 +167,10 @@ def second_moment_d2(phi: Smooth, q: Array) -> Array:
     """d²/dq² E φ²."""
 
     def far(q: Array) -> Array:
+        # z² in units of its own q.
+        share = np.ldexp(q, -octaves(q))
         fourth, square, one = (average(phi, _weighted_power(2, k), q) for k in (4, 2, 0))
-        return (fourth / q / q - 6 * square / q + 3 * one) / q / (4 * q)
+        return (fourth / share / share - 6 * square / share + 3 * one) / q / (4 * q)
 
     return near_or_far(phi, q, lambda at, q: at.squares(q, 2), far)
 
@@ -184,7 +187,10 @@ def slope_square_d1(phi: Smooth, q: Array) -> Array:
 
 def _derivative(phi: Smooth, of: Callable[[int, int], Integrand], q: Array) -> Array:
     """d/dq of the average of a square."""
-    return (average(phi, of(2, 2), q) / q - average(phi, of(2, 0), q)) / (2 * q)
+    # z² in units of its own q.
+    share = np.ldexp(q, -octaves(q))
+    derivative: Array = (average(phi, of(2, 2), q) / share - average(phi, of(2, 0), q)) / (2 * q)
+    return derivative
 
 
 def curvature_term(phi: Smooth, q: Array) -> Array:
@@ -250,10 +256,9 @@ def square_cumulants(phi: Smooth, q: Array, n: int) -> list[Array]:
     flat = np.atleast_1d(q)
     found = np.zeros((n, flat.size))
     found[0] = _expectation(phi, _power(2), flat)
-    exponents = np.frexp(flat)[1]
-    for k in np.unique(exponents[flat > 0]):
-        here = (exponents == k) & (flat > 0)
-        centre = float(average(phi, _power(2), np.array([0.75 * 2.0**k]))[0])
+    for k in np.unique(octaves(flat[flat > 0])):
+        here = (octaves(flat) == k) & (flat > 0)
+        centre = float(average(phi, _power(2), np.array([1.5 * 2.0**k]))[0])
         moments = [average(phi, _about(centre, m), flat[here]) for m in range(2, n + 1)]
         shift = average(phi, _about(centre, 1), flat[here])
         found[1, here] = np.maximum(moments[0] - shift**2, 0.0)
@@ -264,4 +269,4 @@ def square_cumulants(phi: Smooth, q: Array, n: int) -> list[Array]:
 
 @lru_cache(maxsize=4096)
 def _about(centre: float, n: int) -> Integrand:
-    return lambda f, d1, d2, x: (f * f - centre) ** n
+    return lambda f, d1, d2, x, z: (f * f - centre) ** n

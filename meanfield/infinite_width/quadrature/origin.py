@@ -36,12 +36,16 @@ _LAST, _RESOLVED = 3, 1e-14
 #: Nor is it one where it is another at these points. The largest radius tried, and how often it is halved.
 _NEARER: Array = 2.0 ** -np.arange(1.0, 60.0)
 _WIDEST, _HALVED = 64.0, 200
+#: Of octaves that are interpolated in.
+_LOWEST = -1000
 #: Variances worked through at a time.
 _BLOCK = 512
 #: Arrays of variances whose r and s are kept.
 _KEPT = 4
 #: Stands for q → 0: its square is a double with room to spare.
 _LEAST = 1e-140
+#: What is larger than this there has no limit.
+_ENDLESS = 1e50
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,12 @@ class Origin:
         def rest(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
             return hermite(z, order) * (2 * c * r + (2 * a * x + r) * r)
 
-        constant, factor = self.squared_values if order == 0 else 0.0, (1.0, 1 / (2 * q), -1 / (2 * q) / (2 * q))[order]
-        return constant + self.kinked(q) * factor + self.average(rest, q) / (2 * q) ** order
+        if order == 0:
+            return self.squared_values + self.kinked(q) + self.average(rest, q)
+        at = np.maximum(q, _LEAST)
+        derivative: Array = ((3 - 2 * order) * self.kinked(at) + self.average(rest, at)) / (2 * at) ** order
+        # Where φ breaks at 0 it grows as a root of 1/q.
+        return np.where((q == 0) & (np.abs(derivative) > _ENDLESS), np.copysign(np.inf, derivative), derivative)
 
     def squared_slopes_less_limit(self, q: Array, order: int) -> Array:
         """The derivative of order 0 or 1 in q of E[φ'² − a²] = E[2as + s²], shape (n,)."""
@@ -92,7 +100,11 @@ class Origin:
         def rest(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
             return hermite(z, order) * (2 * a + s) * s
 
-        return self.average(rest, q) / (2 * q) ** order
+        if order == 0:
+            return self.average(rest, q)
+        q = np.maximum(q, _LEAST)
+        derivative: Array = self.average(rest, q) / (2 * q)
+        return derivative
 
     def gap(self, q: Array, order: int) -> Array:
         """The derivative of order 0 or 1 in q of E G = E[qs² − r² − c² − 2cax − 2cr], G as in `edge_biases`."""
@@ -105,7 +117,9 @@ class Origin:
 
         if order == 0:
             return self.average(rest, q) - self.squared_values - self.kinked(q)
-        return self.average(square, q) + (self.average(rest, q) - self.kinked(q)) / (2 * q)
+        q = np.maximum(q, _LEAST)
+        derivative: Array = self.average(square, q) + (self.average(rest, q) - self.kinked(q)) / (2 * q)
+        return derivative
 
     @property
     def squared_values(self) -> float:
@@ -172,12 +186,21 @@ def _is_resolved(phi: Smooth, end: float) -> bool:
     return bool(max(last, np.abs(chebval(2 * _NEARER - 1, coefficients) - near).max() / _LAST) <= _RESOLVED * size)
 
 
-def near_or_far(phi: Smooth, q: Array, near: Callable[[Origin, Array], Array], far: Callable[[Array], Array]) -> Array:
-    """What `near` gives at variances so small that φ is nearly its tangent, and `far` elsewhere."""
+def near_or_far(
+    phi: Smooth,
+    q: Array,
+    near: Callable[[Origin, Array], Array],
+    far: Callable[[Array], Array],
+    share: float = 1.0,
+) -> Array:
+    """What `near` gives at variances so small that φ is nearly its tangent, and `far` elsewhere; q of shape (n,) or ().
+
+    As far as both are right, `near` is for that `share` of these variances where `far` would cancel or cost more.
+    """
     at, flat = origin(phi), np.atleast_1d(q)
-    found, small = np.empty(flat.size), flat <= at.largest
+    found, small = np.empty(flat.size), flat <= share * at.largest
     if small.any():
-        found[small] = _few_or_many(partial(near, at), np.maximum(flat[small], _LEAST))
+        found[small] = _few_or_many(partial(near, at), flat[small])
     if not small.all():
         found[~small] = far(flat[~small])
     return found.reshape(np.shape(q))
@@ -186,7 +209,7 @@ def near_or_far(phi: Smooth, q: Array, near: Callable[[Origin, Array], Array], f
 def _few_or_many(near: Callable[[Array], Array], q: Array) -> Array:
     """near(q), interpolated within octaves that hold many q's."""
     k, counts = np.unique(octaves(q), return_counts=True)
-    full = k[counts >= MANY]
+    full = k[(counts >= MANY) & (k > _LOWEST)]
     few, found = ~np.isin(octaves(q), full), np.empty(q.size)
     for start in range(0, np.count_nonzero(few), _BLOCK):
         part = np.flatnonzero(few)[start : start + _BLOCK]
