@@ -193,7 +193,7 @@ ACTIVATIONS: tuple[Entry, ...] = (
         "softplus",
         (Parameter("beta", "> 0", default=1),),
         "softplus(beta*x)/beta",
-        "log(1 + exp(x)), smooth ReLU; PyTorch's threshold, past which it takes x, changes it by no more than 3e-9",
+        "log(1 + exp(x)), smooth ReLU; PyTorch's threshold, past which it takes x, changes it by no more than 2.1e-9",
         elsewhere={"threshold": ""},
     ),
     Entry("softsign", (), "x/(1 + abs(x))", "tends to -1 and 1 slowly"),

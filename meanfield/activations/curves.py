@@ -1,7 +1,7 @@
 """Algebra of piecewise analytic functions: sums, products, quotients, extremes, comparisons.
 
-What `algebra` is to straight pieces this is to trees. Breaks are found where two functions cross, exactly or to the last
-digit. A function may be defined on a part of the line alone, as what stands in a branch of where(…) is: only there its
+What `algebra` is to straight pieces this is to trees. Breaks are found where two functions cross, exactly or to the
+last digit. A function may be defined on a part of the line alone, as what stands in a branch of where(…) is: only there its
 poles and the ends of log and √ count.
 """
 
@@ -229,7 +229,7 @@ def _by_tree(operation: Callable[..., Tree], *curves: Curve) -> Curve:
     )
 
 
-def _chosen(f: Tree | None, g: Tree | None, value: Callable[[int], Tree], left: End, right: End) -> Segments:
+def _chosen(f: Tree | None, g: Tree | None, value: Callable[[int], Tree | None], left: End, right: End) -> Segments:
     """What the sign of f − g tells, between each two points where they cross."""
     if f is None or g is None:
         return (), (None,)
@@ -250,12 +250,13 @@ def _filled(signs: list[int], between: Sequence[Fraction]) -> list[int]:
     filled = list(signs)
     for i in inwards:
         if not filled[i]:
-            filled[i] = next((filled[j] for j in (i - 1, i + 1) if 0 <= j < len(filled) and filled[j]), 0)
+            beside = (i - 1, i + 1) if i and between[i - 1] >= 0 else (i + 1, i - 1)
+            filled[i] = next((filled[j] for j in beside if 0 <= j < len(filled) and filled[j]), 0)
     return filled
 
 
 def _larger(f: Tree | None, g: Tree | None, left: End, right: End) -> Segments:
-    return _chosen(f, g, lambda s: f if s >= 0 else g, left, right)  # type: ignore[return-value]
+    return _chosen(f, g, lambda s: f if s >= 0 else g, left, right)
 
 
 def _quotient(over: Tree | None, under: Tree | None, left: End, right: End) -> Segments:
@@ -339,8 +340,8 @@ def _require(u: Tree, least: int, name: str, left: End, right: End, touching: bo
     t = float((inner or ends)[0])
     if name == "sqrt" or name.startswith("the power"):
         raise NotAnalytic(
-            f"{name} is infinitely steep at x = {t:.6g}, where its argument is 0: the square of the slope has no mean; write "
-            "u**1.5 for u*sqrt(u)"
+            f"{name} is infinitely steep at x = {t:.6g}, where its argument is 0: the square of the slope has no mean; "
+            "write u**1.5 for u*sqrt(u)"
         )
     raise NotAnalytic(f"{name} is -inf at x = {t:.6g}, where its argument is {least}")
 

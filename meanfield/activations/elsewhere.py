@@ -18,7 +18,7 @@ def key(name: str) -> str:
 #: Functions that people ask for and that have no line in the catalogue: naming one deserves a better answer than
 #: "unknown", and none of them is a slip of another name.
 UNNAMED = frozenset(
-    "cosh cube erfc expm1 gcu geluapproximate hardelish hardmish log1p pow reglu sinh softexponential soft++ xielu".split()
+    "cosh cube erfc expm1 gcu geluapproximate hardelish hardmish log1p pow sinh softexponential xielu".split()
 )
 
 #: What is not defined on all of the line, or has poles there.
@@ -37,8 +37,8 @@ _TORCH = (
     "selu sigmoid silu softplus softshrink softsign tanh tanhshrink threshold"
 )
 _JAX = (
-    "celu elu gelu hardsigmoid hardsilu hardswish hardtanh identity leakyrelu logsigmoid mish relu relu6 selu sigmoid silu "
-    "softplus softsign sparseplus sparsesigmoid squareplus swish tanh"
+    "celu elu gelu hardsigmoid hardsilu hardswish hardtanh identity leakyrelu logsigmoid mish relu relu6 selu sigmoid "
+    "silu softplus softsign sparseplus sparsesigmoid squareplus swish tanh"
 )
 _KERAS = (
     "celu elu exponential gelu hardshrink hardsigmoid hardsilu hardswish hardtanh leakyrelu linear logsigmoid mish relu "

@@ -175,7 +175,7 @@ def _largest(jet: Callable[[Array], Jet], least: float) -> float | None:
 
 
 def undefined_at(tree: Tree, left: float, right: float) -> float | None:
-    """A point between two ends, up to 1000 from 0, where the function or its slope is no number; None if there is none."""
+    """A point between two ends, up to 1000 from 0, where function or slope is no number; None if there is none."""
     away = np.concatenate([10.0 ** np.linspace(-8, 3, 221), np.linspace(0.5, 1000, 2000)])
     x = np.concatenate([-away[::-1], away])
     ends = [end for end in (left, right) if math.isfinite(end)]

@@ -129,7 +129,8 @@ def _log_of_cosh(u: Array) -> Array:
     # Past 1 log 2 is no more than is left.
     far = e + np.log1p(np.exp(-2 * e)) - math.log(2)
     near = np.log1p(2 * np.sinh(0.5 * np.minimum(e, 1.0)) ** 2)
-    return np.where(e > 1, far, near)
+    value: Array = np.where(e > 1, far, near)
+    return value
 
 
 def _logcosh(u: Array) -> Jet:
