@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test bench accuracy gallery clean
+.PHONY: install demo test test-symbolic bench accuracy gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -12,9 +12,10 @@ install: .venv/installed
 	$(PIP) install --editable .
 	touch $@
 
-# What no test loads need not be compiled.
+# What no test loads need not be compiled. The pip that comes with an older Python is slow to choose among many wheels.
 .venv/installed-test: pyproject.toml
 	$(PYTHON) -m venv .venv
+	$(PIP) install --upgrade pip
 	$(PIP) install --no-compile --editable '.[test]'
 	touch $@
 
@@ -28,11 +29,15 @@ demo: install
 test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict meanfield
+	$(BIN)/mypy --strict --num-workers 2 meanfield
 	# The order of the rooms, and no circle.
 	$(BIN)/lint-imports
 	# A file stays with one worker, so that what its tests share is derived once.
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --ignore tests/symbolic
+
+# Formulas with parameters as symbols, against the definitions: every derivation proved.
+test-symbolic: .venv/installed-test
+	$(BIN)/pytest -n auto --dist loadfile tests/symbolic
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks
