@@ -3,6 +3,8 @@
 
 BIN := .venv/bin
 PYTHON ?= python3
+# Dozens of tests start the command anew, and each would compile all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 install: .venv/installed
@@ -12,10 +14,11 @@ install: .venv/installed
 	$(PIP) install --editable .
 	touch $@
 
-# What no test loads need not be compiled. The pip that comes with an older Python is slow to choose among many wheels.
+# What tests load is compiled as they load it, the rest not at all. The pip that comes with an older Python takes twice
+# as long to choose among all the wheels there are.
 .venv/installed-test: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(PIP) install --upgrade pip
+	$(PIP) install --no-compile --upgrade pip
 	$(PIP) install --no-compile --editable '.[test]'
 	touch $@
 
@@ -32,12 +35,13 @@ test: .venv/installed-test
 	$(BIN)/mypy --strict --num-workers 2 meanfield
 	# The order of the rooms, and no circle.
 	$(BIN)/lint-imports
-	# A file stays with one worker, so that what its tests share is derived once.
-	$(BIN)/pytest -n auto --dist loadfile --ignore tests/symbolic
+	# Workers take tests in order and steal from one another at the end: most files stay whole, and what their tests
+	# share is computed once.
+	$(BIN)/pytest -n auto --dist worksteal --ignore tests/symbolic
 
 # Formulas with parameters as symbols, against the definitions: every derivation proved.
 test-symbolic: .venv/installed-test
-	$(BIN)/pytest -n auto --dist loadfile tests/symbolic
+	$(BIN)/pytest -n auto --dist worksteal tests/symbolic
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks
