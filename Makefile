@@ -6,6 +6,9 @@ PYTHON ?= python3
 # Dozens of tests start the command anew, and each would compile all that it loads.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A worker for each processor, and one thread of linear algebra for each worker. They take tests in order and steal from
+# one another at the end: most files stay whole, and what their tests share is computed once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 
 install: .venv/installed
 
@@ -35,13 +38,11 @@ test: .venv/installed-test
 	$(BIN)/mypy --strict --num-workers 2 meanfield
 	# The order of the rooms, and no circle.
 	$(BIN)/lint-imports
-	# Workers take tests in order and steal from one another at the end: most files stay whole, and what their tests
-	# share is computed once.
-	$(BIN)/pytest -n auto --dist worksteal --ignore tests/symbolic
+	$(PYTEST) --ignore tests/symbolic
 
 # Formulas with parameters as symbols, against the definitions: every derivation proved.
 test-symbolic: .venv/installed-test
-	$(BIN)/pytest -n auto --dist worksteal tests/symbolic
+	$(PYTEST) tests/symbolic
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks
