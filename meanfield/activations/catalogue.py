@@ -223,7 +223,7 @@ ACTIVATIONS: tuple[Entry, ...] = (
     Entry("atan", (), "atan(x)", "arc tangent", ("arctan",)),
     Entry("asinh", (), "asinh(x)", "grows as log(2*x)", ("arcsinh",)),
     Entry("bent-identity", (), "(sqrt(x**2 + 1) - 1)/2 + x", "slope from 1/2 to 3/2"),
-    Entry("log-cosh", (), "log(cosh(x))", "|x| rounded at 0"),
+    Entry("log-cosh", (), "log(cosh(x))", "abs rounded at 0"),
     Entry("isru", (Parameter("alpha", "> 0", default=1),), "x/sqrt(1 + alpha*x**2)", "inverse square root unit"),
     Entry(
         "isrlu",
@@ -231,7 +231,7 @@ ACTIVATIONS: tuple[Entry, ...] = (
         "where(x < 0, x/sqrt(1 + alpha*x**2), x)",
         "ISRU for negative x, else x",
     ),
-    Entry("lisht", (), "x*tanh(x)", "even, |x| far out"),
+    Entry("lisht", (), "x*tanh(x)", "even, abs far out"),
     Entry("logish", (), "x*log(1 + sigmoid(x))", "relative of SiLU"),
     Entry("smish", (), "x*tanh(log(1 + sigmoid(x)))", "relative of Mish"),
     Entry("serf", (), "x*erf(softplus(x))", "relative of Mish"),
