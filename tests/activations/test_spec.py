@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 import meanfield
 import meanfield.activations.spec as spec_module
+from meanfield.activations.activation import Activation
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.spec import activation, formula_of, read_activation
 from meanfield.activations.syntax import LONGEST
@@ -221,8 +222,8 @@ def only_activation_errors(spec, **parameters):
         assert len(str(error).splitlines()) == 1
         assert str(error).encode()
     else:
-        assert isinstance(phi, PiecewiseLinear)
-        assert all(map(math.isfinite, (*phi.knots, *phi.slopes, *phi.intercepts)))
+        assert isinstance(phi, Activation)
+        assert all(map(math.isfinite, (*phi.breaks, *phi.limits(0.5))))
 
 
 VALID = [
@@ -233,10 +234,21 @@ VALID = [
     "points: (-1,0) (0,0.2) (1,1); left=0, right=1",
     "phi.json",
     "leaky_relu",
+    "x*tanh(log(1 + exp(x))) + where(x > 1, sqrt(x)**3/x, erf(2*x)/(1 + x**2))",
 ]
 # No colon but in `points:`, so that nothing is imported.
 symbols = st.sampled_from(
-    [*"x0159.,;()[]{}+-*/%&|~^<>=!@#$'\"\\ \t\n\0ae_τµ\u200b\ud800", "**", "e9", "max(", " and ", "not "]
+    [
+        *"x0159.,;()[]{}+-*/%&|~^<>=!@#$'\"\\ \t\n\0ae_τµ\u200b\ud800",
+        "**",
+        "e9",
+        "max(",
+        "tanh(",
+        "exp(",
+        "log(",
+        " and ",
+        "not ",
+    ]
 )
 
 
