@@ -55,6 +55,8 @@ class Octave:
         width = np.diff(panels, axis=1)
         x = panels[:, :1] + width * nodes
         counts = self._counts(phi, x, width * weights, 2.0**k)
+        #: Ends of all panels of |x| up to the last that matters, ascending from 0.
+        self.edges = np.concatenate([[0.0], np.sort(panels[panels[:, 1] <= panels[counts, 1].max(initial=0), 1])])
         self.x = x[counts].ravel()
         self.weights = (width * weights)[counts].ravel() / math.sqrt(2 * math.pi)
         self._half_squares = -0.5 * self.x * self.x
