@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.gaussian import density, legendre
-from meanfield.infinite_width.quadrature.steps import steps
+from meanfield.infinite_width.quadrature.poles import steps
 
 __all__ = ["NODES", "REACH", "SmoothingGrid", "both_sides"]
 
