@@ -1,6 +1,6 @@
 """Gaussian expectations of a smooth φ in two variables, by quadrature: C, C', C'' and the loss of C.
 
-One value takes a double integral, by way of the Gaussian that the inputs share (`semigroup`); very many correlations at one
+One value takes a double integral, by way of the Gaussian that the inputs share (`semigroup`); many correlations at one
 variance are interpolated in arccos |ρ| (`theta_table`). docs/theory.md, section 15.
 """
 
@@ -17,7 +17,7 @@ from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.quadrature.graded_panels import Integrand, average
 from meanfield.infinite_width.quadrature.poles import crossings_d1, crossings_d2, poles_d1, poles_d2
 from meanfield.infinite_width.quadrature.semigroup import losses, products
-from meanfield.infinite_width.quadrature.theta_table import loss_tables, product_table
+from meanfield.infinite_width.quadrature.theta_table import loss_table, product_table
 
 __all__ = ["covariance", "covariance_d1", "covariance_d2", "covariance_loss"]
 
@@ -94,10 +94,10 @@ def _derivative(phi: Smooth, order: int, rho: Array, q: Array, at_ends: AtEnds) 
 
 def _tabulated_losses(phi: Smooth, eps: Array, q: float) -> tuple[Array, Array]:
     """What `losses` gives, at one variance."""
-    (loss, power), odd = loss_tables(phi, float(q))
+    table, power = loss_table(phi, float(q))
     theta = _angle(eps)
     first = np.zeros(eps.size, dtype=bool)
-    return loss(first, theta) * theta**power, odd(first, theta)
+    return table(first, theta) * theta**power, table(~first, theta)
 
 
 def _angle(eps: Array) -> Array:

@@ -4,8 +4,8 @@ With r = |ρ|, a² = qr, b² = q(1 − r) and independent normal variables, u = 
 
     C⁽ⁿ⁾(±r) = qⁿ E ψₙ(ag) ψₙ(±ag),    C(1) − C(r) = E Var(φ(ag + bz) | g),    ψₙ(x) = E φ⁽ⁿ⁾(x + bz),
 
-sums of squares at ρ > 0. Points x = ag are laid once for all b within a factor √2: where φ breaks, or has lengths shorter
-than b, close beside b; elsewhere on the panels of φ itself. docs/theory.md, section 15.
+sums of squares at ρ > 0. Points x = ag are laid once for all b within a factor √2: where φ breaks, or has lengths
+shorter than b, close beside b; elsewhere on the panels of φ itself. docs/theory.md, section 15.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Apart:
 
 
 class _Close:
-    """Points where b ≤ a, for b from `least` to √2 `least`: in zones where φ is not smooth beside b, and between them."""
+    """Points where b ≤ a, b from `least` to √2 `least`: zones where φ is not smooth beside b, and what is between."""
 
     def __init__(self, phi: Smooth, k: int, least: float) -> None:
         edges, sd, most = octave(phi, k).edges, 2.0 ** (0.5 * k), _BUCKET * least

@@ -39,7 +39,7 @@ def both_sides(phi: Smooth, y: Array) -> Array:
 
 
 class SmoothingGrid:
-    """Nodes on panels of y − `anchor`, with ends `edges` (n + 1,): distances from a break keep their digits beside it."""
+    """Nodes on panels of y − `anchor`, with ends `edges` (n + 1,): beside it, distances keep their digits."""
 
     def __init__(self, phi: Smooth, edges: Array, anchor: float) -> None:
         nodes, weights = legendre(NODES)
@@ -84,8 +84,8 @@ class SmoothingGrid:
             rows = slice(start, start + _ROWS)
             low, high = x[rows][0] - (REACH + 1) * b, x[rows][-1] + (REACH + 1) * b
             # A panel more, lest none is left.
-            ends = np.searchsorted(self._y, [low, high]) + [-NODES, NODES]
-            yield rows, slice(max(0, int(ends[0])), int(ends[1]))
+            first, last = np.searchsorted(self._y, [low, high]).tolist()
+            yield rows, slice(max(0, first - NODES), last + NODES)
 
     def _kernel(self, x: Array, b: float, columns: slice) -> Array:
         z = np.subtract.outer(x / b, self._y[columns] / b)

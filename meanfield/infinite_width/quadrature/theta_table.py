@@ -1,7 +1,7 @@
 """C, C', C'' and the loss of C of a smooth φ at one variance, for very many correlations.
 
-In θ = arccos |ρ| all are analytic down to θ = 0, for φ with breaks too, but for a power of θ where φ or φ' jumps. Panels of
-[0, π/2] are halved until Chebyshev interpolation is exact to rounding. docs/theory.md, section 15.
+In θ = arccos |ρ| all are smooth down to θ = 0, for φ with breaks too, but for a power of θ where φ or φ' jumps. Panels
+of [0, π/2] are halved until Chebyshev interpolation is exact to rounding. docs/theory.md, section 15.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.interpolation import chebyshev
-from meanfield.infinite_width.quadrature.semigroup import losses, products
 from meanfield.infinite_width.quadrature.poles import steps
+from meanfield.infinite_width.quadrature.semigroup import losses, products
 
-__all__ = ["ThetaTable", "loss_tables", "product_table"]
+__all__ = ["ThetaTable", "loss_table", "product_table"]
 
 Array = NDArray[np.float64]
 
@@ -35,11 +35,10 @@ _BLOCK = 2**13
 class ThetaTable:
     """Two functions of θ in [0, π/2], by Chebyshev interpolation.
 
-    `functions`, of θ of shape (n,), are (2, n). Errors are a few units in the last place of `scale`, if one is given, or
-    else of the larger of the two on the panel.
+    `functions`, of θ of shape (n,), are (2, n). Errors are a few units in the last place of the largest on a panel.
     """
 
-    def __init__(self, functions: Callable[[Array], Array], scale: float | None = None) -> None:
+    def __init__(self, functions: Callable[[Array], Array]) -> None:
         points, from_values = chebyshev(_POINTS)
         done, todo = list[tuple[float, float, Array]](), [(0.0, math.pi / 4), (math.pi / 4, math.pi / 2)]
         while todo:
@@ -47,9 +46,9 @@ class ThetaTable:
             coefficients = functions(low + (high - low) * points) @ from_values.T
             size = np.abs(coefficients)
             last, middle = size[:, -_LAST:].max(), size[:, _POINTS // 2 : _POINTS // 2 + _LAST].max()
-            of = size.max() if scale is None else scale
-            rounding = last <= _ROUNDING * of and last >= _FALLS * middle
-            if last <= _RESOLVED * of or rounding or high - low < _NARROWEST:
+            largest = size.max()
+            rounding = last <= _ROUNDING * largest and last >= _FALLS * middle
+            if last <= _RESOLVED * largest or rounding or high - low < _NARROWEST:
                 done.append((low, high, coefficients))
             else:
                 todo += [(0.5 * (low + high), high), (low, 0.5 * (low + high))]
@@ -59,18 +58,18 @@ class ThetaTable:
         #: By degree, then by function and panel.
         self._coefficients = np.stack([c for _, _, c in done], axis=2).transpose(1, 0, 2).reshape(_POINTS, -1).copy()
 
-    def __call__(self, which: NDArray[np.intp], theta: Array) -> Array:
-        """The first or the second function, as `which` is 0 or 1, at θ; both of shape (n,)."""
+    def __call__(self, second: NDArray[np.bool_], theta: Array) -> Array:
+        """The first or the second function, as `second` says, at θ; both of shape (n,)."""
         found = np.empty(theta.size)
         for start in range(0, theta.size, _BLOCK):
             part = slice(start, start + _BLOCK)
-            found[part] = self._interpolated(which[part], theta[part])
+            found[part] = self._interpolated(second[part], theta[part])
         return found
 
-    def _interpolated(self, which: NDArray[np.intp], theta: Array) -> Array:
+    def _interpolated(self, second: NDArray[np.bool_], theta: Array) -> Array:
         panel = np.searchsorted(self._starts, theta, side="right") - 1
         t = (theta - self._starts.take(panel)) * self._scales.take(panel) - 1
-        panel += which * self._starts.size
+        panel += second * self._starts.size
         twice, after, last = 2 * t, np.zeros_like(t), np.zeros_like(t)
         for row in self._coefficients[:0:-1]:
             # Clenshaw's sum, in place.
@@ -95,17 +94,14 @@ def product_table(phi: Smooth, order: int, q: float) -> tuple[ThetaTable, int]:
 
 
 @lru_cache(maxsize=32)
-def loss_tables(phi: Smooth, q: float) -> tuple[tuple[ThetaTable, int], ThetaTable]:
-    """C(1) − C(cos θ) over a power of θ, with the power, and C(cos θ) − C(−cos θ): each a table's first function."""
+def loss_table(phi: Smooth, q: float) -> tuple[ThetaTable, int]:
+    """C(1) − C(cos θ) over a power of θ, and C(cos θ) − C(−cos θ), in one table; and the power."""
     power = 1 if steps(phi).jumping else 2
 
     def functions(theta: Array) -> Array:
         half = np.sin(0.5 * theta)
-        return losses(phi, 2 * half * half, np.full_like(theta, q))
+        kept, odd = losses(phi, 2 * half * half, np.full_like(theta, q))
+        # By Poincaré's inequality the first is not small beside the second.
+        return np.stack([kept / theta**power, odd])
 
-    known = dict[bytes, Array]()
-
-    def shared(theta: Array) -> Array:
-        return known.setdefault(theta.tobytes(), functions(theta)) if theta.tobytes() not in known else known[theta.tobytes()]
-
-    return (ThetaTable(lambda theta: functions(theta)[:1] / theta**power), power), ThetaTable(lambda theta: functions(theta)[1:])
+    return ThetaTable(functions), power
