@@ -52,9 +52,9 @@ class _Apart:
         """ψₙ(±x), shape (2, m)."""
         return self._grid.means(a * self._g(a, b), b, order)
 
-    def variances(self, a: float, b: float) -> Array:
-        """Var φ(±x + bz), shape (2, m)."""
-        return self._grid.variances(a * self._g(a, b), b)
+    def means_and_variances(self, a: float, b: float) -> tuple[Array, Array]:
+        """ψ₀(±x) and Var φ(±x + bz), shape (2, m) each."""
+        return self._grid.means_and_variances(a * self._g(a, b), b)
 
     def weights(self, a: float, b: float) -> Array:
         """Of the points on one half-line, (m,)."""
@@ -105,12 +105,15 @@ class _Close:
         quiet = self._jets[order] @ self._normal(b)
         return np.concatenate([*(grid.means(x, b, order) for x, grid in self._zones), quiet], axis=1)
 
-    def variances(self, a: float, b: float) -> Array:
-        """Var φ(±x + bz), shape (2, m)."""
+    def means_and_variances(self, a: float, b: float) -> tuple[Array, Array]:
+        """ψ₀(±x) and Var φ(±x + bz), shape (2, m) each."""
+        normal = self._normal(b)
         # Σ (E φ' Heₖ)² b²/(k + 1)!, in which nothing is subtracted.
-        polynomials = hermevander(self._steps / b, _HERMITE - 1) * self._normal(b)[:, np.newaxis]
-        quiet = b * b * ((self._jets[1] @ polynomials) ** 2 @ _FACTORIALS)
-        return np.concatenate([*(grid.variances(x, b) for x, grid in self._zones), quiet], axis=1)
+        polynomials = hermevander(self._steps / b, _HERMITE - 1) * normal[:, np.newaxis]
+        quiet = self._jets[0] @ normal, b * b * ((self._jets[1] @ polynomials) ** 2 @ _FACTORIALS)
+        zones = [grid.means_and_variances(x, b) for x, grid in self._zones]
+        means, variances = (np.concatenate(parts, axis=1) for parts in zip(*zones, quiet, strict=True))
+        return means, variances
 
     def weights(self, a: float, b: float) -> Array:
         """Of the points on one half-line, (m,)."""
@@ -181,8 +184,8 @@ def losses(phi: Smooth, eps: Array, q: Array) -> Array:
     """C(1) − C(1 − ε), and C(1 − ε) − C(ε − 1), which is of the odd part of φ: shape (2, n), for 0 < ε ≤ 1."""
     found = np.empty((2, eps.size))
     for i, points, a, b in _at(phi, eps, q):
-        weights, smoothed = points.weights(a, b), points.means(a, b, 0)
-        found[0, i] = weights @ points.variances(a, b).sum(axis=0)
+        weights, (smoothed, variances) = points.weights(a, b), points.means_and_variances(a, b)
+        found[0, i] = weights @ variances.sum(axis=0)
         found[1, i] = weights @ (smoothed[0] - smoothed[1]) ** 2
     return found
 

@@ -64,17 +64,22 @@ class SmoothingGrid:
                 found[side] += mass * density(z) / b
         return found
 
-    def variances(self, x: Array, b: float) -> Array:
-        """Var φ(±(anchor + x) + bz), relative to itself: shape (2, m)."""
-        found = np.empty((2, x.size))
+    def means_and_variances(self, x: Array, b: float) -> tuple[Array, Array]:
+        """E φ(±(anchor + x) + bz), and Var, with digits of its own: (2, m) each."""
+        means, variances = np.empty((2, x.size)), np.empty((2, x.size))
         for rows, columns in self._parts(x, b):
-            kernel = self._kernel(x[rows], b, columns)
-            kernel /= kernel.sum(axis=1, keepdims=True)
-            for side in (0, 1):
-                values = self._changes[side, columns]
-                centred = values - (kernel @ values)[:, np.newaxis]
-                found[side, rows] = np.einsum("ij,ij,ij->i", kernel, centred, centred)
-        return found
+            kernel, points = self._kernel(x[rows], b, columns), x[rows]
+            means[:, rows] = self._jets[0][:, columns] @ kernel.T
+            found = variances[:, rows]
+            for start in range(0, points.size, _ROWS):
+                some = slice(start, start + _ROWS)
+                # Less the value in their midst: what is left is no larger than φ varies within reach.
+                middle = int(np.searchsorted(self._y, points[some].mean()))
+                values = self._changes[:, columns] - self._changes[:, [min(middle, self._y.size - 1)]]
+                moments = kernel[some] @ np.concatenate([values, values * values]).T
+                total = kernel[some].sum(axis=1)[:, np.newaxis]
+                found[:, some] = (moments[:, 2:] / total - (moments[:, :2] / total) ** 2).T
+        return means, variances
 
     def _parts(self, x: Array, b: float) -> Iterator[tuple[slice, slice]]:
         if x.size * self._y.size <= _BLOCK:

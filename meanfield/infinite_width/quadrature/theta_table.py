@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.interpolation import chebyshev
+from meanfield.infinite_width.quadrature.graded_panels import octave
 from meanfield.infinite_width.quadrature.poles import steps
 from meanfield.infinite_width.quadrature.semigroup import losses, products
 
@@ -23,9 +25,11 @@ __all__ = ["ThetaTable", "loss_table", "product_table"]
 Array = NDArray[np.float64]
 
 #: Points on a panel, and how many of its last coefficients have to be at most this share of the scale.
-_POINTS, _LAST, _RESOLVED = 24, 4, 2e-15
+_POINTS, _LAST, _RESOLVED = 24, 4, 4e-15
 #: Coefficients that fall no longer, below this share, are rounding.
-_ROUNDING, _FALLS = 1e-11, 0.2
+_ROUNDING, _FALLS = 2e-14, 0.2
+#: The first panel ends where √q θ is so many octaves below the shortest panel of φ.
+_ENOUGH = 0
 #: A panel is not halved below this width.
 _NARROWEST = 1e-9
 #: Points interpolated at a time: they stay in cache.
@@ -38,9 +42,9 @@ class ThetaTable:
     `functions`, of θ of shape (n,), are (2, n). Errors are a few units in the last place of the largest on a panel.
     """
 
-    def __init__(self, functions: Callable[[Array], Array]) -> None:
+    def __init__(self, functions: Callable[[Array], Array], ends: list[float]) -> None:
         points, from_values = chebyshev(_POINTS)
-        done, todo = list[tuple[float, float, Array]](), [(0.0, math.pi / 4), (math.pi / 4, math.pi / 2)]
+        done, todo = list[tuple[float, float, Array]](), list(pairwise(ends))
         while todo:
             low, high = todo.pop()
             coefficients = functions(low + (high - low) * points) @ from_values.T
@@ -90,7 +94,7 @@ def product_table(phi: Smooth, order: int, q: float) -> tuple[ThetaTable, int]:
         half = np.sin(0.5 * theta)
         return products(phi, order, 2 * half * half, np.full_like(theta, q)) * np.sin(theta) ** power
 
-    return ThetaTable(functions), power
+    return ThetaTable(functions, _octaves(phi, q)), power
 
 
 @lru_cache(maxsize=32)
@@ -104,4 +108,11 @@ def loss_table(phi: Smooth, q: float) -> tuple[ThetaTable, int]:
         # By Poincaré's inequality the first is not small beside the second.
         return np.stack([kept / theta**power, odd])
 
-    return ThetaTable(functions), power
+    return ThetaTable(functions, _octaves(phi, q)), power
+
+
+def _octaves(phi: Smooth, q: float) -> list[float]:
+    """Ends of panels that double away from 0, from where √q θ is below all lengths of φ."""
+    shortest = np.diff(octave(phi, math.frexp(q)[1] - 1).edges).min()
+    count = max(1, math.ceil(math.log2(math.sqrt(q) / shortest) + _ENOUGH))
+    return [0.0, *(0.5 * math.pi * 2.0**-i for i in range(count, -1, -1))]
