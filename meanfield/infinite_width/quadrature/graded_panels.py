@@ -24,21 +24,20 @@ from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
 from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, interpolated, octaves
 
-__all__ = ["Integrand", "Octave", "Points", "average", "fine_octave", "octave"]
+__all__ = ["Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
 
 
 class Points(NamedTuple):
-    """φ, φ' and φ'' at points x; x in units of the least √q of an octave, z; φ and φ' at the points −x."""
+    """φ, φ' and φ'' at points x; x in units of the least √q of an octave, z; φ, φ' and φ'' at the points −x."""
 
     f: Array
     d1: Array
     d2: Array
     x: Array
     z: Array
-    f_mirrored: Array
-    d1_mirrored: Array
+    mirrored: Jet
 
 
 #: What is averaged.
@@ -81,11 +80,11 @@ class Octave:
         if turning and turning.frequency * sd > _AFAR:
             x, weights, right, left = _over_phases(turning, sd)
         else:
-            x, weights = _on_panels(phi, sd, 2.0**k)
+            x, weights = _on_panels(phi, k)
             right, left = phi.jet(x), phi.jet(-x)
         self._weights = weights / math.sqrt(2 * math.pi)
         self._half_squares = -0.5 * np.square(x / sd)
-        self._sides = [Points(*right, x, x / sd, *left[:2]), Points(*left, -x, -x / sd, *right[:2])]
+        self._sides = [Points(*right, x, x / sd, left), Points(*left, -x, -x / sd, right)]
         self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
 
     def average(self, integrand: Integrand, q: Array) -> Array:
@@ -123,14 +122,36 @@ class Octave:
         return self._tables[integrand]
 
 
-def _on_panels(phi: Smooth, sd: float, q: float) -> tuple[Array, Array]:
-    """Points and weights over `sd`, without the panels that do not matter."""
-    panels = _resolved(phi, _outline(phi, sd), q)
+def _on_panels(phi: Smooth, k: int) -> tuple[Array, Array]:
+    """Points, and weights over 2^(k/2), of the panels that matter."""
+    ends, counts = _panels(phi, k)
+    x, shares = _nodes(ends[counts], 2.0 ** (0.5 * k))
+    return x.ravel(), shares.ravel()
+
+
+def _nodes(ends: Array, sd: float) -> tuple[Array, Array]:
+    """Points and weights over `sd` on panels, a row for each."""
     nodes, weights = legendre(_NODES)
-    width = np.diff(panels, axis=1)
-    x, shares = panels[:, :1] + width * nodes, width / sd * weights
-    counts = _counting(phi, x, shares, q)
-    return x[counts].ravel(), shares[counts].ravel()
+    width = np.diff(ends, axis=1)
+    return ends[:, :1] + width * nodes, width / sd * weights
+
+
+@lru_cache(maxsize=512)
+def _panels(phi: Smooth, k: int) -> tuple[Array, NDArray[np.bool_]]:
+    """The ends of all panels of |x| for variances from 2^k on, shape (n, 2), and which of them matter."""
+    sd = 2.0 ** (0.5 * k)
+    ends = _resolved(phi, _outline(phi, sd), 2.0**k)
+    return ends, _counting(phi, *_nodes(ends, sd), 2.0**k)
+
+
+def edges(phi: Smooth, k: int) -> Array:
+    """The ends of the panels of |x| up to the last that matters for variances from 2^k on, ascending from 0.
+
+    Raises:
+        ActivationError: φ varies too fast to be integrated.
+    """
+    ends, counts = _panels(phi, k)
+    return np.concatenate([[0.0], np.sort(ends[ends[:, 1] <= ends[counts, 1].max(initial=0), 1])])
 
 
 def _over_phases(turning: Oscillation, sd: float) -> tuple[Array, Array, Jet, Jet]:
@@ -216,14 +237,13 @@ def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
 @lru_cache(maxsize=256)
 def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
     """Points x > 0 and weights (over √q) for variances from 2^k on, close enough for Hermite polynomials to n = 150."""
-    nodes, weights = legendre(_NODES)
     sd = 2.0 ** (0.5 * k)
-    panels = _resolved(phi, _outline(phi, sd), 2.0**k)
+    panels = _panels(phi, k)[0]
     panels = panels[panels[:, 0] < _SEEN * sd]
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_FINE * sd))) for a, b in panels]
     ends = np.concatenate([np.stack([part[:-1], part[1:]], axis=1) for part in parts])
-    width = np.diff(ends, axis=1)
-    return (ends[:, :1] + width * nodes).ravel(), (width * weights).ravel() / math.sqrt(2 * math.pi)
+    x, weights = _nodes(ends, 1.0)
+    return x.ravel(), weights.ravel() / math.sqrt(2 * math.pi)
 
 
 @lru_cache(maxsize=2048)
