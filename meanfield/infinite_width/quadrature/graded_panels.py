@@ -53,9 +53,9 @@ _WIDEST = 2.0
 #: anywhere: what is left out of its square is then below rounding.
 _LAST, _RESOLVED = 4, 1e-8
 #: Nor is it where φ is something else at points ever nearer to a mark.
-_NEARER: Array = 2.0 ** -np.arange(4.0, 45.0)
+_NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
 #: A panel is not halved more often, and there are no more than this many.
-_HALVED, _MOST_PANELS = 50, 20_000
+_HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
 _ACROSS = 2.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
