@@ -16,7 +16,6 @@ hundredth of its distance from 0.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,10 +27,11 @@ from numpy.typing import NDArray
 
 from meanfield.activations.algebra import Pieces
 from meanfield.activations.fitting import Fit, Line, fitted, short
+from meanfield.activations.guarded import Guarded
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import ActivationError
 
-__all__ = ["in_words", "sample"]
+__all__ = ["sample"]
 
 Array = NDArray[np.float64]
 
@@ -85,30 +85,13 @@ class _Knot:
     jumps: bool
 
 
-class _Samples:
+class _Samples(Guarded):
     """The function, guarded, and what has been seen of it: `x` ascending and `y`."""
 
     def __init__(self, function: Callable[[Any], Any], name: str) -> None:
-        self.function, self.name = function, name
+        super().__init__(function, name)
         self.x, self.y = np.empty(0), np.empty(0)
         self.growth = 0.0
-
-    def __call__(self, x: Array) -> Array:
-        """φ(x), or an `ActivationError` that says what came back instead."""
-        y = self._called(x)
-        if not isinstance(y, np.ndarray | np.generic):
-            raise self._refusal(f"returns {type(y).__name__}, not a numpy array of floats")
-        y = np.asarray(y)
-        if y.shape != x.shape:
-            raise self._refusal(f"turns shape {x.shape} into {y.shape}: it must work element by element")
-        if y.dtype.kind != "f" or y.dtype.itemsize < 8:
-            raise self._refusal(f"returns {y.dtype}, not float64: add .astype(float), or compute in float64")
-        y = y.astype(float)
-        if not np.isfinite(y).all():
-            worst = x[~np.isfinite(y)]
-            at = worst[np.argmin(np.abs(worst))]
-            raise self._refusal(f"is {y[x == at][0]} at x = {at:.4g}: it must be finite everywhere")
-        return y
 
     def look(self, x: Array) -> None:
         """Add points."""
@@ -159,34 +142,6 @@ class _Samples:
         curvature = self._departures()[i : j - 1] / (self.x[2:] - self.x[:-2])[i : j - 1] ** 2
         bent = self.x[i + 1 : j][curvature >= curvature.max() / 2]
         return float(bent[np.argmin(np.abs(bent))])
-
-    def _called(self, x: Array) -> Any:
-        try:
-            return self._quietly(x.copy())
-        except (ActivationError, KeyboardInterrupt):
-            raise
-        except BaseException as fault:
-            if self._takes_numbers():
-                raise self._refusal(
-                    "takes single numbers only: give np.vectorize(f, otypes=[float]), or write it for arrays"
-                ) from None
-            raise self._refusal(f"raises {in_words(fault)}") from None
-
-    def _takes_numbers(self) -> bool:
-        try:
-            return bool(np.isscalar(self._quietly(0.5)))
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            return False
-
-    def _quietly(self, x: Any) -> Any:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return self.function(x)
-
-    def _refusal(self, what: str) -> ActivationError:
-        return ActivationError(f"{self.name} {what}")
 
 
 def _crowded(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -304,13 +259,3 @@ def _bends(name: str, x: float) -> ActivationError:
         f"{name} bends near x = {x:.4g}: give a function of straight pieces, each at least 0.01 wide "
         "(beyond |x| = 16, a hundredth of |x|) and with no knot beyond 1e4"
     )
-
-
-def in_words(fault: BaseException) -> str:
-    """What an exception says, on a line of at most 200 characters after its name."""
-    try:
-        words = " ".join(str.split(str(fault)))
-    except BaseException:
-        # What its author wrote to print it fails too.
-        words = ""
-    return f"{type(fault).__name__}: {words[:200]}" if words else type(fault).__name__

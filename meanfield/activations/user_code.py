@@ -16,8 +16,9 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+from meanfield.activations.guarded import in_words
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.activations.sampling import in_words, sample
+from meanfield.activations.sampling import sample
 from meanfield.errors import ActivationError
 from meanfield.processes import end_with
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.interpolation import chebyshev
+from meanfield.activations.interpolation import chebyshev
 
 __all__ = ["Octave", "octave"]
 
