@@ -15,10 +15,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.activations.interpolation import chebyshev
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.activations.interpolation import chebyshev
 
 __all__ = ["Octave", "octave"]
 

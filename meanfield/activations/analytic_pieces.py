@@ -1,0 +1,186 @@
+"""A function between two of its breaks: a polynomial where it is one, else Chebyshev polynomials on panels.
+
+Where it is a polynomial to rounding from some |x| on, as tanh is 1 and GELU x, panels end there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.activations.analytic import Tree, X, number, power, product, summed
+from meanfield.activations.analytic_breaks import too_fast
+from meanfield.activations.chebyshev_pieces import Chebyshev, Panel
+from meanfield.activations.fitting import short
+from meanfield.activations.interpolation import chebyshev
+from meanfield.activations.resolution import NODES, REACH, Resolution
+
+__all__ = ["Polynomial", "fitted_piece", "polynomial_tree"]
+
+Array = NDArray[np.float64]
+#: Coefficients, that of 1 first.
+Polynomial = tuple[Fraction, ...]
+
+#: Polynomials up to this degree are recognised.
+_HIGHEST = 3
+#: A panel reaches this share of its width beyond its edges, where the piece does.
+_BEYOND = 1 / 8
+#: There are no more panels, and none is narrower than this share of 1 + |x|.
+_MOST_PANELS, _NARROWEST = 4096, 2.0**-24
+#: The panel at 0 holds up to this power of x.
+_MOST_POWERS = 4
+_EPS = float(np.finfo(float).eps)
+
+
+def fitted_piece(resolution: Resolution, low: float, high: float) -> Polynomial | Chebyshev:
+    """The function from one break to the next; −∞ and ∞ where there is none.
+
+    Raises:
+        ActivationError: it varies too fast; the message says where.
+    """
+    x = _seen(low, high)
+    y = resolution.function(x)
+    whole = _polynomial(resolution, x, y)
+    if whole is not None:
+        return whole
+    start, left = _tail(resolution, -x[::-1], y[::-1]) if low == -math.inf else (-low, None)
+    end, right = _tail(resolution, x, y) if high == math.inf else (high, None)
+    if left is not None:
+        left = tuple(c * (-1) ** k for k, c in enumerate(left))
+    edges, panels = _panels(resolution, (low, high), _edges(-start, end))
+    found = Chebyshev(edges, panels, (), ())
+    ends = [
+        _tangent(found, at) if tail is None else tuple(map(float, tail)) for at, tail in ((-start, left), (end, right))
+    ]
+    return replace(found, left=ends[0], right=ends[1])
+
+
+def polynomial_tree(polynomial: Polynomial) -> Tree:
+    """The polynomial as a tree."""
+    terms = (product([number(c), power(X, number(k))]) for k, c in enumerate(polynomial))
+    return summed(list(terms)[::-1])
+
+
+def _seen(low: float, high: float) -> Array:
+    """Points between two breaks, ascending."""
+    if math.isfinite(low) and math.isfinite(high):
+        return low + (high - low) * chebyshev(2 * NODES)[0]
+    # Shifted by a share of a step, as what a person would choose is special.
+    offsets = 2.0 ** (np.arange(-159.6, 16 * math.log2(REACH)) / 16)
+    left = high - offsets[::-1] if math.isfinite(high) else -offsets[::-1]
+    right = low + offsets if math.isfinite(low) else offsets
+    if math.isfinite(low):
+        return np.unique(right)
+    return np.unique(left if math.isfinite(high) else np.concatenate([left, right]))
+
+
+def _tail(resolution: Resolution, x: Array, y: Array) -> tuple[float, Polynomial | None]:
+    """From where on to the right a function is a polynomial, and which; the end of what is looked at, if none."""
+    doublings = 2.0 ** np.arange(-1, math.log2(REACH))
+    for start in doublings[doublings > x[0]]:
+        beyond = x >= start
+        found = _polynomial(resolution, x[beyond], y[beyond])
+        if found is not None:
+            return float(start), found
+    return REACH, None
+
+
+def _polynomial(resolution: Resolution, x: Array, y: Array) -> Polynomial | None:
+    """The polynomial that a function is to rounding, in short numbers where such describe it as well."""
+    allowed = resolution.tolerance / 4 * resolution.size(x)
+    if not allowed.all():
+        return (Fraction(0),) if not y.any() else None
+    for degree in range(_HIGHEST + 1):
+        powers = x[:, np.newaxis] ** np.arange(degree + 1)
+        columns = powers / allowed[:, np.newaxis]
+        lengths = np.sqrt((columns * columns).sum(axis=0))
+        fitted = np.linalg.lstsq(columns / lengths, y / allowed, rcond=None)[0] / lengths
+        loose = (allowed[:, np.newaxis] / np.abs(powers)).min(axis=0)
+        exact = tuple(map(Fraction, fitted.tolist()))
+        for candidate in (tuple(map(short, exact, loose.tolist())), exact):
+            terms = powers * np.array(list(map(float, candidate)))
+            rounding = 2 * _EPS * (np.abs(terms) * np.arange(1, degree + 2)).sum(axis=1)
+            if (np.abs(y - terms.sum(axis=1)) <= allowed + rounding).all():
+                return candidate
+    return None
+
+
+def _tangent(found: Chebyshev, at: float) -> tuple[float, ...]:
+    f, slope, _ = (float(value[0]) for value in found.jet(np.array([at])))
+    return f - slope * at, slope
+
+
+def _edges(low: float, high: float) -> Array:
+    """Panels double in width away from 0, and none is a sliver at an end."""
+    doublings = 2.0 ** np.arange(-1, math.log2(REACH))
+    between = np.concatenate([-doublings[::-1], doublings])
+    clear = np.minimum(between - low, high - between) > np.abs(between) / 4
+    return np.array([low, *between[clear], high])
+
+
+def _panels(
+    resolution: Resolution, piece: tuple[float, float], edges: Array
+) -> tuple[tuple[float, ...], tuple[Panel, ...]]:
+    """Panels on which a function is described, and their edges."""
+    low, high = edges[:-1], edges[1:]
+    order = _order_at_0(resolution, *piece)
+    done: dict[float, Panel] = {}
+    while len(low):
+        room = _BEYOND * (high - low)
+        starts, ends = np.maximum(low - room, piece[0]), np.minimum(high + room, piece[1])
+        x = resolution.nodes(starts, ends)
+        y = resolution.function(x.ravel()).reshape(x.shape)
+        panels = [
+            _panel(resolution, x[i], y[i], float(starts[i]), float(ends[i]), order if low[i] <= 0 <= high[i] else 0)
+            for i in range(len(low))
+        ]
+        done |= {float(at): panel for at, panel in zip(low, panels, strict=True) if panel is not None}
+        rough = np.array([panel is None for panel in panels])
+        low, high = low[rough], high[rough]
+        if len(done) + len(low) > _MOST_PANELS or (high - low < _NARROWEST * (1 + np.abs(low))).any():
+            raise too_fast(resolution, low)
+        low, high = _split(low, high)
+    ascending = sorted(done)
+    return (*ascending, float(edges[-1])), tuple(done[at] for at in ascending)
+
+
+def _panel(resolution: Resolution, x: Array, y: Array, start: float, end: float, order: int) -> Panel | None:
+    """The description on an interval, with as many powers of x taken out as it bears; None if there is none."""
+    for taken in range(order, -1, -1):
+        g = y / x**taken
+        coefficients = chebyshev(NODES)[1] @ g
+        allowed = (
+            resolution.tolerance * np.abs(g).max() if taken else resolution.allowed(x[np.newaxis], y[np.newaxis])[0]
+        )
+        if resolution.ends(coefficients[np.newaxis], np.array([allowed]))[0]:
+            kept = 1 + int(np.flatnonzero(np.abs(coefficients) > allowed / 16).max(initial=0))
+            return Panel(start, end, tuple(coefficients[:kept].tolist()), taken)
+    return None
+
+
+def _split(low: Array, high: Array) -> tuple[Array, Array]:
+    """Halves; around 0 the inner half stays whole."""
+    inside = (low < 0) & (high > 0)
+    middle = (low + high)[~inside] / 2
+    a, b = low[inside], high[inside]
+    return (
+        np.concatenate([low[~inside], middle, a, a / 2, b / 2]),
+        np.concatenate([middle, high[~inside], a / 2, b / 2, b]),
+    )
+
+
+def _order_at_0(resolution: Resolution, low: float, high: float) -> int:
+    """The first power of x in the expansion of a function at 0, where that is inside or at an end."""
+    if not low <= 0 <= high:
+        return 0
+    near = np.array([2.0**-10, 2.0**-14]) * (1 if high > 0 else -1)
+    y = np.abs(resolution.function(near))
+    if not y.all():
+        return 0
+    order = math.log2(float(y[0] / y[1])) / 4
+    whole = round(order)
+    return whole if 0 < whole <= _MOST_POWERS and abs(order - whole) < 0.02 else 0
