@@ -26,7 +26,7 @@ __all__ = ["Break", "found_breaks", "too_fast"]
 Array = NDArray[np.float64]
 
 #: An interval is not halved below this share of 1 + |x|, and no more than so many are at a time.
-_NARROWEST, _MOST = 2.0**-30, 4096
+_NARROWEST, _MOST = 2.0**-30, 1024
 #: So many times the width of what contains a break, a function is described beside it.
 _BESIDE = 8
 #: Derivatives up to this order are compared; a difference counts from so many times its rounding on.
@@ -123,7 +123,7 @@ def _located(resolution: Resolution, low: float, high: float) -> Break | None:
     for order in range(_HIGHEST, 0, -1):
         at = _meeting(left, right, order, (low + high) / 2)
         if low - width <= at <= high + width and _breaks_first(left, right, order, at):
-            loose = _noise(left, right, order - 1) / abs(_difference(left, right, order, at))
+            loose = _COUNTS * _noise(left, right, order - 1) / abs(_difference(left, right, order, at))
             return Break(_short(at, loose + 2 * _EPS * abs(at)), False)
     middle = (low + high) / 2
     if abs(_difference(left, right, 0, middle)) <= _COUNTS * _noise(left, right, 0):

@@ -30,7 +30,7 @@ _HIGHEST = 3
 #: A panel reaches this share of its width beyond its edges, where the piece does.
 _BEYOND = 1 / 8
 #: There are no more panels, and none is narrower than this share of 1 + |x|.
-_MOST_PANELS, _NARROWEST = 4096, 2.0**-24
+_MOST_PANELS, _NARROWEST = 4096, 2.0**-20
 #: The panel at 0 holds up to this power of x.
 _MOST_POWERS = 4
 _EPS = float(np.finfo(float).eps)
@@ -98,8 +98,11 @@ def _polynomial(resolution: Resolution, x: Array, y: Array) -> Polynomial | None
         powers = x[:, np.newaxis] ** np.arange(degree + 1)
         columns = powers / allowed[:, np.newaxis]
         lengths = np.sqrt((columns * columns).sum(axis=0))
-        fitted = np.linalg.lstsq(columns / lengths, y / allowed, rcond=None)[0] / lengths
-        loose = (allowed[:, np.newaxis] / np.abs(powers)).min(axis=0)
+        fitted = np.zeros(degree + 1)
+        for _ in range(2):
+            left = (y - powers @ fitted) / allowed
+            fitted += np.linalg.lstsq(columns / lengths, left, rcond=None)[0] / lengths
+        loose = 4 * (allowed[:, np.newaxis] / np.abs(powers)).min(axis=0)
         exact = tuple(map(Fraction, fitted.tolist()))
         for candidate in (tuple(map(short, exact, loose.tolist())), exact):
             terms = powers * np.array(list(map(float, candidate)))

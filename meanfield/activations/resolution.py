@@ -119,9 +119,9 @@ def _places(n: int) -> Array:
 
 
 def _first_intervals() -> tuple[Array, Array]:
-    # Shifted by an irrational share of a step: what a person would choose as a break lies inside one.
-    core = _WIDTH * (np.arange(round(_CORE / _WIDTH) + 1) + _GOLDEN)
-    outside = core[-1] * 2.0 ** (np.arange(1, 1 + math.ceil(_STEPS * math.log2(REACH / core[-1]))) / _STEPS)
-    right = np.concatenate([core, outside])
-    edges = np.concatenate([-right[::-1], right])
+    # Shifted by an irrational share of a step: what a person would choose as a break is no edge, nor any halving's.
+    steps = round(_CORE / _WIDTH)
+    core = _WIDTH * (np.arange(-steps, steps) + _GOLDEN)
+    outside = 2.0 ** (np.arange(1, 1 + math.ceil(_STEPS * math.log2(REACH / _CORE))) / _STEPS)
+    edges = np.concatenate([core[0] * outside[::-1], core, core[-1] * outside])
     return edges[:-1], edges[1:]
