@@ -23,7 +23,7 @@ from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.positions import neighbours
 from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.infinite_width.covariance import covariance
-from meanfield.infinite_width.hermite import PiecewisePolynomial, power, vanishing
+from meanfield.infinite_width.hermite import HermiteSeries, power, vanishing
 from meanfield.infinite_width.moments import fourth_moment, mean, second_moment, sparsity
 
 __all__ = ["FieldTheory", "field_theory"]
@@ -189,7 +189,7 @@ def _effective_spread(e: Experiment, field: _Field) -> Array:
     return np.asarray(field.spread - 2 * kept**2 / e.fan_in)
 
 
-def _pairwise(f: PiecewisePolynomial, field: _Field, variance: Array) -> Array:
+def _pairwise(f: HermiteSeries, field: _Field, variance: Array) -> Array:
     """Cov(f(h_p), f(h_p')) by pairs of positions; exactly `variance` where they are one.
 
     What the series leaves of the variance is put in its next term, which bounds the error by it.

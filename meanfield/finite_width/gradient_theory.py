@@ -16,12 +16,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.activation import Activation
 from meanfield.finite_width.differences import differences
 from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.field_theory import FieldTheory
-from meanfield.infinite_width.hermite import power
-from meanfield.infinite_width.moments import second_moment, slope_moment, slope_square_d1
+from meanfield.infinite_width.moments import (
+    second_moment,
+    slope_moment,
+    slope_square_d1,
+    slope_weighted_product,
+    slope_weighted_square,
+)
 
 __all__ = ["gradient_noise", "gradient_theory"]
 
@@ -39,7 +43,7 @@ def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, 
     weight, offset = network.sigma_w_squared, network.sigma_b_squared
     square, (d1, d2, _) = slope_moment(phi, q, 2), differences(lambda q: slope_square_d1(phi, q), q)
     size, V1 = second_moment(phi, q), network.dV(q)
-    through, along = _with_slopes(phi, q)
+    through, along = slope_weighted_square(phi, q), slope_weighted_product(phi, q)
     # What an orthogonal W keeps from straying, of the way there; layer 0 is Gaussian.
     kept = np.where(orthogonal & (np.arange(e.depth) > 0), 2 * (q - offset) ** 2 / N, 0.0)
     spread = field.q_variance[:-1] - kept
@@ -75,12 +79,6 @@ def gradient_noise(experiment: Experiment, field: FieldTheory) -> Array:
     with np.errstate(all="ignore"):
         ratio = slope_moment(phi, q, 4) / np.square(slope_moment(phi, q, 2))
     return np.asarray((3 * ratio - (3 if e.weights == "orthogonal" else 1)) / e.width)
-
-
-def _with_slopes(phi: Activation, q: Array) -> tuple[Array, Array]:
-    """E φ²φ'² and E hφφ', of the sloping pieces."""
-    product = phi.times_derivative()
-    return second_moment(product, q), np.sqrt(q) * power(product, 1).coefficients(q, 4)[1]
 
 
 def _overlaps(q: Array, offset: float, size: Array, square: Array, d1: Array, along: Array) -> Array:

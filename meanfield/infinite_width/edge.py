@@ -21,7 +21,7 @@ from meanfield.infinite_width.edge_biases import squared_bias, squared_bias_d1, 
 from meanfield.infinite_width.edge_range import Scale, active_variances, reached, where_possible
 from meanfield.infinite_width.growth import GainGrowth
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import kink_term, second_moment_d2, slope_moment, slope_square_d1, sparsity
+from meanfield.infinite_width.moments import curvature_term, second_moment_d2, slope_moment, slope_square_d1, sparsity
 from meanfield.infinite_width.roots import Function, find_roots
 from meanfield.tables.records import Record, row_records
 from meanfield.tables.shown import Shown, ShownList, ShownRows
@@ -134,7 +134,7 @@ def edge_of_chaos(activation: Activation, q_star: float = 1.0) -> EdgeOfChaos:
 
 def slope_on_edge(activation: Activation, q_star: float) -> float:
     """V'(q*) on the edge of chaos of a continuous φ, 1 + Σ dᵢ φ(tᵢ) p(tᵢ)/E φ'²; docs/theory.md, section 6."""
-    kinks = kink_term(activation, q_star)
+    kinks = curvature_term(activation, q_star)
     return 1 + kinks / slope_moment(activation, q_star, 2) if kinks else 1.0
 
 
@@ -157,7 +157,7 @@ def edge_curve(activation: Activation, q_star: ArrayLike) -> EdgeCurve:
         np.sqrt(weights),
         np.sqrt(np.where(exists, bias, np.nan)),
         sparsity(activation, q.ravel()),
-        1 + weights * kink_term(activation, q.ravel()),
+        1 + weights * curvature_term(activation, q.ravel()),
         weights * second_moment_d2(activation, q.ravel()),
     )
     return EdgeCurve(*(column.reshape(q.shape) if q.ndim else column.item() for column in columns))

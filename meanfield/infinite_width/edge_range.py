@@ -111,7 +111,7 @@ def _bounds(phi: Activation, scale: Scale, low: float, high: float) -> tuple[_Bo
     if low == 0:
         found.append(_bound_at_zero(phi, scale))
     if high == math.inf:
-        outer, bias = (phi.slopes[0] ** 2 + phi.slopes[-1] ** 2) / 2, squared_bias_at_infinity(phi)
+        outer, bias = (phi.outer_slopes[0] ** 2 + phi.outer_slopes[1] ** 2) / 2, squared_bias_at_infinity(phi)
         found.append(_limit(scale, "∞", 1 / math.sqrt(outer) if outer else math.inf, math.sqrt(max(bias, 0.0))))
     if scale == "sigma_w":
         turns = find_roots([lambda q: slope_square_d1(phi, q)], active_variances(phi), np.zeros_like)

@@ -1,6 +1,6 @@
 """Outputs φ(x) of a layer about their mean: variance, covariance and correlation, without cancellation.
 
-E φ² − (E φ)² loses the digits that the two share. φ − E φ is piecewise linear too, and of mean 0 but for rounding: next
+E φ² − (E φ)² loses the digits that the two share. φ − E φ is an activation too, and of mean 0 but for rounding: next
 to nothing is left to subtract. docs/theory.md, section 14.
 """
 
@@ -28,11 +28,10 @@ def centred(phi: Activation, q: float) -> Activation | None:
 
     φ itself where E φ is beyond what an intercept can be: there it is of the size of the slopes, and cancels nothing.
     """
-    if not phi.knots and not phi.slopes[0]:
+    if not phi.has_slope and phi.is_continuous:
         return None
-    middle = mean(phi, q)
     try:
-        return Activation(phi.knots, phi.slopes, tuple(c - middle for c in phi.intercepts))
+        return phi.raised(-mean(phi, q))
     except ActivationError:
         return phi
 

@@ -20,7 +20,7 @@ from mpmath import mp
 from numpy.typing import NDArray
 from sympy import Expr, Symbol, lambdify
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.errors import ActivationError, DerivationError
 from meanfield.infinite_width import moments
 from meanfield.infinite_width.edge import slope_on_edge
@@ -56,7 +56,7 @@ class _Point:
     values: dict[str, Fraction]
 
     @property
-    def phi(self) -> PiecewiseLinear:
+    def phi(self) -> Activation:
         return self.network.activation
 
     @cached_property

@@ -45,7 +45,7 @@ def test_value_and_slope_are_those_of_the_line_that_x_lies_on(knots, slopes, int
     for x in points:
         piece = sum(x >= t for t in knots)
         assert phi(x) == pytest.approx(slopes[piece] * x + intercepts[piece], abs=rounding)
-        assert phi.slope_on(phi.locate(np.array(x))) == slopes[piece]
+        assert phi.slopes_at(phi.marks(np.array(x))) == slopes[piece]
     np.testing.assert_array_equal(phi(points), [phi(x) for x in points])
 
 
@@ -64,7 +64,7 @@ def test_value_and_slope_are_those_of_the_line_that_x_lies_on(knots, slopes, int
 )
 def test_values_are_right_to_rounding_however_far_out(phi, scale):
     x = scale * np.random.default_rng(0).standard_normal(500)
-    piece = phi.locate(x)
+    piece = phi.marks(x)
     line = np.take(phi.slopes, piece) * x + np.take(phi.intercepts, piece)
     size = np.abs(phi.intercepts).max() + np.abs(line)
     assert (np.abs(phi.values(x) - line) <= 1e-14 * size).all()
@@ -82,7 +82,7 @@ def test_values_are_right_to_rounding_however_far_out(phi, scale):
 )
 def test_values_are_exactly_zero_where_phi_is(phi):
     x = np.linspace(-5, 5, 4001)
-    piece = phi.locate(x)
+    piece = phi.marks(x)
     zero = (np.take(phi.slopes, piece) == 0) & (np.take(phi.intercepts, piece) == 0)
     assert zero.any()
     assert (phi.values(x)[zero] == 0).all()
@@ -90,12 +90,6 @@ def test_values_are_exactly_zero_where_phi_is(phi):
 
 def test_small_values_keep_their_digits():
     assert PiecewiseLinear([-1, 1], [0, 1, 0], [-1, 0, 1])(1e-30) == 1e-30
-
-
-def test_times_derivative_is_the_product_with_the_slope():
-    phi = PiecewiseLinear([-1, 0.5], [-0.5, 2, 0.25], [0, 1, 1.875])
-    x = np.linspace(-3, 3, 601)
-    np.testing.assert_allclose(phi.times_derivative()(x), phi(x) * phi.slope_on(phi.locate(x)), rtol=1e-13, atol=1e-13)
 
 
 def test_a_graph_joins_its_lines_where_phi_is_continuous_and_leaves_jumps_open():

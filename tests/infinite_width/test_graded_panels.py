@@ -15,7 +15,7 @@ from mpmath import mp, mpf
 from meanfield.activations.analytic import X, call, number, product, quotient, summed
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
-from meanfield.infinite_width.graded_panels import octave
+from meanfield.infinite_width.quadrature.graded_panels import octave
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "smooth.json").read_text())
 

@@ -10,9 +10,10 @@ import pytest
 from mpmath import mp, mpf
 
 from meanfield import MeanField, PiecewiseLinear, fixed_points
-from meanfield.infinite_width import moments, price_kernel
+from meanfield.infinite_width import moments
+from meanfield.infinite_width.closed_forms import price_kernel
+from meanfield.infinite_width.closed_forms.price_kernel import PriceKernel
 from meanfield.infinite_width.covariance import covariance, covariance_d1, covariance_d2, covariance_loss
-from meanfield.infinite_width.price_kernel import PriceKernel
 
 
 def table(count: int, seed: int) -> PiecewiseLinear:

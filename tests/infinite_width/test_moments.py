@@ -42,7 +42,7 @@ EVERY_MOMENT = [
     moments.second_moment_d1,
     moments.second_moment_d2,
     moments.slope_square_d1,
-    moments.kink_term,
+    moments.curvature_term,
     moments.bend,
     moments.sparsity,
 ]
@@ -142,12 +142,25 @@ def test_slope_square_d1_is_the_derivative_of_the_slopes_second_moment(phi: Piec
         assert error(moments.slope_square_d1(phi, q), exact, size) <= 1e-13
 
 
+def test_moments_weighted_by_the_slope_are_integrals_over_the_pieces() -> None:
+    phi, q = PiecewiseLinear([-1, 0.5], [-0.5, 2, 0.25], [0, 1, 1.875]), 1.7
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    square = product = 0.0
+    for low, high in pairwise([-14.0, -1.0, 0.5, 14.0]):
+        x = (low + high) / 2 + (high - low) / 2 * nodes
+        share = (high - low) / 2 * weights * np.exp(-(x**2) / (2 * q)) / np.sqrt(2 * np.pi * q)
+        y, slope = phi(x), phi.slopes_at(phi.marks(x))
+        square, product = square + share @ (y * slope) ** 2, product + share @ (x * y * slope)
+    assert moments.slope_weighted_square(phi, q) == pytest.approx(square, rel=1e-13)
+    assert moments.slope_weighted_product(phi, q) == pytest.approx(product, rel=1e-13)
+
+
 @given(activations(jumps=False), variances())
 def test_kink_term_is_how_far_the_slope_of_V_is_from_the_gain(phi: PiecewiseLinear, q: float) -> None:
     with mp.workdps(30):
         exact = definitions.second_moment_derivative(phi, q, 1) - definitions.slope_moment(phi, q, 2)
         size = definitions.power_moment(phi, q, 2) / q + definitions.slope_moment(phi, q, 2)
-        assert error(moments.kink_term(phi, q), exact, size) <= 1e-13
+        assert error(moments.curvature_term(phi, q), exact, size) <= 1e-13
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.1, 0.5, 1 / 3, 2.7, 10.0])
@@ -156,7 +169,7 @@ def test_kink_term_is_exactly_zero_where_every_kink_lies_on_a_zero(
     family: Callable[[float], PiecewiseLinear], tau: float
 ) -> None:
     if tau or family is shifted_relu:
-        assert moments.kink_term(family(tau), 1.3) == 0.0
+        assert moments.curvature_term(family(tau), 1.3) == 0.0
 
 
 def scaled(phi: PiecewiseLinear, c: float) -> PiecewiseLinear:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial, wraps
+from functools import cached_property, lru_cache, partial
 from math import comb
-from typing import Any, NamedTuple, Protocol, overload
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.domain import variances
 from meanfield.infinite_width.gaussian import OUT_OF_REACH, density, interval_moments, tail_moments
 
 __all__ = [
-    "Expectation",
     "FoldedPiece",
     "Integrands",
     "Polynomial",
@@ -29,9 +27,7 @@ __all__ = [
     "at_knots",
     "expectation",
     "folded",
-    "in_blocks",
     "nonzero",
-    "of_any_shape",
     "product",
     "weighted_pieces",
 ]
@@ -40,46 +36,11 @@ Array = NDArray[np.float64]
 #: Coefficients by the power that they belong to, ascending.
 Polynomial = Mapping[int, Any]
 
-#: Arrays are worked through in blocks of this many numbers, so that the intermediate ones stay in cache.
-_BLOCK, _SMALLEST_BLOCK = 8192, 64
+#: Pieces are worked through so many numbers at a time that the intermediate arrays stay in cache.
+_BLOCK = 8192
 #: Pieces so few are quicker one by one.
 _FEW = 8
 _ORIGIN = np.zeros(())
-
-
-class Expectation(Protocol):
-    """A Gaussian expectation of φ at variances of any shape: a float for a scalar."""
-
-    @overload
-    def __call__(self, phi: PiecewiseLinear, q: float, *order: int) -> float: ...
-    @overload
-    def __call__(self, phi: PiecewiseLinear, q: ArrayLike, *order: int) -> Array: ...
-    def __call__(self, phi: PiecewiseLinear, q: ArrayLike, *order: int) -> Any: ...
-
-
-def of_any_shape(expectation: Callable[..., Array]) -> Expectation:
-    """A function of one block of q's, of shape (n,) or (), as one of variances of any shape, which it checks."""
-
-    @wraps(expectation)
-    def of_any_shape(phi: PiecewiseLinear, q: ArrayLike, *order: int) -> Any:
-        values = variances(q)
-        result = in_blocks(lambda block: expectation(phi, block, *order), phi, values)
-        return result if values.ndim else result.item()
-
-    return of_any_shape
-
-
-def in_blocks(f: Callable[[Array], Array], phi: PiecewiseLinear, q: Array) -> Array:
-    """f of variances of any shape, in blocks so small that they stay in cache with all the knots of φ."""
-    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
-        if not q.ndim:
-            return f(q)
-        flat, result = q.ravel(), np.empty(q.size)
-        size = max(_BLOCK // (1 + len(phi.knots) // _FEW), _SMALLEST_BLOCK)
-        for start in range(0, flat.size, size):
-            block = slice(start, start + size)
-            result[block] = f(flat[block])
-    return result.reshape(q.shape)
 
 
 @dataclass(frozen=True)

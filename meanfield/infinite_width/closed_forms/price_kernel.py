@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.infinite_width.closed_forms.step_table import StepTable, shared_cost, shared_steps
+from meanfield.infinite_width.closed_forms.steps import Indices, Pairs, Steps, any_two, close
 from meanfield.infinite_width.gaussian import OUT_OF_REACH, density, legendre
-from meanfield.infinite_width.step_table import StepTable, shared_cost, shared_steps
-from meanfield.infinite_width.steps import Indices, Pairs, Steps, any_two, close
 
 __all__ = ["PriceKernel"]
 

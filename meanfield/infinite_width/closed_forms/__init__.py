@@ -1,0 +1,1 @@
+"""Gaussian expectations of a piecewise-linear φ, in closed form."""

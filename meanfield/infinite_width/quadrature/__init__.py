@@ -1,0 +1,1 @@
+"""Gaussian expectations of a smooth φ, by quadrature to rounding."""
