@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 #: An interval is not halved below this share of 1 + |x|, and no more than so many are at a time.
 _NARROWEST, _MOST = 2.0**-30, 1024
+#: Breaks of a function that bends between them.
+_MOST_BREAKS = 256
 #: So many times the width of what contains a break, a function is described beside it.
 _BESIDE = 8
 #: Derivatives up to this order are compared; a difference counts from so many times its rounding on.
@@ -71,8 +73,11 @@ def found_breaks(resolution: Resolution) -> list[Break]:
         ActivationError: it varies too fast, or breaks too often; the message says where.
     """
     low, high, depth = _halved(resolution)
+    deepest = _deepest(depth)
+    if len(deepest) > _MOST_BREAKS:
+        raise too_fast(resolution, low[[first for first, _ in deepest]])
     found = []
-    for first, last in _deepest(depth):
+    for first, last in deepest:
         there = _located(resolution, float(low[first]), float(high[last]))
         if there is not None:
             found.append(there)

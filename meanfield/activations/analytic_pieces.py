@@ -25,15 +25,14 @@ Array = NDArray[np.float64]
 #: Coefficients, that of 1 first.
 Polynomial = tuple[Fraction, ...]
 
-#: Polynomials up to this degree are recognised.
-_HIGHEST = 3
+#: Polynomials up to this degree are recognised; so many doublings of |x| are a price for one of lower degree.
+_HIGHEST, _FURTHER = 3, 4
 #: A panel reaches this share of its width beyond its edges, where the piece does.
 _BEYOND = 1 / 8
 #: There are no more panels, and none is narrower than this share of 1 + |x|.
 _MOST_PANELS, _NARROWEST = 4096, 2.0**-20
 #: The panel at 0 holds up to this power of x.
 _MOST_POWERS = 4
-_EPS = float(np.finfo(float).eps)
 
 
 def fitted_piece(resolution: Resolution, low: float, high: float) -> Polynomial | Chebyshev:
@@ -81,17 +80,22 @@ def _seen(low: float, high: float) -> Array:
 def _tail(resolution: Resolution, x: Array, y: Array) -> tuple[float, Polynomial | None]:
     """From where on to the right a function is a polynomial, and which; the end of what is looked at, if none."""
     doublings = 2.0 ** np.arange(-1, math.log2(REACH))
-    for start in doublings[doublings > x[0]]:
-        beyond = x >= start
-        found = _polynomial(resolution, x[beyond], y[beyond])
+    starts = doublings[doublings > x[0]]
+    for k, start in enumerate(starts):
+        found = _polynomial(resolution, x[x >= start], y[x >= start])
         if found is not None:
+            # A little further out fewer terms may do.
+            further = starts[min(k + _FURTHER, len(starts) - 1)]
+            shorter = _polynomial(resolution, x[x >= further], y[x >= further])
+            if shorter is not None and len(shorter) < len(found):
+                return float(further), shorter
             return float(start), found
     return REACH, None
 
 
 def _polynomial(resolution: Resolution, x: Array, y: Array) -> Polynomial | None:
     """The polynomial that a function is to rounding, in short numbers where such describe it as well."""
-    allowed = resolution.tolerance / 4 * resolution.size(x)
+    allowed = resolution.tolerance / 2 * resolution.size(x)
     if not allowed.all():
         return (Fraction(0),) if not y.any() else None
     for degree in range(_HIGHEST + 1):
@@ -105,9 +109,8 @@ def _polynomial(resolution: Resolution, x: Array, y: Array) -> Polynomial | None
         loose = 4 * (allowed[:, np.newaxis] / np.abs(powers)).min(axis=0)
         exact = tuple(map(Fraction, fitted.tolist()))
         for candidate in (tuple(map(short, exact, loose.tolist())), exact):
-            terms = powers * np.array(list(map(float, candidate)))
-            rounding = 2 * _EPS * (np.abs(terms) * np.arange(1, degree + 2)).sum(axis=1)
-            if (np.abs(y - terms.sum(axis=1)) <= allowed + rounding).all():
+            # As it will be evaluated: where its terms cancel it is no description.
+            if (np.abs(y - powers @ np.array(list(map(float, candidate)))) <= allowed).all():
                 return candidate
     return None
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebder
 from numpy.typing import NDArray
 
-from meanfield.activations.analytic import Tree
+from meanfield.activations.analytic import Call, Power, Product, Quotient, Sum, Tree
 from meanfield.activations.primitives import Jet
 from meanfield.errors import ActivationError
 
-__all__ = ["Chebyshev", "Panel"]
+__all__ = ["Chebyshev", "Panel", "seams"]
 
 Array = NDArray[np.float64]
 
@@ -92,6 +92,13 @@ class Chebyshev(Tree):
                 g[beyond], g1[beyond], g2[beyond] = _polynomial(coefficients, x[beyond])
         return g, g1, g2
 
+    def size(self, x: Array) -> Array:
+        """How large what is added up in it is at x: its rounding is a few units in the last place of that."""
+        panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.panels) - 1)
+        largest = np.array([max(map(abs, p.coefficients)) for p in self.panels])
+        size: Array = np.maximum(largest[panel] * np.abs(x) ** self._frames[2][panel], np.abs(self.jet(x)[0]))
+        return size
+
     def __str__(self) -> str:
         return f"values on {len(self.panels)} panels in [{self.edges[0]:.4g}, {self.edges[-1]:.4g}]"
 
@@ -112,6 +119,23 @@ class Chebyshev(Tree):
         """The function of which `as_record` made that."""
         panels = (Panel(*p["interval"], tuple(p["coefficients"]), p["power"]) for p in record["panels"])
         return cls(tuple(record["edges"]), tuple(panels), tuple(record["left"]), tuple(record["right"]))
+
+
+def seams(tree: Tree) -> tuple[float, ...]:
+    """Where panels of a function known by its values meet.
+
+    Off the panels that are finest it may be 0 to the last bit: what integrates it has to look at each.
+    """
+    match tree:
+        case Chebyshev(edges=edges):
+            return edges
+        case Sum(parts=parts) | Product(parts=parts):
+            return tuple(t for part in parts for t in seams(part))
+        case Quotient(over=over, under=under):
+            return seams(over) + seams(under)
+        case Power(base=inner) | Call(argument=inner):
+            return seams(inner)
+    return ()
 
 
 def _clenshaw(rows: Array, panel: NDArray[np.int64], t: Array) -> Array:

@@ -30,7 +30,7 @@ _NEAREST = 1 / 16
 _EPS = float(np.finfo(float).eps)
 #: The least share of its size to which a function is described, the share that its rounding may reach, and how many
 #: times its rounding that has to be.
-_FINEST, _NOISIEST, _ABOVE_NOISE = 4e-15, 1e-14, 12
+_FINEST, _NOISIEST, _ABOVE_NOISE = 2e-15, 1e-14, 12
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -107,7 +107,8 @@ class Resolution:
         x, order = _places(256), 8
         points = x[:, np.newaxis] * (1 + 1e-6 * np.arange(order + 1))
         y = self.function(points.ravel()).reshape(points.shape)
-        noise = np.abs(np.diff(y, n=order, axis=1)[:, 0]) / math.sqrt(math.comb(2 * order, order)) / self.size(x)
+        rounding = np.abs(np.diff(y, n=order, axis=1)[:, 0]) / math.sqrt(math.comb(2 * order, order))
+        noise = np.divide(rounding, self.size(x), out=np.zeros_like(x), where=rounding > 0)
         worst = int(np.argsort(noise)[int(0.9 * len(x))])
         return float(noise[worst]), float(x[worst])
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.analytic_breaks import Break, found_breaks, too_fast
-from meanfield.activations.analytic_pieces import fitted_piece, polynomial_tree
+from meanfield.activations.analytic_pieces import Polynomial, fitted_piece, polynomial_tree
 from meanfield.activations.chebyshev_pieces import Chebyshev
 from meanfield.activations.guarded import Guarded
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -51,14 +51,18 @@ def sample(function: Callable[[Any], Any], name: str) -> PiecewiseLinear | Smoot
 
 def _analytic(resolution: Resolution) -> PiecewiseLinear | Smooth:
     breaks = found_breaks(resolution)
-    ends = pairwise([-math.inf, *(t.at for t in breaks), math.inf])
-    pieces = [fitted_piece(resolution, low, high) for low, high in ends]
-    phi = Smooth(
-        tuple(t.at for t in breaks),
-        tuple(piece if isinstance(piece, Chebyshev) else polynomial_tree(piece) for piece in pieces),
-    )
+    at = tuple(t.at for t in breaks)
+    pieces = [fitted_piece(resolution, low, high) for low, high in pairwise([-math.inf, *at, math.inf])]
+    lines = [piece for piece in pieces if not isinstance(piece, Chebyshev) and len(piece) <= 2]
+    phi = Smooth(at, tuple(p if isinstance(p, Chebyshev) else polynomial_tree(p) for p in pieces))
     _require_like(resolution, phi, breaks)
-    return phi
+    return _straight(at, lines) if len(lines) == len(pieces) else phi
+
+
+def _straight(knots: tuple[float, ...], lines: Sequence[Polynomial]) -> PiecewiseLinear:
+    """The function of straight pieces, some narrower or further out than `straight_pieces` looks for."""
+    intercepts, slopes = zip(*((*line, Fraction(0))[:2] for line in lines), strict=True)
+    return Pieces(tuple(map(Fraction, knots)), slopes, intercepts).rounded()
 
 
 def _require_like(resolution: Resolution, phi: Smooth, breaks: Sequence[Break]) -> None:

@@ -6,11 +6,13 @@ On which lengths it varies is found where it is integrated, not asked of the use
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.analytic import Tree
+from meanfield.activations.chebyshev_pieces import seams
 from meanfield.activations.primitives import Jet
 from meanfield.errors import ActivationError
 
@@ -46,6 +48,11 @@ class Smooth:
 
     def __repr__(self) -> str:
         return self.name or f"Smooth(breaks={self.breaks}, pieces=({', '.join(map(str, self.pieces))}))"
+
+    @cached_property
+    def seams(self) -> tuple[float, ...]:
+        """Where panels of pieces meet that are known by their values: φ is analytic there, yet its lengths change."""
+        return tuple(sorted({t for piece in self.pieces for t in seams(piece)}))
 
     def jet(self, x: Array) -> Jet:
         """φ, φ' and φ'' at points x, an array of at least one axis, elementwise."""

@@ -85,7 +85,7 @@ class Octave:
 
     def expectation(self, weighed: Array, q: Array) -> Array:
         """E of what is weighed, at variances q of shape (n,) of this octave."""
-        found, several = np.empty(q.size), max(1, _BLOCK // self.x.size)
+        found, several = np.empty(q.size), max(1, _BLOCK // max(1, self.x.size))
         for start in range(0, q.size, several):
             part = slice(start, start + several)
             found[part] = np.exp(np.multiply.outer(1 / q[part], self._half_squares)) @ weighed
@@ -93,9 +93,9 @@ class Octave:
 
 
 def _outline(phi: Smooth, sd: float) -> Array:
-    """Panels of |x| before any is halved, shape (n, 2): none contains a break, or is wide beside `sd`."""
+    """Panels of |x| before any is halved, shape (n, 2): none contains a break or a seam, or is wide beside `sd`."""
     reach = _REACH * sd
-    marks = sorted({0.0, reach, *(abs(t) for t in phi.breaks if abs(t) < reach)})
+    marks = sorted({0.0, reach, *(abs(t) for t in (*phi.breaks, *phi.seams) if abs(t) < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
     return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
 
