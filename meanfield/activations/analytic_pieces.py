@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 
 from meanfield.activations.analytic import Tree, X, number, power, product, summed
@@ -31,6 +32,8 @@ _HIGHEST, _FURTHER = 3, 4
 _BEYOND = 1 / 8
 #: There are no more panels, and none is narrower than this share of 1 + |x|.
 _MOST_PANELS, _NARROWEST = 4096, 2.0**-20
+#: So many times what a panel's values may be off, departures between them refute it.
+_WRONG = 20.0
 #: The panel at 0 holds up to this power of x.
 _MOST_POWERS = 4
 
@@ -96,8 +99,6 @@ def _tail(resolution: Resolution, x: Array, y: Array) -> tuple[float, Polynomial
 def _polynomial(resolution: Resolution, x: Array, y: Array) -> Polynomial | None:
     """The polynomial that a function is to rounding, in short numbers where such describe it as well."""
     allowed = resolution.tolerance / 2 * resolution.size(x)
-    if not allowed.all():
-        return (Fraction(0),) if not y.any() else None
     for degree in range(_HIGHEST + 1):
         powers = x[:, np.newaxis] ** np.arange(degree + 1)
         columns = powers / allowed[:, np.newaxis]
@@ -141,7 +142,7 @@ def _panels(
         x = resolution.nodes(starts, ends)
         y = resolution.function(x.ravel()).reshape(x.shape)
         panels = [
-            _panel(resolution, x[i], y[i], float(starts[i]), float(ends[i]), order if low[i] <= 0 <= high[i] else 0)
+            _panel(resolution, (float(low[i]), float(high[i])), x[i], y[i], (float(starts[i]), float(ends[i])), order)
             for i in range(len(low))
         ]
         done |= {float(at): panel for at, panel in zip(low, panels, strict=True) if panel is not None}
@@ -154,17 +155,26 @@ def _panels(
     return (*ascending, float(edges[-1])), tuple(done[at] for at in ascending)
 
 
-def _panel(resolution: Resolution, x: Array, y: Array, start: float, end: float, order: int) -> Panel | None:
-    """The description on an interval, with as many powers of x taken out as it bears; None if there is none."""
-    for taken in range(order, -1, -1):
+def _panel(
+    resolution: Resolution, own: tuple[float, float], x: Array, y: Array, interval: tuple[float, float], order: int
+) -> Panel | None:
+    """The description from values on an interval; None if there is none that also describes what was seen before.
+
+    On the panel at 0 as many powers of x are taken out as it bears.
+    """
+    first, last = np.searchsorted(resolution.x, own)
+    seen, expected = resolution.x[first:last], resolution.y[first:last]
+    plain = float(resolution.allowed(x[np.newaxis], y[np.newaxis])[0])
+    for taken in range(order if own[0] <= 0 <= own[1] else 0, -1, -1):
         g = y / x**taken
         coefficients = chebyshev(NODES)[1] @ g
-        allowed = (
-            resolution.tolerance * np.abs(g).max() if taken else resolution.allowed(x[np.newaxis], y[np.newaxis])[0]
-        )
-        if resolution.ends(coefficients[np.newaxis], np.array([allowed]))[0]:
-            kept = 1 + int(np.flatnonzero(np.abs(coefficients) > allowed / 16).max(initial=0))
-            return Panel(start, end, tuple(coefficients[:kept].tolist()), taken)
+        allowed = resolution.tolerance * float(np.abs(g).max()) if taken else plain
+        if not resolution.ends(coefficients[np.newaxis], np.array([allowed]))[0]:
+            continue
+        kept = coefficients[: 1 + int(np.flatnonzero(np.abs(coefficients) > allowed / 16).max(initial=0))]
+        t = (2 * seen - (interval[0] + interval[1])) / (interval[1] - interval[0])
+        if (np.abs(chebval(t, kept) * seen**taken - expected) <= _WRONG * plain).all():
+            return Panel(*interval, tuple(kept.tolist()), taken)
     return None
 
 

@@ -27,6 +27,8 @@ REACH = 2.0**60
 _CORE, _WIDTH, _STEPS = 16.0, 0.125, 4
 #: Nearer to 0 than this the size of φ is that here.
 _NEAREST = 1 / 16
+#: Values below this have no digits: doubles thin out.
+_SMALLEST = 1e-290
 _EPS = float(np.finfo(float).eps)
 #: The least share of its size to which a function is described, the share that its rounding may reach, and how many
 #: times its rounding that has to be.
@@ -45,10 +47,12 @@ class Resolution:
     def __init__(self, function: Guarded) -> None:
         self.function = function
         self.low, self.high = _first_intervals()
-        x = self.nodes(self.low, self.high).ravel()
-        y = function(x)
-        self._x, order = np.sort(np.abs(x)), np.argsort(np.abs(x))
-        self._largest = np.maximum.accumulate(np.abs(y)[order])
+        #: Where it was looked at first, ascending, and its values there.
+        self.x = self.nodes(self.low, self.high).ravel()
+        self.y = function(self.x)
+        outwards = np.argsort(np.abs(self.x))
+        self._distance = np.abs(self.x[outwards])
+        self._largest = np.maximum(np.maximum.accumulate(np.abs(self.y[outwards])), _SMALLEST)
         self._require_elementwise()
         noise, at = self._noise()
         if noise > _NOISIEST:
@@ -65,8 +69,8 @@ class Resolution:
 
     def size(self, x: Array) -> Array:
         """The largest |φ| at no larger |x|, as far as it has been looked at."""
-        seen = np.searchsorted(self._x, np.maximum(np.abs(x), _NEAREST))
-        return self._largest[np.minimum(seen, len(self._x) - 1)]
+        seen = np.searchsorted(self._distance, np.maximum(np.abs(x), _NEAREST))
+        return self._largest[np.minimum(seen, len(self._distance) - 1)]
 
     def coefficients(self, low: Array, high: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Chebyshev coefficients on intervals, shape (intervals, NODES), and where they describe φ."""
@@ -107,8 +111,7 @@ class Resolution:
         x, order = _places(256), 8
         points = x[:, np.newaxis] * (1 + 1e-6 * np.arange(order + 1))
         y = self.function(points.ravel()).reshape(points.shape)
-        rounding = np.abs(np.diff(y, n=order, axis=1)[:, 0]) / math.sqrt(math.comb(2 * order, order))
-        noise = np.divide(rounding, self.size(x), out=np.zeros_like(x), where=rounding > 0)
+        noise = np.abs(np.diff(y, n=order, axis=1)[:, 0]) / math.sqrt(math.comb(2 * order, order)) / self.size(x)
         worst = int(np.argsort(noise)[int(0.9 * len(x))])
         return float(noise[worst]), float(x[worst])
 

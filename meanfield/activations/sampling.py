@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.activations.algebra import Pieces
 from meanfield.activations.analytic_breaks import Break, found_breaks, too_fast
 from meanfield.activations.analytic_pieces import Polynomial, fitted_piece, polynomial_tree
 from meanfield.activations.chebyshev_pieces import Chebyshev
@@ -31,6 +33,8 @@ Array = NDArray[np.float64]
 
 #: So many times what a description may be off, departures refute it.
 _WRONG = 20.0
+#: The size of φ on a panel is that at its far end, at most so many times as far out as a point on it.
+_FAR_END = 2.5
 
 
 def sample(function: Callable[[Any], Any], name: str) -> PiecewiseLinear | Smooth:
@@ -71,7 +75,7 @@ def _require_like(resolution: Resolution, phi: Smooth, breaks: Sequence[Break]) 
     # On which side of its jump φ lies there to the last bit is no matter.
     x = x[~beside(x, np.array([t.at for t in breaks if t.jumps]))]
     f, slope, _ = phi.jet(x)
-    allowed = _WRONG * (resolution.tolerance * resolution.size(x) + np.finfo(float).eps * np.abs(x * slope))
+    allowed = _WRONG * (resolution.tolerance * resolution.size(_FAR_END * x) + np.finfo(float).eps * np.abs(x * slope))
     off = np.abs(resolution.function(x) - f) > allowed
     if off.any():
         raise too_fast(resolution, x[off])

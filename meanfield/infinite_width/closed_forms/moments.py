@@ -131,7 +131,8 @@ def slope_weighted_product(phi: PiecewiseLinear, q: Array) -> Array:
     from meanfield.infinite_width.closed_forms.hermite import power
 
     first = power(_times_slope(phi), 1).coefficients(np.atleast_1d(q), 4)[1]
-    return np.sqrt(q) * first.reshape(np.shape(q))
+    product: Array = np.sqrt(q) * first.reshape(np.shape(q))
+    return product
 
 
 @lru_cache(maxsize=256)

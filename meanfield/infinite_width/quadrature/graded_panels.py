@@ -2,7 +2,7 @@
 
 E g(√q z) is an integral over x = √q z. Gauss-Legendre panels, short beside √q and halved until φ under the weight is a
 polynomial to rounding on each, serve a whole octave of q: φ is evaluated once, and for each q only exp(−x²/2q). x and
-−x are taken together. docs/theory.md, section 15.
+−x are taken together. Many variances of one octave are interpolated between few. docs/theory.md, section 15.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 
 from meanfield.activations.interpolation import chebyshev
@@ -20,7 +21,7 @@ from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
 
-__all__ = ["Octave", "octave"]
+__all__ = ["Integrand", "Octave", "average", "octave"]
 
 Array = NDArray[np.float64]
 #: What is averaged: of φ, φ' and φ'' at points x, and of those x.
@@ -44,6 +45,9 @@ _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
 #: q·x numbers worked through at a time.
 _BLOCK = 2**17
+#: From so many variances in an octave on they are interpolated in ln q between so many: what is averaged is analytic
+#: for |Im ln q| < π/2. Where its size changes by more than a factor, the least of it would lose digits.
+_MANY, _KNOWN, _STEEP = 64, 20, 1e3
 
 
 class Octave:
@@ -59,6 +63,7 @@ class Octave:
         self.weights = (width * weights)[counts].ravel() / math.sqrt(2 * math.pi)
         self._half_squares = -0.5 * self.x * self.x
         self._right, self._left = phi.jet(self.x), phi.jet(-self.x)
+        self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
 
     @staticmethod
     def _counts(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
@@ -75,21 +80,41 @@ class Octave:
                         counts |= largest > _NOTHING + largest.max()
         return counts
 
-    def weighed(self, integrand: Integrand) -> Array:
-        """An integrand of x and −x together, times the weights: of φ, φ', φ'' and x."""
-        with np.errstate(over="ignore"):
-            both = self.weights * (integrand(*self._right, self.x) + integrand(*self._left, -self.x))
-        # A power beyond the doubles where the density is 0 leaves nothing there.
-        capped: Array = np.clip(both, -_LARGEST, _LARGEST)
-        return capped
+    def average(self, integrand: Integrand, q: Array) -> Array:
+        """E of the integrand at variances q of shape (n,) of this octave."""
+        if q.size < _MANY:
+            return self._averaged(self._weighed(integrand), q)
+        table = self._table(integrand)
+        if table is None:
+            return self._averaged(self._weighed(integrand), q)
+        interpolated: Array = chebval(2 * (np.log2(q) - self._k) - 1, table)
+        return interpolated
 
-    def expectation(self, weighed: Array, q: Array) -> Array:
-        """E of what is weighed, at variances q of shape (n,) of this octave."""
+    def _weighed(self, integrand: Integrand) -> Array:
+        """The integrand of x and −x together, times the weights."""
+        if integrand not in self._known:
+            with np.errstate(over="ignore", invalid="ignore"):
+                both = self.weights * (integrand(*self._right, self.x) + integrand(*self._left, -self.x))
+            # A power beyond the doubles where the density is 0 leaves nothing there.
+            self._known[integrand] = np.clip(both, -_LARGEST, _LARGEST)
+        return self._known[integrand]
+
+    def _averaged(self, weighed: Array, q: Array) -> Array:
         found, several = np.empty(q.size), max(1, _BLOCK // max(1, self.x.size))
         for start in range(0, q.size, several):
             part = slice(start, start + several)
             found[part] = np.exp(np.multiply.outer(1 / q[part], self._half_squares)) @ weighed
         return found / np.sqrt(q)
+
+    def _table(self, integrand: Integrand) -> Array | None:
+        """Chebyshev coefficients in log2 q over the octave, None where they do not keep the digits of the least."""
+        if integrand not in self._tables:
+            points, from_values = chebyshev(_KNOWN)
+            weighed, q = self._weighed(integrand), 2.0 ** (self._k + points)
+            size = self._averaged(np.abs(weighed), q)
+            steep = size.max() > _STEEP * size.min()
+            self._tables[integrand] = None if steep else from_values @ self._averaged(weighed, q)
+        return self._tables[integrand]
 
 
 def _outline(phi: Smooth, sd: float) -> Array:
@@ -127,7 +152,25 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
     raise ActivationError(f"the activation varies too fast near |x| = {panels[0, 0]:.6g} to be integrated")
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def octave(phi: Smooth, k: int) -> Octave:
     """The points of φ for variances from 2^k on."""
     return Octave(phi, k)
+
+
+def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
+    """E of an integrand at variances q > 0 of shape (n,) or ().
+
+    What is made of an integrand is kept: it has to be one function and not a new one at every call.
+
+    Raises:
+        ActivationError: φ varies too fast to be integrated.
+    """
+    exponents = np.frexp(q)[1] - 1
+    if not exponents.ndim:
+        return octave(phi, int(exponents)).average(integrand, np.atleast_1d(q))[0]
+    found = np.empty(q.size)
+    for k in np.unique(exponents):
+        here = exponents == k
+        found[here] = octave(phi, int(k)).average(integrand, q[here])
+    return found
