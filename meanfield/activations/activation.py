@@ -32,6 +32,8 @@ class Activation(Shown, ABC):
 
     #: What it is called, such as soft-threshold(tau=0.5), if it has a name.
     name: str | None
+    #: Where φ is not analytic, ascending.
+    breaks: tuple[float, ...]
 
     def named(self, name: str) -> Self:
         """The same function, called so."""
@@ -79,11 +81,6 @@ class Activation(Shown, ABC):
         Raises:
             ActivationError: the number is beyond what a value can be.
         """
-
-    @property
-    @abstractmethod
-    def breaks(self) -> tuple[float, ...]:
-        """Where φ is not analytic, ascending."""
 
     @property
     @abstractmethod

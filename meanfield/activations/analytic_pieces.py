@@ -13,12 +13,13 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 
-from meanfield.activations.analytic import Tree, X, number, power, product, summed
+from meanfield.activations.analytic import number, power, product, summed
 from meanfield.activations.analytic_breaks import too_fast
 from meanfield.activations.chebyshev_pieces import Chebyshev, Panel
 from meanfield.activations.fitting import short
 from meanfield.activations.interpolation import chebyshev
 from meanfield.activations.resolution import NODES, REACH, Resolution
+from meanfield.activations.trees import Tree, X
 
 __all__ = ["Polynomial", "fitted_piece", "polynomial_tree"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebder
 from numpy.typing import NDArray
 
-from meanfield.activations.analytic import Call, Power, Product, Quotient, Sum, Tree
+from meanfield.activations.trees import Call, Power, Product, Quotient, Sum, Tree
 from meanfield.activations.primitives import Jet
 from meanfield.errors import ActivationError
 
@@ -78,25 +78,51 @@ class Chebyshev(Tree):
         middles = np.array([(p.start + p.end) / 2 for p in self.panels])
         return middles, np.array([(p.end - p.start) / 2 for p in self.panels]), np.array([p.power for p in self.panels])
 
+    @property
+    def centres(self) -> tuple[float, ...]:
+        """The middles of the panels that are narrowest among their neighbours."""
+        width = np.diff(self.edges)
+        beside = np.concatenate([[np.inf], width, [np.inf]])
+        narrowest = (width <= beside[:-2]) & (width <= beside[2:])
+        return tuple(self._frames[0][narrowest].tolist())
+
     def jet(self, x: Array) -> Jet:
+        panel, t, powers = self._placed(x)
+        g, g1, g2 = (_clenshaw(rows, panel, t) for rows in self._rows)
+        if powers.any():
+            lifted, first, second = (_monomial(x, powers, order) for order in range(3))
+            g, g1, g2 = lifted * g, lifted * g1 + first * g, lifted * g2 + 2 * first * g1 + second * g
+        for beyond, coefficients in self._beyond(x):
+            g[beyond], g1[beyond], g2[beyond] = _polynomial(coefficients, x[beyond])
+        return g, g1, g2
+
+    def values(self, x: Array) -> Array:
+        """The function alone, the same as in its jet."""
+        panel, t, powers = self._placed(x)
+        g = _clenshaw(self._rows[0], panel, t)
+        if powers.any():
+            g = _monomial(x, powers, 0) * g
+        for beyond, coefficients in self._beyond(x):
+            g[beyond] = _polynomial(coefficients, x[beyond])[0]
+        return g
+
+    def _placed(self, x: Array) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
+        """The panel of each x, where on it from −1 to 1, and the power of x that its polynomial is multiplied by."""
         panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.panels) - 1)
         middles, halves, powers = self._frames
         t = (np.clip(x, self.edges[0], self.edges[-1]) - middles[panel]) / halves[panel]
-        g, g1, g2 = (_clenshaw(rows, panel, t) for rows in self._rows)
-        m = powers[panel]
-        if m.any():
-            lifted, first, second = (_monomial(x, m, order) for order in range(3))
-            g, g1, g2 = lifted * g, lifted * g1 + first * g, lifted * g2 + 2 * first * g1 + second * g
-        for beyond, coefficients in ((x < self.edges[0], self.left), (x > self.edges[-1], self.right)):
-            if beyond.any():
-                g[beyond], g1[beyond], g2[beyond] = _polynomial(coefficients, x[beyond])
-        return g, g1, g2
+        return panel, t, powers[panel]
+
+    def _beyond(self, x: Array) -> list[tuple[NDArray[np.bool_], tuple[float, ...]]]:
+        """Which x lie beyond an outer edge, and the polynomial there."""
+        sides = ((x < self.edges[0], self.left), (x > self.edges[-1], self.right))
+        return [(beyond, coefficients) for beyond, coefficients in sides if beyond.any()]
 
     def size(self, x: Array) -> Array:
         """How large what is added up in it is at x: its rounding is a few units in the last place of that."""
-        panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.panels) - 1)
+        panel, _, powers = self._placed(x)
         largest = np.array([max(map(abs, p.coefficients)) for p in self.panels])
-        size: Array = np.maximum(largest[panel] * np.abs(x) ** self._frames[2][panel], np.abs(self.jet(x)[0]))
+        size: Array = np.maximum(largest[panel] * np.abs(x) ** powers, np.abs(self.values(x)))
         return size
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PRIMITIVES", "Jet"]
+__all__ = ["PRIMITIVES", "VALUES", "Jet"]
 
 Array = NDArray[np.float64]
 #: f, f' and f'' at some points.
@@ -69,12 +69,17 @@ _TANHSHRINK = (
 _CLOSE = 0.25
 
 
-def _tanhshrink(u: Array) -> Jet:
-    t, slope, _ = _tanh(u)
+def _shrunk(u: Array) -> Array:
+    """u − tanh(u)."""
     square, series = np.minimum(u * u, _CLOSE**2), np.zeros_like(u)
     for coefficient in _TANHSHRINK[::-1]:
         series = series * square + coefficient
-    return np.where(np.abs(u) <= _CLOSE, series * square * u, u - t), t * t, 2 * t * slope
+    return np.where(np.abs(u) <= _CLOSE, series * square * u, u - np.tanh(u))
+
+
+def _tanhshrink(u: Array) -> Jet:
+    t, slope, _ = _tanh(u)
+    return _shrunk(u), t * t, 2 * t * slope
 
 
 def _exp(u: Array) -> Jet:
@@ -130,18 +135,40 @@ def _cosh(u: Array) -> Jet:
     return c, np.sinh(u), c
 
 
-def _erf(u: Array) -> Jet:
+def _log_of_cosh(u: Array) -> Array:
+    e = np.abs(u)
+    # Past 1 log 2 is no more than is left.
+    far = e + np.log1p(np.exp(-2 * e)) - math.log(2)
+    near = np.log1p(2 * np.sinh(0.5 * np.minimum(e, 1.0)) ** 2)
+    return np.where(e > 1, far, near)
+
+
+def _logcosh(u: Array) -> Jet:
+    return _log_of_cosh(u), np.tanh(u), 4 * _logistic_slope(2 * u)
+
+
+def _error_function(u: Array) -> Array:
     from scipy.special import erf
 
+    value: Array = erf(u)
+    return value
+
+
+def _distribution(u: Array) -> Array:
+    from scipy.special import ndtr
+
+    value: Array = ndtr(u)
+    return value
+
+
+def _erf(u: Array) -> Jet:
     slope = 2 / math.sqrt(math.pi) * np.exp(-u * u)
-    return erf(u), slope, -2 * u * slope
+    return _error_function(u), slope, -2 * u * slope
 
 
 def _normal(u: Array) -> Jet:
-    from scipy.special import ndtr
-
     density = np.exp(-0.5 * u * u) / _ROOT_2PI
-    return ndtr(u), density, -u * density
+    return _distribution(u), density, -u * density
 
 
 #: The functions that a tree may call.
@@ -162,6 +189,30 @@ PRIMITIVES: dict[str, Callable[[Array], Jet]] = {
     "asinh": _asinh,
     "sinh": _sinh,
     "cosh": _cosh,
+    "logcosh": _logcosh,
     "erf": _erf,
     "Phi": _normal,
+}
+
+#: The same functions without derivatives.
+VALUES: dict[str, Callable[[Array], Array]] = {
+    "tanh": np.tanh,
+    "sigmoid": _logistic,
+    "softplus": lambda u: np.logaddexp(0, u),
+    "logsigmoid": lambda u: -np.logaddexp(0, -u),
+    "tanhshrink": _shrunk,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "atan": np.arctan,
+    "asinh": np.arcsinh,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "logcosh": _log_of_cosh,
+    "erf": _error_function,
+    "Phi": _distribution,
 }

@@ -31,6 +31,7 @@ EXACT: dict[str, Callable[[mpf], mpf]] = {
     "asinh": mp.asinh,
     "sinh": mp.sinh,
     "cosh": mp.cosh,
+    "logcosh": lambda u: mp.log(mp.cosh(u)),
     "erf": mp.erf,
     "Phi": lambda u: mp.erfc(-u / mp.sqrt(2)) / 2,
 }
