@@ -103,7 +103,7 @@ def _polynomial(resolution: Resolution, x: Array, y: Array) -> Polynomial | None
     for degree in range(_HIGHEST + 1):
         powers = x[:, np.newaxis] ** np.arange(degree + 1)
         columns = powers / allowed[:, np.newaxis]
-        lengths = np.sqrt((columns * columns).sum(axis=0))
+        lengths = np.abs(columns).max(axis=0)
         fitted = np.zeros(degree + 1)
         for _ in range(2):
             left = (y - powers @ fitted) / allowed
@@ -126,7 +126,7 @@ def _edges(low: float, high: float) -> Array:
     """Panels double in width away from 0, and none is a sliver at an end."""
     doublings = 2.0 ** np.arange(-1, math.log2(REACH))
     between = np.concatenate([-doublings[::-1], doublings])
-    clear = np.minimum(between - low, high - between) > np.abs(between) / 4
+    clear = np.minimum(between - low, high - between) > np.abs(between) / 2
     return np.array([low, *between[clear], high])
 
 

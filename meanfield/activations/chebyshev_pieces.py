@@ -17,8 +17,8 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebder
 from numpy.typing import NDArray
 
-from meanfield.activations.trees import Call, Power, Product, Quotient, Sum, Tree
 from meanfield.activations.primitives import Jet
+from meanfield.activations.trees import Call, Power, Product, Quotient, Sum, Tree
 from meanfield.errors import ActivationError
 
 __all__ = ["Chebyshev", "Panel", "seams"]
@@ -143,7 +143,9 @@ class Chebyshev(Tree):
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Self:
         """The function of which `as_record` made that."""
-        panels = (Panel(*p["interval"], tuple(p["coefficients"]), p["power"]) for p in record["panels"])
+        panels = (
+            Panel(p["interval"][0], p["interval"][1], tuple(p["coefficients"]), p["power"]) for p in record["panels"]
+        )
         return cls(tuple(record["edges"]), tuple(panels), tuple(record["left"]), tuple(record["right"]))
 
 

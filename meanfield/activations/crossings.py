@@ -26,9 +26,7 @@ Array = NDArray[np.float64]
 End = Fraction | None
 
 #: Primitives that are zero only where their argument is, and those that are zero nowhere.
-_WITH_ARGUMENT = frozenset(
-    {"tanh", "sinh", "asinh", "atan", "erf", "expm1", "tanhshrink", "log1p", "sqrt", "logcosh"}
-)
+_WITH_ARGUMENT = frozenset({"tanh", "sinh", "asinh", "atan", "erf", "expm1", "tanhshrink", "log1p", "sqrt", "logcosh"})
 _NOWHERE = frozenset({"exp", "sigmoid", "softplus", "cosh", "Phi", "logsigmoid"})
 #: Rounding of a value, in units of what is added up in it.
 _ROUNDING = 4 * np.finfo(float).eps

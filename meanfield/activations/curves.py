@@ -229,9 +229,7 @@ def _by_tree(operation: Callable[..., Tree], *curves: Curve) -> Curve:
     )
 
 
-def _chosen(
-    f: Tree | None, g: Tree | None, value: Callable[[int], Tree], left: End, right: End
-) -> Segments:
+def _chosen(f: Tree | None, g: Tree | None, value: Callable[[int], Tree], left: End, right: End) -> Segments:
     """What the sign of f − g tells, between each two points where they cross."""
     if f is None or g is None:
         return (), (None,)
@@ -240,8 +238,7 @@ def _chosen(
         inner = crossings(difference, left, right)
     except Endless as endless:
         raise NotAnalytic(
-            f"this has no end of breaks, one of them at x = {endless.at:.6g}: clip x first, as in "
-            "clip(x, -5, 5)"
+            f"this has no end of breaks, one of them at x = {endless.at:.6g}: clip x first, as in clip(x, -5, 5)"
         ) from None
     signs = [sign_between(difference, a, b) for a, b in pairwise((left, *inner, right))]
     return inner, [value(s) for s in _filled(signs, inner)]

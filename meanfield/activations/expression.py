@@ -263,9 +263,7 @@ class _Reader:
             node, "this is not a condition: compare it, as in x > 0; & and | need parentheses, (x > 0) & (x < 1)"
         )
 
-    def comparison(
-        self, left: ast.expr, ops: list[ast.cmpop], comparators: list[ast.expr]
-    ) -> Pieces | Curve:
+    def comparison(self, left: ast.expr, ops: list[ast.cmpop], comparators: list[ast.expr]) -> Pieces | Curve:
         """1 where every link of the chain holds, else 0."""
         result: Pieces | Curve = _ONE
         u = self.read(left)

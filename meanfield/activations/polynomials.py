@@ -1,5 +1,4 @@
-"""Trees that are polynomials in x, as exact coefficients: where functions are lines, and what divides without remainder.
-"""
+"""Trees that are polynomials in x, as exact coefficients: where functions are lines, and what divides without remainder."""
 
 from __future__ import annotations
 

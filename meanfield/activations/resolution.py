@@ -27,12 +27,14 @@ REACH = 2.0**60
 _CORE, _WIDTH, _STEPS = 16.0, 0.125, 4
 #: Nearer to 0 than this the size of φ is that here.
 _NEAREST = 1 / 16
-#: Values below this have no digits: doubles thin out.
-_SMALLEST = 1e-290
+#: Values below this count as nothing: cubes of what is far out, over it, are doubles still.
+_SMALLEST = 1e-200
 _EPS = float(np.finfo(float).eps)
 #: The least share of its size to which a function is described, the share that its rounding may reach, and how many
 #: times its rounding that has to be.
 _FINEST, _NOISIEST, _ABOVE_NOISE = 2e-15, 1e-14, 12
+#: Places by which elements are turned to see whether one touches another.
+_TURN = 57
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -70,7 +72,8 @@ class Resolution:
     def size(self, x: Array) -> Array:
         """The largest |φ| at no larger |x|, as far as it has been looked at."""
         seen = np.searchsorted(self._distance, np.maximum(np.abs(x), _NEAREST))
-        return self._largest[np.minimum(seen, len(self._distance) - 1)]
+        size: Array = self._largest[np.minimum(seen, len(self._distance) - 1)]
+        return size
 
     def coefficients(self, low: Array, high: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Chebyshev coefficients on intervals, shape (intervals, NODES), and where they describe φ."""
@@ -93,7 +96,7 @@ class Resolution:
 
     def _require_elementwise(self) -> None:
         x = _places(257)
-        y, turned = self.function(x), self.function(x[::-1])[::-1]
+        y, turned = self.function(x), np.roll(self.function(np.roll(x, _TURN)), -_TURN)
         off = np.abs(y - turned) > 16 * _EPS * (self.size(x) + np.abs(y))
         if off.any():
             at = float(x[off][np.argmin(np.abs(x[off]))])

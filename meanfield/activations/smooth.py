@@ -19,7 +19,7 @@ from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import exact
 from meanfield.activations.analytic import number, summed
 from meanfield.activations.chebyshev_pieces import Chebyshev, seams
-from meanfield.activations.extent import largest, limiting_slope, lengths
+from meanfield.activations.extent import largest, lengths, limiting_slope
 from meanfield.activations.primitives import Jet
 from meanfield.activations.trees import Number, Tree, with_doubles
 from meanfield.errors import ActivationError, printable

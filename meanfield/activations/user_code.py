@@ -14,11 +14,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from meanfield.activations.chebyshev_pieces import Chebyshev
+from meanfield.activations.curves import lifted
+from meanfield.activations.expression import parse_expression
 from meanfield.activations.guarded import in_words
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.sampling import sample
+from meanfield.activations.smooth import Smooth
+from meanfield.activations.trees import Tree
 from meanfield.errors import ActivationError
 from meanfield.processes import end_with
 
@@ -29,12 +34,12 @@ PATIENCE = 30
 _CALLED = "import sys; sys.path[:] = sys.argv[3:]; from meanfield.activations.user_code import answer; answer()"
 
 
-def sample_named(name: str) -> PiecewiseLinear:
-    """The pieces of the function that `package.module:function` names; the current directory is searched first.
+def sample_named(name: str) -> PiecewiseLinear | Smooth:
+    """The function that `package.module:function` names; the current directory is searched first.
 
     Raises:
-        ActivationError: no such module, an error while it is imported, no such function in it, no function of straight
-            pieces, or one that ends the process that calls it.
+        ActivationError: no such module, an error while it is imported, no such function in it, no piecewise analytic
+            function, or one that ends the process that calls it.
     """
     module = sys.modules.get(name.partition(":")[0])
     # What was typed into this process cannot be imported into another.
@@ -57,11 +62,23 @@ def sample_named(name: str) -> PiecewiseLinear:
             ) from None
     if isinstance(found, str):
         raise ActivationError(found)
-    return PiecewiseLinear(**found)
+    return PiecewiseLinear(**found) if "knots" in found else _smooth(found)
+
+
+def _smooth(record: dict[str, Any]) -> Smooth:
+    """The function of which `Smooth.as_record` made that."""
+    return Smooth(tuple(record["breaks"]), tuple(map(_piece, record["pieces"])))
+
+
+def _piece(record: str | dict[str, Any]) -> Tree:
+    if not isinstance(record, str):
+        return Chebyshev.from_record(record)
+    (tree,) = lifted(parse_expression(record, {})).trees
+    return cast(Tree, tree)
 
 
 def answer() -> None:
-    """What the process of the function does: write its pieces, or why there are none, and end there and then."""
+    """What the process of the function does: write what it is, or why there are none, and end there and then."""
     name, parent = sys.argv[1:3]
     out = os.dup(1)
     os.dup2(2, 1)

@@ -30,7 +30,9 @@ _FORESEEN = 0.25
 _NOISE = 16
 _INSIDE = np.array([0.25, 0.5, 0.75])
 #: Values and slopes of the ends as they count in the cubic at the points inside: f(a), h f'(a), f(b), h f'(b).
-_CUBIC = np.array([[(1 + 2 * t) * (1 - t) ** 2, t * (1 - t) ** 2, t * t * (3 - 2 * t), t * t * (t - 1)] for t in _INSIDE])
+_CUBIC = np.array(
+    [[(1 + 2 * t) * (1 - t) ** 2, t * (1 - t) ** 2, t * t * (3 - 2 * t), t * t * (t - 1)] for t in _INSIDE]
+)
 
 
 class Endless(Exception):
