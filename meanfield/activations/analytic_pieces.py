@@ -172,7 +172,7 @@ def _panel(
         allowed = resolution.tolerance * float(np.abs(g).max()) if taken else plain
         if not resolution.ends(coefficients[np.newaxis], np.array([allowed]))[0]:
             continue
-        kept = coefficients[: 1 + int(np.flatnonzero(np.abs(coefficients) > allowed / 16).max(initial=0))]
+        kept = coefficients[: 1 + int(np.flatnonzero(np.abs(coefficients) > allowed / 8).max(initial=0))]
         t = (2 * seen - (interval[0] + interval[1])) / (interval[1] - interval[0])
         if (np.abs(chebval(t, kept) * seen**taken - expected) <= _WRONG * plain).all():
             return Panel(*interval, tuple(kept.tolist()), taken)
