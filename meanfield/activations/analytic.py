@@ -143,14 +143,14 @@ def _with_another(core: Tree, c: Fraction, total: dict[Tree, Fraction], constant
             if total.get(other) == c:
                 return (core, other), Number(c)
         case Call(name="sqrt", argument=s) if X in total:
-            # t + √(t² + b) = √b exp(asinh(t/√b)).
+            # t + √(t² + b) = √b squareplus(2t/√b).
             squares = polynomial(s)
             for t in {constant / c, Fraction(0)}:
                 a = total[X] / c
-                b = squares[0] - t * t if squares and squares[1:] == (2 * a * t, a * a) else 0
+                b = squares[0] - t * t if squares and squares[1:] == (2 * a * t, a * a) else Fraction(0)
                 if b > 0:
                     root = call("sqrt", Number(b))
-                    bent = call("exp", call("asinh", quotient(summed([_times(a, X), Number(t)]), root)))
+                    bent = call("squareplus", quotient(summed([_times(2 * a, X), Number(2 * t)]), root))
                     return (core, X, *([_ONE] if t else [])), product([Number(c), root, bent])
     return None
 
@@ -314,12 +314,13 @@ def call(name: str, argument: Tree) -> Tree:
     if isinstance(argument, Number):
         value = _value(name, argument)
         return Call(name, argument) if value is None else Number(value)
-    c, core = _split(argument)
+    c, _ = _split(argument)
     if name in _ODD and c < 0:
         return negative(Call(name, negative(argument)))
     if name in _EVEN and c < 0:
         return Call(name, negative(argument))
-    return {"log": _log, "log1p": _log1p, "exp": _exp, "sqrt": _sqrt}.get(name, lambda u: Call(name, u))(argument)
+    form = {"log": _log, "log1p": _log1p, "exp": _exp, "sqrt": _sqrt}.get(name)
+    return form(argument) if form else Call(name, argument)
 
 
 def _log(u: Tree) -> Tree:

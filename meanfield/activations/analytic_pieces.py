@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from meanfield.activations.analytic import number, power, product, summed
 from meanfield.activations.analytic_breaks import too_fast
 from meanfield.activations.chebyshev_pieces import Chebyshev, Panel
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.fitting import short
-from meanfield.activations.interpolation import chebyshev
 from meanfield.activations.resolution import NODES, REACH, Resolution
 from meanfield.activations.trees import Tree, X
 

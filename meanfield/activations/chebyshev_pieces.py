@@ -7,7 +7,7 @@ however small x is. docs/theory.md, section 15.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -141,7 +141,7 @@ class Chebyshev(Tree):
         }
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Self:
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
         """The function of which `as_record` made that."""
         panels = (
             Panel(p["interval"][0], p["interval"][1], tuple(p["coefficients"]), p["power"]) for p in record["panels"]

@@ -27,7 +27,7 @@ End = Fraction | None
 
 #: Primitives that are zero only where their argument is, and those that are zero nowhere.
 _WITH_ARGUMENT = frozenset({"tanh", "sinh", "asinh", "atan", "erf", "expm1", "tanhshrink", "log1p", "sqrt", "logcosh"})
-_NOWHERE = frozenset({"exp", "sigmoid", "softplus", "cosh", "Phi", "logsigmoid"})
+_NOWHERE = frozenset({"exp", "sigmoid", "softplus", "cosh", "Phi", "logsigmoid", "squareplus"})
 #: Rounding of a value, in units of what is added up in it.
 _ROUNDING = 4 * np.finfo(float).eps
 #: Smaller values have lost digits to underflow.
@@ -66,8 +66,16 @@ def _zeros(tree: Tree, left: End, right: End) -> Iterator[Fraction]:
             return
         case Call(name="log", argument=argument):
             yield from _zeros(summed([argument, number(-1)]), left, right)
+        case Call(name="sin" | "cos" as name, argument=u) if _is_line(u) and (left is None or right is None):
+            c, a = polynomial(u) or (0, 0)
+            raise Endless(float(((0 if name == "sin" else math.pi / 2) - float(c)) / float(a)))
         case _:
             yield from _searched(tree, left, right)
+
+
+def _is_line(tree: Tree) -> bool:
+    coefficients = polynomial(tree)
+    return coefficients is not None and degree(coefficients) == 1
 
 
 def _of_parabola(c: Fraction, b: Fraction, a: Fraction) -> Iterator[Fraction]:

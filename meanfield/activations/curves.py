@@ -1,7 +1,7 @@
 """Algebra of piecewise analytic functions: sums, products, quotients, extremes, comparisons.
 
-What `algebra` is to straight pieces this is to trees. Breaks are found where two functions cross, exactly or to the last
-digit. A function may be defined on a part of the line alone, as what stands in a branch of where(…) is: only there its
+What `algebra` is to straight pieces this is to trees. Breaks are found where two functions cross, exactly or to the
+last digit. A function may be defined on a part of the line alone, as what stands in a branch of where(…) is: only there its
 poles and the ends of log and √ count.
 """
 
@@ -200,7 +200,7 @@ def step(f: Curve) -> Curve:
 
 def stepped(f: Curve) -> Curve:
     """Refused: only straight pieces are rounded."""
-    raise NotAnalytic("of a function that is not made of straight pieces no whole numbers are taken")
+    raise NotAnalytic("only what is made of straight pieces is rounded here")
 
 
 def _combined(operation: Callable[..., Segments], *curves: Curve) -> Curve:
@@ -229,7 +229,7 @@ def _by_tree(operation: Callable[..., Tree], *curves: Curve) -> Curve:
     )
 
 
-def _chosen(f: Tree | None, g: Tree | None, value: Callable[[int], Tree], left: End, right: End) -> Segments:
+def _chosen(f: Tree | None, g: Tree | None, value: Callable[[int], Tree | None], left: End, right: End) -> Segments:
     """What the sign of f − g tells, between each two points where they cross."""
     if f is None or g is None:
         return (), (None,)
@@ -250,12 +250,13 @@ def _filled(signs: list[int], between: Sequence[Fraction]) -> list[int]:
     filled = list(signs)
     for i in inwards:
         if not filled[i]:
-            filled[i] = next((filled[j] for j in (i - 1, i + 1) if 0 <= j < len(filled) and filled[j]), 0)
+            beside = (i - 1, i + 1) if i and between[i - 1] >= 0 else (i + 1, i - 1)
+            filled[i] = next((filled[j] for j in beside if 0 <= j < len(filled) and filled[j]), 0)
     return filled
 
 
 def _larger(f: Tree | None, g: Tree | None, left: End, right: End) -> Segments:
-    return _chosen(f, g, lambda s: f if s >= 0 else g, left, right)  # type: ignore[return-value]
+    return _chosen(f, g, lambda s: f if s >= 0 else g, left, right)
 
 
 def _quotient(over: Tree | None, under: Tree | None, left: End, right: End) -> Segments:
@@ -272,7 +273,9 @@ def _quotient(over: Tree | None, under: Tree | None, left: End, right: End) -> S
         inner = [algebra.exact(endless.at)]
     for t in [*inner, *(end for end in (left, right) if end is not None and vanishes(under, float(end)))]:
         if _divides_at(whole, float(t)):
-            raise NotAnalytic(f"a pole at x = {float(t):.6g}: the divisor is 0 there")
+            with np.errstate(all="ignore"):
+                kind = "0/0" if vanishes(over, float(t)) else "a pole"
+            raise NotAnalytic(f"{kind} at x = {float(t):.6g}: the divisor is 0 there")
     return (), (whole,)
 
 
@@ -293,9 +296,9 @@ def _power(base: Tree | None, exponent: Tree | None, left: End, right: End) -> S
         return (), (None,)
     if not isinstance(exponent, Number):
         if not isinstance(base, Number):
-            _require(base, 0, "a power with an exponent that varies", left, right)
+            _require(base, 0, "a power whose exponent varies", left, right)
         elif base.value <= 0:
-            raise NotAnalytic("a power with an exponent that varies needs a positive base")
+            raise NotAnalytic("a power whose exponent varies needs a positive base")
         return (), (power(base, exponent),)
     n = exponent.value
     if n.denominator == 1 and abs(n) > _LARGEST_POWER:
@@ -303,7 +306,7 @@ def _power(base: Tree | None, exponent: Tree | None, left: End, right: End) -> S
     if n.denominator > 1:
         if isinstance(base, Number) and base.value < 0:
             raise NotAnalytic("a power of a negative number: the exponent has to be a whole number")
-        _require(base, 0, f"a power {float(n):.6g}", left, right, touching=n >= 1)
+        _require(base, 0, f"the power {float(n):.6g}", left, right, touching=n >= 1)
         return (), (power(base, exponent),)
     return _quotient(_ONE, power(base, Number(-n)), left, right) if n < 0 else ((), (power(base, exponent),))
 
@@ -312,7 +315,9 @@ def _call(name: str, u: Tree | None, left: End, right: End) -> Segments:
     if u is None:
         return (), (None,)
     tree = call(name, u)
-    if name in _LEAST and not (isinstance(u, Number) and isinstance(tree, Number)):
+    if isinstance(u, Number) and not isinstance(tree, Number):
+        raise NotAnalytic(f"{name} of {float(u.value):.6g} is no number")
+    if name in _LEAST and not isinstance(u, Number):
         _require(u, _LEAST[name], name, left, right)
     return (), (tree,)
 
@@ -323,22 +328,22 @@ def _require(u: Tree, least: int, name: str, left: End, right: End, touching: bo
     try:
         inner = crossings(above, left, right)
     except Endless as endless:
-        raise NotAnalytic(f"{name} is of {least} or less at x = {endless.at:.6g}, and endlessly often") from None
+        raise NotAnalytic(f"the argument of {name} is {least} at x = {endless.at:.6g}, and endlessly often") from None
     for a, b in pairwise((left, *inner, right)):
         if sign_between(above, a, b) < 0:
             x = _inside(a, b)
             value = float(u.jet(np.array([x]))[0][0])
-            raise NotAnalytic(f"{name} has no value at x = {x:.6g}, where it is of {value:.6g}")
+            raise NotAnalytic(f"{name} has no value at x = {x:.6g}, where its argument is {value:.6g}")
     ends = [end for end in (left, right) if end is not None and vanishes(above, float(end))]
     if touching or not (inner or ends):
         return
     t = float((inner or ends)[0])
-    if name == "sqrt" or name.startswith("a power"):
+    if name == "sqrt" or name.startswith("the power"):
         raise NotAnalytic(
-            f"{name} has no slope at x = {t:.6g}, where it is of 0: the square of the slope has no mean; write "
-            "abs(u) for sqrt(u**2), and u**1.5 for u*sqrt(u)"
+            f"{name} is infinitely steep at x = {t:.6g}, where its argument is 0: the square of the slope has no mean; "
+            "write u**1.5 for u*sqrt(u)"
         )
-    raise NotAnalytic(f"{name} is -inf at x = {t:.6g}, where it is of {least}")
+    raise NotAnalytic(f"{name} is -inf at x = {t:.6g}, where its argument is {least}")
 
 
 def _inside(left: End, right: End) -> float:

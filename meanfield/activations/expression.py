@@ -1,8 +1,8 @@
 """Expressions in x, such as max(x - tau, 0) or x*tanh(log(1 + exp(x))), read into exact pieces.
 
 Python's own parser makes the tree, and nothing in it is ever run: each node is looked up in the tables of `grammar` or
-refused. Numbers are taken as typed (0.1 is 1/10), so what cancels on paper cancels here. What is made of straight pieces
-is worked out in rational numbers; anything else becomes a tree of analytic functions between breaks. What no activation
+refused. Numbers are taken as typed (0.1 is 1/10), so what cancels on paper cancels here. What is made of straight
+pieces is worked out in rational numbers; anything else becomes a tree of analytic functions between breaks. What no activation
 can be, such as 1/x, is refused with a pointer to the part at fault.
 
 docs/activations.md holds the grammar.
@@ -14,13 +14,13 @@ import ast
 import keyword
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fractions import Fraction
 from itertools import pairwise
 from typing import NoReturn
 
-from meanfield.activations import algebra, curves
+from meanfield.activations import algebra, analytic, curves
 from meanfield.activations.algebra import NotPiecewiseLinear, Number, Pieces
 from meanfield.activations.catalogue import find
 from meanfield.activations.curves import EVERYWHERE, Curve, NotAnalytic, lifted, lowered
@@ -29,9 +29,10 @@ from meanfield.activations.entry import number
 from meanfield.activations.extent import grows_too_fast, undefined_at
 from meanfield.activations.grammar import COMPARISONS, CONSTANTS, FACTORS, FUNCTIONS, LOGIC, REFUSED, Operation
 from meanfield.activations.syntax import one_line, pointing, tree
+from meanfield.activations.trees import Tree
 from meanfield.errors import ActivationError, ExpressionError, shortened
 
-__all__ = ["FUNCTIONS", "check_name", "free_names", "names_in", "parse_exactly", "parse_expression"]
+__all__ = ["FUNCTIONS", "check_name", "free_names", "names_in", "parse_exactly", "parse_expression", "parse_pieces"]
 
 _ONE = algebra.constant(Fraction(1))
 _SUM = Operation(Pieces.__add__, Curve.__add__)
@@ -93,6 +94,26 @@ def parse_exactly(text: str, parameters: Mapping[str, Number]) -> Pieces:
     pieces = _parsed(text, parameters, straight=True)
     assert isinstance(pieces, Pieces)
     return pieces
+
+
+def parse_pieces(breaks: Sequence[float], texts: Sequence[str]) -> Curve:
+    """The function whose pieces are these expressions, each of which has to be defined between its two breaks alone.
+
+    Raises:
+        ExpressionError: a text is no expression, or its function is none where it counts.
+    """
+    ends = tuple(map(algebra.exact, breaks))
+    trees: list[Tree | None] = []
+    for j, text in enumerate(texts):
+        flat = one_line(text)
+        reader = _Reader(flat, {}, straight=False)
+        reader.domain = Curve(ends, tuple(analytic.number(int(i == j)) for i in range(len(texts))))
+        piece = lifted(reader.whole(tree(flat)), reader.domain)
+        found = [part for part in piece.trees if part is not None]
+        if len(found) != 1:
+            raise pointing(flat, 0, 1, "this has breaks of its own: give it as several pieces")
+        trees += found
+    return Curve(ends, tuple(trees))
 
 
 def _parsed(text: str, parameters: Mapping[str, Number], straight: bool) -> Pieces | Curve:

@@ -34,6 +34,7 @@ _OSCILLATION = 300.0
 _NODES, _LAST, _RESOLVED = 16, 2, 1e-13
 #: Doublings up or down from 1.
 _DOUBLINGS = 170
+_NOTHING = 1e-17
 #: Far out x φ'/φ changes by no more than this, on lengths no longer than this many of the least.
 _STEADY, _LONGEST = 1e-3, 1e4
 
@@ -44,7 +45,7 @@ def limiting_slope(tree: Tree, way: int) -> float:
         return 0.0
     with np.errstate(all="ignore"):
         f, slope, _ = tree.jet(way * _FAR)
-    slope = np.where(np.isinf(f), way * np.sign(f) * np.inf, slope)[~np.isnan(slope)]
+        slope = np.where(np.isinf(f), way * np.sign(f) * np.inf, slope)[~np.isnan(slope)]
     if len(slope) < 2 or np.isinf(slope[-1]):
         return float(slope[-1]) if len(slope) else math.nan
     before, last = float(slope[-2]), float(slope[-1])
@@ -162,7 +163,9 @@ def _largest(jet: Callable[[Array], Jet], least: float) -> float | None:
         x = way * np.concatenate([r, far])
         f, slope, _ = jet(x)
         with np.errstate(all="ignore"):
-            order = np.where(f == 0, 0.0, x * slope / f)
+            # A tail of which nothing is left has no scale.
+            gone = np.abs(f) <= _NOTHING * np.abs(f[np.isfinite(f)]).max(initial=0.0)
+            order = np.where(gone, 0.0, x * slope / f)
         order = np.where(np.isfinite(order), order, np.inf)
         with np.errstate(all="ignore"):
             moving = np.nonzero(~(np.abs(order - order[-1]) <= _STEADY))[0]
@@ -172,7 +175,7 @@ def _largest(jet: Callable[[Array], Jet], least: float) -> float | None:
 
 
 def undefined_at(tree: Tree, left: float, right: float) -> float | None:
-    """A point between two ends, up to 1000 from 0, where the function or its slope is no number; None if there is none."""
+    """A point between two ends, up to 1000 from 0, where function or slope is no number; None if there is none."""
     away = np.concatenate([10.0 ** np.linspace(-8, 3, 221), np.linspace(0.5, 1000, 2000)])
     x = np.concatenate([-away[::-1], away])
     ends = [end for end in (left, right) if math.isfinite(end)]

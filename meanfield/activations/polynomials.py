@@ -1,4 +1,4 @@
-"""Trees that are polynomials in x, as exact coefficients: where functions are lines, and what divides without remainder."""
+"""Trees that are polynomials in x, as exact coefficients: which are lines, and which divide without remainder."""
 
 from __future__ import annotations
 

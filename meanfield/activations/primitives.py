@@ -52,29 +52,18 @@ def _logsigmoid(u: Array) -> Jet:
     return -np.logaddexp(0, -u), _logistic(-u), -_logistic_slope(u)
 
 
-#: u − tanh u = Σ cₖ u^(2k + 3), for |u| ≤ 1/4; tests/activations/test_analytic.py derives them.
-_TANHSHRINK = (
-    3.3333333333333331e-01,
-    -1.3333333333333333e-01,
-    5.3968253968253971e-02,
-    -2.1869488536155203e-02,
-    8.8632355299021973e-03,
-    -3.5921280365724811e-03,
-    1.4558343870513183e-03,
-    -5.9002744094558595e-04,
-    2.3912911424355248e-04,
-    -9.6915379569294509e-05,
-    3.9278323883316833e-05,
-)
-_CLOSE = 0.25
+#: u cosh u − sinh u = Σ cₖ u^(2k + 1), for |u| ≤ 1: none of the terms cancel.
+_TANHSHRINK = tuple(2 * k / math.factorial(2 * k + 1) for k in range(1, 10))
+_CLOSE = 1.0
 
 
 def _shrunk(u: Array) -> Array:
     """u − tanh(u)."""
-    square, series = np.minimum(u * u, _CLOSE**2), np.zeros_like(u)
+    near = np.clip(u, -_CLOSE, _CLOSE)
+    square, series = near * near, np.zeros_like(near)
     for coefficient in _TANHSHRINK[::-1]:
         series = series * square + coefficient
-    return np.where(np.abs(u) <= _CLOSE, series * square * u, u - np.tanh(u))
+    return np.where(np.abs(u) <= _CLOSE, series * square * near / np.cosh(near), u - np.tanh(u))
 
 
 def _tanhshrink(u: Array) -> Jet:
@@ -140,11 +129,24 @@ def _log_of_cosh(u: Array) -> Array:
     # Past 1 log 2 is no more than is left.
     far = e + np.log1p(np.exp(-2 * e)) - math.log(2)
     near = np.log1p(2 * np.sinh(0.5 * np.minimum(e, 1.0)) ** 2)
-    return np.where(e > 1, far, near)
+    value: Array = np.where(e > 1, far, near)
+    return value
 
 
 def _logcosh(u: Array) -> Jet:
     return _log_of_cosh(u), np.tanh(u), 4 * _logistic_slope(2 * u)
+
+
+def _hyperbola(u: Array) -> Array:
+    r = np.hypot(u, 2)
+    # Far on the left u + r has no digits left.
+    value: Array = np.where(u > 0, 0.5 * (u + r), 2 / (r - np.minimum(u, 0.0)))
+    return value
+
+
+def _squareplus(u: Array) -> Jet:
+    f, r = _hyperbola(u), np.hypot(u, 2)
+    return f, f / r, 2 / r**3
 
 
 def _error_function(u: Array) -> Array:
@@ -190,6 +192,7 @@ PRIMITIVES: dict[str, Callable[[Array], Jet]] = {
     "sinh": _sinh,
     "cosh": _cosh,
     "logcosh": _logcosh,
+    "squareplus": _squareplus,
     "erf": _erf,
     "Phi": _normal,
 }
@@ -213,6 +216,7 @@ VALUES: dict[str, Callable[[Array], Array]] = {
     "sinh": np.sinh,
     "cosh": np.cosh,
     "logcosh": _log_of_cosh,
+    "squareplus": _hyperbola,
     "erf": _error_function,
     "Phi": _distribution,
 }

@@ -12,8 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.guarded import Guarded
-from meanfield.activations.interpolation import chebyshev
 
 __all__ = ["NODES", "REACH", "Resolution"]
 

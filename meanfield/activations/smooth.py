@@ -28,7 +28,7 @@ __all__ = ["Smooth"]
 
 Array = NDArray[np.float64]
 
-#: Values on two sides of a break are the same when they differ by less than this many units of what is added up in them.
+#: Values on two sides of a break are the same when they differ by less than this share of what is added up in them.
 _ROUNDING = 16 * np.finfo(float).eps
 #: Where a symmetry is looked for, and how far in units of what is added up values may miss it.
 _LOOKED_AT = np.concatenate([10.0 ** np.linspace(-6, 3, 181), np.linspace(0.01, 12, 240)])
@@ -46,8 +46,8 @@ class Smooth(Activation):
         pieces: k + 1 analytic functions, left to right.
         name: what it is called, if it has a name.
 
-    At a break the function and its derivatives are those on its right. `repr` is the name; without one an expression that
-    `meanfield.activation` reads.
+    At a break the function and its derivatives are those on its right. `repr` is the name; without one an expression
+    that `meanfield.activation` reads.
 
     Raises:
         ActivationError: numbers of breaks and pieces that do not fit, breaks that are not ascending, or a function that
@@ -175,11 +175,15 @@ class Smooth(Activation):
     def discontinuities(self) -> tuple[float, ...]:
         return tuple(t for t, jump in zip(self.breaks, self.jumps, strict=True) if jump)
 
-    @property
-    def zero_pieces(self) -> tuple[tuple[float, float], ...]:
-        """The intervals on which φ is 0, ascending."""
-        ends = pairwise((-math.inf, *self.breaks, math.inf))
-        return tuple(between for tree, between in zip(self.pieces, ends, strict=True) if _is_zero(tree))
+    @cached_property
+    def zero_pieces(self) -> frozenset[int]:
+        """The pieces on which φ is 0, by number from the left."""
+        return frozenset(j for j, tree in enumerate(self.pieces) if _is_zero(tree))
+
+    @cached_property
+    def flat_pieces(self) -> frozenset[int]:
+        """The pieces on which φ is constant, by number from the left."""
+        return frozenset(j for j, tree in enumerate(self.pieces) if isinstance(tree, Number))
 
     @cached_property
     def scales(self) -> tuple[float, ...]:

@@ -14,16 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from meanfield.activations.chebyshev_pieces import Chebyshev
-from meanfield.activations.curves import lifted
-from meanfield.activations.expression import parse_expression
+from meanfield.activations.activation import Activation
 from meanfield.activations.guarded import in_words
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.records import from_record
 from meanfield.activations.sampling import sample
-from meanfield.activations.smooth import Smooth
-from meanfield.activations.trees import Tree
 from meanfield.errors import ActivationError
 from meanfield.processes import end_with
 
@@ -34,7 +30,7 @@ PATIENCE = 30
 _CALLED = "import sys; sys.path[:] = sys.argv[3:]; from meanfield.activations.user_code import answer; answer()"
 
 
-def sample_named(name: str) -> PiecewiseLinear | Smooth:
+def sample_named(name: str) -> Activation:
     """The function that `package.module:function` names; the current directory is searched first.
 
     Raises:
@@ -62,19 +58,7 @@ def sample_named(name: str) -> PiecewiseLinear | Smooth:
             ) from None
     if isinstance(found, str):
         raise ActivationError(found)
-    return PiecewiseLinear(**found) if "knots" in found else _smooth(found)
-
-
-def _smooth(record: dict[str, Any]) -> Smooth:
-    """The function of which `Smooth.as_record` made that."""
-    return Smooth(tuple(record["breaks"]), tuple(map(_piece, record["pieces"])))
-
-
-def _piece(record: str | dict[str, Any]) -> Tree:
-    if not isinstance(record, str):
-        return Chebyshev.from_record(record)
-    (tree,) = lifted(parse_expression(record, {})).trees
-    return cast(Tree, tree)
+    return from_record(found)
 
 
 def answer() -> None:

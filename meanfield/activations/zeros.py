@@ -66,7 +66,7 @@ def zeros(sample: Sample, left: float, right: float, centres: Iterable[float] = 
         inner = np.where(ended[:, 0], s[:, 1], s[:, 0])[:, np.newaxis]
         steady = (inner == s[:, 1:-1]).all(axis=1) & ((s[:, [0, -1]] == inner) | ended).all(axis=1)
         least = np.abs(f[:, 1:-1]).min(axis=1)
-        nothing = ~(np.abs(f) > _NOISE * rounding).any(axis=1)
+        nothing = np.logical_not((np.abs(f) > _NOISE * rounding).any(axis=1))
         with np.errstate(all="ignore"):
             h = (b - a)[:, np.newaxis]
             ends = np.concatenate([f[:, :1], h * slope[:, :1], f[:, -1:], h * slope[:, -1:]], axis=1)
@@ -109,10 +109,10 @@ def _signs(f: Array, rounding: Array) -> Array:
     return np.nan_to_num(sign)
 
 
-def _dips(f: Array, f_slope: Array, g: Array, g_slope: Array, h: Array) -> Array:
-    """Whether a positive function falls from the left and rises to the right so steeply that its tangents meet below 0."""
+def _dips(f: Array, f_slope: Array, g: Array, g_slope: Array, h: Array) -> NDArray[np.bool_]:
+    """Whether a positive function falls from the left, and rises to the right, so that its tangents meet below 0."""
     along = (g - f - g_slope * h) / (f_slope - g_slope)
-    dips: Array = (f_slope < 0) & (g_slope > 0) & ~(f + f_slope * along > 0)
+    dips: NDArray[np.bool_] = (f_slope < 0) & (g_slope > 0) & ~(f + f_slope * along > 0)
     return dips
 
 
@@ -171,7 +171,7 @@ def _merged(flat: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _in_stretch(sample: Sample, low: float, high: float) -> float:
-    """The zero of a stretch in which all is rounding: where function or slope change sign from one side to the other."""
+    """The zero of a stretch in which all is rounding: where function or slope change sign from side to side."""
     # 0 is what most functions are centred on.
     if low <= 0 <= high and sample(np.array([0.0]))[0][0] == 0:
         return 0.0

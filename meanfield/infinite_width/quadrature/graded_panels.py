@@ -13,19 +13,19 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 
-from meanfield.activations.interpolation import chebyshev
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
+from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
-__all__ = ["Integrand", "Octave", "average", "octave"]
+__all__ = ["Integrand", "Octave", "average", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
-#: What is averaged: of φ, φ' and φ'' at points x, and of those x.
-Integrand = Callable[[Array, Array, Array, Array], Array]
+#: What is averaged: of φ, φ' and φ'' at points x, of those x, and of x in units of the least √q of the octave.
+Integrand = Callable[[Array, Array, Array, Array, Array], Array]
 
 #: Nodes on a panel; a polynomial of twice the degree is integrated exactly.
 _NODES = 16
@@ -43,78 +43,78 @@ _ACROSS = 2.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
 _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
+#: Panels for Hermite polynomials are at most so many standard deviations wide, and reach so far.
+_FINE, _SEEN = 0.5, 20.0
 #: q·x numbers worked through at a time.
 _BLOCK = 2**17
-#: From so many variances in an octave on they are interpolated in ln q between so many: what is averaged is analytic
-#: for |Im ln q| < π/2. Where its size changes by more than a factor, the least of it would lose digits.
-_MANY, _KNOWN, _STEEP = 64, 20, 1e3
+#: Where the size of what is averaged changes by more than a factor over an octave, the least of it is not interpolated.
+_STEEP = 1e3
 
 
 class Octave:
     """Points and weights for variances from 2^k to 2^(k + 1)."""
 
     def __init__(self, phi: Smooth, k: int) -> None:
-        panels = _resolved(phi, _outline(phi, 2.0 ** (0.5 * k)), 2.0**k)
+        sd = 2.0 ** (0.5 * k)
+        panels = _resolved(phi, _outline(phi, sd), 2.0**k)
         nodes, weights = legendre(_NODES)
         width = np.diff(panels, axis=1)
-        x = panels[:, :1] + width * nodes
-        counts = self._counts(phi, x, width * weights, 2.0**k)
-        self.x = x[counts].ravel()
-        self.weights = (width * weights)[counts].ravel() / math.sqrt(2 * math.pi)
-        self._half_squares = -0.5 * self.x * self.x
-        self._right, self._left = phi.jet(self.x), phi.jet(-self.x)
+        x, weights = panels[:, :1] + width * nodes, width / sd * weights
+        counts = _counting(phi, x, weights, 2.0**k)
+        x = x[counts].ravel()
+        self._weights = weights[counts].ravel() / math.sqrt(2 * math.pi)
+        self._half_squares = -0.5 * np.square(x / sd)
+        self._sides = [(*phi.jet(side), side, side / sd) for side in (x, -x)]
         self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
-
-    @staticmethod
-    def _counts(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
-        """Which panels matter to any moment of φ and φ' up to the sixth, or to E z⁴φ², anywhere in the octave."""
-        counts = np.zeros(len(x), dtype=bool)
-        # In logarithms, for a sixth power may overflow where its product with the density does not.
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            densities = [np.log(weights) - 0.5 * x * x / some for some in q * _ACROSS]
-            for f, d1, _ in (phi.jet(x), phi.jet(-x)):
-                f, d1 = np.log(np.abs(f)), np.log(np.abs(d1))
-                for g in (f, 2 * f, 6 * f, 4 * np.log(x) + 2 * f, d1, 4 * d1):
-                    for density in densities:
-                        largest = np.nan_to_num(g + density, nan=-np.inf, posinf=-np.inf).max(axis=1)
-                        counts |= largest > _NOTHING + largest.max()
-        return counts
 
     def average(self, integrand: Integrand, q: Array) -> Array:
         """E of the integrand at variances q of shape (n,) of this octave."""
-        if q.size < _MANY:
-            return self._averaged(self._weighed(integrand), q)
-        table = self._table(integrand)
-        if table is None:
-            return self._averaged(self._weighed(integrand), q)
-        interpolated: Array = chebval(2 * (np.log2(q) - self._k) - 1, table)
-        return interpolated
+        if q.size >= MANY:
+            known = self._known_in_octave(integrand)
+            if known is not None:
+                return interpolated(known, q, self._k)
+        return self._averaged(self._weighed(integrand), q)
 
     def _weighed(self, integrand: Integrand) -> Array:
         """The integrand of x and −x together, times the weights."""
         if integrand not in self._known:
             with np.errstate(over="ignore", invalid="ignore"):
-                both = self.weights * (integrand(*self._right, self.x) + integrand(*self._left, -self.x))
+                both = self._weights * sum(integrand(*side) for side in self._sides)
             # A power beyond the doubles where the density is 0 leaves nothing there.
             self._known[integrand] = np.clip(both, -_LARGEST, _LARGEST)
         return self._known[integrand]
 
     def _averaged(self, weighed: Array, q: Array) -> Array:
-        found, several = np.empty(q.size), max(1, _BLOCK // max(1, self.x.size))
+        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -self._k)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
-            found[part] = np.exp(np.multiply.outer(1 / q[part], self._half_squares)) @ weighed
-        return found / np.sqrt(q)
+            found[part] = np.exp(np.multiply.outer(1 / shares[part], self._half_squares)) @ weighed
+        averages: Array = found / np.sqrt(shares)
+        return averages
 
-    def _table(self, integrand: Integrand) -> Array | None:
-        """Chebyshev coefficients in log2 q over the octave, None where they do not keep the digits of the least."""
+    def _known_in_octave(self, integrand: Integrand) -> Array | None:
+        """Its averages to interpolate between, None where that does not keep the digits of the least."""
         if integrand not in self._tables:
-            points, from_values = chebyshev(_KNOWN)
-            weighed, q = self._weighed(integrand), 2.0 ** (self._k + points)
+            weighed, q = self._weighed(integrand), in_octave(self._k)
             size = self._averaged(np.abs(weighed), q)
             steep = size.max() > _STEEP * size.min()
-            self._tables[integrand] = None if steep else from_values @ self._averaged(weighed, q)
+            self._tables[integrand] = None if steep else self._averaged(weighed, q)
         return self._tables[integrand]
+
+
+def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
+    """Which panels matter to any moment of φ and φ' up to the sixth, or to E z⁴φ², anywhere in the octave."""
+    # In logarithms, for a sixth power may overflow where its product with the density does not.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        densities = np.array([np.log(weights) - 0.5 * x * (x / some) for some in q * _ACROSS])
+        counts = np.zeros(len(x), dtype=bool)
+        for side in (x, -x):
+            f, d1 = (np.log(np.abs(g)) for g in phi.jet(side)[:2])
+            powers = np.array([f, 2 * f, 6 * f, 4 * np.log(x) + 2 * f, d1, 4 * d1])
+            powers[powers == np.inf] = -np.inf
+            largest = np.fmax.reduce(powers[:, np.newaxis] + densities, axis=-1)
+            counts |= (largest > _NOTHING + np.fmax.reduce(largest, axis=-1)[..., np.newaxis]).any(axis=(0, 1))
+    return counts
 
 
 def _outline(phi: Smooth, sd: float) -> Array:
@@ -152,6 +152,19 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
     raise ActivationError(f"the activation varies too fast near |x| = {panels[0, 0]:.6g} to be integrated")
 
 
+@lru_cache(maxsize=256)
+def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
+    """Points x > 0 and weights (over √q) for variances from 2^k on, close enough for Hermite polynomials to n = 150."""
+    nodes, weights = legendre(_NODES)
+    sd = 2.0 ** (0.5 * k)
+    panels = _resolved(phi, _outline(phi, sd), 2.0**k)
+    panels = panels[panels[:, 0] < _SEEN * sd]
+    parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_FINE * sd))) for a, b in panels]
+    ends = np.concatenate([np.stack([part[:-1], part[1:]], axis=1) for part in parts])
+    width = np.diff(ends, axis=1)
+    return (ends[:, :1] + width * nodes).ravel(), (width * weights).ravel() / math.sqrt(2 * math.pi)
+
+
 @lru_cache(maxsize=2048)
 def octave(phi: Smooth, k: int) -> Octave:
     """The points of φ for variances from 2^k on."""
@@ -166,11 +179,10 @@ def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     Raises:
         ActivationError: φ varies too fast to be integrated.
     """
-    exponents = np.frexp(q)[1] - 1
-    if not exponents.ndim:
-        return octave(phi, int(exponents)).average(integrand, np.atleast_1d(q))[0]
+    k = octaves(q)
+    if not k.ndim:
+        return octave(phi, int(k)).average(integrand, np.atleast_1d(q)).reshape(())
     found = np.empty(q.size)
-    for k in np.unique(exponents):
-        here = exponents == k
-        found[here] = octave(phi, int(k)).average(integrand, q[here])
+    for here in np.unique(k):
+        found[k == here] = octave(phi, int(here)).average(integrand, q[k == here])
     return found
