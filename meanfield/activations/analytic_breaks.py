@@ -145,7 +145,8 @@ def _side(resolution: Resolution, at: float, width: float) -> _Side | None:
         coefficients, ends = resolution.coefficients(low, high)
         if not ends[0]:
             break
-        rounding = resolution.tolerance / 4 * float(resolution.size(np.maximum(np.abs(low), np.abs(high)))[0])
+        size = max(float(resolution.size(np.maximum(np.abs(low), np.abs(high)))[0]), np.abs(coefficients).max())
+        rounding = resolution.tolerance / 4 * size
         kept = 1 + int(np.flatnonzero(np.abs(coefficients[0]) > rounding).max(initial=0))
         found = _Side(float(low[0]), float(high[0]), coefficients[0, :kept], rounding)
         reach *= 2

@@ -35,6 +35,8 @@ _BEYOND = 1 / 8
 _MOST_PANELS, _NARROWEST = 4096, 2.0**-20
 #: So many times what a panel's values may be off, departures between them refute it.
 _WRONG = 20.0
+#: Units in the last place of its size to which a panel is known.
+_UNITS = 8 * float(np.finfo(float).eps)
 #: The panel at 0 holds up to this power of x.
 _MOST_POWERS = 4
 
@@ -99,7 +101,7 @@ def _tail(resolution: Resolution, x: Array, y: Array) -> tuple[float, Polynomial
 
 def _polynomial(resolution: Resolution, x: Array, y: Array) -> Polynomial | None:
     """The polynomial that a function is to rounding, in short numbers where such describe it as well."""
-    allowed = resolution.tolerance / 2 * resolution.size(x)
+    allowed = resolution.tolerance / 2 * np.maximum(resolution.size(x), np.abs(y))
     for degree in range(_HIGHEST + 1):
         powers = x[:, np.newaxis] ** np.arange(degree + 1)
         columns = powers / allowed[:, np.newaxis]
@@ -175,7 +177,7 @@ def _panel(
         kept = coefficients[: 1 + int(np.flatnonzero(np.abs(coefficients) > allowed / 8).max(initial=0))]
         t = (2 * seen - (interval[0] + interval[1])) / (interval[1] - interval[0])
         if (np.abs(chebval(t, kept) * seen**taken - expected) <= _WRONG * plain).all():
-            return Panel(*interval, tuple(kept.tolist()), taken)
+            return Panel(*interval, tuple(kept.tolist()), allowed / _UNITS, taken)
     return None
 
 

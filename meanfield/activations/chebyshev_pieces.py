@@ -28,11 +28,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Panel:
-    """x^power Σ cₖ Tₖ(t), t from −1 to 1 as x goes from `start` to `end`."""
+    """x^power Σ cₖ Tₖ(t), t from −1 to 1 as x goes from `start` to `end`.
+
+    The sum is known to a few units in the last place of `size`.
+    """
 
     start: float
     end: float
     coefficients: tuple[float, ...]
+    size: float
     power: int = 0
 
 
@@ -121,8 +125,8 @@ class Chebyshev(Tree):
     def size(self, x: Array) -> Array:
         """How large what is added up in it is at x: its rounding is a few units in the last place of that."""
         panel, _, powers = self._placed(x)
-        largest = np.array([max(map(abs, p.coefficients)) for p in self.panels])
-        size: Array = np.maximum(largest[panel] * np.abs(x) ** powers, np.abs(self.values(x)))
+        sizes = np.array([p.size for p in self.panels])
+        size: Array = np.maximum(sizes[panel] * np.abs(x) ** powers, np.abs(self.values(x)))
         return size
 
     def __str__(self) -> str:
@@ -133,7 +137,7 @@ class Chebyshev(Tree):
         return {
             "edges": list(self.edges),
             "panels": [
-                {"interval": [p.start, p.end], "coefficients": list(p.coefficients), "power": p.power}
+                {"interval": [p.start, p.end], "coefficients": list(p.coefficients), "size": p.size, "power": p.power}
                 for p in self.panels
             ],
             "left": list(self.left),
@@ -144,7 +148,8 @@ class Chebyshev(Tree):
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """The function of which `as_record` made that."""
         panels = (
-            Panel(p["interval"][0], p["interval"][1], tuple(p["coefficients"]), p["power"]) for p in record["panels"]
+            Panel(p["interval"][0], p["interval"][1], tuple(p["coefficients"]), p["size"], p["power"])
+            for p in record["panels"]
         )
         return cls(tuple(record["edges"]), tuple(panels), tuple(record["left"]), tuple(record["right"]))
 

@@ -92,7 +92,9 @@ class Resolution:
         """What φ may be off on intervals with those nodes: its own rounding, and what the rounding of x makes of it."""
         furthest = np.abs(x).max(axis=1)
         steepest = np.abs(np.diff(y, axis=1) / np.diff(x, axis=1)).max(axis=1)
-        return self.tolerance * self.size(furthest) + 4 * _EPS * furthest * steepest
+        size = np.maximum(self.size(furthest), np.abs(y).max(axis=1))
+        allowed: Array = self.tolerance * size + 4 * _EPS * furthest * steepest
+        return allowed
 
     def _require_elementwise(self) -> None:
         x = _places(257)

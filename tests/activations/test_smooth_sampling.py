@@ -143,7 +143,7 @@ ONSETS: dict[int, Callable[[Array], Array]] = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.sampled_from(list(ONSETS)),
     st.floats(-15, 15).filter(lambda t: abs(t) > 1e-3),
@@ -207,7 +207,7 @@ def test_a_function_that_rounds_coarsely_or_is_none_is_refused_with_where(
 def test_panels_add_up_series_and_take_out_powers() -> None:
     rng = np.random.default_rng(2)
     rows = [rng.standard_normal(n) for n in (5, 3)]
-    panels = (Panel(-1.25, 0.5, tuple(rows[0])), Panel(0.0, 2.0, tuple(rows[1]), power=2))
+    panels = (Panel(-1.25, 0.5, tuple(rows[0]), size=1.0), Panel(0.0, 2.0, tuple(rows[1]), size=1.0, power=2))
     tree = Chebyshev((-1.0, 0.0, 2.0), panels, (1.0,), (0.0, 3.0))
     left = series.Chebyshev(rows[0], domain=[-1.25, 0.5])
     right = series.Chebyshev(rows[1], domain=[0, 2]).convert(kind=np.polynomial.Polynomial) * np.polynomial.Polynomial(
