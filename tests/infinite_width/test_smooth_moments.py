@@ -32,7 +32,7 @@ VARIANCES = [1e-6, 0.3, 50.0]
 
 
 def rule(q: float) -> tuple[list[mpf], list[mpf]]:
-    """Points x and weights for E f(√q z): 20 nodes on panels of half a standard deviation, and near 0 short beside 1."""
+    """Points x and weights for E f(√q z): 20 nodes on panels of half a standard deviation, shorter near 0."""
     root = mp.sqrt(q)
     steps = {root * mpf(k) / 2 for k in range(1, 27)} | {mpf(2) ** k for k in range(-3, 7) if 2**k < 13 * root}
     ends = sorted({mpf(0), *steps, *(-s for s in steps)})

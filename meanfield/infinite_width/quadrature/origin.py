@@ -45,7 +45,7 @@ _BLOCK = 512
 _KEPT = 4
 #: Stands for q → 0: its square is a double with room to spare.
 _LEAST = 1e-140
-#: Where φ(0) ≠ 0 the second derivative loses digits below this share of the variances.
+#: The second derivative loses digits below this share of the variances.
 _CANCELS = 0.05
 #: What is larger than this there has no limit.
 _ENDLESS = 1e50
@@ -99,13 +99,21 @@ class Origin:
 
         if order == 0:
             return self.squared_values + self.kinked(q) + self.average(rest, q)
-        if order == 1 or self.breaks or not self.squared_values:
+        if order == 1 or self.breaks:
             return derivative(q)
-        # E 2cr cancels in the second derivative: towards 0 it is that of a polynomial.
+        # What 2cr and 2axr add on one side they take off on the other, or nearly: towards 0 it is a polynomial.
         points, from_values = chebyshev(_NODES)
         low, length = _CANCELS * self.largest, (1 - _CANCELS) * self.largest
         coefficients = from_values @ derivative(low + length * points)
         return np.where(q < low, chebval(2 * (q - low) / length - 1, coefficients), derivative(np.maximum(q, low)))
+
+    def squares_size(self, q: Array) -> Array:
+        """The sum of the sizes of all terms of E[φ² − a²x²], shape (n,)."""
+
+        def sizes(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
+            return c * c + np.abs(2 * c * a * x) + np.abs(2 * (c + a * x) * r) + r * r
+
+        return self.average(sizes, q)
 
     def squared_slopes_less_limit(self, q: Array, order: int) -> Array:
         """The derivative of order 0 or 1 in q of E[φ'² − a²] = E[2as + s²], shape (n,)."""
