@@ -32,7 +32,7 @@ SMOOTH = {
 
 @cache
 def integrand(power: int, order: int) -> Integrand:
-    return lambda f, d1, d2, x, z: (f, d1)[order] ** power
+    return lambda at: at[order] ** power
 
 
 def expectation(phi: Smooth, q: float, power: int = 2, order: int = 0) -> float:
