@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from meanfield.activations.elsewhere import LIBRARIES, NOT_ELEMENTWISE, NOT_EVERYWHERE, UNNAMED, key
 from meanfield.activations.entry import Entry, Parameter
 
-__all__ = ["ACTIVATIONS", "find", "is_of_library", "nearest", "refusal", "usual"]
+__all__ = ["ACTIVATIONS", "SMOOTH", "STRAIGHT", "find", "is_of_library", "nearest", "refusal", "usual"]
 
 _tau = Parameter("tau", ">= 0")
 _m = Parameter("m", "> 0", endless=True)
@@ -24,8 +24,8 @@ _BETWEEN = ("low", "high")
 _alpha = Parameter("alpha", default=1)
 _APPROXIMATE = {"approximate": {"tanh": "gelu-tanh", "True": "gelu-tanh", "none": "gelu", "False": "gelu"}}
 
-#: Every named activation. (PyTorch's names are those of torch.nn and torch.nn.functional.)
-ACTIVATIONS: tuple[Entry, ...] = (
+#: The piecewise-linear activations. (PyTorch's names are those of torch.nn and torch.nn.functional.)
+STRAIGHT: tuple[Entry, ...] = (
     Entry("relu", (), "max(x, 0)", "rectified linear unit", fuller="keras-relu"),
     Entry(
         "leaky-relu",
@@ -154,6 +154,10 @@ ACTIVATIONS: tuple[Entry, ...] = (
         ("quantise",),
         ascending=_BETWEEN,
     ),
+)
+
+#: The smooth ones, analytic but for a few breaks; for some values of their parameters they are piecewise linear too.
+SMOOTH: tuple[Entry, ...] = (
     Entry("tanh", (), "tanh(x)", "hyperbolic tangent"),
     Entry("sigmoid", (), "sigmoid(x)", "1/(1 + exp(-x))", ("logistic",)),
     Entry("erf", (), "erf(x)", "error function"),
@@ -223,7 +227,7 @@ ACTIVATIONS: tuple[Entry, ...] = (
     Entry("atan", (), "atan(x)", "arc tangent", ("arctan",)),
     Entry("asinh", (), "asinh(x)", "grows as log(2*x)", ("arcsinh",)),
     Entry("bent-identity", (), "(sqrt(x**2 + 1) - 1)/2 + x", "slope from 1/2 to 3/2"),
-    Entry("log-cosh", (), "log(cosh(x))", "|x| rounded at 0"),
+    Entry("log-cosh", (), "log(cosh(x))", "abs rounded at 0"),
     Entry("isru", (Parameter("alpha", "> 0", default=1),), "x/sqrt(1 + alpha*x**2)", "inverse square root unit"),
     Entry(
         "isrlu",
@@ -231,7 +235,7 @@ ACTIVATIONS: tuple[Entry, ...] = (
         "where(x < 0, x/sqrt(1 + alpha*x**2), x)",
         "ISRU for negative x, else x",
     ),
-    Entry("lisht", (), "x*tanh(x)", "even, |x| far out"),
+    Entry("lisht", (), "x*tanh(x)", "even, abs far out"),
     Entry("logish", (), "x*log(1 + sigmoid(x))", "relative of SiLU"),
     Entry("smish", (), "x*tanh(log(1 + sigmoid(x)))", "relative of Mish"),
     Entry("serf", (), "x*erf(softplus(x))", "relative of Mish"),
@@ -240,6 +244,9 @@ ACTIVATIONS: tuple[Entry, ...] = (
     Entry("elish", (), "where(x < 0, expm1(x), x)*sigmoid(x)", "ELU times sigmoid"),
     Entry("sqnl", (), "clip(x, -2, 2) - clip(x, -2, 2)*abs(clip(x, -2, 2))/4", "tanh of two parabolas"),
 )
+
+#: Every named activation.
+ACTIVATIONS = (*STRAIGHT, *SMOOTH)
 
 #: Fewer letters begin too many names.
 _SHORT = 3

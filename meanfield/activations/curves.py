@@ -1,8 +1,8 @@
 """Algebra of piecewise analytic functions: sums, products, quotients, extremes, comparisons.
 
 What `algebra` is to straight pieces this is to trees. Breaks are found where two functions cross, exactly or to the
-last digit. A function may be defined on a part of the line alone, as what stands in a branch of where(…) is: only there its
-poles and the ends of log and √ count.
+last digit. A function may be defined on a part of the line alone, as what stands in a branch of where(…) is: only there
+its poles and the ends of log and √ count.
 """
 
 from __future__ import annotations
@@ -360,6 +360,8 @@ def _square(tree: Tree | None) -> Tree | None:
             return power(base, Number(n / 2))
         case Product(parts=(f, g)) if f == g:
             return f
+        case Product(parts=(Number(value=c), *rest)) if c > 0 and (root := _square(product(rest))) is not None:
+            return product([call("sqrt", Number(c)), root])
     return None
 
 

@@ -17,9 +17,7 @@ def key(name: str) -> str:
 
 #: Functions that people ask for and that have no line in the catalogue: naming one deserves a better answer than
 #: "unknown", and none of them is a slip of another name.
-UNNAMED = frozenset(
-    "cosh cube erfc expm1 gcu geluapproximate hardelish hardmish log1p pow sinh softexponential xielu".split()
-)
+UNNAMED = frozenset("cosh cube erfc expm1 gcu hardelish hardmish log1p pow sinh softexponential xielu".split())
 
 #: What is not defined on all of the line, or has poles there.
 NOT_EVERYWHERE = frozenset("acos acosh arccos arccosh arcsin arctanh asin atanh cot log logit sec sqrt tan".split())
@@ -41,9 +39,9 @@ _JAX = (
     "silu softplus softsign sparseplus sparsesigmoid squareplus swish tanh"
 )
 _KERAS = (
-    "celu elu exponential gelu hardshrink hardsigmoid hardsilu hardswish hardtanh leakyrelu linear logsigmoid mish relu "
-    "relu6 selu sigmoid silu softplus softshrink softsign sparseplus sparsesigmoid squareplus swish tanh tanhshrink "
-    "threshold"
+    "celu elu exponential gelu hardshrink hardsigmoid hardsilu hardswish hardtanh leakyrelu linear logsigmoid mish "
+    "relu relu6 selu sigmoid silu softplus softshrink softsign sparseplus sparsesigmoid squareplus swish tanh "
+    "tanhshrink threshold"
 )
 
 #: Libraries, by what stands before a name of theirs: what `usual` values go by, and the names, as `key` has

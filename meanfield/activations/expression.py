@@ -2,8 +2,8 @@
 
 Python's own parser makes the tree, and nothing in it is ever run: each node is looked up in the tables of `grammar` or
 refused. Numbers are taken as typed (0.1 is 1/10), so what cancels on paper cancels here. What is made of straight
-pieces is worked out in rational numbers; anything else becomes a tree of analytic functions between breaks. What no activation
-can be, such as 1/x, is refused with a pointer to the part at fault.
+pieces is worked out in rational numbers; anything else becomes trees of analytic functions between breaks. What no
+activation can be, such as 1/x, is refused with a pointer to the part at fault.
 
 docs/activations.md holds the grammar.
 """
@@ -293,8 +293,8 @@ class _Reader:
                 self.refuse(node, "in and is compare nothing here: use < <= > >= == !=")
             v, sign = self.read(node), COMPARISONS[type(op)]
             compared = Operation(
-                lambda f, g, sign=sign: algebra.comparison(sign, f, g),  # type: ignore[misc]
-                lambda f, g, sign=sign: curves.comparison(sign, f, g),  # type: ignore[misc]
+                lambda f, g, sign=sign: algebra.comparison(sign, f, g),
+                lambda f, g, sign=sign: curves.comparison(sign, f, g),
             )
             result, u = self.made(LOGIC[ast.And], result, self.made(compared, u, v)), v
         return result
@@ -366,16 +366,16 @@ def _chain(node: ast.expr, *operators: type[ast.operator]) -> tuple[ast.expr, li
 def _fault(curve: Curve) -> str:
     """Why a function is no activation, all over where it is defined; "" if it is one."""
     ends = pairwise((-math.inf, *map(float, curve.breaks), math.inf))
-    for tree, (left, right) in zip(curve.trees, ends, strict=True):
-        if tree is None:
+    for part, (left, right) in zip(curve.trees, ends, strict=True):
+        if part is None:
             continue
         for end, way in ((left, -1), (right, 1)):
-            if math.isinf(end) and (x := grows_too_fast(tree, way)) is not None:
+            if math.isinf(end) and (x := grows_too_fast(part, way)) is not None:
                 return (
                     f"this grows too fast for Gaussian means to exist, past 1e300 at x = {x:.4g}: growth slower than "
                     "exp(x**2) would do, such as exp(x)"
                 )
-        if (x := undefined_at(tree, left, right)) is not None:
+        if (x := undefined_at(part, left, right)) is not None:
             return (
                 f"this is no number at x = {x:.6g}, where its parts overflow: write it with tanh, sigmoid or softplus, "
                 "or with exp of what falls"

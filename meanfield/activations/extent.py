@@ -33,7 +33,7 @@ _OSCILLATION = 300.0
 #: Coefficients of an analytic function, and what the last of them are beside the largest where it is resolved.
 _NODES, _LAST, _RESOLVED = 16, 2, 1e-13
 #: Doublings up or down from 1.
-_DOUBLINGS = 170
+_DOUBLINGS = 150
 _NOTHING = 1e-17
 #: Far out x φ'/φ changes by no more than this, on lengths no longer than this many of the least.
 _STEADY, _LONGEST = 1e-3, 1e4
@@ -127,31 +127,19 @@ def lengths(jet: Callable[[Array], Jet], breaks: Sequence[float]) -> set[float]:
 def _least(jet: Callable[[Array], Jet], nearest: float) -> float | None:
     """The largest 2^k up to which the function is resolved on either side of 0; None where it is on every scale."""
     angles = math.pi * (np.arange(_NODES) + 0.5) / _NODES
-    inside = 0.5 + 0.5 * np.cos(angles)
     transform = 2 / _NODES * np.cos(np.outer(np.arange(_NODES), angles))
-
-    def resolved(r: float) -> bool:
-        for way in (1.0, -1.0):
-            f = jet(way * r * inside)[0]
-            if not np.isfinite(f).all():
-                return False
-            coefficients = np.abs(transform @ f)
-            if coefficients[-_LAST:].max() > _RESOLVED * coefficients.max():
-                return False
-        return True
-
-    r, factor = min(1.0, nearest), 2.0
-    if not resolved(r):
-        for _ in range(_DOUBLINGS):
-            r /= factor
-            if resolved(r):
-                return r
+    r = 2.0 ** np.arange(-_DOUBLINGS, _DOUBLINGS)
+    r = r[r <= nearest]
+    resolved = np.ones(len(r), dtype=bool)
+    for way in (1.0, -1.0):
+        with np.errstate(all="ignore"):
+            f = jet(way * np.outer(r, 0.5 + 0.5 * np.cos(angles)))[0]
+            coefficients = np.abs(f @ transform.T)
+            # From small to large: where all nodes lie past what the function does, it looks resolved again.
+            resolved &= coefficients[:, -_LAST:].max(axis=1) <= _RESOLVED * coefficients.max(axis=1)
+    if resolved.all() or not resolved[0]:
         return None
-    for _ in range(_DOUBLINGS):
-        if factor * r > nearest or not resolved(factor * r):
-            return r if factor * r <= nearest else None
-        r *= factor
-    return None
+    return float(r[int(np.argmin(resolved)) - 1])
 
 
 def _largest(jet: Callable[[Array], Jet], least: float) -> float | None:
@@ -164,8 +152,9 @@ def _largest(jet: Callable[[Array], Jet], least: float) -> float | None:
         f, slope, _ = jet(x)
         with np.errstate(all="ignore"):
             # A tail of which nothing is left has no scale.
-            gone = np.abs(f) <= _NOTHING * np.abs(f[np.isfinite(f)]).max(initial=0.0)
-            order = np.where(gone, 0.0, x * slope / f)
+            size = np.nan_to_num(np.abs(f), nan=0.0, posinf=np.inf)
+            gone = (size <= _NOTHING * size.max()) & (np.arange(len(f)) > size.argmax())
+            order = np.where(gone | (f == 0), 0.0, x * slope / f)
         order = np.where(np.isfinite(order), order, np.inf)
         with np.errstate(all="ignore"):
             moving = np.nonzero(~(np.abs(order - order[-1]) <= _STEADY))[0]

@@ -299,9 +299,8 @@ def _is_named(name: str, inside: str, parameters: Collection[str]) -> bool:
         # More than the function takes are parameters, and so are numbers and those with names: round(-8, 8),
         # softplus(2), relu(max_value=6).
         most, entry = FUNCTIONS[name].most, find(name)
-        beyond = bool(
-            entry and entry.parameters and most and (len(arguments) > most or all(map(_is_number, arguments)))
-        )
+        numbers = bool(most) and (len(arguments) > (most or 0) or all(map(_is_number, arguments)))
+        beyond = bool(entry and entry.parameters and numbers)
         return bool(entry and (not arguments or beyond or any(_PARAMETER.match(part) for part in arguments)))
     if find(name) or is_of_library(name):
         return True
