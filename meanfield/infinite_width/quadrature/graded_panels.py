@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
 from meanfield.activations.chebyshev_points import chebyshev
@@ -53,6 +54,8 @@ _WIDEST = 2.0
 #: On a panel φ exp(−x²/4q) is resolved where its last coefficients, so many, are at most this share of its largest
 #: anywhere: what is left out of its square is then below rounding.
 _LAST, _RESOLVED = 4, 1e-8
+#: Nor is it where φ is something else at points ever nearer to a mark.
+_NEARER: Array = 2.0 ** -np.arange(4.0, 45.0)
 #: A panel is not halved more often, and there are no more than this many.
 _HALVED, _MOST_PANELS = 50, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
@@ -158,10 +161,15 @@ def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.boo
     return counts
 
 
+def _marks(phi: Smooth) -> set[float]:
+    """Where panels of |x| end: at breaks, and where something narrow may be centred."""
+    return {0.0, *map(abs, phi.breaks), *map(abs, phi.centres)}
+
+
 def _outline(phi: Smooth, sd: float) -> Array:
-    """Panels of |x| before any is halved, shape (n, 2): none contains a break or a seam, or is wide beside `sd`."""
+    """Panels of |x| before any is halved, shape (n, 2): none contains a mark or a seam, or is wide beside `sd`."""
     reach = _REACH * sd
-    marks = sorted({0.0, reach, *(abs(t) for t in (*phi.breaks, *phi.seams) if abs(t) < reach)})
+    marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
     return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
 
@@ -173,16 +181,19 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
         ActivationError: φ varies too fast to be integrated.
     """
     points, from_values = chebyshev(_NODES)
-    done = []
+    marks, done = list(_marks(phi)), []
     largest = np.zeros(4 * len(_ACROSS))
     for _ in range(_HALVED):
-        x = panels[:, :1] + np.diff(panels, axis=1) * points
-        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
-        with np.errstate(all="ignore"):
-            weighed = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
-        coefficients = np.nan_to_num(np.abs(np.array(weighed) @ from_values.T))
-        largest = np.maximum(largest, coefficients.max(axis=(1, 2)))
-        rough = (coefficients[:, :, -_LAST:].max(axis=2) > _RESOLVED * largest[:, np.newaxis]).any(axis=0)
+        coefficients = _weighed_jets(phi, panels, points, q) @ from_values.T
+        largest = np.maximum(largest, np.abs(coefficients).max(axis=(1, 2)))
+        least = _RESOLVED * largest[:, np.newaxis]
+        rough = (np.abs(coefficients[:, :, -_LAST:]).max(axis=2) > least).any(axis=0)
+        for end, near in ((0, _NEARER), (1, 1 - _NEARER)):
+            # What is narrow and stands at the end of a panel may fall between its points.
+            looked_at = np.flatnonzero(np.isin(panels[:, end], marks) & ~rough)
+            expected = coefficients[:, looked_at] @ chebvander(2 * near - 1, _NODES - 1).T
+            found = _weighed_jets(phi, panels[looked_at], near, q)
+            rough[looked_at] = (np.abs(found - expected).max(axis=2) > _LAST * least).any(axis=0)
         done.append(panels[~rough])
         if not rough.any():
             return np.concatenate(done)
@@ -191,6 +202,16 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
         if len(panels) > _MOST_PANELS:
             break
     raise ActivationError(f"the activation varies too fast near |x| = {panels[0, 0]:.6g} to be integrated")
+
+
+def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
+    """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
+    x = panels[:, :1] + np.diff(panels, axis=1) * points
+    with np.errstate(all="ignore"):
+        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
+        jets = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
+    weighed: Array = np.nan_to_num(np.array(jets))
+    return weighed
 
 
 @lru_cache(maxsize=256)
