@@ -31,7 +31,7 @@ def from_record(record: Mapping[str, Any]) -> Activation:
     try:
         breaks, pieces = [float(t) for t in record["breaks"]], [*record["pieces"]]
         sampled = {j: Chebyshev.from_record(piece) for j, piece in enumerate(pieces) if isinstance(piece, Mapping)}
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError):
         raise ActivationError("no record of an activation: give breaks and pieces, or knots and lines") from None
     if len(pieces) != len(breaks) + 1:
         raise ActivationError(f"{len(breaks)} breaks separate {len(breaks) + 1} pieces, not {len(pieces)}")
