@@ -106,7 +106,7 @@ def test_a_sampled_function_is_the_function_with_its_breaks_and_derivatives(name
 
 
 @pytest.mark.parametrize("name", KNOWN)
-@pytest.mark.parametrize("q", [1e-6, 1e-2, 1.0, 30.0, 1e6])
+@pytest.mark.parametrize("q", [1e-6, 1.0, 1e6])
 def test_moments_of_a_sampled_function_are_those_of_its_expression(name: str, q: float) -> None:
     phi, expected = SAMPLED[name], KNOWN[name][1]
     (found, found_slope), (square, slope_square) = moments_of(phi, q), moments_of(expected, q)
@@ -144,7 +144,7 @@ ONSETS: dict[int, Callable[[Array], Array]] = {
 }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.sampled_from(list(ONSETS)),
     st.floats(-15, 15).filter(lambda t: abs(t) > 1e-3),
