@@ -11,20 +11,37 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.activations.oscillation import Oscillation, oscillation
+from meanfield.activations.primitives import Jet
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
 from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, interpolated, octaves
 
-__all__ = ["Integrand", "Octave", "average", "fine_octave", "octave"]
+__all__ = ["Integrand", "Octave", "Points", "average", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
-#: What is averaged: of φ, φ' and φ'' at points x, of those x, and of x in units of the least √q of the octave.
-Integrand = Callable[[Array, Array, Array, Array, Array], Array]
+
+
+class Points(NamedTuple):
+    """φ, φ' and φ'' at points x; x in units of the least √q of an octave, z; φ and φ' at the points −x."""
+
+    f: Array
+    d1: Array
+    d2: Array
+    x: Array
+    z: Array
+    f_mirrored: Array
+    d1_mirrored: Array
+
+
+#: What is averaged.
+Integrand = Callable[[Points], Array]
 
 #: Nodes on a panel; a polynomial of twice the degree is integrated exactly.
 _NODES = 16
@@ -42,6 +59,8 @@ _ACROSS = 2.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
 _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
+#: What turns by so many radians in a standard deviation has turned out of sight: exp(−_AFAR²/2) is 0. Phases of a turn.
+_AFAR, _PHASES = 40.0, 64
 #: Panels for Hermite polynomials are at most so many standard deviations wide, and reach so far.
 _FINE, _SEEN = 0.5, 20.0
 #: q·x numbers worked through at a time.
@@ -55,15 +74,15 @@ class Octave:
 
     def __init__(self, phi: Smooth, k: int) -> None:
         sd = 2.0 ** (0.5 * k)
-        panels = _resolved(phi, _outline(phi, sd), 2.0**k)
-        nodes, weights = legendre(_NODES)
-        width = np.diff(panels, axis=1)
-        x, weights = panels[:, :1] + width * nodes, width / sd * weights
-        counts = _counting(phi, x, weights, 2.0**k)
-        x = x[counts].ravel()
-        self._weights = weights[counts].ravel() / math.sqrt(2 * math.pi)
+        turning = None if phi.breaks else oscillation(phi.pieces[0])
+        if turning and turning.frequency * sd > _AFAR:
+            x, weights, right, left = _over_phases(turning, sd)
+        else:
+            x, weights = _on_panels(phi, sd, 2.0**k)
+            right, left = phi.jet(x), phi.jet(-x)
+        self._weights = weights / math.sqrt(2 * math.pi)
         self._half_squares = -0.5 * np.square(x / sd)
-        self._sides = [(*phi.jet(side), side, side / sd) for side in (x, -x)]
+        self._sides = [Points(*right, x, x / sd, *left[:2]), Points(*left, -x, -x / sd, *right[:2])]
         self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
 
     def average(self, integrand: Integrand, q: Array) -> Array:
@@ -78,7 +97,7 @@ class Octave:
         """The integrand of x and −x together, times the weights."""
         if integrand not in self._known:
             with np.errstate(over="ignore", invalid="ignore"):
-                both = self._weights * sum(integrand(*side) for side in self._sides)
+                both = self._weights * (integrand(self._sides[0]) + integrand(self._sides[1]))
             # A power beyond the doubles where the density is 0 leaves nothing there.
             self._known[integrand] = np.clip(both, -_LARGEST, _LARGEST)
         return self._known[integrand]
@@ -99,6 +118,28 @@ class Octave:
             steep = size.max() > _STEEP * size.min()
             self._tables[integrand] = None if steep else self._averaged(weighed, q)
         return self._tables[integrand]
+
+
+def _on_panels(phi: Smooth, sd: float, q: float) -> tuple[Array, Array]:
+    """Points and weights over `sd`, without the panels that do not matter."""
+    panels = _resolved(phi, _outline(phi, sd), q)
+    nodes, weights = legendre(_NODES)
+    width = np.diff(panels, axis=1)
+    x, shares = panels[:, :1] + width * nodes, width / sd * weights
+    counts = _counting(phi, x, shares, q)
+    return x[counts].ravel(), shares[counts].ravel()
+
+
+def _over_phases(turning: Oscillation, sd: float) -> tuple[Array, Array, Jet, Jet]:
+    """Points and weights over `sd`, each point with every phase, and the jets there and at the points −x."""
+    nodes, weights = legendre(_NODES)
+    starts = np.arange(0.0, _SEEN, _WIDEST)[:, np.newaxis] * sd
+    x = (starts + _WIDEST * sd * nodes).ravel()
+    count = _PHASES * turning.harmonics
+    phase = np.tile(2 * np.pi / count * np.arange(count), x.size)
+    x = np.repeat(x, count)
+    shares = np.repeat(np.tile(_WIDEST * weights, len(starts)) / count, count)
+    return x, shares, turning.jet(x, phase), turning.jet(-x, -phase)
 
 
 def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:

@@ -60,15 +60,11 @@ class VarianceGap(_Gap):
 
     def left(self, q: Array) -> Array:
         """The sum of the sizes of all differences."""
-        return self._near(lambda at, q: abs(self._excess(at)) * q + self.sigma_w**2 * np.abs(at.squares(q, 0)), q)
+        return self._near(lambda at, q: abs(self._excess(at)) * q + self.sigma_w**2 * at.squares_size(q), q)
 
     def sizes(self, q: Array) -> Array:
         """The sum of the sizes of what they are differences of."""
-        return (
-            self.left(q)
-            if not self.sigma_w
-            else self._near(lambda at, q: self._size(at) * q + self.sigma_w**2 * np.abs(at.squares(q, 0)), q)
-        )
+        return self._near(lambda at, q: self._size(at) * q + self.sigma_w**2 * at.squares_size(q), q)
 
     def _size(self, at: Origin) -> float:
         """Of σ_w² a² and 1, where they differ."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.interpolation import octaves
-from meanfield.infinite_width.quadrature.graded_panels import Integrand, average
+from meanfield.infinite_width.quadrature.graded_panels import Integrand, Points, average
 from meanfield.infinite_width.quadrature.origin import Origin, near_or_far
 
 __all__ = [
@@ -55,7 +55,7 @@ def _expectation(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     """E of an integrand at q ≥ 0 of shape (n,) or (); its limit at q = 0 is the mean of those on either side of 0."""
     if np.all(q > 0):
         return average(phi, integrand, q)
-    sides = [float(integrand(*phi.jet(x), x, x)[0]) for x in (_AT_ZERO, -_AT_ZERO)]
+    sides = [float(integrand(Points(*phi.jet(x), x, x, *phi.jet(-x)[:2]))[0]) for x in (_AT_ZERO, -_AT_ZERO)]
     found = np.full(np.shape(q), 0.5 * sum(sides))
     if found.ndim:
         found[q > 0] = average(phi, integrand, q[q > 0])
@@ -64,36 +64,44 @@ def _expectation(phi: Smooth, integrand: Integrand, q: Array) -> Array:
 
 @cache
 def _power(n: int) -> Integrand:
-    return lambda f, d1, d2, x, z: f**n
+    return lambda at: at.f**n
 
 
 @cache
 def _slope_power(n: int) -> Integrand:
-    return lambda f, d1, d2, x, z: d1**n
+    return lambda at: at.d1**n
 
 
 @cache
 def _weighted_power(n: int, k: int) -> Integrand:
     """zᵏφⁿ, z as `Integrand` has it."""
-    return lambda f, d1, d2, x, z: z**k * f**n
+    return lambda at: at.z**k * at.f**n
 
 
 @cache
 def _weighted_slope_power(n: int, k: int) -> Integrand:
     """zᵏφ'ⁿ."""
-    return lambda f, d1, d2, x, z: z**k * d1**n
+    return lambda at: at.z**k * at.d1**n
 
 
-def _bent(f: Array, d1: Array, d2: Array, x: Array, z: Array) -> Array:
-    return f * d2
+def _bent(at: Points) -> Array:
+    return at.f * at.d2
 
 
-def _weighted_square(f: Array, d1: Array, d2: Array, x: Array, z: Array) -> Array:
-    return np.square(f * d1)
+def _weighted_square(at: Points) -> Array:
+    return np.square(at.f * at.d1)
 
 
-def _weighted_product(f: Array, d1: Array, d2: Array, x: Array, z: Array) -> Array:
-    return x * f * d1
+def _weighted_product(at: Points) -> Array:
+    return at.x * at.f * at.d1
+
+
+def _mirrored_product(at: Points) -> Array:
+    return at.f * at.f_mirrored
+
+
+def _mirrored_slope_product(at: Points) -> Array:
+    return at.d1 * at.d1_mirrored
 
 
 def mean(phi: Smooth, q: Array) -> Array:
@@ -143,17 +151,12 @@ def slope_weighted_product(phi: Smooth, q: Array) -> Array:
 
 def mirrored_moment(phi: Smooth, q: Array) -> Array:
     """E φ(x)φ(−x)."""
-    return _expectation(phi, _mirrored(phi, 0), q)
+    return _expectation(phi, _mirrored_product, q)
 
 
 def mirrored_slopes(phi: Smooth, q: Array) -> Array:
     """E φ'(x)φ'(−x)."""
-    return _expectation(phi, _mirrored(phi, 1), q)
-
-
-@cache
-def _mirrored(phi: Smooth, order: int) -> Integrand:
-    return lambda f, d1, d2, x, z: (f, d1)[order] * phi.jet(-x)[order]
+    return _expectation(phi, _mirrored_slope_product, q)
 
 
 def second_moment_d1(phi: Smooth, q: Array) -> Array:
@@ -269,4 +272,4 @@ def square_cumulants(phi: Smooth, q: Array, n: int) -> list[Array]:
 
 @lru_cache(maxsize=4096)
 def _about(centre: float, n: int) -> Integrand:
-    return lambda f, d1, d2, x, z: (f * f - centre) ** n
+    return lambda at: (at.f * at.f - centre) ** n

@@ -44,6 +44,8 @@ _BLOCK = 512
 _KEPT = 4
 #: Stands for q → 0: its square is a double with room to spare.
 _LEAST = 1e-140
+#: The second derivative loses digits below this share of the variances.
+_CANCELS = 0.05
 #: What is larger than this there has no limit.
 _ENDLESS = 1e50
 
@@ -70,10 +72,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Origin:
-    """φ on either side of 0, for variances up to `largest`."""
+    """φ on either side of 0, for variances up to `largest`; `breaks` says whether the sides are two functions."""
 
     sides: tuple[Side, Side]
     largest: float
+    breaks: bool
     _kept: dict[bytes, list[tuple[Array, Array, Array]]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -87,12 +90,29 @@ class Origin:
         def rest(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
             return hermite(z, order) * (2 * c * r + (2 * a * x + r) * r)
 
+        def derivative(q: Array) -> Array:
+            at = np.maximum(q, _LEAST)
+            found: Array = ((3 - 2 * order) * self.kinked(at) + self.average(rest, at)) / (2 * at) ** order
+            # Where φ breaks at 0 it grows as a root of 1/q.
+            return np.where((q == 0) & (np.abs(found) > _ENDLESS), np.copysign(np.inf, found), found)
+
         if order == 0:
             return self.squared_values + self.kinked(q) + self.average(rest, q)
-        at = np.maximum(q, _LEAST)
-        derivative: Array = ((3 - 2 * order) * self.kinked(at) + self.average(rest, at)) / (2 * at) ** order
-        # Where φ breaks at 0 it grows as a root of 1/q.
-        return np.where((q == 0) & (np.abs(derivative) > _ENDLESS), np.copysign(np.inf, derivative), derivative)
+        if order == 1 or self.breaks:
+            return derivative(q)
+        # What 2cr and 2axr add on one side they take off on the other, or nearly: towards 0 it is a polynomial.
+        points, from_values = chebyshev(_NODES)
+        low, length = _CANCELS * self.largest, (1 - _CANCELS) * self.largest
+        coefficients = from_values @ derivative(low + length * points)
+        return np.where(q < low, chebval(2 * (q - low) / length - 1, coefficients), derivative(np.maximum(q, low)))
+
+    def squares_size(self, q: Array) -> Array:
+        """The sum of the sizes of all terms of E[φ² − a²x²], shape (n,)."""
+
+        def sizes(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
+            return c * c + np.abs(2 * c * a * x) + np.abs(2 * (c + a * x) * r) + r * r
+
+        return self.average(sizes, q)
 
     def squared_slopes_less_limit(self, q: Array, order: int) -> Array:
         """The derivative of order 0 or 1 in q of E[φ'² − a²] = E[2as + s²], shape (n,)."""
@@ -171,9 +191,9 @@ def origin(phi: Smooth) -> Origin:
     sides, radius = (Side(phi, 1), Side(phi, -1)), min([_WIDEST, *(abs(t) for t in phi.breaks if t)])
     for _ in range(_HALVED):
         if all(_is_resolved(phi, side.sign * radius) for side in sides):
-            return Origin(sides, (radius / _ENDS[-1]) ** 2)
+            return Origin(sides, (radius / _ENDS[-1]) ** 2, 0.0 in phi.breaks)
         radius /= 2
-    return Origin(sides, 0.0)
+    return Origin(sides, 0.0, True)
 
 
 def _is_resolved(phi: Smooth, end: float) -> bool:

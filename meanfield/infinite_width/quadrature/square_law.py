@@ -60,8 +60,8 @@ def _below(low: Array, high: Array, mass: Array, count: int) -> Array:
     row = np.arange(rows)[:, np.newaxis] * size
 
     def summed(at: Array, weights: Array) -> Array:
-        added: Array = np.bincount((row + at.astype(int) + 1).ravel(), weights.ravel(), rows * size)
-        return added.reshape(rows, size)
+        at_step = (row + at.astype(int) + 1).ravel()
+        return np.bincount(at_step, weights.ravel(), rows * size).astype(float).reshape(rows, size)
 
     steps = summed(first, np.where(inside, density * (first - low), mass))
     steps += summed(last + 1, np.where(inside, mass - density * (last - low), 0.0))
