@@ -14,7 +14,7 @@ from mpmath import mp, mpf
 from meanfield.activations.activation import Activation
 from meanfield.activations.analytic import X, call, number, product
 from meanfield.activations.catalogue import ACTIVATIONS
-from meanfield.activations.curves import clipped
+from meanfield.activations.clipping import clipped
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.records import from_record
 from meanfield.activations.smooth import Smooth
