@@ -330,7 +330,8 @@ def _require(u: Tree, least: int, name: str, left: End, right: End, touching: bo
     for a, b in pairwise((left, *inner, right)):
         if sign_between(above, a, b) < 0:
             x = _inside(a, b)
-            value = float(u.jet(np.array([x]))[0][0])
+            with np.errstate(all="ignore"):
+                value = float(u.values(np.array([x]))[0])
             raise NotAnalytic(f"{name} has no value at x = {x:.6g}, where its argument is {value:.6g}")
     ends = [end for end in (left, right) if end is not None and vanishes(above, float(end))]
     if touching or not (inner or ends):

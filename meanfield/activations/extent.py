@@ -87,7 +87,8 @@ def largest(tree: Tree, left: float, right: float) -> float:
         step = x[1] - x[0]
         extremes = [rough]
         for _ in range(8):
-            _, slope, bend = (float(part[0]) for part in tree.jet(np.array([rough])))
+            with np.errstate(all="ignore"):
+                _, slope, bend = (float(part[0]) for part in tree.jet(np.array([rough])))
             rough -= float(np.clip(slope / bend, -step, step)) if bend else 0.0
             extremes.append(rough)
     return max(found, _at(tree, extremes))
