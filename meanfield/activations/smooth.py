@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import exact
 from meanfield.activations.analytic import number, summed
+from meanfield.activations.crossings import centres
 from meanfield.activations.extent import largest, lengths, limiting_slope
 from meanfield.activations.primitives import Jet
 from meanfield.activations.trees import Number, Tree, with_doubles
@@ -183,6 +184,11 @@ class Smooth(Activation):
     def scales(self) -> tuple[float, ...]:
         """The least and the largest length on which φ varies, and how far its breaks are from 0."""
         return tuple(sorted({*lengths(self.jet, self.breaks), *(abs(t) for t in self.breaks if t)}))
+
+    @cached_property
+    def centres(self) -> tuple[float, ...]:
+        """Where something in φ is centred, the zeros of the lines in it: there narrow features are to be looked for."""
+        return tuple(sorted(set().union(*map(centres, self.pieces))))
 
     @cached_property
     def outer_slopes(self) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebpts1, chebval, chebvander
+from numpy.polynomial.chebyshev import chebpts1, chebval
 from numpy.typing import NDArray
 
 __all__ = ["MANY", "chebyshev", "in_octave", "interpolated", "octaves"]
@@ -38,7 +38,8 @@ def interpolated(values: Array, q: Array, k: int) -> Array:
 @cache
 def chebyshev(n: int) -> tuple[Array, Array]:
     """n Chebyshev points on [0, 1], and the n × n matrix that makes coefficients on it of values there."""
-    points = chebpts1(n)
-    # By the discrete orthogonality of the polynomials.
-    from_values = chebvander(points, n - 1).T * np.where(np.arange(n), 2.0, 1.0)[:, np.newaxis] / n
+    points, degrees = chebpts1(n), np.arange(n)[:, np.newaxis]
+    # By the discrete orthogonality of the polynomials, of which the recurrence would lose digits at both ends.
+    polynomials = np.cos(degrees * (np.pi * (np.arange(n)[::-1] + 0.5) / n))
+    from_values = polynomials * np.where(degrees, 2.0, 1.0) / n
     return (points + 1) / 2, from_values

@@ -15,6 +15,7 @@ from mpmath import mp, mpf
 
 from meanfield.activations.analytic import X, call, number, product, quotient, summed
 from meanfield.activations.smooth import Smooth
+from meanfield.activations.spec import activation
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.quadrature.graded_panels import Integrand, average, octave
 
@@ -90,6 +91,14 @@ def test_a_narrow_bell_far_out_counts_however_rare(q: float) -> None:
     bell = Smooth((), (call("exp", product([number(-50), beyond, beyond])),))
     value = math.exp(-900 / (1 + 200 * q)) / math.sqrt(1 + 200 * q)
     assert expectation(bell, q) == pytest.approx(value, rel=2e-13, abs=1e-300)
+
+
+@pytest.mark.parametrize("q", [1e4, 1e6])
+def test_what_is_narrow_is_found_from_afar(q: float) -> None:
+    # E exp(−2c(x − 3)²), a bell of width 1/√(2c) in units in which the density is flat
+    bell = activation("exp(-50000*(x - 3)**2) + 0*x")
+    value = math.exp(-9 / (2 * q)) * math.sqrt(math.pi / 1e5) / math.sqrt(2 * math.pi * q)
+    assert expectation(bell, q) == pytest.approx(value, rel=1e-8)
 
 
 @pytest.mark.parametrize("q", [1e-4, 1.0, 90.0])

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
 from meanfield.activations.oscillation import Oscillation, oscillation
@@ -23,21 +24,20 @@ from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
 from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, interpolated, octaves
 
-__all__ = ["Integrand", "Octave", "Points", "average", "fine_octave", "octave"]
+__all__ = ["Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
 
 
 class Points(NamedTuple):
-    """φ, φ' and φ'' at points x; x in units of the least √q of an octave, z; φ and φ' at the points −x."""
+    """φ, φ' and φ'' at points x; x in units of the least √q of an octave, z; φ, φ' and φ'' at the points −x."""
 
     f: Array
     d1: Array
     d2: Array
     x: Array
     z: Array
-    f_mirrored: Array
-    d1_mirrored: Array
+    mirrored: Jet
 
 
 #: What is averaged.
@@ -52,8 +52,10 @@ _WIDEST = 2.0
 #: On a panel φ exp(−x²/4q) is resolved where its last coefficients, so many, are at most this share of its largest
 #: anywhere: what is left out of its square is then below rounding.
 _LAST, _RESOLVED = 4, 1e-8
+#: Nor is it where φ is something else at points ever nearer to a mark.
+_NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
 #: A panel is not halved more often, and there are no more than this many.
-_HALVED, _MOST_PANELS = 50, 20_000
+_HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
 _ACROSS = 2.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
@@ -78,11 +80,11 @@ class Octave:
         if turning and turning.frequency * sd > _AFAR:
             x, weights, right, left = _over_phases(turning, sd)
         else:
-            x, weights = _on_panels(phi, sd, 2.0**k)
+            x, weights = _on_panels(phi, k)
             right, left = phi.jet(x), phi.jet(-x)
         self._weights = weights / math.sqrt(2 * math.pi)
         self._half_squares = -0.5 * np.square(x / sd)
-        self._sides = [Points(*right, x, x / sd, *left[:2]), Points(*left, -x, -x / sd, *right[:2])]
+        self._sides = [Points(*right, x, x / sd, left), Points(*left, -x, -x / sd, right)]
         self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
 
     def average(self, integrand: Integrand, q: Array) -> Array:
@@ -120,14 +122,36 @@ class Octave:
         return self._tables[integrand]
 
 
-def _on_panels(phi: Smooth, sd: float, q: float) -> tuple[Array, Array]:
-    """Points and weights over `sd`, without the panels that do not matter."""
-    panels = _resolved(phi, _outline(phi, sd), q)
+def _on_panels(phi: Smooth, k: int) -> tuple[Array, Array]:
+    """Points, and weights over 2^(k/2), of the panels that matter."""
+    ends, counts = _panels(phi, k)
+    x, shares = _nodes(ends[counts], 2.0 ** (0.5 * k))
+    return x.ravel(), shares.ravel()
+
+
+def _nodes(ends: Array, sd: float) -> tuple[Array, Array]:
+    """Points and weights over `sd` on panels, a row for each."""
     nodes, weights = legendre(_NODES)
-    width = np.diff(panels, axis=1)
-    x, shares = panels[:, :1] + width * nodes, width / sd * weights
-    counts = _counting(phi, x, shares, q)
-    return x[counts].ravel(), shares[counts].ravel()
+    width = np.diff(ends, axis=1)
+    return ends[:, :1] + width * nodes, width / sd * weights
+
+
+@lru_cache(maxsize=512)
+def _panels(phi: Smooth, k: int) -> tuple[Array, NDArray[np.bool_]]:
+    """The ends of all panels of |x| for variances from 2^k on, shape (n, 2), and which of them matter."""
+    sd = 2.0 ** (0.5 * k)
+    ends = _resolved(phi, _outline(phi, sd), 2.0**k)
+    return ends, _counting(phi, *_nodes(ends, sd), 2.0**k)
+
+
+def edges(phi: Smooth, k: int) -> Array:
+    """The ends of the panels of |x| up to the last that matters for variances from 2^k on, ascending from 0.
+
+    Raises:
+        ActivationError: φ varies too fast to be integrated.
+    """
+    ends, counts = _panels(phi, k)
+    return np.concatenate([[0.0], np.sort(ends[ends[:, 1] <= ends[counts, 1].max(initial=0), 1])])
 
 
 def _over_phases(turning: Oscillation, sd: float) -> tuple[Array, Array, Jet, Jet]:
@@ -157,10 +181,15 @@ def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.boo
     return counts
 
 
+def _marks(phi: Smooth) -> set[float]:
+    """Where panels of |x| end: at breaks, and where something narrow may be centred."""
+    return {0.0, *map(abs, phi.breaks), *map(abs, phi.centres)}
+
+
 def _outline(phi: Smooth, sd: float) -> Array:
-    """Panels of |x| before any is halved, shape (n, 2): none contains a break, or is wide beside `sd`."""
+    """Panels of |x| before any is halved, shape (n, 2): none contains a mark, or is wide beside `sd`."""
     reach = _REACH * sd
-    marks = sorted({0.0, reach, *(abs(t) for t in phi.breaks if abs(t) < reach)})
+    marks = sorted({reach, *(t for t in _marks(phi) if t < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
     return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
 
@@ -172,16 +201,19 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
         ActivationError: φ varies too fast to be integrated.
     """
     points, from_values = chebyshev(_NODES)
-    done = []
+    marks, done = list(_marks(phi)), []
     largest = np.zeros(4 * len(_ACROSS))
     for _ in range(_HALVED):
-        x = panels[:, :1] + np.diff(panels, axis=1) * points
-        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
-        with np.errstate(all="ignore"):
-            weighed = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
-        coefficients = np.nan_to_num(np.abs(np.array(weighed) @ from_values.T))
-        largest = np.maximum(largest, coefficients.max(axis=(1, 2)))
-        rough = (coefficients[:, :, -_LAST:].max(axis=2) > _RESOLVED * largest[:, np.newaxis]).any(axis=0)
+        coefficients = _weighed_jets(phi, panels, points, q) @ from_values.T
+        largest = np.maximum(largest, np.abs(coefficients).max(axis=(1, 2)))
+        least = _RESOLVED * largest[:, np.newaxis]
+        rough = (np.abs(coefficients[:, :, -_LAST:]).max(axis=2) > least).any(axis=0)
+        for end, near in ((0, _NEARER), (1, 1 - _NEARER)):
+            # What is narrow and stands at the end of a panel may fall between its points.
+            looked_at = np.flatnonzero(np.isin(panels[:, end], marks) & ~rough)
+            expected = coefficients[:, looked_at] @ chebvander(2 * near - 1, _NODES - 1).T
+            found = _weighed_jets(phi, panels[looked_at], near, q)
+            rough[looked_at] = (np.abs(found - expected).max(axis=2) > _LAST * least).any(axis=0)
         done.append(panels[~rough])
         if not rough.any():
             return np.concatenate(done)
@@ -192,17 +224,26 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
     raise ActivationError(f"the activation varies too fast near |x| = {panels[0, 0]:.6g} to be integrated")
 
 
+def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
+    """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
+    x = panels[:, :1] + np.diff(panels, axis=1) * points
+    with np.errstate(all="ignore"):
+        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
+        jets = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
+    weighed: Array = np.nan_to_num(np.array(jets))
+    return weighed
+
+
 @lru_cache(maxsize=256)
 def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
     """Points x > 0 and weights (over √q) for variances from 2^k on, close enough for Hermite polynomials to n = 150."""
-    nodes, weights = legendre(_NODES)
     sd = 2.0 ** (0.5 * k)
-    panels = _resolved(phi, _outline(phi, sd), 2.0**k)
+    panels = _panels(phi, k)[0]
     panels = panels[panels[:, 0] < _SEEN * sd]
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_FINE * sd))) for a, b in panels]
     ends = np.concatenate([np.stack([part[:-1], part[1:]], axis=1) for part in parts])
-    width = np.diff(ends, axis=1)
-    return (ends[:, :1] + width * nodes).ravel(), (width * weights).ravel() / math.sqrt(2 * math.pi)
+    x, weights = _nodes(ends, 1.0)
+    return x.ravel(), weights.ravel() / math.sqrt(2 * math.pi)
 
 
 @lru_cache(maxsize=2048)

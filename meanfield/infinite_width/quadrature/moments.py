@@ -55,7 +55,7 @@ def _expectation(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     """E of an integrand at q ≥ 0 of shape (n,) or (); its limit at q = 0 is the mean of those on either side of 0."""
     if np.all(q > 0):
         return average(phi, integrand, q)
-    sides = [float(integrand(Points(*phi.jet(x), x, x, *phi.jet(-x)[:2]))[0]) for x in (_AT_ZERO, -_AT_ZERO)]
+    sides = [float(integrand(Points(*phi.jet(x), x, x, phi.jet(-x)))[0]) for x in (_AT_ZERO, -_AT_ZERO)]
     found = np.full(np.shape(q), 0.5 * sum(sides))
     if found.ndim:
         found[q > 0] = average(phi, integrand, q[q > 0])
@@ -97,11 +97,11 @@ def _weighted_product(at: Points) -> Array:
 
 
 def _mirrored_product(at: Points) -> Array:
-    return at.f * at.f_mirrored
+    return at.f * at.mirrored[0]
 
 
 def _mirrored_slope_product(at: Points) -> Array:
-    return at.d1 * at.d1_mirrored
+    return at.d1 * at.mirrored[1]
 
 
 def mean(phi: Smooth, q: Array) -> Array:
