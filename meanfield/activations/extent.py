@@ -16,7 +16,7 @@ from meanfield.activations.primitives import Jet
 from meanfield.activations.trees import Number, Tree
 from meanfield.activations.zeros import Endless, zeros
 
-__all__ = ["grows_too_fast", "largest", "lengths", "limiting_slope", "undefined_at"]
+__all__ = ["grows_too_fast", "is_bounded", "largest", "lengths", "limiting_slope", "undefined_at"]
 
 Array = NDArray[np.float64]
 
@@ -57,6 +57,12 @@ def limiting_slope(tree: Tree, way: int) -> float:
     if (steps > 0).all() or (steps < 0).all():
         return math.copysign(math.inf, last) if abs(last) > abs(before) else math.nan
     return math.nan
+
+
+def is_bounded(tree: Tree, left: float, right: float) -> bool:
+    """Whether a function that has no pole stays below a constant between two ends."""
+    ways = [way for end, way in ((left, -1), (right, 1)) if math.isinf(end)]
+    return isinstance(tree, Number) or all(_far_out(tree, way) < math.inf for way in ways)
 
 
 def largest(tree: Tree, left: float, right: float) -> float:

@@ -85,7 +85,7 @@ curved = st.sampled_from(["tanh(u)", "u*sigmoid(u)", "exp(-u**2)", "atan(u)", "u
 trees = st.tuples(curved, lines).map(lambda p: p[0].replace("u", p[1]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(trees, trees, st.lists(st.floats(-30, 30), min_size=5, max_size=10))
 def test_the_larger_is_the_larger_everywhere(f: str, g: str, points: list[float]) -> None:
     x = np.array(points)
