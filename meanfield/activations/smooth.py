@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import exact
 from meanfield.activations.analytic import number, summed
+from meanfield.activations.chebyshev_pieces import Chebyshev, seams
 from meanfield.activations.crossings import centres
 from meanfield.activations.extent import is_bounded, largest, lengths, limiting_slope
 from meanfield.activations.primitives import Jet
@@ -84,6 +85,11 @@ class Smooth(Activation):
     def expression(self) -> str:
         """φ as an expression in x: where(x < 0, expm1(x), x)."""
         return _nested(self.breaks, self.pieces)
+
+    @cached_property
+    def seams(self) -> tuple[float, ...]:
+        """Where panels of pieces meet that are known by their values: φ is analytic there, yet its lengths change."""
+        return tuple(sorted({t for piece in self.pieces for t in seams(piece)}))
 
     def jet(self, x: Array) -> Jet:
         """φ, φ' and φ'' at points x, an array of at least one axis, elementwise."""
@@ -250,8 +256,9 @@ class Smooth(Activation):
         return curves
 
     def as_record(self) -> dict[str, Any]:
-        """Breaks, and pieces as expressions in x, as JSON knows them."""
-        return {"breaks": list(self.breaks), "pieces": [str(tree) for tree in self.pieces]}
+        """Breaks, and pieces as JSON knows them: expressions in x, and panels where no more is known than values."""
+        pieces = [tree.as_record() if isinstance(tree, Chebyshev) else str(tree) for tree in self.pieces]
+        return {"breaks": list(self.breaks), "pieces": pieces}
 
 
 def _is_zero(tree: Tree) -> bool:

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.oscillation import Oscillation, oscillation
 from meanfield.activations.primitives import Jet
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, interpolated, octaves
+from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
 __all__ = ["Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
 
@@ -105,7 +106,7 @@ class Octave:
         return self._known[integrand]
 
     def _averaged(self, weighed: Array, q: Array) -> Array:
-        found, several, shares = np.empty(q.size), max(1, _BLOCK // weighed.size), np.ldexp(q, -self._k)
+        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -self._k)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
             found[part] = np.exp(np.multiply.outer(1 / shares[part], self._half_squares)) @ weighed
@@ -187,9 +188,9 @@ def _marks(phi: Smooth) -> set[float]:
 
 
 def _outline(phi: Smooth, sd: float) -> Array:
-    """Panels of |x| before any is halved, shape (n, 2): none contains a mark, or is wide beside `sd`."""
+    """Panels of |x| before any is halved, shape (n, 2): none contains a mark or a seam, or is wide beside `sd`."""
     reach = _REACH * sd
-    marks = sorted({reach, *(t for t in _marks(phi) if t < reach)})
+    marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
     return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
 

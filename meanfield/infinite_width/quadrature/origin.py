@@ -19,9 +19,10 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, interpolated, octaves
+from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
 __all__ = ["Origin", "Side", "hermite", "near_or_far", "origin"]
 
