@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from meanfield.activations.activation import Activation
-from meanfield.activations.curves import clipped
+from meanfield.activations.clipping import clipped
 from meanfield.errors import MeanFieldError
 from meanfield.infinite_width.criteria import words
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_curve, edge_of_chaos
