@@ -145,7 +145,9 @@ def clip_levels(activation: Activation, q_star: float) -> list[float]:
 def clipped_edge(activation: Activation, m: float, q_star: float) -> EdgeOfChaos | None:
     """The edge of chaos of φ clipped at m, None where it has none."""
     try:
-        return edge_of_chaos(clipped(activation, -m, m), q_star)
+        phi = clipped(activation, -m, m)
+        # Which q* would do, as a refusal says it, takes longer than all else.
+        return None if math.isnan(edge_curve(phi, q_star).sigma_w) else edge_of_chaos(phi, q_star)
     except MeanFieldError:
         return None
 
