@@ -82,7 +82,7 @@ class EdgeOfChaos(Shown):
 
     @property
     def R_double_prime(self) -> float:
-        """R''(1) = σ_w² q* E φ''²: over layers l correlations tend to 1 as 1 − ρ → 2/(R''(1) l); ∞ where φ has a kink."""
+        """R''(1) = σ_w² q* E φ''²: over l layers 1 − ρ tends to 2/(R''(1) l); ∞ where φ has a kink."""
         return self.sigma_w_squared * self.q_star * squared_curvature(self.activation, self.q_star)
 
     @property
