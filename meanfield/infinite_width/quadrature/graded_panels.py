@@ -196,7 +196,12 @@ def _outline(phi: Smooth, sd: float) -> Array:
     reach = min(_REACH * sd, phi.reach)
     marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
-    return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
+    # Where φ is likely to need it, panels double away from 0 at once.
+    first, least = parts[0][1], min(phi.scales, default=np.inf)
+    doublings = min(math.ceil(math.log2(first / least)), _HALVED // 2) if least < first else 0
+    parts.insert(0, first * 2.0 ** -np.arange(doublings, 0, -1.0))
+    ends = np.array(sorted({end for part in parts for end in part.tolist()}))
+    return np.stack([ends[:-1], ends[1:]], axis=1)
 
 
 def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
@@ -216,6 +221,8 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
         for end, near in ((0, _NEARER), (1, 1 - _NEARER)):
             # What is narrow and stands at the end of a panel may fall between its points.
             looked_at = np.flatnonzero(np.isin(panels[:, end], marks) & ~rough)
+            if not looked_at.size:
+                continue
             expected = coefficients[:, looked_at] @ chebvander(2 * near - 1, _NODES - 1).T
             found = _weighed_jets(phi, panels[looked_at], near, q)
             rough[looked_at] = (np.abs(found - expected).max(axis=2) > _LAST * least).any(axis=0)
@@ -233,9 +240,9 @@ def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
     """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
     x = panels[:, :1] + np.diff(panels, axis=1) * points
     with np.errstate(all="ignore"):
-        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
-        jets = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
-    weighed: Array = np.nan_to_num(np.array(jets))
+        jets = np.nan_to_num(np.array([*phi.jet(x)[:2], *phi.jet(-x)[:2]]))
+        weights = np.exp(np.multiply.outer(-0.25 / (q * _ACROSS), x * x))
+    weighed: Array = (jets[:, np.newaxis] * weights).reshape(-1, *x.shape)
     return weighed
 
 
@@ -269,8 +276,8 @@ def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     if not k.ndim:
         return _average(phi, integrand, np.atleast_1d(q), int(k)).reshape(())
     found = np.empty(q.size)
-    for here in np.unique(k):
-        found[k == here] = _average(phi, integrand, q[k == here], int(here))
+    for here in sorted(set(k.tolist())):
+        found[k == here] = _average(phi, integrand, q[k == here], here)
     return found
 
 
