@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 _POINTS, _LAST, _RESOLVED = 24, 4, 4e-15
 #: Coefficients that fall no longer, below this share, are rounding.
 _ROUNDING, _FALLS = 2e-14, 0.2
-#: The first panel ends where √q θ is so many octaves below the shortest panel of φ.
-_ENOUGH = 0
+#: Below θ at the last double before ρ = 1. A rare break rules there alone, and each octave needs its own digits.
+_LEAST = 1e-8
 #: A panel is not halved below this width.
 _NARROWEST = 1e-9
 #: Points interpolated at a time: they stay in cache.
@@ -94,7 +94,7 @@ def product_table(phi: Smooth, order: int, q: float) -> tuple[ThetaTable, int]:
         half = np.sin(0.5 * theta)
         return products(phi, order, 2 * half * half, np.full_like(theta, q)) * np.sin(theta) ** power
 
-    return ThetaTable(functions, _octaves(phi, q)), power
+    return ThetaTable(functions, _octaves(phi, q, _LEAST if power else math.inf)), power
 
 
 @lru_cache(maxsize=32)
@@ -108,11 +108,11 @@ def loss_table(phi: Smooth, q: float) -> tuple[ThetaTable, int]:
         # By Poincaré's inequality the first is not small beside the second.
         return np.stack([kept / theta**power, odd])
 
-    return ThetaTable(functions, _octaves(phi, q)), power
+    return ThetaTable(functions, _octaves(phi, q, _LEAST if power == 1 else math.inf)), power
 
 
-def _octaves(phi: Smooth, q: float) -> list[float]:
-    """Ends of panels that double away from 0, from where √q θ is below all lengths of φ."""
+def _octaves(phi: Smooth, q: float, least: float) -> list[float]:
+    """Ends of panels that double away from 0, from where √q θ is below all lengths of φ and θ below `least`."""
     shortest = np.diff(octave(phi, math.frexp(q)[1] - 1).edges).min()
-    count = max(1, math.ceil(math.log2(math.sqrt(q) / shortest) + _ENOUGH))
+    count = max(1, math.ceil(math.log2(max(math.sqrt(q) / shortest, 0.5 * math.pi / least))))
     return [0.0, *(0.5 * math.pi * 2.0**-i for i in range(count, -1, -1))]
