@@ -7,7 +7,7 @@ of [0, π/2] are halved until Chebyshev interpolation is exact to rounding. docs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 
@@ -26,14 +26,45 @@ Array = NDArray[np.float64]
 
 #: Points on a panel, and how many of its last coefficients have to be at most this share of the scale.
 _POINTS, _LAST, _RESOLVED = 24, 4, 4e-15
-#: Coefficients that fall no longer, below this share, are rounding.
-_ROUNDING, _FALLS = 2e-14, 0.2
+#: Coefficients fall where the last are less than this share of those in the middle. Below so much of the largest, or
+#: where either half of a panel keeps this share of them, what does not fall is rounding.
+_FALLS, _ROUNDING, _STAYS = 0.2, 2e-14, 0.3
+_TINY = np.finfo(float).tiny
 #: Below θ at the last double before ρ = 1. A rare break rules there alone, and each octave needs its own digits.
 _LEAST = 1e-8
 #: A panel is not halved below this width.
 _NARROWEST = 1e-9
 #: Points interpolated at a time: they stay in cache.
 _BLOCK = 2**13
+
+
+class _Panel:
+    """The Chebyshev coefficients of two functions of θ on [low, high]: the size of the last, and whether they fall."""
+
+    def __init__(self, functions: Callable[[Array], Array], low: float, high: float) -> None:
+        points, from_values = chebyshev(_POINTS)
+        self.functions, self.low, self.high = functions, low, high
+        self.coefficients = functions(low + (high - low) * points) @ from_values.T
+        size = np.abs(self.coefficients)
+        self.last = float(size[:, -_LAST:].max())
+        self.falls = bool(self.last < _FALLS * size[:, _POINTS // 2 : _POINTS // 2 + _LAST].max())
+        share = self.last / max(float(size.max()), _TINY)
+        self.resolved = share <= _RESOLVED or (not self.falls and share <= _ROUNDING) or high - low < _NARROWEST
+
+
+def _resolved(panel: _Panel) -> Iterator[_Panel]:
+    """The panel, or parts of it."""
+    if panel.resolved:
+        yield panel
+        return
+    middle = 0.5 * (panel.low + panel.high)
+    halves = [_Panel(panel.functions, panel.low, middle), _Panel(panel.functions, middle, panel.high)]
+    # Rounding is as large in either half; what is not smooth is in one of them.
+    if not panel.falls and all(not half.falls and half.last >= _STAYS * panel.last for half in halves):
+        yield from halves
+        return
+    for half in halves:
+        yield from _resolved(half)
 
 
 class ThetaTable:
@@ -43,24 +74,12 @@ class ThetaTable:
     """
 
     def __init__(self, functions: Callable[[Array], Array], ends: list[float]) -> None:
-        points, from_values = chebyshev(_POINTS)
-        done, todo = list[tuple[float, float, Array]](), list(pairwise(ends))
-        while todo:
-            low, high = todo.pop()
-            coefficients = functions(low + (high - low) * points) @ from_values.T
-            size = np.abs(coefficients)
-            last, middle = size[:, -_LAST:].max(), size[:, _POINTS // 2 : _POINTS // 2 + _LAST].max()
-            largest = size.max()
-            rounding = last <= _ROUNDING * largest and last >= _FALLS * middle
-            if last <= _RESOLVED * largest or rounding or high - low < _NARROWEST:
-                done.append((low, high, coefficients))
-            else:
-                todo += [(0.5 * (low + high), high), (low, 0.5 * (low + high))]
-        done.sort(key=lambda panel: panel[0])
-        self._starts = np.array([low for low, _, _ in done])
-        self._scales = np.array([2 / (high - low) for low, high, _ in done])
+        done = [part for low, high in pairwise(ends) for part in _resolved(_Panel(functions, low, high))]
+        self._starts = np.array([panel.low for panel in done])
+        self._scales = np.array([2 / (panel.high - panel.low) for panel in done])
         #: By degree, then by function and panel.
-        self._coefficients = np.stack([c for _, _, c in done], axis=2).transpose(1, 0, 2).reshape(_POINTS, -1).copy()
+        coefficients = np.stack([panel.coefficients for panel in done], axis=2)
+        self._coefficients = coefficients.transpose(1, 0, 2).reshape(_POINTS, -1).copy()
 
     def __call__(self, second: NDArray[np.bool_], theta: Array) -> Array:
         """The first or the second function, as `second` says, at θ; both of shape (n,)."""
