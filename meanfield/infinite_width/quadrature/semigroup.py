@@ -125,9 +125,7 @@ class _Close:
         return weights / weights.sum()
 
 
-def _rough_zones(
-    edges: Array, breaks: set[float], least: float, margin: float
-) -> list[tuple[float, float, float]]:
+def _rough_zones(edges: Array, breaks: set[float], least: float, margin: float) -> list[tuple[float, float, float]]:
     """Where |x| is so close to a break or to a narrow panel that φ(x + bz) is not smooth: (anchor, low, high).
 
     Both ends are distances from the anchor. Zones are ascending and apart.
