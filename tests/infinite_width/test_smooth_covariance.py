@@ -1,4 +1,4 @@
-"""Gaussian expectations of smooth activations in two variables: 25-digit values, brute force, closed forms, identities."""
+"""Gaussian expectations of smooth activations in two variables: 25-digit values, brute force, closed forms, laws."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_covariances_are_the_reference_values_to_the_last_digits(entry: dict) ->
 
 def brute_force(phi: Smooth, q: float, rho: float) -> float:
     """E φ(u)φ(v) by panels of u, and of v given u, that end at the breaks."""
-    nodes, weights = leggauss(20)
+    nodes, weights = leggauss(16)
 
     def on(ends: Array) -> tuple[Array, Array]:
         half = np.diff(ends)[..., np.newaxis] / 2
@@ -97,7 +97,7 @@ def brute_force(phi: Smooth, q: float, rho: float) -> float:
         shape = (*ends.shape[:-1], -1)
         return points.reshape(shape), mass.reshape(shape)
 
-    fine = np.linspace(-9, 9, max(20, math.ceil(120 * math.sqrt(q))))
+    fine = np.linspace(-9, 9, max(20, math.ceil(72 * math.sqrt(q))))
     places, s = np.array(phi.breaks) / math.sqrt(q), math.sqrt(1 - rho * rho)
     x, mass = on(np.sort(np.concatenate([fine, places])))
     inside = np.clip((places - rho * x[:, np.newaxis]) / s, -9, 9)
@@ -106,7 +106,7 @@ def brute_force(phi: Smooth, q: float, rho: float) -> float:
     return float((mass * phi.jet(u)[0]) @ (inner * phi.jet(v)[0]).sum(axis=1))
 
 
-@pytest.mark.parametrize(("q", "rho"), [(0.1, 0.4), (1.0, -0.7), (2.0, 0.9)])
+@pytest.mark.parametrize(("q", "rho"), [(0.1, 0.4), (0.5, -0.7), (1.0, 0.8)])
 @pytest.mark.parametrize("name", OTHERS)
 def test_lengths_kinks_and_jumps_are_found(name: str, q: float, rho: float) -> None:
     phi = OTHERS[name]
@@ -156,7 +156,7 @@ PIECEWISE = {
 }
 
 
-@pytest.mark.parametrize("q", [0.01, 1.0, 50.0])
+@pytest.mark.parametrize("q", [0.1, 50.0])
 @pytest.mark.parametrize("name", PIECEWISE)
 def test_breaks_alone_have_the_closed_forms_of_piecewise_linear_functions(name: str, q: float) -> None:
     knots, slopes, intercepts = PIECEWISE[name]
@@ -165,18 +165,20 @@ def test_breaks_alone_have_the_closed_forms_of_piecewise_linear_functions(name: 
     linear = PiecewiseLinear(knots, slopes, intercepts)
     eps = np.array([1.2e-16, 1e-14, 1e-10, 3e-6, 1e-3, 0.07, 0.4, 0.8, 1.5, 1.9])
     rho = np.concatenate([[1.0, -1.0], 1 - eps])
-    # Where pieces are narrow the closed forms themselves keep fewer digits.
-    few = 1e3 if name == "a narrow ramp" else 1.0
-    for made in (lambda *of: np.array([one(*of[:2], x, q) for x in of[2].tolist()]), lambda *of: tabulated(*of, q)):
+    singly = lambda of, at: np.array([one(of, phi, x, q) for x in at.tolist()])  # noqa: E731
+    # The widest table, of what grows most towards ρ = ±1, and one where panels cannot but double away from θ = 0.
+    together = lambda of, at: tabulated(of, phi, at, q)  # noqa: E731
+    for found in (singly, together) if (name, q) in {("jumps that mirror", 0.1), ("hard tanh", 50.0)} else (singly,):
         c = front.covariance(linear, rho, q)
-        assert made("covariance", phi, rho) == pytest.approx(c, abs=few * 1e-13 * c[0])
-        for order in ("covariance_d1", "covariance_d2"):
-            exact = getattr(front, order)(linear, rho, q)
-            size = np.abs(exact[3:]).max()
-            if few == 1:
-                assert made(order, phi, rho) == pytest.approx(exact, rel=1e-12, abs=1e-13 * min(size, 1e3 * c[0]))
+        # Where pieces are narrow the closed forms themselves keep fewer digits.
+        few = 1e3 if name == "a narrow ramp" else 1.0
+        assert found("covariance", rho) == pytest.approx(c, abs=few * 1e-13 * c[0])
         loss = front.covariance_loss(linear, eps, q)
-        assert made("covariance_loss", phi, eps) == pytest.approx(loss, rel=few * 1e-13)
+        assert found("covariance_loss", eps) == pytest.approx(loss, rel=few * 1e-13)
+        for order in ("covariance_d1", "covariance_d2") if few == 1 else ():
+            exact = getattr(front, order)(linear, rho, q)
+            size = min(np.abs(exact[3:]).max(), 1e3 * c[0])
+            assert found(order, rho) == pytest.approx(exact, rel=1e-12, abs=1e-13 * size)
 
 
 @pytest.mark.parametrize("q", [1e-6, 0.5, 200.0])
@@ -233,8 +235,7 @@ def test_symmetries_are_kept() -> None:
     assert losses(np.array([0.0, 2.0])).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("q", [1e-3, 1.0, 1e3])
-@pytest.mark.parametrize("name", ["tanh", "elu", "steep", "hard-swish", "a jump"])
+@pytest.mark.parametrize(("name", "q"), [("tanh", 1e-3), ("tanh", 30.0), ("elu", 1e3), ("steep", 0.3)])
 def test_tables_hold_what_single_values_are(name: str, q: float) -> None:
     phi = (SMOOTH | OTHERS)[name]
     eps = np.array([1e-15, 1e-7, 0.02, 0.7, 1.4, 2 - 1e-6])

@@ -99,7 +99,11 @@ def crossings_d2(phi: Smooth, q: Array) -> Array:
     """
     at = steps(phi)
     bend = _either_side(phi, -at.places, 2)
-    third = np.array([_third_derivative(phi, -t) if jump else 0.0 for t, jump in zip(at.places, at.jumps, strict=True)])
+    third = np.zeros_like(at.places)
+    for i in np.flatnonzero(at.jumps):
+        # With a break there, what diverges is in the poles.
+        if -at.places[i] not in phi.breaks:
+            third[i] = _third_derivative(phi, -float(at.places[i]))
     return (
         2 * _at_breaks(at, at.kinks * bend + at.jumps * third, q)
         + 2 * _at_breaks(at, at.jumps * at.places * bend, q) / q

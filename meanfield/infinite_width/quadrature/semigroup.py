@@ -58,13 +58,14 @@ class _Apart:
 
     def weights(self, a: float, b: float) -> Array:
         """Of the points on one half-line, (m,)."""
-        weights = _STEP_G * density(self._g(a, b))
-        weights[0] /= 2
+        g = self._g(a, b)
+        weights: Array = np.where(g > 0, _STEP_G, 0.5 * _STEP_G) * density(g)
         return weights
 
     def _g(self, a: float, b: float) -> Array:
         last = max(REACH, self._furthest / math.hypot(a, b))
-        return _STEP_G * np.arange(1 + math.ceil(last / _STEP_G))
+        g: Array = _STEP_G * np.arange(1.0 + math.ceil(last / _STEP_G))
+        return g
 
 
 class _Close:
@@ -75,12 +76,14 @@ class _Close:
         furthest = float(edges[-1])
         # A growing φ, or one that is 0 but for rare events, weighs z beyond the reach of the density alone.
         reach = REACH + max(0.0, furthest / sd - REACH) * min(1.0, least / sd)
+        # Of a φ that is 0 far out something is left where E φ(x + bz) is not.
+        last = max(furthest, REACH * _BUCKET * sd)
         both = np.concatenate([-edges[:0:-1], edges])
         breaks = {abs(t) for t in phi.breaks if abs(t) < furthest}
         self._zones: list[tuple[Array, SmoothingGrid]] = []
         points, starts, stops = [], [], [0.0]
         for anchor, low, high in _rough_zones(edges, breaks, least, reach * most):
-            start, stop = max(low, -anchor), min(high, furthest - anchor)
+            start, stop = max(low, -anchor), min(high, last - anchor)
             beside, weights = _on_panels(np.linspace(start, stop, 1 + math.ceil((stop - start) / (_FINE * least))))
             fine = _split(both - anchor, start - reach * most, stop + reach * most, _FINE * least)
             self._zones.append((beside, SmoothingGrid(phi, fine, anchor, reach)))
@@ -122,7 +125,8 @@ class _Close:
 
     def _normal(self, b: float) -> Array:
         weights = density(self._steps / b)
-        return weights / weights.sum()
+        normal: Array = weights / weights.sum()
+        return normal
 
 
 def _rough_zones(edges: Array, breaks: set[float], least: float, margin: float) -> list[tuple[float, float, float]]:

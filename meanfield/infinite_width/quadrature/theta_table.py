@@ -41,14 +41,15 @@ _BLOCK = 2**13
 class _Panel:
     """The Chebyshev coefficients of two functions of θ on [low, high]: the size of the last, and whether they fall."""
 
-    def __init__(self, functions: Callable[[Array], Array], low: float, high: float) -> None:
+    def __init__(self, functions: Callable[[Array], Array], low: float, high: float, floor: float) -> None:
         points, from_values = chebyshev(_POINTS)
-        self.functions, self.low, self.high = functions, low, high
+        self.functions, self.low, self.high, self.floor = functions, low, high, floor
         self.coefficients = functions(low + (high - low) * points) @ from_values.T
         size = np.abs(self.coefficients)
+        self.largest = max(float(size.max()), floor)
         self.last = float(size[:, -_LAST:].max())
         self.falls = bool(self.last < _FALLS * size[:, _POINTS // 2 : _POINTS // 2 + _LAST].max())
-        share = self.last / max(float(size.max()), _TINY)
+        share = self.last / max(self.largest, _TINY)
         self.resolved = share <= _RESOLVED or (not self.falls and share <= _ROUNDING) or high - low < _NARROWEST
 
 
@@ -58,7 +59,8 @@ def _resolved(panel: _Panel) -> Iterator[_Panel]:
         yield panel
         return
     middle = 0.5 * (panel.low + panel.high)
-    halves = [_Panel(panel.functions, panel.low, middle), _Panel(panel.functions, middle, panel.high)]
+    ends = (panel.low, middle, panel.high)
+    halves = [_Panel(panel.functions, low, high, panel.floor) for low, high in pairwise(ends)]
     # Rounding is as large in either half; what is not smooth is in one of them.
     if not panel.falls and all(not half.falls and half.last >= _STAYS * panel.last for half in halves):
         yield from halves
@@ -70,11 +72,12 @@ def _resolved(panel: _Panel) -> Iterator[_Panel]:
 class ThetaTable:
     """Two functions of θ in [0, π/2], by Chebyshev interpolation.
 
-    `functions`, of θ of shape (n,), are (2, n). Errors are a few units in the last place of the largest on a panel.
+    `functions`, of θ of shape (n,), are (2, n). Errors are a few units in the last place of the largest on a panel, or
+    of `floor` where that is larger.
     """
 
-    def __init__(self, functions: Callable[[Array], Array], ends: list[float]) -> None:
-        done = [part for low, high in pairwise(ends) for part in _resolved(_Panel(functions, low, high))]
+    def __init__(self, functions: Callable[[Array], Array], ends: list[float], floor: float = 0.0) -> None:
+        done = [part for low, high in pairwise(ends) for part in _resolved(_Panel(functions, low, high, floor))]
         self._starts = np.array([panel.low for panel in done])
         self._scales = np.array([2 / (panel.high - panel.low) for panel in done])
         #: By degree, then by function and panel.
@@ -111,9 +114,12 @@ def product_table(phi: Smooth, order: int, q: float) -> tuple[ThetaTable, int]:
 
     def functions(theta: Array) -> Array:
         half = np.sin(0.5 * theta)
-        return products(phi, order, 2 * half * half, np.full_like(theta, q)) * np.sin(theta) ** power
+        found: Array = products(phi, order, 2 * half * half, np.full_like(theta, q)) * np.sin(theta) ** power
+        return found
 
-    return ThetaTable(functions, _octaves(phi, q, _LEAST if power else math.inf)), power
+    # Of C itself an absolute error is asked.
+    floor = 0.0 if order else float(functions(np.array([1e-8]))[0, 0])
+    return ThetaTable(functions, _octaves(phi, q, _LEAST if power else math.inf), floor), power
 
 
 @lru_cache(maxsize=32)
