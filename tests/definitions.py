@@ -82,14 +82,17 @@ def covariance(phi: PiecewiseLinear, rho, q) -> mpf:
     lines = pieces(phi, q)
     far = mp.sqrt(2 * mp.log(10) * (mp.dps + 2))
 
+    # φ(v) is its first line, and past each knot the turn there.
+    *_, slope, value = lines[0]
+    turns = [(low, a - lines[j][2], c - lines[j][3]) for j, (low, _, a, c) in enumerate(lines[1:])]
+    root = mp.sqrt(2)
+
     def conditional_mean(u: mpf) -> mpf:
-        total = mpf(0)
-        for low, high, a, c in lines:
-            if a == 0 == c:
-                continue
-            below, above = (low - rho * u) / s, (high - rho * u) / s
-            p, first = normal_moments(below, above, 1)
-            total += (a * rho * u + c) * p + a * s * first
+        mean = rho * u
+        total = slope * mean + value
+        for knot, a, c in turns:
+            z = (knot - mean) / s
+            total += (a * mean + c) * mp.erfc(z / root) / 2 + a * s * density(z)
         return total
 
     knots = [low for low, *_ in lines[1:]]

@@ -32,6 +32,8 @@ class Activation(Shown, ABC):
 
     #: What it is called, such as soft-threshold(tau=0.5), if it has a name.
     name: str | None
+    #: Where φ is not analytic, ascending.
+    breaks: tuple[float, ...]
 
     def named(self, name: str) -> Self:
         """The same function, called so."""
@@ -82,11 +84,6 @@ class Activation(Shown, ABC):
 
     @property
     @abstractmethod
-    def breaks(self) -> tuple[float, ...]:
-        """Where φ is not analytic, ascending."""
-
-    @property
-    @abstractmethod
     def discontinuities(self) -> tuple[float, ...]:
         """Where φ jumps, ascending."""
 
@@ -94,6 +91,11 @@ class Activation(Shown, ABC):
     @abstractmethod
     def scales(self) -> tuple[float, ...]:
         """The lengths on which φ varies; none where it is homogeneous."""
+
+    @property
+    def largest_variance(self) -> float:
+        """The largest variance of a Gaussian under which φ can be averaged."""
+        return np.inf
 
     @property
     @abstractmethod

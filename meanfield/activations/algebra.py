@@ -29,7 +29,6 @@ __all__ = [
     "Pieces",
     "absolute",
     "ceil",
-    "clipped",
     "comparison",
     "constant",
     "exact",
@@ -285,28 +284,6 @@ def in_halves(operation: Callable[[T, T], T], items: Sequence[T]) -> T:
         return items[0]
     middle = len(items) // 2
     return operation(in_halves(operation, items[:middle]), in_halves(operation, items[middle:]))
-
-
-def clipped(phi: PiecewiseLinear, low: float, high: float) -> PiecewiseLinear:
-    """min(max(φ, low), high); an infinite bound clips nothing.
-
-    Raises:
-        ActivationError: low > high, a bound that is not a number, or a result that is zero everywhere.
-    """
-    if not low <= high:
-        raise ActivationError(f"cannot clip between low={low:g} and high={high:g}: low must not exceed high")
-    pieces = Pieces.of(phi)
-    if math.isfinite(low) or low > 0:
-        pieces = maximum(pieces, constant(_bound(low)))
-    if math.isfinite(high) or high < 0:
-        pieces = minimum(pieces, constant(_bound(high)))
-    return pieces.rounded()
-
-
-def _bound(value: float) -> Fraction:
-    if not math.isfinite(value):
-        raise ActivationError(f"cannot clip at {value:g}: nothing finite would be left")
-    return Fraction(value)
 
 
 def _wide(f: Pieces) -> Pieces:

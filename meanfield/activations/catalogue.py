@@ -12,18 +12,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from meanfield.activations.elsewhere import LIBRARIES, NOT_ELEMENTWISE, SMOOTH, key
+from meanfield.activations.elsewhere import LIBRARIES, NOT_ELEMENTWISE, NOT_EVERYWHERE, UNNAMED, key
 from meanfield.activations.entry import Entry, Parameter
 
-__all__ = ["ACTIVATIONS", "find", "is_of_library", "nearest", "refusal", "usual"]
+__all__ = ["ACTIVATIONS", "SMOOTH", "STRAIGHT", "find", "is_of_library", "nearest", "refusal", "usual"]
 
 _tau = Parameter("tau", ">= 0")
 _m = Parameter("m", "> 0", endless=True)
 _low, _high = Parameter("low", example=-8), Parameter("high", example=8)
 _BETWEEN = ("low", "high")
+_alpha = Parameter("alpha", default=1)
+_APPROXIMATE = {"approximate": {"tanh": "gelu-tanh", "True": "gelu-tanh", "none": "gelu", "False": "gelu"}}
 
-#: Every named activation. (PyTorch's names are those of torch.nn and torch.nn.functional.)
-ACTIVATIONS: tuple[Entry, ...] = (
+#: The piecewise-linear activations. (PyTorch's names are those of torch.nn and torch.nn.functional.)
+STRAIGHT: tuple[Entry, ...] = (
     Entry("relu", (), "max(x, 0)", "rectified linear unit", fuller="keras-relu"),
     Entry(
         "leaky-relu",
@@ -154,8 +156,103 @@ ACTIVATIONS: tuple[Entry, ...] = (
     ),
 )
 
+#: The smooth ones, analytic but for a few breaks; for some values of their parameters they are piecewise linear too.
+SMOOTH: tuple[Entry, ...] = (
+    Entry("tanh", (), "tanh(x)", "hyperbolic tangent"),
+    Entry("sigmoid", (), "sigmoid(x)", "1/(1 + exp(-x))", ("logistic",)),
+    Entry("erf", (), "erf(x)", "error function"),
+    Entry(
+        "gelu",
+        (),
+        "x*Phi(x)",
+        "Gaussian error linear unit, exactly; JAX's and Flax's gelu is gelu-tanh where nothing is said",
+        choices=_APPROXIMATE,
+    ),
+    Entry(
+        "gelu-tanh",
+        (),
+        "x/2*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))",
+        "GELU as approximate=tanh of PyTorch and approximate=True of JAX and Keras have it",
+        ("gelu-new",),
+        choices=_APPROXIMATE,
+    ),
+    Entry("quick-gelu", (), "x*sigmoid(1.702*x)", "GELU with a sigmoid; CLIP's"),
+    Entry("silu", (), "x*sigmoid(x)", "sigmoid linear unit: swish of beta 1", fuller="swish"),
+    Entry("swish", (Parameter("beta", default=1),), "x*sigmoid(beta*x)", "from x/2 at beta = 0 to ReLU for large beta"),
+    Entry("mish", (), "x*tanh(softplus(x))", "self-regularised relative of SiLU"),
+    Entry("elu", (_alpha,), "where(x > 0, x, alpha*expm1(x))", "exponential linear unit"),
+    Entry(
+        "selu",
+        (),
+        "1.0507009873554805*where(x > 0, x, 1.6732632423543773*expm1(x))",
+        "scaled ELU, whose fixed point is mean 0 and variance 1",
+    ),
+    Entry(
+        "celu",
+        (Parameter("alpha", "> 0", default=1),),
+        "where(x > 0, x, alpha*expm1(x/alpha))",
+        "ELU with a continuous slope",
+    ),
+    Entry(
+        "softplus",
+        (Parameter("beta", "> 0", default=1),),
+        "softplus(beta*x)/beta",
+        "log(1 + exp(x)), smooth ReLU; PyTorch's threshold, past which it takes x, changes it by no more than 2.1e-9",
+        elsewhere={"threshold": ""},
+    ),
+    Entry("softsign", (), "x/(1 + abs(x))", "tends to -1 and 1 slowly"),
+    Entry("tanhshrink", (), "x - tanh(x)", "what tanh takes away"),
+    Entry("logsigmoid", (), "logsigmoid(x)", "log(sigmoid(x)) = -softplus(-x)"),
+    Entry("hard-swish", (), "x*clip(x/6 + 1/2, 0, 1)", "swish with hard-sigmoid; MobileNet's", ("hard-silu",)),
+    Entry("relu2", (), "relu(x)**2", "squared ReLU", ("squared-relu", "relu-squared")),
+    Entry(
+        "squareplus",
+        (Parameter("b", ">= 0", default=4),),
+        "(x + sqrt(x**2 + b))/2",
+        "algebraic softplus; ReLU at b = 0",
+    ),
+    Entry("sparse-plus", (), "where(x < 1, relu(x + 1)**2/4, x)", "parabola from 0 at -1 to x at 1; JAX's sparse_plus"),
+    Entry(
+        "smelu",
+        (Parameter("beta", "> 0", default=1),),
+        "where(x < beta, relu(x + beta)**2/(4*beta), x)",
+        "ReLU rounded between -beta and beta",
+    ),
+    Entry("sin", (), "sin(x)", "sine", ("sine",)),
+    Entry("cos", (), "cos(x)", "cosine", ("cosine",)),
+    Entry("snake", (Parameter("a", "> 0", default=1),), "x + sin(a*x)**2/a", "x and a ripple, for what is periodic"),
+    Entry("gaussian", (), "exp(-x**2)", "bell"),
+    Entry("exp", (), "exp(x)", "exponential", ("exponential",)),
+    Entry("square", (), "x**2", "parabola"),
+    Entry("atan", (), "atan(x)", "arc tangent", ("arctan",)),
+    Entry("asinh", (), "asinh(x)", "grows as log(2*x)", ("arcsinh",)),
+    Entry("bent-identity", (), "(sqrt(x**2 + 1) - 1)/2 + x", "slope from 1/2 to 3/2"),
+    Entry("log-cosh", (), "log(cosh(x))", "abs rounded at 0"),
+    Entry("isru", (Parameter("alpha", "> 0", default=1),), "x/sqrt(1 + alpha*x**2)", "inverse square root unit"),
+    Entry(
+        "isrlu",
+        (Parameter("alpha", "> 0", default=1),),
+        "where(x < 0, x/sqrt(1 + alpha*x**2), x)",
+        "ISRU for negative x, else x",
+    ),
+    Entry("lisht", (), "x*tanh(x)", "even, abs far out"),
+    Entry("logish", (), "x*log(1 + sigmoid(x))", "relative of SiLU"),
+    Entry("smish", (), "x*tanh(log(1 + sigmoid(x)))", "relative of Mish"),
+    Entry("serf", (), "x*erf(softplus(x))", "relative of Mish"),
+    Entry("phish", (), "x*tanh(x*Phi(x))", "GELU within tanh"),
+    Entry("tanhexp", (), "x*tanh(exp(x))", "relative of Mish"),
+    Entry("elish", (), "where(x < 0, expm1(x), x)*sigmoid(x)", "ELU times sigmoid"),
+    Entry("sqnl", (), "clip(x, -2, 2) - clip(x, -2, 2)*abs(clip(x, -2, 2))/4", "tanh of two parabolas"),
+)
+
+#: Every named activation.
+ACTIVATIONS = (*STRAIGHT, *SMOOTH)
+
 #: Fewer letters begin too many names.
 _SHORT = 3
+
+#: Libraries that mean another line of the catalogue by a name than it does by itself.
+_OF_LIBRARY = {"jax.nn.gelu": "gelu-tanh", "flax.linen.gelu": "gelu-tanh"}
 
 _BY_KEY = {key(name): entry for entry in ACTIVATIONS for name in (entry.name, *entry.aliases)}
 
@@ -170,7 +267,7 @@ def find(name: str) -> Entry | None:
     prefix, _, last = name.rpartition(".")
     if prefix and (prefix.casefold() not in LIBRARIES or key(last) not in LIBRARIES[prefix.casefold()][1].split()):
         return None
-    return _BY_KEY.get(key(last))
+    return _BY_KEY.get(key(_OF_LIBRARY.get(_dotted(prefix, last), last)))
 
 
 def usual(name: str) -> Mapping[str, float]:
@@ -179,8 +276,12 @@ def usual(name: str) -> Mapping[str, float]:
     if not entry:
         return {}
     prefix, _, last = name.rpartition(".")
-    dotted = f"{LIBRARIES[prefix.casefold()][0]}.{key(last)}" if prefix else ""
-    return entry.usual.get(dotted) or entry.usual.get(key(last), {})
+    return entry.usual.get(_dotted(prefix, last)) or entry.usual.get(key(last), {})
+
+
+def _dotted(prefix: str, last: str) -> str:
+    """The name with its library before it as it is compared; "" without a library."""
+    return f"{LIBRARIES[prefix.casefold()][0]}.{key(last)}" if prefix else ""
 
 
 def refusal(name: str) -> str:
@@ -188,11 +289,12 @@ def refusal(name: str) -> str:
     last = name.rpartition(".")[2]
     known = key(last)
     instead = "'meanfield activations' lists the names; or write an expression in x"
-    if known in SMOOTH:
-        relative = f"; of straight pieces there is {SMOOTH[known]}" if SMOOTH[known] else ""
-        return f"is not piecewise linear, and smooth activations cannot be read{relative}: {instead}"
+    if known in NOT_EVERYWHERE:
+        return f"is not a finite number for every x, and no activation: {instead}"
     if known in NOT_ELEMENTWISE:
         return f"is no function of one number ({NOT_ELEMENTWISE[known]}): {instead}"
+    if known in UNNAMED:
+        return f"has no line in the catalogue: write its formula as an expression in x; {instead.partition(';')[0]}"
     if (entry := find(last)) and is_of_library(name):
         return f"is no function of one number that is known there: for {entry.signature} leave the library out"
     close = nearest(last)
@@ -208,7 +310,7 @@ def nearest(name: str) -> str | None:
     beginnings = {_BY_KEY[known].name for known in names if known.startswith(slip)}
     if len(beginnings) == 1 and len(slip) > _SHORT:
         return beginnings.pop()
-    # Slips begin with the right letter. What is closest to a function that has no pieces is a slip of that.
-    begun = [known for known in (*names, *SMOOTH, *NOT_ELEMENTWISE) if known[:1] == slip[:1]]
+    # Slips begin with the right letter. What is closest to a function that has no line is a slip of that.
+    begun = [known for known in (*names, *UNNAMED, *NOT_EVERYWHERE, *NOT_ELEMENTWISE) if known[:1] == slip[:1]]
     close = get_close_matches(slip, begun, n=1, cutoff=0.8)
     return names.get(close[0]) if close else None

@@ -134,7 +134,7 @@ class Entry:
     there is one; `elsewhere` maps the name that another library gives a parameter to ours, or to "" where φ does not
     depend on it; `usual` holds values of parameters where none is given, by the name that the activation is called;
     `ascending` are two parameters, the first below the second; `fuller` is the activation that is meant where it is
-    given parameters that it does not have.
+    given parameters that it does not have; `choices` are arguments that are words, and which activation each means.
     """
 
     name: str
@@ -147,6 +147,7 @@ class Entry:
     usual: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     ascending: tuple[str, str] | None = None
     fuller: str = ""
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def formula_at(self, values: Mapping[str, float]) -> str:
         """The formula that holds at these values of the parameters, which stand in it as names."""

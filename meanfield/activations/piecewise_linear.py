@@ -222,7 +222,7 @@ class PiecewiseLinear(Activation):
         return tuple(t for t, jump in zip(self.knots, self.jumps, strict=True) if jump)
 
     @property
-    def breaks(self) -> tuple[float, ...]:
+    def breaks(self) -> tuple[float, ...]:  # type: ignore[override]
         return self.knots
 
     @property

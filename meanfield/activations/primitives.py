@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PRIMITIVES", "Jet"]
+__all__ = ["PRIMITIVES", "VALUES", "Jet"]
 
 Array = NDArray[np.float64]
 #: f, f' and f'' at some points.
@@ -21,9 +21,9 @@ _ROOT_2PI = math.sqrt(2 * math.pi)
 
 
 def _tanh(u: Array) -> Jet:
-    t = np.tanh(u)
+    t, e = np.tanh(u), np.exp(-2 * np.abs(u))
     # 1 − tanh² has no digits left where tanh is 1.
-    slope = 4 * _logistic_slope(2 * u)
+    slope = 4 * e / (1 + e) ** 2
     return t, slope, -2 * t * slope
 
 
@@ -40,8 +40,10 @@ def _logistic_slope(u: Array) -> Array:
 
 
 def _sigmoid(u: Array) -> Jet:
-    slope = _logistic_slope(u)
-    return _logistic(u), slope, -slope * np.tanh(0.5 * u)
+    e = np.exp(-np.abs(u))
+    larger = 1 / (1 + e)
+    slope = e * larger * larger
+    return np.where(u < 0, e, 1.0) * larger, slope, -slope * np.tanh(0.5 * u)
 
 
 def _softplus(u: Array) -> Jet:
@@ -52,29 +54,23 @@ def _logsigmoid(u: Array) -> Jet:
     return -np.logaddexp(0, -u), _logistic(-u), -_logistic_slope(u)
 
 
-#: u − tanh u = Σ cₖ u^(2k + 3), for |u| ≤ 1/4; tests/activations/test_analytic.py derives them.
-_TANHSHRINK = (
-    3.3333333333333331e-01,
-    -1.3333333333333333e-01,
-    5.3968253968253971e-02,
-    -2.1869488536155203e-02,
-    8.8632355299021973e-03,
-    -3.5921280365724811e-03,
-    1.4558343870513183e-03,
-    -5.9002744094558595e-04,
-    2.3912911424355248e-04,
-    -9.6915379569294509e-05,
-    3.9278323883316833e-05,
-)
-_CLOSE = 0.25
+#: u cosh u − sinh u = Σ cₖ u^(2k + 1), for |u| ≤ 1: none of the terms cancel.
+_TANHSHRINK = tuple(2 * k / math.factorial(2 * k + 1) for k in range(1, 10))
+_CLOSE = 1.0
+
+
+def _shrunk(u: Array) -> Array:
+    """u − tanh(u)."""
+    near = np.clip(u, -_CLOSE, _CLOSE)
+    square, series = near * near, np.zeros_like(near)
+    for coefficient in _TANHSHRINK[::-1]:
+        series = series * square + coefficient
+    return np.where(np.abs(u) <= _CLOSE, series * square * near / np.cosh(near), u - np.tanh(u))
 
 
 def _tanhshrink(u: Array) -> Jet:
     t, slope, _ = _tanh(u)
-    square, series = np.minimum(u * u, _CLOSE**2), np.zeros_like(u)
-    for coefficient in _TANHSHRINK[::-1]:
-        series = series * square + coefficient
-    return np.where(np.abs(u) <= _CLOSE, series * square * u, u - t), t * t, 2 * t * slope
+    return _shrunk(u), t * t, 2 * t * slope
 
 
 def _exp(u: Array) -> Jet:
@@ -130,18 +126,53 @@ def _cosh(u: Array) -> Jet:
     return c, np.sinh(u), c
 
 
-def _erf(u: Array) -> Jet:
+def _log_of_cosh(u: Array) -> Array:
+    e = np.abs(u)
+    # Past 1 log 2 is no more than is left.
+    far = e + np.log1p(np.exp(-2 * e)) - math.log(2)
+    near = np.log1p(2 * np.sinh(0.5 * np.minimum(e, 1.0)) ** 2)
+    value: Array = np.where(e > 1, far, near)
+    return value
+
+
+def _logcosh(u: Array) -> Jet:
+    return _log_of_cosh(u), np.tanh(u), 4 * _logistic_slope(2 * u)
+
+
+def _hyperbola(u: Array) -> Array:
+    r = np.hypot(u, 2)
+    # Far on the left u + r has no digits left.
+    value: Array = np.where(u > 0, 0.5 * (u + r), 2 / (r - np.minimum(u, 0.0)))
+    return value
+
+
+def _squareplus(u: Array) -> Jet:
+    f, r = _hyperbola(u), np.hypot(u, 2)
+    return f, f / r, 2 / r**3
+
+
+def _error_function(u: Array) -> Array:
     from scipy.special import erf
 
+    value: Array = erf(u)
+    return value
+
+
+def _distribution(u: Array) -> Array:
+    from scipy.special import ndtr
+
+    value: Array = ndtr(u)
+    return value
+
+
+def _erf(u: Array) -> Jet:
     slope = 2 / math.sqrt(math.pi) * np.exp(-u * u)
-    return erf(u), slope, -2 * u * slope
+    return _error_function(u), slope, -2 * u * slope
 
 
 def _normal(u: Array) -> Jet:
-    from scipy.special import ndtr
-
     density = np.exp(-0.5 * u * u) / _ROOT_2PI
-    return ndtr(u), density, -u * density
+    return _distribution(u), density, -u * density
 
 
 #: The functions that a tree may call.
@@ -162,6 +193,32 @@ PRIMITIVES: dict[str, Callable[[Array], Jet]] = {
     "asinh": _asinh,
     "sinh": _sinh,
     "cosh": _cosh,
+    "logcosh": _logcosh,
+    "squareplus": _squareplus,
     "erf": _erf,
     "Phi": _normal,
+}
+
+#: The same functions without derivatives.
+VALUES: dict[str, Callable[[Array], Array]] = {
+    "tanh": np.tanh,
+    "sigmoid": _logistic,
+    "softplus": lambda u: np.logaddexp(0, u),
+    "logsigmoid": lambda u: -np.logaddexp(0, -u),
+    "tanhshrink": _shrunk,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "atan": np.arctan,
+    "asinh": np.arcsinh,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "logcosh": _log_of_cosh,
+    "squareplus": _hyperbola,
+    "erf": _error_function,
+    "Phi": _distribution,
 }

@@ -20,12 +20,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import Pieces
 from meanfield.activations.catalogue import find, is_of_library, refusal, usual
+from meanfield.activations.curves import Curve
 from meanfield.activations.entry import Entry, with_values, written
 from meanfield.activations.expression import FUNCTIONS, parse_expression
 from meanfield.activations.numbers import NotANumber, read_number
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.smooth import Smooth
+from meanfield.activations.wording import description_of, formula_of, told
 from meanfield.errors import ActivationError, shortened
 from meanfield.tables.mathematics import Notation
 
@@ -43,7 +47,7 @@ __all__ = [
 ]
 
 #: What is said of a function that has no name, by us and by Python.
-_NAMELESS, _LAMBDA = "piecewise linear", "<lambda>"
+_NAMELESS, _LAMBDA = {PiecewiseLinear: "piecewise linear", Smooth: "piecewise analytic"}, "<lambda>"
 _SUFFIXES = (".json", ".toml")
 _FUNCTION = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _NAME = re.compile(r"(?:[A-Za-z]\w*\.)*[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
@@ -58,9 +62,8 @@ _INPUT = ("x", "input", "inputs")
 _IDLE = ("inplace", "training")
 _TRUTHS = ("True", "False")
 
-#: A formula of more characters than a line is put in words where it has more pieces than this, one of more than two
-#: lines always; a label is cut.
-_LINE, _FEW_PIECES, _LONGEST_LABEL = 76, 6, 100
+#: A longer label is cut.
+_LONGEST_LABEL = 100
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,14 @@ class NamedActivation:
 
     label: str
     formula: str
-    phi: PiecewiseLinear
+    phi: Activation
 
     def __post_init__(self) -> None:
-        if self.label not in (_NAMELESS, _LAMBDA, self.phi.name):
+        if self.label not in (*_NAMELESS.values(), _LAMBDA, self.phi.name):
             object.__setattr__(self, "phi", self.phi.named(self.label))
 
 
-def activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **parameters: float) -> PiecewiseLinear:
+def activation(spec: str | Activation | Callable[[Any], Any], /, **parameters: float) -> Activation:
     """The activation that `spec` stands for.
 
     Args:
@@ -91,7 +94,7 @@ def activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **paramete
             - points, "points: (-1,0) (0,0.2) (1,1); left=0, right=1";
             - a file, "phi.json" or "phi.toml";
             - a Python function, "package.module:function" or itself;
-            - a `PiecewiseLinear`, returned as it is.
+            - a `PiecewiseLinear` or a `Smooth`, returned as it is.
         parameters: values of the parameters of a named activation or of an expression.
 
     Raises:
@@ -105,11 +108,11 @@ def activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **paramete
     return read_activation(spec, **parameters).phi
 
 
-def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **parameters: float) -> NamedActivation:
+def read_activation(spec: str | Activation | Callable[[Any], Any], /, **parameters: float) -> NamedActivation:
     """The activation that `spec` stands for, with a label and a formula for tables; arguments as in `activation`."""
-    if isinstance(spec, PiecewiseLinear):
-        _no_parameters("a PiecewiseLinear", parameters)
-        return NamedActivation(spec.name or _NAMELESS, _told(spec), spec)
+    if isinstance(spec, Activation):
+        _no_parameters(f"a {type(spec).__name__}", parameters)
+        return NamedActivation(spec.name or _NAMELESS[type(spec)], told(spec), spec)
     if isinstance(spec, str):
         return _read_text(spec.strip(), parameters)
     if callable(spec) and not isinstance(spec, type):
@@ -118,7 +121,7 @@ def read_activation(spec: str | PiecewiseLinear | Callable[[Any], Any], /, **par
         _no_parameters("a function", parameters)
         name = str(getattr(spec, "__name__", type(spec).__name__))
         phi = sample(spec, name)
-        return NamedActivation(name, _told(phi), phi)
+        return NamedActivation(name, told(phi), phi)
     raise ActivationError(
         f"{shortened(spec)} is no activation: give a name, an expression, a file, a function or a PiecewiseLinear"
     )
@@ -140,55 +143,6 @@ def parameters_of(spec: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text))
 
 
-def description_of(phi: PiecewiseLinear) -> str:
-    """φ in one line of words: 256 levels from -1 to 1, 255 knots in [-0.996, 0.996]."""
-    pieces, jumps = len(phi.slopes), len(phi.discontinuities)
-    if not phi.has_slope:
-        levels = sorted(set(phi.intercepts))
-        told = f"{len(levels)} levels from {levels[0]:.4g} to {levels[-1]:.4g}"
-    elif phi.is_bounded:
-        values = (*phi.left_values, *phi.right_values)
-        told = f"{pieces} straight pieces with values from {min(values):.4g} to {max(values):.4g}"
-    else:
-        told = (
-            f"{pieces} straight pieces with slope {phi.slopes[0]:.4g} on the left and {phi.slopes[-1]:.4g} on the right"
-        )
-    if phi.has_slope and jumps:
-        told += f", {jumps} jump{'s' * (jumps > 1)}"
-    return f"{told}, {len(phi.knots)} knots in [{phi.knots[0]:.4g}, {phi.knots[-1]:.4g}]" if phi.knots else told
-
-
-def formula_of(phi: PiecewiseLinear) -> str:
-    """φ as an expression in x, piece by piece: where(x < 0, 0, x)."""
-
-    def between(first: int, last: int) -> str:
-        if first == last:
-            return _line(phi.slopes[first], phi.intercepts[first])
-        # Halves, and halves of halves: the parentheses of a thousand pieces are ten deep.
-        middle = (first + last) // 2
-        return f"where(x < {written(phi.knots[middle])}, {between(first, middle)}, {between(middle + 1, last)})"
-
-    return between(0, len(phi.knots))
-
-
-def _line(slope: float, intercept: float) -> str:
-    if not slope:
-        return written(intercept)
-    product = {1.0: "x", -1.0: "-x"}.get(slope, f"{written(slope)}*x")
-    if not intercept:
-        return product
-    return f"{product} {'-' if intercept < 0 else '+'} {written(abs(intercept))}"
-
-
-def _told(phi: PiecewiseLinear, formula: str | None = None) -> str:
-    """A formula of φ, by default that of its pieces, or φ in words where it is long."""
-    few = len(phi.slopes) <= _FEW_PIECES
-    if formula is None:
-        formula = formula_of(phi) if few else description_of(phi)
-    lines = 2 if few else 1
-    return formula if len(formula) <= lines * _LINE else description_of(phi)
-
-
 def _label(text: str) -> str:
     line = _on_one_line(text)
     return line if len(line) <= _LONGEST_LABEL else f"{line[: _LONGEST_LABEL - 4]} ..."
@@ -204,6 +158,9 @@ def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     if named := split_name(text, parameters):
         beside = {name: value for name, value in parameters.items() if value is not None}
         entry, positional, inside = split_arguments(*named, beside)
+        for option, words in entry.choices.items():
+            if str(beside.get(option)) in words:
+                entry = entry_of(words[str(beside.pop(option))])
         by_name = [(name, _number(entry, value, name)) for name, value in inside]
         values = entry.bind(
             [_number(entry, value) for value in positional], [*by_name, *beside.items()], usual(named[0])
@@ -259,6 +216,10 @@ def split_arguments(
         key, equals, value = (piece.strip() for piece in part.rpartition("="))
         if not value or (equals and not key.isidentifier()):
             raise _unreadable(entry, part)
+        option, word = key if equals else next(iter(entry.choices), ""), value.strip("'\"")
+        if word in entry.choices.get(option, {}):
+            entry = entry_of(entry.choices[option][word])
+            continue
         if value == "None" or (value in _TRUTHS and (not equals or key in _IDLE)):
             continue
         if equals:
@@ -285,7 +246,7 @@ def _read_points(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     _no_parameters("a list of points", parameters)
     label = _label(text)
     phi = _rounded(label, parse_points(text))
-    return NamedActivation(label, _told(phi), phi)
+    return NamedActivation(label, told(phi), phi)
 
 
 def _read_file(path: str, parameters: Mapping[str, float]) -> NamedActivation:
@@ -293,7 +254,7 @@ def _read_file(path: str, parameters: Mapping[str, float]) -> NamedActivation:
 
     _no_parameters("a file", parameters)
     name, phi = read_file(path)
-    return NamedActivation(name, _told(phi), phi)
+    return NamedActivation(name, told(phi), phi)
 
 
 def _read_function(text: str, parameters: Mapping[str, float]) -> NamedActivation:
@@ -301,7 +262,7 @@ def _read_function(text: str, parameters: Mapping[str, float]) -> NamedActivatio
 
     _no_parameters("a function", parameters)
     phi = sample_named(text)
-    return NamedActivation(text, _told(phi), phi)
+    return NamedActivation(text, told(phi), phi)
 
 
 def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivation:
@@ -310,7 +271,7 @@ def _read_expression(text: str, parameters: Mapping[str, float]) -> NamedActivat
     whole = line + "".join(f", {name}={written(value)}" for name, value in parameters.items())
     label = Notation(whole) if len(whole) <= _LONGEST_LABEL else _label(whole)
     phi = _rounded(label, pieces)
-    return NamedActivation(label, _told(phi, with_values(line, parameters)), phi)
+    return NamedActivation(label, told(phi, with_values(line, parameters)), phi)
 
 
 def _named(entry: Entry, values: Mapping[str, float]) -> NamedActivation:
@@ -318,7 +279,7 @@ def _named(entry: Entry, values: Mapping[str, float]) -> NamedActivation:
     formula = entry.formula_at(values)
     used = {name: value for name, value in values.items() if value < math.inf}
     phi = _rounded(label, parse_expression(formula, used))
-    return NamedActivation(label, _told(phi, with_values(formula, used)), phi)
+    return NamedActivation(label, told(phi, with_values(formula, used)), phi)
 
 
 def _is_unknown(name: str, parameters: Collection[str]) -> bool:
@@ -335,9 +296,11 @@ def _is_named(name: str, inside: str, parameters: Collection[str]) -> bool:
     """Whether name(inside) means the catalogue rather than an expression."""
     arguments = [part.strip() for part in _COMMA.split(inside) if part.strip()]
     if name in FUNCTIONS:
-        # More than the function takes are parameters, and so are those with names: round(-8, 8), relu(max_value=6).
+        # More than the function takes are parameters, and so are numbers and those with names: round(-8, 8),
+        # softplus(2), relu(max_value=6).
         most, entry = FUNCTIONS[name].most, find(name)
-        beyond = bool(entry and entry.parameters and most and len(arguments) > most)
+        numbers = bool(most) and (len(arguments) > (most or 0) or all(map(_is_number, arguments)))
+        beyond = bool(entry and entry.parameters and numbers)
         return bool(entry and (not arguments or beyond or any(_PARAMETER.match(part) for part in arguments)))
     if find(name) or is_of_library(name):
         return True
@@ -370,7 +333,7 @@ def _no_parameters(form: str, parameters: Mapping[str, object]) -> None:
         raise ActivationError(f"{form} takes no parameters, {shortened(next(iter(parameters)))} given: leave it out")
 
 
-def _rounded(label: str, pieces: Pieces) -> PiecewiseLinear:
+def _rounded(label: str, pieces: Pieces | Curve) -> Activation:
     try:
         return pieces.rounded()
     except ActivationError as fault:

@@ -156,6 +156,10 @@ def _neutral(network: MeanField, point: FixedPoint, start: float) -> str:
         return f"V(q)/q − 1 = {gap:.2g} at q = {point.q:.4g}: around there the variance map is the identity, {walk}."
     if point.q == 0:
         falls = f"from q = {start:.4g} a signal falls towards 0, ever more slowly"
+        if -math.inf < point.curvature < 0:
+            # Of q → q + ½V''(0)q².
+            rate = f"V''(0) = {point.curvature:.4g} < 0"
+            return f"V'(0) = {point.slope:.6g} and {rate}: {falls}, as {-2 / point.curvature:.4g}/l over l layers."
         return f"V'(0) = {point.slope:.6g}: {falls}, for near 0 the variance map is the identity."
     slow = f" (V' pulls q back over ξ_q = {point.depth_scale:.3g} layers)" if point.slope < 1 else ""
     return (

@@ -156,7 +156,9 @@ def _from_expression(
         pieces.rounded()
 
     def at(values: Mapping[str, Fraction]) -> PiecewiseLinear:
-        return activation(formula, **{name: float(value) for name, value in values.items()})
+        phi = activation(formula, **{name: float(value) for name, value in values.items()})
+        assert isinstance(phi, PiecewiseLinear)
+        return phi
 
     return SymbolicActivation(label, formula, formula, parameters, pieces, at)
 
@@ -165,11 +167,14 @@ def _in_numbers(
     spec: str | PiecewiseLinear | Callable[[Any], Any], assume: Sequence[str], given: Mapping[str, object]
 ) -> SymbolicActivation:
     named = read_activation(spec, **given)  # type: ignore[arg-type]
+    phi = named.phi
+    if not isinstance(phi, PiecewiseLinear):
+        raise ActivationError(f"{named.label} is not piecewise linear, and formulas are of straight pieces alone")
     if isinstance(spec, str) and spec.strip().startswith("points:"):
         pieces = parse_points(spec)
     else:
-        pieces = Pieces.meant_by(named.phi)
-    parameters, phi = Parameters([], [], assume), named.phi
+        pieces = Pieces.meant_by(phi)
+    parameters = Parameters([], [], assume)
     return SymbolicActivation(named.label, named.formula, formula_of(phi), parameters, pieces, lambda values: phi)
 
 

@@ -8,7 +8,8 @@ from fractions import Fraction as F
 import pytest
 from hypothesis import given, reject, settings, strategies as st
 
-from meanfield.activations.algebra import Pieces, clipped
+from meanfield.activations.algebra import Pieces
+from meanfield.activations.clipping import clipped
 from meanfield.activations.expression import parse_expression
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.spec import activation
@@ -170,10 +171,6 @@ def test_names_in_greek_and_names_that_unicode_calls_equal_are_parameters():
 @pytest.mark.parametrize(
     ("text", "part", "said"),
     [
-        ("1 + tanh(x)", "tanh", "not piecewise linear; the functions allowed are max, min"),
-        ("x + x**2", "x**2", "power"),
-        ("2 + x*max(x, 1)", "x*max(x, 1)", "vary with x"),
-        ("3 - 1/x", "1/x", "divisor varies"),
         ("x/0", "x/0", "division by zero"),
         ("x/(x > 0)", "x/(x > 0)", "division by zero"),
         ("  x + tua", "tua", "unknown name tua.*-p tua=value"),
@@ -183,7 +180,6 @@ def test_names_in_greek_and_names_that_unicode_calls_equal_are_parameters():
         ("1 + round(x)", "round(x)", "no end of steps: clip it"),
         ("x + floor(max(x, 0))", "floor(max(x, 0))", "no end of steps"),
         ("round(clip(x, -1e9, 1e9))", "round(clip(x, -1e9, 1e9))", "2000000000 knots are too many"),
-        ("2**0.5 + x", "2**0.5", "no whole number from 0 to 64"),
         ("2**999 + x", "2**999", "no whole number from 0 to 64"),
         ("x + np.abs(x)", "np.abs", "dot"),
         ("lambda x: x", "lambda x: x", "without lambda"),

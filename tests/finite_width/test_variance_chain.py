@@ -140,7 +140,7 @@ def test_the_bound_on_the_third_moment_is_one(phi: PiecewiseLinear, q: float) ->
 
 @pytest.mark.parametrize("phi", [clipped_relu(1.0364, 2.0), shifted_relu(1.0364)])
 def test_normal_steps_give_the_escapes_of_exact_ones_well_before_they_are_taken(phi: PiecewiseLinear) -> None:
-    network, width = edge_of_chaos(phi).mean_field, 2000
+    network, width = edge_of_chaos(phi).mean_field, 1000
     assert not takes_normal_steps(network, 1.0, width)
     assert takes_normal_steps(network, 1.0, 100 * width)
     shares = []

@@ -90,8 +90,7 @@ def test_probabilities_agree_with_quadrature_of_the_definition(entry: dict) -> N
 TAILS = {"unclipped": None, "m=1": 1.0, "m=1e-3": 1e-3, "m=1e-6": 1e-6}
 
 
-@pytest.mark.parametrize("q", [0.04, 1.0, 25.0])
-@pytest.mark.parametrize("h", [6.0, 10.0, 20.0, 30.0])
+@pytest.mark.parametrize(("h", "q"), [(6.0, 0.04), (6.0, 1.0), (10.0, 1.0), (20.0, 25.0), (30.0, 0.04), (30.0, 1.0)])
 @pytest.mark.parametrize("m", TAILS.values(), ids=TAILS)
 @pytest.mark.parametrize("sides", [1, 2])
 def test_accuracy_does_not_depend_on_how_rare_or_narrow_the_active_region_is(

@@ -29,6 +29,7 @@ from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.fixed_points import fixed_points
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import mean
 from meanfield.infinite_width.remedies import stabilising_clip
 from meanfield.infinite_width.stability import diagnose, phase, verdict
 
@@ -263,3 +264,36 @@ def test_what_is_not_read_yet_is_refused(what: object) -> None:
         MeanField(what, 1.0)
     with pytest.raises(ActivationError, match=r"meanfield\.activation"):
         edge_of_chaos(what)
+
+
+def test_on_the_edge_of_tanh_without_biases_a_signal_falls_as_one_over_2l() -> None:
+    network = MeanField(mf.activation("tanh"), 1.0)
+    found = diagnose(network)
+    assert found.point.fixed_point is not None and found.point.fixed_point.q == 0
+    assert found.phase == "edge of chaos"
+    assert found.verdict.word == "neutral"
+    assert "as 0.5/l over l layers" in found.verdict.explanation
+    q = 1.0
+    for _ in range(4000):
+        q = network.V(q)
+    assert q == pytest.approx(0.5 / 4000, rel=0.01)
+
+
+@pytest.mark.parametrize("q_star", [0.1, 1.0, 20.0])
+def test_the_edge_of_tanh_is_stable_at_every_other_variance(q_star: float) -> None:
+    edge = edge_of_chaos(mf.activation("tanh"), q_star)
+    assert diagnose(edge).verdict.word == "stable"
+    q = 1.5 * q_star
+    for _ in range(200):
+        q = edge.mean_field.V(q)
+    assert q == pytest.approx(q_star, rel=1e-12)
+
+
+def test_the_authors_of_selu_chose_a_variance_that_attracts() -> None:
+    # Klambauer et al. (2017): mean 0 and variance 1 are a fixed point of the activations, with weights of variance 1/N.
+    selu = mf.activation("selu")
+    point = diagnose(MeanField(selu, 1.0)).point.fixed_point
+    assert point is not None
+    assert point.q == pytest.approx(1, abs=1e-14)
+    assert mean(selu, 1.0) == pytest.approx(0, abs=1e-15)
+    assert point.kind == "stable"

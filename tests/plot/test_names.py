@@ -44,15 +44,21 @@ def named(ax: Axes) -> list[str]:
     return [text.get_text() for text in (*ax.texts, *(legend.get_texts() if legend else []))]
 
 
+@cache
+def curves(count: int, width: str) -> Axes:
+    """Correlation maps of the first specifications, on a page of this width."""
+    networks = {spec: mf.operating_point(mf.activation(spec)) for spec in SPECS[:count]}
+    (ax,) = new_figure(CorrelationMaps(networks), Page(preset=width) if width == "iclr" else Page(width))
+    return ax
+
+
 @pytest.mark.parametrize("count, width", [(1, "column"), (4, "column"), (8, "column"), (4, "iclr")])
 def test_no_legend_takes_over_a_third_of_the_page(count: int, width: str) -> None:
-    networks = {spec: mf.operating_point(mf.activation(spec)) for spec in SPECS[:count]}
-    page = Page(preset=width) if width == "iclr" else Page(width)
-    (ax,) = new_figure(CorrelationMaps(networks), page)
+    ax = curves(count, width)
     figure, legend = figure_of(ax), ax.get_legend()
     names = {name for name in named(ax) if name not in ("stable", "unstable")}
     assert len(names) == count
-    assert {whole(name, networks) for name in names} == {*networks}
+    assert {whole(name, SPECS[:count]) for name in names} == {*SPECS[:count]}
     if legend is not None:
         box = legend.get_window_extent()
         assert box.height < figure.bbox.height / 3 and box.x1 <= figure.bbox.x1 + 1
@@ -67,8 +73,7 @@ def whole(name: str, specs) -> str:
 
 
 def test_a_legend_covers_no_curve_and_no_fixed_point() -> None:
-    networks = {spec: mf.operating_point(mf.activation(spec)) for spec in SPECS[:4]}
-    (ax,) = new_figure(CorrelationMaps(networks), Page(preset="iclr"))
+    ax = curves(4, "iclr")
     legend = ax.get_legend()
     assert legend is not None
     box = legend.get_window_extent()
@@ -139,7 +144,7 @@ def test_near_one_what_is_left_is_solid_and_what_is_gained_dotted_as_the_legend_
 
 
 def test_curves_of_a_slope_say_what_is_kept_along_them() -> None:
-    m = np.linspace(0.1, 5, 40)
+    m = np.linspace(0.1, 5, 12)
     upper, lower = mf.plot.slope(
         {f"sparsity={s}": mf.slope_curve("clipped-relu", "m", m, sparsity=s) for s in (0.6, 0.9)}
     )

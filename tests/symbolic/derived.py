@@ -8,7 +8,7 @@ from functools import cache
 import sympy
 from sympy import Rational
 
-from meanfield.activations.catalogue import ACTIVATIONS
+from meanfield.activations.catalogue import STRAIGHT
 from meanfield.symbolic import Derivation, derive
 
 #: Another activation's formula with other letters or numbers, or steps that numbers put in place.
@@ -24,7 +24,7 @@ _NOT_ITS_OWN = {
     "quantize",
 }
 
-NAMES = [entry.signature for entry in ACTIVATIONS if entry.name not in _NOT_ITS_OWN]
+NAMES = [entry.signature for entry in STRAIGHT if entry.name not in _NOT_ITS_OWN]
 
 #: Expressions of several kinds and what they assume, the long ones first.
 EXPRESSIONS = {

@@ -86,7 +86,7 @@ def test_what_is_unknown_is_said() -> None:
         ("max(x - chi_1, 0)", {}, "chi_1 is the gain of gradients"),
         ("max(x - q_, 0)", {}, "q_ is the variance"),
         ("clip(x, -A, Alpha)", {}, "look the same"),
-        ("max(x - erf, 0)", {}, "generated code"),
+        ("max(x - erf, 0)", {}, "erf is a function"),
         ("clip(x, 1, 1 + 1e-17)", {}, "narrower than a double resolves"),
         ("clipped-relu(tau, kappa=3)", {}, "no parameter 'kappa'"),
         ("clipped-rleu(tau, m)", {}, "did you mean clipped-relu"),

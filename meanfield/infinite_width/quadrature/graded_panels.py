@@ -11,118 +11,190 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
+from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
+from meanfield.activations.chebyshev_points import chebyshev
+from meanfield.activations.oscillation import Oscillation
+from meanfield.activations.primitives import Jet
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.interpolation import chebyshev
+from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
-__all__ = ["Integrand", "Octave", "average", "octave"]
+__all__ = ["AFAR", "Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
-#: What is averaged: of φ, φ' and φ'' at points x, and of those x.
-Integrand = Callable[[Array, Array, Array, Array], Array]
+
+
+class Points(NamedTuple):
+    """φ, φ' and φ'' at points x; x in units of the least √q of an octave, z; φ, φ' and φ'' at the points −x."""
+
+    f: Array
+    d1: Array
+    d2: Array
+    x: Array
+    z: Array
+    mirrored: Jet
+
+
+#: What is averaged.
+Integrand = Callable[[Points], Array]
 
 #: Nodes on a panel; a polynomial of twice the degree is integrated exactly.
 _NODES = 16
 #: So many standard deviations out φ is looked at: the normal density is 0 from 38 on, and exp(2x) weighs most at 2q.
 _REACH = 50.0
+#: Where φ is beyond the doubles so many standard deviations out, so are its moments: exp(2x) weighs most at 2q.
+_SURE = 45.0
 #: A panel is at most so many standard deviations wide.
 _WIDEST = 2.0
 #: On a panel φ exp(−x²/4q) is resolved where its last coefficients, so many, are at most this share of its largest
 #: anywhere: what is left out of its square is then below rounding.
 _LAST, _RESOLVED = 4, 1e-8
+#: Nor is it where φ is something else at points ever nearer to a mark.
+_NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
 #: A panel is not halved more often, and there are no more than this many.
-_HALVED, _MOST_PANELS = 50, 20_000
+_HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
 _ACROSS = 2.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
 _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
+#: What turns by so many radians in a standard deviation has turned out of sight: exp(−AFAR²/2) is 0. Phases of a turn.
+AFAR, _PHASES = 40.0, 64
+#: Panels for Hermite polynomials are at most so many standard deviations wide, and reach so far.
+_FINE, _SEEN = 0.5, 20.0
 #: q·x numbers worked through at a time.
 _BLOCK = 2**17
-#: From so many variances in an octave on they are interpolated in ln q between so many: what is averaged is analytic
-#: for |Im ln q| < π/2. Where its size changes by more than a factor, the least of it would lose digits.
-_MANY, _KNOWN, _STEEP = 64, 20, 1e3
+#: Where the size of what is averaged changes by more than a factor over an octave, the least of it is not interpolated.
+_STEEP = 1e3
 
 
 class Octave:
     """Points and weights for variances from 2^k to 2^(k + 1)."""
 
     def __init__(self, phi: Smooth, k: int) -> None:
-        panels = _resolved(phi, _outline(phi, 2.0 ** (0.5 * k)), 2.0**k)
-        nodes, weights = legendre(_NODES)
-        width = np.diff(panels, axis=1)
-        x = panels[:, :1] + width * nodes
-        counts = self._counts(phi, x, width * weights, 2.0**k)
-        #: Ends of all panels of |x| up to the last that matters, ascending from 0.
-        self.edges = np.concatenate([[0.0], np.sort(panels[panels[:, 1] <= panels[counts, 1].max(initial=0), 1])])
-        self.x = x[counts].ravel()
-        self.weights = (width * weights)[counts].ravel() / math.sqrt(2 * math.pi)
-        self._half_squares = -0.5 * self.x * self.x
-        self._right, self._left = phi.jet(self.x), phi.jet(-self.x)
+        sd = 2.0 ** (0.5 * k)
+        turning = phi.oscillation
+        if turning and turning.frequency * sd > AFAR:
+            x, weights, right, left = _over_phases(turning, sd)
+        else:
+            x, weights = _on_panels(phi, k)
+            right, left = phi.jet(x), phi.jet(-x)
+        self._half_squares = -0.5 * np.square(x / sd)
+        # Every point has as many phases.
+        x = np.repeat(x, right[0].size // max(1, x.size))
+        self._weights = weights / math.sqrt(2 * math.pi)
+        self._sides = [Points(*right, x, x / sd, left), Points(*left, -x, -x / sd, right)]
         self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
-
-    @staticmethod
-    def _counts(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
-        """Which panels matter to any moment of φ and φ' up to the sixth, or to E z⁴φ², anywhere in the octave."""
-        counts = np.zeros(len(x), dtype=bool)
-        # In logarithms, for a sixth power may overflow where its product with the density does not.
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            densities = [np.log(weights) - 0.5 * x * x / some for some in q * _ACROSS]
-            for f, d1, _ in (phi.jet(x), phi.jet(-x)):
-                f, d1 = np.log(np.abs(f)), np.log(np.abs(d1))
-                for g in (f, 2 * f, 6 * f, 4 * np.log(x) + 2 * f, d1, 4 * d1):
-                    for density in densities:
-                        largest = np.nan_to_num(g + density, nan=-np.inf, posinf=-np.inf).max(axis=1)
-                        counts |= largest > _NOTHING + largest.max()
-        return counts
 
     def average(self, integrand: Integrand, q: Array) -> Array:
         """E of the integrand at variances q of shape (n,) of this octave."""
-        if q.size < _MANY:
-            return self._averaged(self._weighed(integrand), q)
-        table = self._table(integrand)
-        if table is None:
-            return self._averaged(self._weighed(integrand), q)
-        interpolated: Array = chebval(2 * (np.log2(q) - self._k) - 1, table)
-        return interpolated
+        if q.size >= MANY:
+            known = self._known_in_octave(integrand)
+            if known is not None:
+                return interpolated(known, q, self._k)
+        return self._averaged(self._weighed(integrand), q)
 
     def _weighed(self, integrand: Integrand) -> Array:
         """The integrand of x and −x together, times the weights."""
         if integrand not in self._known:
             with np.errstate(over="ignore", invalid="ignore"):
-                both = self.weights * (integrand(*self._right, self.x) + integrand(*self._left, -self.x))
+                both = self._weights * (integrand(self._sides[0]) + integrand(self._sides[1]))
             # A power beyond the doubles where the density is 0 leaves nothing there.
-            self._known[integrand] = np.clip(both, -_LARGEST, _LARGEST)
+            both = np.clip(both, -_LARGEST, _LARGEST)
+            self._known[integrand] = both.reshape(self._half_squares.size, -1).sum(axis=1) if both.size else both
         return self._known[integrand]
 
     def _averaged(self, weighed: Array, q: Array) -> Array:
-        found, several = np.empty(q.size), max(1, _BLOCK // self.x.size)
+        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -self._k)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
-            found[part] = np.exp(np.multiply.outer(1 / q[part], self._half_squares)) @ weighed
-        return found / np.sqrt(q)
+            found[part] = np.exp(np.multiply.outer(1 / shares[part], self._half_squares)) @ weighed
+        averages: Array = found / np.sqrt(shares)
+        return averages
 
-    def _table(self, integrand: Integrand) -> Array | None:
-        """Chebyshev coefficients in log2 q over the octave, None where they do not keep the digits of the least."""
+    def _known_in_octave(self, integrand: Integrand) -> Array | None:
+        """Its averages to interpolate between, None where that does not keep the digits of the least."""
         if integrand not in self._tables:
-            points, from_values = chebyshev(_KNOWN)
-            weighed, q = self._weighed(integrand), 2.0 ** (self._k + points)
+            weighed, q = self._weighed(integrand), in_octave(self._k)
             size = self._averaged(np.abs(weighed), q)
             steep = size.max() > _STEEP * size.min()
-            self._tables[integrand] = None if steep else from_values @ self._averaged(weighed, q)
+            self._tables[integrand] = None if steep else self._averaged(weighed, q)
         return self._tables[integrand]
 
 
+def _on_panels(phi: Smooth, k: int) -> tuple[Array, Array]:
+    """Points, and weights over 2^(k/2), of the panels that matter."""
+    ends, counts = _panels(phi, k)
+    x, shares = _nodes(ends[counts], 2.0 ** (0.5 * k))
+    return x.ravel(), shares.ravel()
+
+
+def _nodes(ends: Array, sd: float) -> tuple[Array, Array]:
+    """Points and weights over `sd` on panels, a row for each."""
+    nodes, weights = legendre(_NODES)
+    width = np.diff(ends, axis=1)
+    return ends[:, :1] + width * nodes, width / sd * weights
+
+
+@lru_cache(maxsize=512)
+def _panels(phi: Smooth, k: int) -> tuple[Array, NDArray[np.bool_]]:
+    """The ends of all panels of |x| for variances from 2^k on, shape (n, 2), and which of them matter."""
+    sd = 2.0 ** (0.5 * k)
+    ends = _resolved(phi, _outline(phi, sd), 2.0**k)
+    return ends, _counting(phi, *_nodes(ends, sd), 2.0**k)
+
+
+def edges(phi: Smooth, k: int) -> Array:
+    """The ends of the panels of |x| up to the last that matters for variances from 2^k on, ascending from 0.
+
+    Raises:
+        ActivationError: φ varies too fast to be integrated.
+    """
+    ends, counts = _panels(phi, k)
+    return np.concatenate([[0.0], np.sort(ends[ends[:, 1] <= ends[counts, 1].max(initial=0), 1])])
+
+
+def _over_phases(turning: Oscillation, sd: float) -> tuple[Array, Array, Jet, Jet]:
+    """Points; for every phase at each of them, weights over `sd`, and the jets there and at the points −x."""
+    nodes, weights = legendre(_NODES)
+    starts = np.arange(0.0, _SEEN, _WIDEST)[:, np.newaxis] * sd
+    x = (starts + _WIDEST * sd * nodes).ravel()
+    count = _PHASES * turning.harmonics
+    phase = np.tile(2 * np.pi / count * np.arange(count), x.size)
+    shares, everywhere = np.repeat(np.tile(_WIDEST * weights, len(starts)) / count, count), np.repeat(x, count)
+    return x, shares, turning.jet(everywhere, phase), turning.jet(-everywhere, -phase)
+
+
+def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
+    """Which panels matter to any moment of φ and φ' up to the sixth, or to E z⁴φ², anywhere in the octave."""
+    # In logarithms, for a sixth power may overflow where its product with the density does not.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        densities = np.array([np.log(weights) - 0.5 * x * (x / some) for some in q * _ACROSS])
+        counts = np.zeros(len(x), dtype=bool)
+        for side in (x, -x):
+            f, d1 = (np.log(np.abs(g)) for g in phi.jet(side)[:2])
+            powers = np.array([f, 2 * f, 6 * f, 4 * np.log(x) + 2 * f, d1, 4 * d1])
+            powers[powers == np.inf] = -np.inf
+            largest = np.fmax.reduce(powers[:, np.newaxis] + densities, axis=-1)
+            counts |= (largest > _NOTHING + np.fmax.reduce(largest, axis=-1)[..., np.newaxis]).any(axis=(0, 1))
+    return counts
+
+
+def _marks(phi: Smooth) -> set[float]:
+    """Where panels of |x| end: at breaks, and where something narrow may be centred."""
+    return {0.0, *map(abs, phi.breaks), *map(abs, phi.centres)}
+
+
 def _outline(phi: Smooth, sd: float) -> Array:
-    """Panels of |x| before any is halved, shape (n, 2): none contains a break, or is wide beside `sd`."""
-    reach = _REACH * sd
-    marks = sorted({0.0, reach, *(abs(t) for t in phi.breaks if abs(t) < reach)})
+    """Panels of |x| before any is halved, shape (n, 2): none contains a mark or a seam, or is wide beside `sd`."""
+    reach = min(_REACH * sd, phi.reach)
+    marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
     return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
 
@@ -134,16 +206,19 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
         ActivationError: φ varies too fast to be integrated.
     """
     points, from_values = chebyshev(_NODES)
-    done = []
+    marks, done = list(_marks(phi)), []
     largest = np.zeros(4 * len(_ACROSS))
     for _ in range(_HALVED):
-        x = panels[:, :1] + np.diff(panels, axis=1) * points
-        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
-        with np.errstate(all="ignore"):
-            weighed = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
-        coefficients = np.nan_to_num(np.abs(np.array(weighed) @ from_values.T))
-        largest = np.maximum(largest, coefficients.max(axis=(1, 2)))
-        rough = (coefficients[:, :, -_LAST:].max(axis=2) > _RESOLVED * largest[:, np.newaxis]).any(axis=0)
+        coefficients = _weighed_jets(phi, panels, points, q) @ from_values.T
+        largest = np.maximum(largest, np.abs(coefficients).max(axis=(1, 2)))
+        least = _RESOLVED * largest[:, np.newaxis]
+        rough = (np.abs(coefficients[:, :, -_LAST:]).max(axis=2) > least).any(axis=0)
+        for end, near in ((0, _NEARER), (1, 1 - _NEARER)):
+            # What is narrow and stands at the end of a panel may fall between its points.
+            looked_at = np.flatnonzero(np.isin(panels[:, end], marks) & ~rough)
+            expected = coefficients[:, looked_at] @ chebvander(2 * near - 1, _NODES - 1).T
+            found = _weighed_jets(phi, panels[looked_at], near, q)
+            rough[looked_at] = (np.abs(found - expected).max(axis=2) > _LAST * least).any(axis=0)
         done.append(panels[~rough])
         if not rough.any():
             return np.concatenate(done)
@@ -152,6 +227,28 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
         if len(panels) > _MOST_PANELS:
             break
     raise ActivationError(f"the activation varies too fast near |x| = {panels[0, 0]:.6g} to be integrated")
+
+
+def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
+    """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
+    x = panels[:, :1] + np.diff(panels, axis=1) * points
+    with np.errstate(all="ignore"):
+        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
+        jets = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
+    weighed: Array = np.nan_to_num(np.array(jets))
+    return weighed
+
+
+@lru_cache(maxsize=256)
+def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
+    """Points x > 0 and weights (over √q) for variances from 2^k on, close enough for Hermite polynomials to n = 150."""
+    sd = 2.0 ** (0.5 * k)
+    panels = _panels(phi, k)[0]
+    panels = panels[panels[:, 0] < _SEEN * sd]
+    parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_FINE * sd))) for a, b in panels]
+    ends = np.concatenate([np.stack([part[:-1], part[1:]], axis=1) for part in parts])
+    x, weights = _nodes(ends, 1.0)
+    return x.ravel(), weights.ravel() / math.sqrt(2 * math.pi)
 
 
 @lru_cache(maxsize=2048)
@@ -168,11 +265,22 @@ def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     Raises:
         ActivationError: φ varies too fast to be integrated.
     """
-    exponents = np.frexp(q)[1] - 1
-    if not exponents.ndim:
-        return octave(phi, int(exponents)).average(integrand, np.atleast_1d(q))[0]
+    k = octaves(q)
+    if not k.ndim:
+        return _average(phi, integrand, np.atleast_1d(q), int(k)).reshape(())
     found = np.empty(q.size)
-    for k in np.unique(exponents):
-        here = exponents == k
-        found[here] = octave(phi, int(k)).average(integrand, q[here])
+    for here in np.unique(k):
+        found[k == here] = _average(phi, integrand, q[k == here], int(here))
     return found
+
+
+def _average(phi: Smooth, integrand: Integrand, q: Array, k: int) -> Array:
+    """E of an integrand at variances of one octave, shape (n,)."""
+    if phi.reach < _SURE * 2.0 ** (0.5 * k):
+        return np.full(q.size, np.inf)
+    if 2.0**k > phi.largest_variance:
+        raise ActivationError(
+            f"the activation turns without end, and is not averaged over variances beyond {phi.largest_variance:.3g}: "
+            "give a smaller q or weights, or clip it"
+        )
+    return octave(phi, k).average(integrand, q)

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
-from meanfield.infinite_width.quadrature.graded_panels import Integrand, average
-from meanfield.infinite_width.quadrature.origin import Origin, origin
+from meanfield.infinite_width.interpolation import octaves
+from meanfield.infinite_width.quadrature.graded_panels import Integrand, Points, average
+from meanfield.infinite_width.quadrature.origin import Origin, near_or_far
 
 __all__ = [
     "active_share",
@@ -28,6 +29,7 @@ __all__ = [
     "mean",
     "mirrored_moment",
     "mirrored_slopes",
+    "piece_share",
     "second_moment",
     "second_moment_d1",
     "second_moment_d2",
@@ -39,10 +41,13 @@ __all__ = [
     "sloping_share",
     "sparsity",
     "square_cumulants",
+    "squared_curvature",
 ]
 
 Array = NDArray[np.float64]
 
+#: Below this share of the variances of a tangent, panels of their own are not worth their while.
+_TINY = 1e-8
 #: x so near to 0 that φ is its limit there.
 _AT_ZERO = np.array([5e-324])
 
@@ -51,7 +56,7 @@ def _expectation(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     """E of an integrand at q ≥ 0 of shape (n,) or (); its limit at q = 0 is the mean of those on either side of 0."""
     if np.all(q > 0):
         return average(phi, integrand, q)
-    sides = [float(integrand(*phi.jet(x), x)[0]) for x in (_AT_ZERO, -_AT_ZERO)]
+    sides = [float(integrand(Points(*phi.jet(x), x, x, phi.jet(-x)))[0]) for x in (_AT_ZERO, -_AT_ZERO)]
     found = np.full(np.shape(q), 0.5 * sum(sides))
     if found.ndim:
         found[q > 0] = average(phi, integrand, q[q > 0])
@@ -60,36 +65,48 @@ def _expectation(phi: Smooth, integrand: Integrand, q: Array) -> Array:
 
 @cache
 def _power(n: int) -> Integrand:
-    return lambda f, d1, d2, x: f**n
+    return lambda at: at.f**n
 
 
 @cache
 def _slope_power(n: int) -> Integrand:
-    return lambda f, d1, d2, x: d1**n
+    return lambda at: at.d1**n
 
 
 @cache
 def _weighted_power(n: int, k: int) -> Integrand:
-    """xᵏφⁿ."""
-    return lambda f, d1, d2, x: x**k * f**n
+    """zᵏφⁿ, z as `Integrand` has it."""
+    return lambda at: at.z**k * at.f**n
 
 
 @cache
 def _weighted_slope_power(n: int, k: int) -> Integrand:
-    """xᵏφ'ⁿ."""
-    return lambda f, d1, d2, x: x**k * d1**n
+    """zᵏφ'ⁿ."""
+    return lambda at: at.z**k * at.d1**n
 
 
-def _bent(f: Array, d1: Array, d2: Array, x: Array) -> Array:
-    return f * d2
+def _bent(at: Points) -> Array:
+    return at.f * at.d2
 
 
-def _weighted_square(f: Array, d1: Array, d2: Array, x: Array) -> Array:
-    return np.square(f * d1)
+def _squared_bend(at: Points) -> Array:
+    return np.square(at.d2)
 
 
-def _weighted_product(f: Array, d1: Array, d2: Array, x: Array) -> Array:
-    return x * f * d1
+def _weighted_square(at: Points) -> Array:
+    return np.square(at.f * at.d1)
+
+
+def _weighted_product(at: Points) -> Array:
+    return at.x * at.f * at.d1
+
+
+def _mirrored_product(at: Points) -> Array:
+    return at.f * at.mirrored[0]
+
+
+def _mirrored_slope_product(at: Points) -> Array:
+    return at.d1 * at.mirrored[1]
 
 
 def mean(phi: Smooth, q: Array) -> Array:
@@ -99,7 +116,11 @@ def mean(phi: Smooth, q: Array) -> Array:
 
 def second_moment(phi: Smooth, q: Array) -> Array:
     """E φ²."""
-    return _expectation(phi, _power(2), q)
+
+    def near(at: Origin, q: Array) -> Array:
+        return at.squared_slopes * q + at.squares(q, 0)
+
+    return near_or_far(phi, q, near, lambda q: average(phi, _power(2), q), _TINY)
 
 
 def fourth_moment(phi: Smooth, q: Array) -> Array:
@@ -114,7 +135,13 @@ def sixth_moment(phi: Smooth, q: Array) -> Array:
 
 def slope_moment(phi: Smooth, q: Array, n: int) -> Array:
     """E φ'ⁿ."""
-    return _expectation(phi, _slope_power(n), q)
+    if n != 2:
+        return _expectation(phi, _slope_power(n), q)
+
+    def near(at: Origin, q: Array) -> Array:
+        return at.squared_slopes + at.squared_slopes_less_limit(q, 0)
+
+    return near_or_far(phi, q, near, lambda q: average(phi, _slope_power(2), q), _TINY)
 
 
 def slope_weighted_square(phi: Smooth, q: Array) -> Array:
@@ -129,97 +156,67 @@ def slope_weighted_product(phi: Smooth, q: Array) -> Array:
 
 def mirrored_moment(phi: Smooth, q: Array) -> Array:
     """E φ(x)φ(−x)."""
-    return _expectation(phi, _mirrored(phi, 0), q)
+    return _expectation(phi, _mirrored_product, q)
 
 
 def mirrored_slopes(phi: Smooth, q: Array) -> Array:
     """E φ'(x)φ'(−x)."""
-    return _expectation(phi, _mirrored(phi, 1), q)
-
-
-@cache
-def _mirrored(phi: Smooth, order: int) -> Integrand:
-    return lambda f, d1, d2, x: (f, d1)[order] * phi.jet(-x)[order]
+    return _expectation(phi, _mirrored_slope_product, q)
 
 
 def second_moment_d1(phi: Smooth, q: Array) -> Array:
     """d/dq E φ²."""
-    return _with_origin(phi, q, _squares_near_origin(1), lambda q: _derivative(phi, _weighted_power, q))
+    return near_or_far(
+        phi, q, lambda at, q: at.squared_slopes + at.squares(q, 1), lambda q: _derivative(phi, _weighted_power, q)
+    )
 
 
 def second_moment_d2(phi: Smooth, q: Array) -> Array:
     """d²/dq² E φ²."""
-    return _with_origin(phi, q, _squares_near_origin(2), lambda q: _second_derivative(phi, _weighted_power, q))
+
+    def far(q: Array) -> Array:
+        # z² in units of its own q.
+        share = np.ldexp(q, -octaves(q))
+        fourth, square, one = (average(phi, _weighted_power(2, k), q) for k in (4, 2, 0))
+        return (fourth / share / share - 6 * square / share + 3 * one) / q / (4 * q)
+
+    return near_or_far(phi, q, lambda at, q: at.squares(q, 2), far)
 
 
 def slope_square_d1(phi: Smooth, q: Array) -> Array:
     """d/dq E φ'²."""
-    return _with_origin(phi, q, _slope_squares_near_origin, lambda q: _derivative(phi, _weighted_slope_power, q))
+    return near_or_far(
+        phi,
+        q,
+        lambda at, q: at.squared_slopes_less_limit(q, 1),
+        lambda q: _derivative(phi, _weighted_slope_power, q),
+    )
 
 
 def _derivative(phi: Smooth, of: Callable[[int, int], Integrand], q: Array) -> Array:
-    """d/dq of an average of a square."""
-    return (average(phi, of(2, 2), q) / q - average(phi, of(2, 0), q)) / (2 * q)
-
-
-def _second_derivative(phi: Smooth, of: Callable[[int, int], Integrand], q: Array) -> Array:
-    fourth, square, one = (average(phi, of(2, k), q) for k in (4, 2, 0))
-    return (fourth / q / q - 6 * square / q + 3 * one) / q / (4 * q)
-
-
-def _with_origin(phi: Smooth, q: Array, near: Callable[[Origin, Array], Array], far: Callable[[Array], Array]) -> Array:
-    """What `near` gives at variances so small that φ is nearly its tangent, and `far` elsewhere."""
-    at, flat = origin(phi), np.atleast_1d(q)
-    found, small = np.empty(flat.size), flat <= at.largest
-    if small.any():
-        # The limit q → 0 is taken at a variance whose root is a double with room to spare.
-        found[small] = near(at, np.maximum(flat[small], _LEAST))
-    if not small.all():
-        found[~small] = far(flat[~small])
-    return found.reshape(np.shape(q))
-
-
-#: Stands for q → 0.
-_LEAST = 1e-280
-
-
-@cache
-def _squares_near_origin(order: int) -> Callable[[Origin, Array], Array]:
-    """The first or second derivative of E φ² = E[c² + a²x² + 2cax + 2cr + 2axr + r²]."""
-
-    def of(at: Origin, q: Array) -> Array:
-        def hermite(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
-            weight = z * z - 1 if order == 1 else (z * z - 6) * z * z + 3
-            return weight * (2 * c * r + (2 * a * x + r) * r)
-
-        (c, a), (c2, a2) = (side.tangent for side in at.sides)
-        kinked, rest = (c * a - c2 * a2) * math.sqrt(2 / math.pi), at.average(hermite, q) / (2 * q)
-        if order == 1:
-            first: Array = at.squared_slopes + 0.5 * kinked / np.sqrt(q) + rest
-            return first
-        second: Array = 0.5 * rest / q - 0.25 * kinked / q**1.5
-        return second
-
-    return of
-
-
-def _slope_squares_near_origin(at: Origin, q: Array) -> Array:
-    """d/dq of E φ'² = E[a² + 2as + s²]."""
-
-    def hermite(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
-        return (z * z - 1) * (2 * a + s) * s
-
-    return at.average(hermite, q) / (2 * q)
+    """d/dq of the average of a square."""
+    # z² in units of its own q.
+    share = np.ldexp(q, -octaves(q))
+    derivative: Array = (average(phi, of(2, 2), q) / share - average(phi, of(2, 0), q)) / (2 * q)
+    return derivative
 
 
 def curvature_term(phi: Smooth, q: Array) -> Array:
     """E φφ'' of a continuous φ, its kinks included."""
-    return _expectation(phi, _bent, q) + _over_breaks(phi, q, lambda t, kink: kink * phi.limits(t)[1], 1)
+    between = _expectation(phi, _bent, q)
+    return between + _over_breaks(phi, q, lambda t, kink: kink * phi.limits(t)[1], 1)
 
 
 def bend(phi: Smooth, q: Array) -> Array:
     """(4/3) Σ d² exp(−t²/2q)/(2π√2), over the kinks."""
     return _over_breaks(phi, q, lambda t, kink: kink * kink, 0) * (4 / 3 / (2 * math.pi * math.sqrt(2)))
+
+
+def squared_curvature(phi: Smooth, q: Array) -> Array:
+    """E φ''²."""
+    if phi.kinks.any() or phi.jumps.any():
+        return np.full_like(q, np.inf)
+    return _expectation(phi, _squared_bend, q)
 
 
 def _over_breaks(phi: Smooth, q: Array, coefficient: Callable[[float, float], float], density: int) -> Array:
@@ -251,17 +248,19 @@ def sparsity(phi: Smooth, q: Array) -> Array:
 
 def _share(phi: Smooth, q: Array, holds: Callable[[int], bool]) -> Array:
     """The probability of the pieces of which something holds."""
+    shares = [piece_share(phi, j, q) for j in range(len(phi.pieces)) if holds(j)]
+    return np.minimum(sum(shares, start=np.zeros(np.shape(q))), 1.0)
+
+
+def piece_share(phi: Smooth, j: int, q: Array) -> Array:
+    """P(√q z lies on the j-th piece)."""
     from scipy.special import ndtr
 
-    root, ends = np.sqrt(q), (-np.inf, *phi.breaks, np.inf)
-    share = np.zeros(np.shape(q))
-    for j in range(len(phi.pieces)):
-        if holds(j):
-            low, high = (np.where(root > 0, t / root, np.copysign(np.inf, t) if t else 0.0) for t in ends[j : j + 2])
-            # Of the tail on whose side the piece lies.
-            right = np.asarray(low) > 0
-            share = share + np.where(right, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
-    return np.minimum(share, 1.0)
+    root, ends = np.sqrt(q), (-np.inf, *phi.breaks, np.inf)[j : j + 2]
+    low, high = (np.where(root > 0, t / root, np.copysign(np.inf, t) if t else 0.0) for t in ends)
+    # By the tails on that side of 0 on which the piece lies.
+    share: Array = np.where(low > 0, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
+    return share
 
 
 def square_cumulants(phi: Smooth, q: Array, n: int) -> list[Array]:
@@ -272,10 +271,9 @@ def square_cumulants(phi: Smooth, q: Array, n: int) -> list[Array]:
     flat = np.atleast_1d(q)
     found = np.zeros((n, flat.size))
     found[0] = _expectation(phi, _power(2), flat)
-    exponents = np.frexp(flat)[1]
-    for k in np.unique(exponents[flat > 0]):
-        here = (exponents == k) & (flat > 0)
-        centre = float(average(phi, _power(2), np.array([0.75 * 2.0**k]))[0])
+    for k in np.unique(octaves(flat[flat > 0])):
+        here = (octaves(flat) == k) & (flat > 0)
+        centre = float(average(phi, _power(2), np.array([1.5 * 2.0**k]))[0])
         moments = [average(phi, _about(centre, m), flat[here]) for m in range(2, n + 1)]
         shift = average(phi, _about(centre, 1), flat[here])
         found[1, here] = np.maximum(moments[0] - shift**2, 0.0)
@@ -286,4 +284,4 @@ def square_cumulants(phi: Smooth, q: Array, n: int) -> list[Array]:
 
 @lru_cache(maxsize=4096)
 def _about(centre: float, n: int) -> Integrand:
-    return lambda f, d1, d2, x: (f * f - centre) ** n
+    return lambda at: (at.f * at.f - centre) ** n

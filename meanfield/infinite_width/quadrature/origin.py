@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.interpolation import chebyshev
+from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
-__all__ = ["Origin", "Side", "origin"]
+__all__ = ["Origin", "Side", "hermite", "near_or_far", "origin"]
 
 Array = NDArray[np.float64]
 
@@ -34,8 +35,20 @@ _ENDS = np.array([0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 13.0])
 #: φ'' is a polynomial on [0, x] where its last coefficients, so many, are at most this share of the largest.
 _LAST, _RESOLVED = 3, 1e-14
 #: Nor is it one where it is another at these points. The largest radius tried, and how often it is halved.
-_NEARER = 2.0 ** -np.arange(1, 60)
+_NEARER: Array = 2.0 ** -np.arange(1.0, 60.0)
 _WIDEST, _HALVED = 64.0, 200
+#: Of octaves that are interpolated in.
+_LOWEST = -1000
+#: Variances worked through at a time.
+_BLOCK = 512
+#: Arrays of variances whose r and s are kept.
+_KEPT = 4
+#: Stands for q → 0: its square is a double with room to spare.
+_LEAST = 1e-140
+#: The second derivative loses digits below this share of the variances.
+_CANCELS = 0.05
+#: What is larger than this there has no limit, and what is smaller than its inverse is 0.
+_ENDLESS = 1e50
 
 
 @dataclass(frozen=True)
@@ -60,26 +73,110 @@ class Side:
 
 @dataclass(frozen=True)
 class Origin:
-    """φ on either side of 0, for variances up to `largest`."""
+    """φ on either side of 0, for variances up to `largest`; `breaks` says whether the sides are two functions."""
 
     sides: tuple[Side, Side]
     largest: float
+    breaks: bool
+    _kept: dict[bytes, list[tuple[Array, Array, Array]]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def squared_slopes(self) -> float:
         """E φ'² as q → 0."""
         return 0.5 * sum(side.tangent[1] ** 2 for side in self.sides)
 
+    def squares(self, q: Array, order: int) -> Array:
+        """The derivative of order 0, 1 or 2 in q of E[φ² − a²x²] = E[c² + 2cax + 2cr + 2axr + r²], shape (n,)."""
+
+        def rest(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
+            return hermite(z, order) * (2 * c * r + (2 * a * x + r) * r)
+
+        def derivative(q: Array) -> Array:
+            at = np.maximum(q, _LEAST)
+            found: Array = ((3 - 2 * order) * self.kinked(at) + self.average(rest, at)) / (2 * at) ** order
+            # Where φ breaks at 0 it may grow as a root of 1/q; what is as small as q is 0.
+            size = np.abs(found)
+            limit = np.where(size > _ENDLESS, np.copysign(np.inf, found), np.where(size < 1 / _ENDLESS, 0.0, found))
+            return np.where(q == 0, limit, found)
+
+        if order == 0:
+            return self.squared_values + self.kinked(q) + self.average(rest, q)
+        if order == 1 or self.breaks:
+            return derivative(q)
+        # What 2cr and 2axr add on one side they take off on the other, or nearly: towards 0 it is a polynomial.
+        points, from_values = chebyshev(_NODES)
+        low, length = _CANCELS * self.largest, (1 - _CANCELS) * self.largest
+        coefficients = from_values @ derivative(low + length * points)
+        return np.where(q < low, chebval(2 * (q - low) / length - 1, coefficients), derivative(np.maximum(q, low)))
+
+    def squares_size(self, q: Array) -> Array:
+        """The sum of the sizes of all terms of E[φ² − a²x²], shape (n,)."""
+
+        def sizes(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
+            return c * c + np.abs(2 * c * a * x) + np.abs(2 * (c + a * x) * r) + r * r
+
+        return self.average(sizes, q)
+
+    def squared_slopes_less_limit(self, q: Array, order: int) -> Array:
+        """The derivative of order 0 or 1 in q of E[φ'² − a²] = E[2as + s²], shape (n,)."""
+
+        def rest(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
+            return hermite(z, order) * (2 * a + s) * s
+
+        if order == 0:
+            return self.average(rest, q)
+        q = np.maximum(q, _LEAST)
+        derivative: Array = self.average(rest, q) / (2 * q)
+        return derivative
+
+    def gap(self, q: Array, order: int) -> Array:
+        """The derivative of order 0 or 1 in q of E G = E[qs² − r² − c² − 2cax − 2cr], G as in `edge_biases`."""
+
+        def rest(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
+            return hermite(z, order) * (np.square(x / z * s) - (2 * c + r) * r)
+
+        def square(c: float, a: float, s: Array, r: Array, x: Array, z: Array) -> Array:
+            return s * s
+
+        if order == 0:
+            return self.average(rest, q) - self.squared_values - self.kinked(q)
+        q = np.maximum(q, _LEAST)
+        derivative: Array = self.average(square, q) + (self.average(rest, q) - self.kinked(q)) / (2 * q)
+        return derivative
+
+    @property
+    def squared_values(self) -> float:
+        """E φ² as q → 0."""
+        return 0.5 * sum(side.tangent[0] ** 2 for side in self.sides)
+
+    def kinked(self, q: Array) -> Array:
+        """E 2cax."""
+        (c, a), (c2, a2) = (side.tangent for side in self.sides)
+        return (c * a - c2 * a2) * np.sqrt(2 * q / math.pi)
+
     def average(self, integrand: Callable[[float, float, Array, Array, Array, Array], Array], q: Array) -> Array:
         """E of an integrand of c, a, s, r, x and z, at variances q of shape (n,)."""
         z, weights = _half_line()
-        x = np.multiply.outer(np.sqrt(q), z)
         total = np.zeros(q.size)
-        for side in self.sides:
-            c, a = side.tangent
-            s, r = side.rest(side.sign * x)
-            total += integrand(c, a, s, r, side.sign * x, z) @ weights
+        for side, (x, s, r) in zip(self.sides, self._rests(q), strict=True):
+            total += integrand(*side.tangent, s, r, x, z) @ weights
         return total
+
+    def _rests(self, q: Array) -> list[tuple[Array, Array, Array]]:
+        """x, s and r on either side; those last asked for are kept, as several moments are taken at the same q."""
+        key = q.tobytes()
+        if key not in self._kept:
+            x = np.multiply.outer(np.sqrt(q), _half_line()[0])
+            if len(self._kept) == _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = [(side.sign * x, *side.rest(side.sign * x)) for side in self.sides]
+        return self._kept[key]
+
+
+def hermite(z: Array, order: int) -> Array:
+    """He₀, He₂ or He₄ at z: E[He₂ₖ g]/(2q)ᵏ is the k-th derivative of E g in q."""
+    square = z * z
+    return (np.ones_like(z), square - 1, (square - 6) * square + 3)[order]
 
 
 @lru_cache(maxsize=1)
@@ -97,9 +194,9 @@ def origin(phi: Smooth) -> Origin:
     sides, radius = (Side(phi, 1), Side(phi, -1)), min([_WIDEST, *(abs(t) for t in phi.breaks if t)])
     for _ in range(_HALVED):
         if all(_is_resolved(phi, side.sign * radius) for side in sides):
-            return Origin(sides, (radius / _ENDS[-1]) ** 2)
+            return Origin(sides, (radius / _ENDS[-1]) ** 2, 0.0 in phi.breaks)
         radius /= 2
-    return Origin(sides, 0.0)
+    return Origin(sides, 0.0, True)
 
 
 def _is_resolved(phi: Smooth, end: float) -> bool:
@@ -110,3 +207,37 @@ def _is_resolved(phi: Smooth, end: float) -> bool:
     size = np.abs(coefficients).max()
     last = np.abs(coefficients[-_LAST:]).max()
     return bool(max(last, np.abs(chebval(2 * _NEARER - 1, coefficients) - near).max() / _LAST) <= _RESOLVED * size)
+
+
+def near_or_far(
+    phi: Smooth,
+    q: Array,
+    near: Callable[[Origin, Array], Array],
+    far: Callable[[Array], Array],
+    share: float = 1.0,
+) -> Array:
+    """What `near` gives at variances so small that φ is nearly its tangent, and `far` elsewhere; q of shape (n,) or ().
+
+    As far as both are right, `near` is for that `share` of these variances where `far` would cancel or cost more.
+    """
+    at, flat = origin(phi), np.atleast_1d(q)
+    found, small = np.empty(flat.size), flat <= share * at.largest
+    if small.any():
+        found[small] = _few_or_many(partial(near, at), flat[small])
+    if not small.all():
+        found[~small] = far(flat[~small])
+    return found.reshape(np.shape(q))
+
+
+def _few_or_many(near: Callable[[Array], Array], q: Array) -> Array:
+    """near(q), interpolated within octaves that hold many q's."""
+    k, counts = np.unique(octaves(q), return_counts=True)
+    full = k[(counts >= MANY) & (k > _LOWEST)]
+    few, found = ~np.isin(octaves(q), full), np.empty(q.size)
+    for start in range(0, np.count_nonzero(few), _BLOCK):
+        part = np.flatnonzero(few)[start : start + _BLOCK]
+        found[part] = near(q[part])
+    for octave in full:
+        here = octaves(q) == octave
+        found[here] = interpolated(near(in_octave(octave)), q[here], octave)
+    return found
