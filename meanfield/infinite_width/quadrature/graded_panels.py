@@ -238,7 +238,9 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
 
 def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
     """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
-    x = panels[:, :1] + np.diff(panels, axis=1) * points
+    # At an end itself φ may be that of the next panel.
+    inside = np.nextafter(panels, panels[:, ::-1])
+    x = np.clip(panels[:, :1] + np.diff(panels, axis=1) * points, inside[:, :1], inside[:, 1:])
     with np.errstate(all="ignore"):
         jets = np.nan_to_num(np.array([*phi.jet(x)[:2], *phi.jet(-x)[:2]]))
         weights = np.exp(np.multiply.outer(-0.25 / (q * _ACROSS), x * x))
