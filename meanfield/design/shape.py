@@ -55,7 +55,9 @@ class Shape:
             if not math.isfinite(value):
                 raise DomainError(f"{name} = {value:g} cannot be met: give a finite number")
         if (self.R_zero is None) == (self.R_double_prime is None):
-            raise DomainError("a shape has one of R(0) and R''(1), which sets δ: give one of them, and None for the other")
+            raise DomainError(
+                "a shape has one of R(0) and R''(1), which sets δ: give one of them, and None for the other"
+            )
         if self.R_zero is not None:
             if not 0 <= self.R_zero < 1:
                 raise DomainError(f"R(0) = {self.R_zero:g} is out of range: give 0 <= R(0) < 1")

@@ -1,11 +1,12 @@
 """Moments of φ(αz + β), z standard normal, for many α and β at once: what the conditions of a shape are made of.
 
-With f(z) = φ(αz + β) and c = f − E f, everything that γ(f + δ) does at q = 1 follows from six numbers. The panels end at
+With f(z) = φ(αz + β) and c = f − E f, everything that γ(f + δ) does at q = 1 follows from six numbers. Panels end at
 the breaks of f, so that kinks cost no digits. docs/theory.md, section 16.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,8 +21,12 @@ __all__ = ["ShapeMoments", "shape_moments"]
 
 Array = NDArray[np.float64]
 
-#: So many standard deviations out, on panels of one each.
+#: So many standard deviations out.
 _REACH = 10
+#: Nodes on a panel where a sign is all that is asked, and where digits are.
+_ROUGH, _FINE = 8, 16
+#: A fine panel of one standard deviation is divided so that it is no longer than a length of φ, so often at most.
+_MOST_PARTS = 64
 #: Numbers worked through at a time.
 _BLOCK = 2**19
 
@@ -41,20 +46,22 @@ class ShapeMoments(NamedTuple):
     bends: Array
 
 
-def shape_moments(phi: Activation, alpha: Array, beta: Array, nodes: int = 16) -> ShapeMoments:
-    """The moments at α > 0 and β, arrays of one shape, with so many nodes on a panel."""
+def shape_moments(phi: Activation, alpha: Array, beta: Array, *, rough: bool = False) -> ShapeMoments:
+    """The moments at α > 0 and β, arrays of one shape; rough ones are right where φ varies little over α/8."""
     a, b = alpha.ravel(), beta.ravel()
-    size = max(1, _BLOCK // (nodes * (2 * _REACH + len(phi.breaks))))
-    parts = [_of_block(phi, a[i : i + size], b[i : i + size], nodes) for i in range(0, a.size, size)]
-    found = np.concatenate(parts, axis=1).reshape(6, *alpha.shape)
-    return ShapeMoments(*found)
+    longest = float(a.max(initial=0.0)) / min(phi.scales, default=math.inf)
+    parts = 1 if rough else min(max(1, math.ceil(longest)), _MOST_PARTS)
+    nodes = _ROUGH if rough else _FINE
+    size = max(1, _BLOCK // (nodes * (2 * _REACH * parts + len(phi.breaks))))
+    blocks = [_of_block(phi, a[i : i + size], b[i : i + size], nodes, parts) for i in range(0, a.size, size)]
+    return ShapeMoments(*np.concatenate(blocks, axis=1).reshape(6, *alpha.shape))
 
 
-def _of_block(phi: Activation, a: Array, b: Array, nodes: int) -> Array:
+def _of_block(phi: Activation, a: Array, b: Array, nodes: int, parts: int) -> Array:
     a, b = a[:, np.newaxis], b[:, np.newaxis]
-    fixed = np.broadcast_to(np.arange(-_REACH, _REACH + 1.0), (len(a), 2 * _REACH + 1))
+    whole = np.linspace(-_REACH, _REACH, 2 * _REACH * parts + 1)
     breaks = np.clip((np.array(phi.breaks) - b) / a, -_REACH, _REACH)
-    edges = np.sort(np.concatenate([fixed, breaks], axis=1), axis=1)
+    edges = np.sort(np.concatenate([np.broadcast_to(whole, (len(a), whole.size)), breaks], axis=1), axis=1)
     points, shares = legendre(nodes)
     width = np.diff(edges, axis=1)[..., np.newaxis]
     z = (edges[:, :-1, np.newaxis] + width * points).reshape(len(a), -1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -27,13 +28,11 @@ __all__ = ["FamilyPlane", "Inner", "Nearest", "Plane", "ScalePlane", "nearest", 
 Array = NDArray[np.float64]
 
 #: α from so much of the least length on which φ varies to so many of the largest; steps a decade.
-_LEAST, _MOST, _ALPHAS = 1e-3, 4.0, 6
+_LEAST, _MOST, _ALPHAS = 1e-3, 32.0, 6
 #: β from a centre on, likewise; no length beyond so many of the least, no more centres than these.
 _NEAREST, _FARTHEST, _BETAS, _LONGEST, _CENTRES = 1e-2, 10.0, 10, 16.0, 7
 #: An open parameter is looked for from 0 to 1 in so many values.
 _VALUES = np.linspace(0.0, 1.0, 41)
-#: Nodes on a panel where a sign is all that is asked, and where equations are solved.
-_ROUGH, _FINE = 8, 16
 #: So many cells are tried; |β| that differ by less than this share are alike, by this factor apart.
 _TRIED, _ALIKE, _APART = 24, 1e-6, 2.0
 #: What misses by less is met, of conditions in units of their distance from a straight line.
@@ -58,8 +57,8 @@ class Plane(ABC):
     betas: Array
 
     @abstractmethod
-    def moments(self, axis: Array, betas: Array, nodes: int) -> ShapeMoments:
-        """At points of the plane, arrays of one shape."""
+    def moments(self, axis: Array, betas: Array, *, rough: bool = False) -> ShapeMoments:
+        """At points of the plane, arrays of one shape; rough ones tell a sign."""
 
     @abstractmethod
     def place(self, axis: float) -> float:
@@ -76,8 +75,8 @@ class ScalePlane(Plane):
         self.axis = np.log(_spaced(_LEAST * low, _MOST * high, _ALPHAS))
         self.betas = _betas(phi, low, high)
 
-    def moments(self, axis: Array, betas: Array, nodes: int) -> ShapeMoments:
-        return shape_moments(self._phi, np.exp(axis), betas, nodes)
+    def moments(self, axis: Array, betas: Array, *, rough: bool = False) -> ShapeMoments:
+        return shape_moments(self._phi, np.exp(axis), betas, rough=rough)
 
     def place(self, axis: float) -> float:
         return math.exp(axis)
@@ -93,12 +92,12 @@ class FamilyPlane(Plane):
         self.betas = _spaced(_NEAREST, _FARTHEST, _BETAS)
         self.betas = np.concatenate([-self.betas[::-1], [0.0], self.betas])
 
-    def moments(self, axis: Array, betas: Array, nodes: int) -> ShapeMoments:
+    def moments(self, axis: Array, betas: Array, *, rough: bool = False) -> ShapeMoments:
         found = np.empty((6, *axis.shape))
         for value in np.unique(axis):
             at = axis == value
             phi = self._family.member({self._family.open[0]: float(value)}).phi
-            found[:, at] = shape_moments(phi, np.ones(np.count_nonzero(at)), betas[at], nodes)
+            found[:, at] = shape_moments(phi, np.ones(np.count_nonzero(at)), betas[at], rough=rough)
         return ShapeMoments(*found)
 
     def place(self, axis: float) -> float:
@@ -140,7 +139,7 @@ def _solved(plane: Plane, shape: Shape, sign: int, start: Array) -> Inner | None
     """The solution that a start leads to, if it leads to one."""
     from scipy.optimize import root
 
-    found = root(lambda at: _misses(plane, shape, sign, at), start, tol=1e-14)
+    found = root(partial(_misses, plane, shape, sign), start, tol=1e-14)
     if not np.abs(found.fun).max() <= _MET:
         return None
     outer = _outer(plane, shape, sign, found.x)
@@ -157,11 +156,9 @@ def _precedes(one: Inner, other: Inner) -> bool:
 def _cells(plane: Plane, shape: Shape, sign: int) -> Array:
     """Middles of the cells in which both equations may change sign, least |β| first, shape (n, 2)."""
     axis, betas = np.meshgrid(plane.axis, plane.betas, indexing="ij")
-    outer = shape.outer(plane.moments(axis, betas, _ROUGH), sign)
+    outer = shape.outer(plane.moments(axis, betas, rough=True), sign)
     i, j = np.nonzero(_changes(outer.misses[0]) & _changes(outer.misses[1]))
-    middles = np.stack(
-        [(plane.axis[i] + plane.axis[i + 1]) / 2, (plane.betas[j] + plane.betas[j + 1]) / 2], axis=1
-    )
+    middles = np.stack([(plane.axis[i] + plane.axis[i + 1]) / 2, (plane.betas[j] + plane.betas[j + 1]) / 2], axis=1)
     return middles[np.argsort(np.abs(middles[:, 1]), kind="stable")][:_TRIED]
 
 
@@ -173,7 +170,7 @@ def _changes(f: Array) -> NDArray[np.bool_]:
 
 
 def _outer(plane: Plane, shape: Shape, sign: int, at: Array) -> Outer:
-    return shape.outer(plane.moments(at[:1], at[1:], _FINE), sign)
+    return shape.outer(plane.moments(at[:1], at[1:]), sign)
 
 
 def _misses(plane: Plane, shape: Shape, sign: int, at: Array) -> Array:
@@ -197,7 +194,7 @@ def nearest(plane: Plane, shape: Shape, sign: int = 1) -> Nearest | None:
     """
     axis, betas = np.meshgrid(plane.axis, plane.betas, indexing="ij")
     with np.errstate(all="ignore"):
-        first, second = shape.outer(plane.moments(axis, betas, _ROUGH), sign).misses
+        first, second = shape.outer(plane.moments(axis, betas, rough=True), sign).misses
         i, j = np.nonzero(first[:, :-1] * first[:, 1:] <= 0)
         ends = (plane.axis[i], plane.axis[i], plane.betas[j], plane.betas[j + 1])
         if found := _least(plane, shape, sign, ends, 1):
@@ -217,10 +214,10 @@ def _least(
         return (1 - t) * a + t * a_end, (1 - t) * b + t * b_end
 
     def other(t: Array, *ends: Array) -> Array:
-        return shape.outer(plane.moments(*point(t, *ends), _FINE), sign).misses[1 - equation]
+        return shape.outer(plane.moments(*point(t, *ends)), sign).misses[1 - equation]
 
     at = point(bracketed(other, np.zeros(ends[0].size), np.ones(ends[0].size), *ends), *ends)
-    misses = shape.outer(plane.moments(*at, _FINE), sign).misses
+    misses = shape.outer(plane.moments(*at), sign).misses
     # Nearly a straight line meets what a straight line does, and is no answer.
     met = (np.abs(misses[1 - equation]) < _MET) & (misses[1] > _STRAIGHT) & np.isfinite(misses[equation])
     if not met.any():
@@ -235,7 +232,7 @@ def on_line(phi: Activation, shape: Shape, sign: int = 1) -> Inner | None:
     betas = np.concatenate([-steps[::-1], [0.0], steps])
 
     def outer(betas: Array) -> Outer:
-        return shape.outer(shape_moments(phi, np.ones_like(betas), betas, _FINE), sign)
+        return shape.outer(shape_moments(phi, np.ones_like(betas), betas), sign)
 
     with np.errstate(all="ignore"):
         missed = outer(betas).misses[1]
