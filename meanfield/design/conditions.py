@@ -98,7 +98,7 @@ def curvature_on_edge(phi: Activation, q_star: float) -> float:
 def measured(family: Family, values: tuple[tuple[str, float], ...], condition: Condition, q_star: float) -> float:
     """The quantity of a member of the family; NaN where there is no such member, or it has none."""
     try:
-        phi = family.member(dict(values)).phi
+        return condition.of(family.member(dict(values)).phi, q_star)
     except ActivationError:
+        # Beyond the range of the parameter, or beyond what can be integrated.
         return math.nan
-    return condition.of(phi, q_star)

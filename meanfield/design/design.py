@@ -2,7 +2,8 @@
 
 In a family such as clipped-relu(tau, m) the first open parameter is found from the sparsity P(φ = 0) at q*, the second
 from the slope V'(q*) on the edge of chaos, or from the escape probability at a given width and depth; in a smooth one,
-such as swish(beta), from the slope, from R''(1) or from the share of φ near 0. σ_w and σ_b follow. All solutions are found, and where there is none the reachable range. docs/theory.md, section 9.
+such as swish(beta), from the slope, from R''(1) or from the share of φ near 0. σ_w and σ_b follow. All solutions are
+found, and where there is none the reachable range. docs/theory.md, sections 9 and 16.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ def designs(
         member = family.member(values)
         try:
             results.append(Design(values, member, edge_of_chaos(member.phi, q_star), asked=tuple(conditions)))
-        except NoEdgeOfChaos as refusal:
+        except (NoEdgeOfChaos, ActivationError) as refusal:
             refusals.append(f"{member.label}: {refusal}")
     if not results:
         raise NoDesign(*refusals)
@@ -292,11 +293,12 @@ def _no_roots(
 ) -> NoDesign:
     """What to say of a condition without solutions: what is in reach."""
     told, value = condition.told, condition.value
+    beside = [((name, factor * math.sqrt(q_star)), *others.items()) for factor in (0.5, 2.0)]
+    if any(math.isinf(measured(family, values, condition, q_star)) for values in beside):
+        return NoDesign(f"{told} is ∞, for the activation has kinks whatever {name}: ask for another condition")
     if math.isnan(found.low):
         # Where the activation itself is at fault, that is what there is to say.
-        phi = family.member({name: math.sqrt(q_star), **others}).phi
-        if condition.name == "R_double_prime" and math.isinf(condition.of(phi, q_star)):
-            return NoDesign(f"R''(1) is ∞ whatever {name}, for the activation has kinks: ask for another condition")
+        family.member({name: math.sqrt(q_star), **others})
         return NoDesign(f"no {name} gives {told} a value: the activation has jumps, or no slope in reach of q*")
     if found.flat:
         low, high = found.flat[0]

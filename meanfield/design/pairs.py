@@ -21,7 +21,7 @@ __all__ = ["together"]
 Array = NDArray[np.float64]
 
 #: Both parameters begin at these multiples of √q*.
-_STARTS = (0.1, 0.5, 2.0, 10.0)
+_STARTS = (0.2, 1.0, 5.0)
 #: Logarithms of multiples of √q* beyond which no solution is looked for.
 _FARTHEST = math.log(1e4)
 #: A condition is met to this, and solutions closer than this are one.
@@ -51,7 +51,6 @@ def together(family: Family, first: Condition, second: Condition, q_star: float)
         left = (reached(logarithms) - wanted) / units
         return np.where(np.isfinite(left), left, _NONE)
 
-    # What depends on neither parameter is told before it is looked for.
     solutions: list[Array] = []
     nearest, least = np.zeros(2), np.inf
     for start in product(np.log(_STARTS), repeat=2):

@@ -45,8 +45,8 @@ ZETA, ETA, CURVATURE = 1.5, 0.9, 0.3
 _MET = 1e-12
 
 
-def kernel_shape(depth: int, zeta: float = ZETA, V_prime: float | None = 1.0) -> Shape:
-    """What DKS asks of each of `depth` nonlinear layers in a row: R'(1) = ζ^(1/L), R(0) = 0, V'(1) = 1.
+def kernel_shape(depth: int, zeta: float = ZETA, V_prime: float | None = 1.0, R_zero: float = 0.0) -> Shape:
+    """What DKS asks of each of `depth` nonlinear layers in a row: R'(1) = ζ^(1/L), R(0) = 0 and V'(1) = 1.
 
     Raises:
         DomainError: a number out of range.
@@ -55,7 +55,7 @@ def kernel_shape(depth: int, zeta: float = ZETA, V_prime: float | None = 1.0) ->
     require_number("zeta", zeta)
     if not (1 < zeta < math.inf):
         raise DomainError(f"zeta = {zeta:g} is out of range: give zeta > 1, the slope of R at 1 over all layers")
-    return Shape(V_prime, zeta ** (1 / depth))
+    return Shape(V_prime, zeta ** (1 / depth), R_zero)
 
 
 def tailored_shape(depth: int, curvature: float = CURVATURE) -> Shape:
@@ -140,7 +140,7 @@ class Reshaped(Shown):
         return _after(self.mean_field, depth, rho)
 
 
-def reshape(spec: str | Activation | Family, shape: Shape) -> Reshaped:
+def reshape(spec: str | Activation | NamedActivation | Family, shape: Shape) -> Reshaped:
     """α, β, γ and δ with which φ meets a shape, every condition to 1e-12, and V(1) = 1.
 
     Of several solutions the one with the least |β|; α > 0 and γ > 0. A homogeneous φ, such as ReLU, has no use for α,
@@ -153,7 +153,10 @@ def reshape(spec: str | Activation | Family, shape: Shape) -> Reshaped:
         NoDesign: there is no solution; the message tells what comes nearest.
     """
     family = spec if isinstance(spec, Family) else None
-    named = read_activation(spec) if not isinstance(spec, Family) else _homogeneous(spec)
+    if isinstance(spec, NamedActivation):
+        named = spec
+    else:
+        named = _homogeneous(spec) if isinstance(spec, Family) else read_activation(spec)
     _require_shapeable(named, shape, family)
     signs = (1, -1) if shape.R_zero else (1,)
     plane: Plane | None = None
