@@ -196,6 +196,7 @@ QUANTITIES = {
     "output_shift": Quantity("δ", r"$\delta$", "likewise"),
     "network_zero": Quantity("R(0), all layers", "$R^L(0)$", "correlation of two inputs without any, after all layers"),
     "network_slope": Quantity("R'(1), all layers", r"$R'(1)^L$", "slope of the correlation map of all layers at 1"),
+    "network_curvature": Quantity("R''(1), all layers", "$R''(1)$ of all layers", "its curvature there"),
     "relative_basin": Quantity("basin/q*", "basin$/q^*$", "basin in units of q*"),
     "relative_sigma_b": Quantity("σ_b/√q*", r"$\sigma_b/\sqrt{q^*}$", "σ_b in units of √q*"),
     "active_share": Quantity("active", "active", "fraction of units not 0"),

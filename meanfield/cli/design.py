@@ -35,7 +35,9 @@ Share = Annotated[
     str | None,
     typer.Option("--share", help="Of a smooth φ: the share of |φ| up to --below times its rms.", show_default=False),
 ]
-Below = Annotated[float | None, typer.Option("--below", help="What --share calls near 0.", show_default="0.1")]
+Below = Annotated[
+    float | None, typer.Option("--below", help="What --share calls near 0; default 0.1.", show_default=False)
+]
 Slope = Annotated[
     str | None,
     typer.Option("--slope", help="V'(q*) to have; default 0.7, with --reshape 1, or free.", show_default=False),
@@ -49,7 +51,8 @@ Curvature = Annotated[
     ),
 ]
 QStar = Annotated[
-    str | None, typer.Option("--q-star", help="q*; these five may be 0.5,1,2 or START:STOP:COUNT.", show_default="1")
+    str | None,
+    typer.Option("--q-star", help="q*, default 1; these five may be 0.5,1,2 or START:STOP:COUNT.", show_default=False),
 ]
 SafeFor = Annotated[
     str | None,
@@ -64,7 +67,7 @@ Solve = Annotated[
     str | None,
     typer.Option(
         "--solve",
-        help="Names of the open parameters: first for sparsity, then for slope; default tau,m, or all.",
+        help="Names of the open parameters: first for sparsity, then for slope; default tau,m, or the only one.",
         show_default=False,
     ),
 ]
@@ -132,9 +135,22 @@ def design(
     given = options.read_parameters({"tau": tau, "m": m}, param, options.number)
     shaping = {"--method": method, "--depth": depth, "--zeta": zeta, "--eta": eta, "--c0": c0}
     if reshape:
-        _require_none({"--sparsity": sparsity, "--share": share, "--q-star": q_star, "--safe-for": safe_for})
-        shape = {"zeta": zeta, "eta": eta, "curvature": curvature, "c0": c0}
-        print_reshaped(act, how, given, solve=solve, slope=slope, method=method, depth=depth, **shape)
+        _require_none(
+            {"--sparsity": sparsity, "--share": share, "--below": below, "--q-star": q_star, "--safe-for": safe_for}
+        )
+        print_reshaped(
+            act,
+            how,
+            given,
+            solve=solve,
+            slope=slope,
+            method=method,
+            depth=depth,
+            zeta=zeta,
+            eta=eta,
+            curvature=curvature,
+            c0=c0,
+        )
         return
     require_no_shape(shaping)
     family = _family(act, solve, given)
@@ -172,7 +188,7 @@ def design(
         raise NoDesign(*refusals)
 
 
-def _require_none(given: dict[str, str | None]) -> None:
+def _require_none(given: dict[str, object]) -> None:
     for option, value in given.items():
         if value is not None:
             raise DomainError(f"{option} asks nothing of a reshaped activation, whose q* is 1: leave it out")
@@ -226,11 +242,12 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
     else:
         names = tuple(name for name in ("tau", "m") if name in parameters_of(act) and name not in given)
         names = names or left_open(act, given)
-        if len(names) not in (1, 2):
+        if names[2:] or (len(names) == 2 and names != ("tau", "m")):
+            names = ()
+        if not names:
             # What is no activation is told as everywhere.
             read_activation(act, **given)
-            left = f"{len(names)} parameters" if names else "no tau and no m"
-            raise ActivationError(f"{act} has {left} left open: name what to solve for, as in --solve a,b")
+            raise ActivationError(f"{act} has no tau and no m left open: name what to solve for, as in --solve a,b")
     return Family(act, names, tuple(given.items()))
 
 

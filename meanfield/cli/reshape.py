@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.layout import Block, grid, heading, lines, listing, paragraph
+from meanfield.cli.layout import Block, exactly, grid, heading, lines, listing, paragraph
 from meanfield.cli.output import Printing, emit
 from meanfield.errors import DomainError, NoDesign, shortened
 from meanfield.tables.records import Record
@@ -34,7 +34,7 @@ Reshape = Annotated[
 Method = Annotated[
     ReshapeMethod | None,
     typer.Option(
-        "--method", help="Of --reshape: deep kernel shaping, or tailored transformations.", show_default="dks"
+        "--method", help="Of --reshape: deep kernel shaping (default), or tailored transformations.", show_default=False
     ),
 ]
 Depths = Annotated[
@@ -58,7 +58,16 @@ C0 = Annotated[
 #: The word for a V'(1) that is left as it comes.
 _FREE = "free"
 _FOUND = ("input_scale", "input_shift", "output_scale", "output_shift")
-_REACHED = ("q_star", "V_prime", "R_zero", "R_prime", "R_double_prime", "network_zero", "network_slope")
+_REACHED = (
+    "q_star",
+    "V_prime",
+    "R_zero",
+    "R_prime",
+    "R_double_prime",
+    "network_zero",
+    "network_slope",
+    "network_curvature",
+)
 
 
 def require_no_shape(given: Mapping[str, object]) -> None:
@@ -189,8 +198,7 @@ def _one(option: str, text: str) -> float:
 def _beside(reshaped: Reshaped, depth: int) -> Record:
     record = reshaped.record()
     formula = record.pop("formula")
-    over_all = {"network_zero": reshaped.correlation(depth), "network_slope": reshaped.R_prime**depth}
-    return {**record, **over_all, "formula": formula}
+    return {**record, **reshaped.over_layers(depth), "formula": formula}
 
 
 def _tables(found: list[Reshaped], records: list[Record], method: ReshapeMethod, digits: int | None) -> list[Block]:
@@ -204,7 +212,7 @@ def _tables(found: list[Reshaped], records: list[Record], method: ReshapeMethod,
         ]
     (record,), (reshaped,) = records, found
     return [
-        heading(f"γ(φ(αx + β) + δ) of {label} for {record['depth']} layers, by {method}"),
+        heading(f"γ(φ(αx + β) + δ) of {label} for {record['depth']} layer{'s' * (record['depth'] > 1)}, by {method}"),
         listing(record, _FOUND, digits or 17),
         heading("at q = 1, with σ_w = 1 and σ_b = 0"),
         listing(record, _REACHED, digits),
@@ -221,11 +229,19 @@ def _use(reshaped: Reshaped) -> list[Block]:
         written = [
             heading("As an expression, for --act of every command and for meanfield.activation"),
             lines(""),
-            lines(reshaped.formula, 2),
+            exactly(f"  {reshaped.formula}"),
             lines(""),
         ]
-    numbers = (reshaped.gamma, reshaped.alpha, reshaped.beta, reshaped.delta)
-    gamma, alpha, beta, delta = map(repr, numbers)
-    code = [f"def act(x): return {gamma} * (phi({alpha} * x + {beta}) + {delta})"]
+    inside = _plus("x" if reshaped.alpha == 1 else f"{reshaped.alpha!r} * x", reshaped.beta)
+    code = [f"def act(x): return {reshaped.gamma!r} * ({_plus(f'phi({inside})', reshaped.delta)})"]
     code += [line for pair in framework_code(1.0).values() for line in pair]
-    return [*written, heading(f"As code, phi being {reshaped.of.label}"), lines(""), *(lines(line, 2) for line in code)]
+    return [
+        *written,
+        heading(f"As code, phi being {reshaped.of.label}"),
+        lines(""),
+        *(exactly(f"  {line}") for line in code),
+    ]
+
+
+def _plus(text: str, value: float) -> str:
+    return f"{text} {'-' if value < 0 else '+'} {abs(value)!r}" if value else text

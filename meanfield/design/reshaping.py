@@ -135,15 +135,19 @@ class Reshaped(Shown):
         """R''(1), ∞ where φ has kinks."""
         return covariance_d2(self.activation, 1.0, 1.0) / self.V
 
-    def correlation(self, depth: int, rho: float = 0.0) -> float:
-        """The correlation that two inputs of correlation ρ have after so many layers."""
-        return _after(self.mean_field, depth, rho)
+    def over_layers(self, depth: int) -> Record:
+        """R(0), R'(1) and R''(1) of so many layers in a row."""
+        once, twice, slope, curvature = self.R_prime, self.R_double_prime, 1.0, 0.0
+        for _ in range(depth):
+            slope, curvature = once * slope, twice * slope**2 + once * curvature
+        zero = _after(self.mean_field, depth, 0.0)
+        return {"network_zero": zero, "network_slope": slope, "network_curvature": curvature}
 
 
 def reshape(spec: str | Activation | NamedActivation | Family, shape: Shape) -> Reshaped:
     """α, β, γ and δ with which φ meets a shape, every condition to 1e-12, and V(1) = 1.
 
-    Of several solutions the one with the least |β|; α > 0 and γ > 0. A homogeneous φ, such as ReLU, has no use for α,
+    Of several solutions the one with the least αγ|β|; α > 0 and γ > 0. A homogeneous φ, such as ReLU, has no use for α,
     which is 1: either V'(1) is left as it comes, or it is a `Family` with one open parameter, which is looked for from
     0 to 1 instead of α.
 
@@ -168,10 +172,10 @@ def reshape(spec: str | Activation | NamedActivation | Family, shape: Shape) -> 
     solutions = [inner for inner in found if inner]
     if not solutions:
         raise _out_of_reach(family.spec if family else named.label, plane, shape)
-    inner = min(solutions, key=lambda inner: abs(inner.beta))
-    if family:
-        named = family.member({family.open[0]: inner.place})
-    return _verified(named, 1.0 if family else inner.place, inner, shape)
+    inner = min(solutions, key=lambda inner: inner.stretch)
+    if family and inner.value is not None:
+        named = family.member({family.open[0]: inner.value})
+    return _verified(named, inner, shape)
 
 
 def tailored_rectifier(family: Family, depth: int, eta: float = ETA) -> Reshaped:
@@ -243,7 +247,7 @@ def _require_shapeable(named: NamedActivation, shape: Shape, family: Family | No
     if phi.is_homogeneous and not family and shape.V_prime is not None:
         raise DomainError(
             f"{named.label} is homogeneous: α and γ scale it alike, so that V'(1) and R'(1) cannot both be met; leave "
-            "V'(1) as it comes, or take leaky-relu with its slope open"
+            "V'(1) free (V_prime=None, or --slope free), or take leaky-relu with its slope open"
         )
     if not phi.is_homogeneous and shape.V_prime is None:
         raise DomainError(f"V'(1) is left open, but {named.label} has an α to meet it with: give V'(1), such as 1")
@@ -260,9 +264,9 @@ def _out_of_reach(label: str, plane: Plane | None, shape: Shape) -> NoDesign:
     return NoDesign(f"{message}: where the others are met, the nearest {name} is {value + left.missed * unit:.6g}")
 
 
-def _verified(named: NamedActivation, alpha: float, inner: Inner, shape: Shape) -> Reshaped:
+def _verified(named: NamedActivation, inner: Inner, shape: Shape) -> Reshaped:
     """The solution as an activation, once more measured."""
-    found = _reshaped(named, alpha, 0.0 if abs(inner.beta) < _MET else inner.beta, inner.gamma, inner.delta)
+    found = _reshaped(named, inner.alpha, 0.0 if abs(inner.beta) < _MET else inner.beta, inner.gamma, inner.delta)
     for name, value in {"V": 1.0, **shape.asked}.items():
         reached = getattr(found, name)
         if not abs(reached - value) <= _MET * max(1.0, abs(value)):

@@ -2,7 +2,7 @@
 
 Nothing is known of an activation but the lengths on which it varies. So the plane of α and β is laid out in cells, in
 units of these lengths and around what φ is centred on; the equations are solved from every cell in which both may
-change sign, least |β| first. Of a homogeneous φ α is 1, and an open parameter takes its place. docs/theory.md,
+change sign, from β = 0 outwards. Of a homogeneous φ α is 1, and an open parameter takes its place. docs/theory.md,
 section 16.
 """
 
@@ -33,7 +33,7 @@ _LEAST, _MOST, _ALPHAS = 1e-3, 32.0, 6
 _NEAREST, _FARTHEST, _BETAS, _LONGEST, _CENTRES = 1e-2, 10.0, 10, 16.0, 7
 #: An open parameter is looked for from 0 to 1 in so many values.
 _VALUES = np.linspace(0.0, 1.0, 41)
-#: So many cells are tried; |β| that differ by less than this share are alike, by this factor apart.
+#: So many cells are tried; αγ|β| that differ by less than this share are alike; αγ is hardly less than 1/_APART.
 _TRIED, _ALIKE, _APART = 24, 1e-6, 2.0
 #: What misses by less is met, of conditions in units of their distance from a straight line.
 _MET = 1e-8
@@ -42,12 +42,18 @@ _STRAIGHT = -0.99
 
 
 class Inner(NamedTuple):
-    """`place` on the axis beside β, α or an open parameter; β; γ and δ."""
+    """α, β, γ and δ, and the value of an open parameter where α is 1 and it takes its place."""
 
-    place: float
+    alpha: float
     beta: float
     gamma: float
     delta: float
+    value: float | None = None
+
+    @property
+    def stretch(self) -> float:
+        """αγ|β|: how far from 0 it looks at φ, and how much it multiplies up the slope that φ has there."""
+        return self.alpha * self.gamma * abs(self.beta)
 
 
 class Plane(ABC):
@@ -61,8 +67,8 @@ class Plane(ABC):
         """At points of the plane, arrays of one shape; rough ones tell a sign."""
 
     @abstractmethod
-    def place(self, axis: float) -> float:
-        """What a point of the axis stands for."""
+    def inner(self, axis: float, beta: float, gamma: float, delta: float) -> Inner:
+        """What a point of the plane stands for, with its γ and δ."""
 
 
 class ScalePlane(Plane):
@@ -78,8 +84,8 @@ class ScalePlane(Plane):
     def moments(self, axis: Array, betas: Array, *, rough: bool = False) -> ShapeMoments:
         return shape_moments(self._phi, np.exp(axis), betas, rough=rough)
 
-    def place(self, axis: float) -> float:
-        return math.exp(axis)
+    def inner(self, axis: float, beta: float, gamma: float, delta: float) -> Inner:
+        return Inner(math.exp(axis), beta, gamma, delta)
 
 
 class FamilyPlane(Plane):
@@ -100,8 +106,8 @@ class FamilyPlane(Plane):
             found[:, at] = shape_moments(phi, np.ones(np.count_nonzero(at)), betas[at], rough=rough)
         return ShapeMoments(*found)
 
-    def place(self, axis: float) -> float:
-        return axis
+    def inner(self, axis: float, beta: float, gamma: float, delta: float) -> Inner:
+        return Inner(1.0, beta, gamma, delta, axis)
 
 
 def _spaced(low: float, high: float, a_decade: int) -> Array:
@@ -118,14 +124,14 @@ def _betas(phi: Activation, low: float, high: float) -> Array:
 
 
 def search(plane: Plane, shape: Shape, sign: int = 1) -> Inner | None:
-    """The solution with the least |β|, of β and −β the positive one; None where there seems to be none.
+    """The solution with the least αγ|β|, of β and −β the positive one; None where there seems to be none.
 
-    The least |β| leaves φ where it is itself; others lie where a tail is nearly straight, or nearly flat.
+    It sees φ where it is itself; others see a tail that is nearly straight, or nearly flat.
     """
     best: Inner | None = None
     with np.errstate(all="ignore"):
         for start in _cells(plane, shape, sign):
-            if best and abs(start[1]) > _APART * abs(best.beta):
+            if best and abs(start[1]) > _APART * best.stretch:
                 break
             inner = _solved(plane, shape, sign, start)
             if inner and (best is None or _precedes(inner, best)):
@@ -143,13 +149,13 @@ def _solved(plane: Plane, shape: Shape, sign: int, start: Array) -> Inner | None
     if not np.abs(found.fun).max() <= _MET:
         return None
     outer = _outer(plane, shape, sign, found.x)
-    return Inner(plane.place(float(found.x[0])), float(found.x[1]), float(outer.gamma[0]), float(outer.delta[0]))
+    return plane.inner(*map(float, (*found.x, outer.gamma[0], outer.delta[0])))
 
 
 def _precedes(one: Inner, other: Inner) -> bool:
     """Whether one solution is to be taken rather than another."""
-    if abs(abs(one.beta) - abs(other.beta)) > _ALIKE * abs(other.beta):
-        return abs(one.beta) < abs(other.beta)
+    if abs(one.stretch - other.stretch) > _ALIKE * other.stretch:
+        return one.stretch < other.stretch
     return one.beta > other.beta
 
 
