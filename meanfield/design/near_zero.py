@@ -28,6 +28,8 @@ BELOW = 0.1
 _REACH = 9.0
 #: Points in the least length on which φ varies, and in all at most.
 _IN_A_LENGTH, _MOST = 16, 50_000
+#: What is at the level counts as below it.
+_LEAST = 5e-324
 
 
 def near_zero_share(phi: Activation, q: float, below: float = BELOW) -> float:
@@ -36,32 +38,41 @@ def near_zero_share(phi: Activation, q: float, below: float = BELOW) -> float:
     Raises:
         DomainError: a number out of range.
     """
-    from scipy.special import ndtr
-
     require_signal(q, "q")
     require_number("below", below)
     if not 0 <= below < math.inf:
         raise DomainError(f"below = {below:g} is out of range: give a share of rms φ >= 0, such as {BELOW:g}")
     level, root = below * math.sqrt(second_moment(phi, q)), math.sqrt(q)
     x = _points(phi, root)
+    values = phi.values(x)
 
-    def above(x: Array) -> Array:
-        excess: Array = np.abs(phi.values(x)) - level
-        return np.where(excess > 0, excess, np.minimum(excess, -5e-324))
+    def beyond(sign: int) -> float:
+        """P(sign·φ > level): φ itself is followed, not |φ|, whose dips to 0 may lie between two points."""
+        outside = sign * values > level
+        (at,) = np.nonzero(outside[:-1] != outside[1:])
 
-    f = above(x)
-    (at,) = np.nonzero((f[:-1] > 0) != (f[1:] > 0))
-    crossed = bracketed(above, x[at], x[at + 1]) if at.size else np.empty(0)
-    ends = np.concatenate([[-np.inf], crossed, [np.inf]])
-    # Whether φ is near 0 changes from one interval to the next.
-    near = np.arange(ends.size - 1) % 2 == (0 if f[0] <= 0 else 1)
-    low, high = ends[:-1][near] / root, ends[1:][near] / root
-    shares = np.where(low > 0, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
-    return float(shares.sum())
+        def side(x: Array) -> Array:
+            excess: Array = sign * phi.values(x) - level
+            return np.where(excess > 0, excess, np.minimum(excess, -_LEAST))
+
+        crossed = bracketed(side, x[at], x[at + 1]) if at.size else np.empty(0)
+        ends = np.concatenate([[-np.inf], crossed, [np.inf]])
+        begins, stops = ends[:-1] / root, ends[1:] / root
+        return float(_probability(begins, stops)[0 if outside[0] else 1 :: 2].sum())
+
+    return max(1.0 - beyond(1) - beyond(-1), 0.0)
+
+
+def _probability(low: Array, high: Array) -> Array:
+    """Of a standard normal number between two, by the tails on that side of 0 on which they lie."""
+    from scipy.special import ndtr
+
+    share: Array = np.where(low > 0, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
+    return share
 
 
 def _points(phi: Activation, root: float) -> Array:
-    """Points so close that |φ| crosses a level at most once between two, ascending."""
+    """Points so close that φ crosses a level at most once between two, ascending."""
     reach = _REACH * root
     marks = [0.0, *phi.breaks, *(phi.centres if isinstance(phi, Smooth) else ())]
     length = min(min(phi.scales, default=root), root) / _IN_A_LENGTH
