@@ -27,7 +27,7 @@ BELOW = 0.1
 #: So many standard deviations out nothing is left.
 _REACH = 9.0
 #: Points in the least length on which φ varies, and in all at most.
-_IN_A_LENGTH, _MOST = 16, 50_000
+_IN_A_LENGTH, _MOST = 16, 10_000
 #: What is at the level counts as below it.
 _LEAST = 5e-324
 

@@ -19,7 +19,7 @@ from meanfield.activations.family import Family
 from meanfield.activations.spec import NamedActivation, formula_of, read_activation
 from meanfield.design.crossings import crossings
 from meanfield.design.shape import Shape
-from meanfield.design.shape_search import FamilyPlane, Inner, Plane, ScalePlane, nearest, on_line, search
+from meanfield.design.shape_search import FamilyPlane, Inner, Nearest, ScalePlane, on_line, search
 from meanfield.domain import require_count, require_number
 from meanfield.errors import ActivationError, DomainError, NoDesign
 from meanfield.infinite_width.covariance import covariance_d2
@@ -163,15 +163,15 @@ def reshape(spec: str | Activation | NamedActivation | Family, shape: Shape) -> 
         named = _homogeneous(spec) if isinstance(spec, Family) else read_activation(spec)
     _require_shapeable(named, shape, family)
     signs = (1, -1) if shape.R_zero else (1,)
-    plane: Plane | None = None
+    found: list[Inner | Nearest | None]
     if named.phi.is_homogeneous and not family:
         found = [on_line(named.phi, shape, sign) for sign in signs]
     else:
         plane = FamilyPlane(family) if family else ScalePlane(named.phi)
         found = [search(plane, shape, sign) for sign in signs]
-    solutions = [inner for inner in found if inner]
+    solutions = [inner for inner in found if isinstance(inner, Inner)]
     if not solutions:
-        raise _out_of_reach(family.spec if family else named.label, plane, shape)
+        raise _out_of_reach(family.spec if family else named.label, shape, found[0])
     inner = min(solutions, key=lambda inner: inner.stretch)
     if family and inner.value is not None:
         named = family.member({family.open[0]: inner.value})
@@ -253,12 +253,11 @@ def _require_shapeable(named: NamedActivation, shape: Shape, family: Family | No
         raise DomainError(f"V'(1) is left open, but {named.label} has an α to meet it with: give V'(1), such as 1")
 
 
-def _out_of_reach(label: str, plane: Plane | None, shape: Shape) -> NoDesign:
+def _out_of_reach(label: str, shape: Shape, left: Inner | Nearest | None) -> NoDesign:
     asked = {"V_prime": "V'(1)", "R_zero": "R(0)", "R_prime": "R'(1)", "R_double_prime": "R''(1)"}
     told = [f"{asked[name]} = {value:.6g}" for name, value in shape.asked.items()]
     message = f"no α, β, γ and δ give {label} {', '.join(told[:-1])} and {told[-1]}"
-    left = nearest(plane, shape) if plane else None
-    if left is None:
+    if not isinstance(left, Nearest):
         return NoDesign(f"{message}: ask for other values")
     name, value, unit = shape.equations[left.equation]
     return NoDesign(f"{message}: where the others are met, the nearest {name} is {value + left.missed * unit:.6g}")

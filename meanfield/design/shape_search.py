@@ -23,7 +23,7 @@ from meanfield.design.shape import Outer, Shape
 from meanfield.design.shape_moments import ShapeMoments, shape_moments
 from meanfield.infinite_width.roots import bracketed
 
-__all__ = ["FamilyPlane", "Inner", "Nearest", "Plane", "ScalePlane", "nearest", "on_line", "search"]
+__all__ = ["FamilyPlane", "Inner", "Nearest", "Plane", "ScalePlane", "on_line", "search"]
 
 Array = NDArray[np.float64]
 
@@ -54,6 +54,14 @@ class Inner(NamedTuple):
     def stretch(self) -> float:
         """αγ|β|: how far from 0 it looks at φ, and how much it multiplies up the slope that φ has there."""
         return self.alpha * self.gamma * abs(self.beta)
+
+
+class Nearest(NamedTuple):
+    """`at` this point of the plane one equation is met, and `equation`, 0 or 1, the other, misses by `missed`."""
+
+    at: Array
+    equation: int
+    missed: float
 
 
 class Plane(ABC):
@@ -123,8 +131,8 @@ def _betas(phi: Activation, low: float, high: float) -> Array:
     return betas[betas >= -steps[0]] if phi.is_odd or phi.is_even else betas
 
 
-def search(plane: Plane, shape: Shape, sign: int = 1) -> Inner | None:
-    """The solution with the least αγ|β|, of β and −β the positive one; None where there seems to be none.
+def search(plane: Plane, shape: Shape, sign: int = 1) -> Inner | Nearest | None:
+    """The solution with the least αγ|β|, of β and −β the positive one; where there is none, what comes nearest.
 
     It sees φ where it is itself; others see a tail that is nearly straight, or nearly flat.
     """
@@ -136,8 +144,8 @@ def search(plane: Plane, shape: Shape, sign: int = 1) -> Inner | None:
             inner = _solved(plane, shape, sign, start)
             if inner and (best is None or _precedes(inner, best)):
                 best = inner
-        if best is None and (near := nearest(plane, shape, sign)):
-            best = _solved(plane, shape, sign, near.at)
+        if best is None and (near := _nearest(plane, shape, sign)):
+            return _solved(plane, shape, sign, near.at) or near
     return best
 
 
@@ -185,15 +193,7 @@ def _misses(plane: Plane, shape: Shape, sign: int, at: Array) -> Array:
     return np.where(np.isfinite(missed), missed, 1e3)
 
 
-class Nearest(NamedTuple):
-    """`at` this point of the plane one equation is met, and `equation`, 0 or 1, the other, misses by `missed`."""
-
-    at: Array
-    equation: int
-    missed: float
-
-
-def nearest(plane: Plane, shape: Shape, sign: int = 1) -> Nearest | None:
+def _nearest(plane: Plane, shape: Shape, sign: int = 1) -> Nearest | None:
     """Where the second equation misses the least while the first is met, or else the first while the second is.
 
     None where neither is ever met.

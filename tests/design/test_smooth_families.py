@@ -29,11 +29,11 @@ def test_both_swishes_of_a_slope_are_found() -> None:
 def test_correlations_on_the_edge_grow_at_the_rate_of_the_curvature_asked_for() -> None:
     (design,) = mf.designs(mf.Family("tanh(a*x)", ("a",)), curvature=0.8)
     network, eps, inverse = design.edge.mean_field, 1e-2, []
-    for _ in range(400):
+    for _ in range(150):
         eps = network.one_minus_R(eps, 1.0)
         inverse.append(1 / eps)
     # 1/(1 − ρ) grows by R''(1)/2 a layer, but for a logarithm.
-    assert (inverse[-1] - inverse[-101]) / 100 == pytest.approx(0.4, rel=0.02)
+    assert (inverse[-1] - inverse[-51]) / 50 == pytest.approx(0.4, rel=0.02)
     assert network.d2R(1.0, 1.0) == pytest.approx(0.8, rel=1e-12)
 
 
@@ -45,7 +45,7 @@ def test_the_curvature_on_the_edge_has_no_units(q_star: float, scale: float) -> 
     assert math.isinf(curvature_on_edge(mf.activation("selu"), q_star))
 
 
-@pytest.mark.parametrize("spec", ["swish", "gelu", "tanh", "softplus(x) - 0.5", "sin(9*x)"])
+@pytest.mark.parametrize("spec", ["swish", "softplus(x) - 0.5", "sin(9*x)"])
 @pytest.mark.parametrize("below", [0.02, 0.5])
 def test_the_share_near_zero_is_that_of_a_sample(spec: str, below: float) -> None:
     phi, n = mf.activation(spec), 200_000
@@ -68,10 +68,10 @@ def test_with_nothing_below_the_share_is_the_sparsity() -> None:
     assert mf.near_zero_share(phi, 1.3, 0.0) == pytest.approx(mf.MeanField(phi, 1.0).sparsity(1.3), rel=1e-12)
 
 
-def test_a_swish_of_a_share_has_it() -> None:
-    (design,) = mf.designs(SWISH, near_zero_share=0.4, below=0.2)
-    assert mf.near_zero_share(design.activation.phi, 1.0, 0.2) == pytest.approx(0.4, abs=1e-10)
-    assert design.record()["near_zero_share"] == pytest.approx(0.4, abs=1e-10)
+def test_a_member_of_a_share_has_it() -> None:
+    (design,) = mf.designs(mf.Family("clipped-relu", ("tau",), (("m", 1.0),)), near_zero_share=0.8, below=0.2)
+    assert mf.near_zero_share(design.activation.phi, 1.0, 0.2) == pytest.approx(0.8, abs=1e-10)
+    assert design.record()["near_zero_share"] == pytest.approx(0.8, abs=1e-10)
 
 
 def test_two_parameters_meet_two_conditions_together() -> None:
