@@ -20,7 +20,8 @@ from meanfield.activations.algebra import exact
 from meanfield.activations.analytic import number, summed
 from meanfield.activations.chebyshev_pieces import Chebyshev, seams
 from meanfield.activations.crossings import centres
-from meanfield.activations.extent import largest, lengths, limiting_slope
+from meanfield.activations.extent import is_bounded, largest, lengths, limiting_slope
+from meanfield.activations.oscillation import Oscillation, oscillation
 from meanfield.activations.primitives import Jet
 from meanfield.activations.trees import Number, Tree, with_doubles
 from meanfield.errors import ActivationError, printable
@@ -34,6 +35,10 @@ _ROUNDING = 16 * np.finfo(float).eps
 #: Where a symmetry is looked for, and how far in units of what is added up values may miss it.
 _LOOKED_AT = np.concatenate([10.0 ** np.linspace(-6, 3, 181), np.linspace(0.01, 12, 240)])
 _MISSED = 64 * np.finfo(float).eps
+#: What turns without end is averaged over so many of its lengths in a standard deviation.
+_TURNS = 300.0
+#: Doubles with room to spare are below.
+_HUGE = 1e290
 #: Points of a curve to draw.
 _DRAWN = 513
 
@@ -200,6 +205,26 @@ class Smooth(Activation):
     def outer_slopes(self) -> tuple[float, float]:
         return limiting_slope(self.pieces[0], -1), limiting_slope(self.pieces[-1], 1)
 
+    @cached_property
+    def oscillation(self) -> Oscillation | None:
+        """φ with its phase apart, where it is made of powers of x and of what turns with x."""
+        return None if self.breaks else oscillation(self.pieces[0])
+
+    @cached_property
+    def largest_variance(self) -> float:
+        """Finite where φ turns without end, other than as an `Oscillation`."""
+        if self.oscillation or not any(map(math.isnan, self.outer_slopes)):
+            return math.inf
+        return (_TURNS * min(self.scales)) ** 2
+
+    @cached_property
+    def reach(self) -> float:
+        """How far out |φ| is a double with room to spare; ∞ where it is one everywhere."""
+        x = 2.0 ** np.arange(-10.0, 500.0, 0.25)
+        beyond = [np.abs(self.values(side * x)) > _HUGE for side in (1, -1)]
+        far = beyond[0] | beyond[1]
+        return float(x[far.argmax()]) if far.any() else math.inf
+
     @property
     def has_slope(self) -> bool:
         return not all(isinstance(tree, Number) for tree in self.pieces)
@@ -239,6 +264,11 @@ class Smooth(Activation):
         at_breaks = max((abs(value) for pair in self._limits_at_breaks for value in pair), default=0.0)
         ends = pairwise((-math.inf, *self.breaks, math.inf))
         return max(at_breaks, *(largest(tree, *end) for tree, end in zip(self.pieces, ends, strict=True)))
+
+    @cached_property
+    def is_bounded(self) -> bool:
+        ends = pairwise((-math.inf, *self.breaks, math.inf))
+        return all(is_bounded(tree, *end) for tree, end in zip(self.pieces, ends, strict=True))
 
     def graph(self, low: float, high: float) -> list[tuple[Array, Array]]:
         ends = [low, *(t for t in self.breaks if low < t < high), high]

@@ -1,7 +1,7 @@
 """Gaussian expectations of a smooth φ in one variable, to rounding, for many variances at once.
 
 E g(√q z) is an integral over x = √q z. Gauss-Legendre panels, short beside √q and halved until φ under the weight is a
-polynomial to rounding on each, serve a whole octave of q: φ is evaluated once, and for each q only exp(−x²/2q). x and
+polynomial to rounding on each, serve a whole octave of √q: φ is evaluated once, and for each q only exp(−x²/2q). x and
 −x are taken together. Many variances of one octave are interpolated between few. docs/theory.md, section 15.
 """
 
@@ -18,14 +18,14 @@ from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
 from meanfield.activations.chebyshev_points import chebyshev
-from meanfield.activations.oscillation import Oscillation, oscillation
+from meanfield.activations.oscillation import Oscillation
 from meanfield.activations.primitives import Jet
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
 from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
-__all__ = ["Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
+__all__ = ["AFAR", "Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
 
@@ -48,6 +48,8 @@ Integrand = Callable[[Points], Array]
 _NODES = 16
 #: So many standard deviations out φ is looked at: the normal density is 0 from 38 on, and exp(2x) weighs most at 2q.
 _REACH = 50.0
+#: Where φ is beyond the doubles so many standard deviations out, so are its moments: exp(2x) weighs most at 2q.
+_SURE = 45.0
 #: A panel is at most so many standard deviations wide.
 _WIDEST = 2.0
 #: On a panel φ exp(−x²/4q) is resolved where its last coefficients, so many, are at most this share of its largest
@@ -58,12 +60,12 @@ _NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
 #: A panel is not halved more often, and there are no more than this many.
 _HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
-_ACROSS = 2.0 ** (np.arange(4) / 3)
+_ACROSS = 4.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
 _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
-#: What turns by so many radians in a standard deviation has turned out of sight: exp(−_AFAR²/2) is 0. Phases of a turn.
-_AFAR, _PHASES = 40.0, 64
+#: What turns by so many radians in a standard deviation has turned out of sight: exp(−AFAR²/2) is 0. Phases of a turn.
+AFAR, _PHASES = 40.0, 64
 #: Panels for Hermite polynomials are at most so many standard deviations wide, and reach so far.
 _FINE, _SEEN = 0.5, 20.0
 #: q·x numbers worked through at a time.
@@ -73,18 +75,20 @@ _STEEP = 1e3
 
 
 class Octave:
-    """Points and weights for variances from 2^k to 2^(k + 1)."""
+    """Points and weights for variances from 4^k to 4^(k + 1), an octave of √q."""
 
     def __init__(self, phi: Smooth, k: int) -> None:
-        sd = 2.0 ** (0.5 * k)
-        turning = None if phi.breaks else oscillation(phi.pieces[0])
-        if turning and turning.frequency * sd > _AFAR:
+        sd = 2.0**k
+        turning = phi.oscillation
+        if turning and turning.frequency * sd > AFAR:
             x, weights, right, left = _over_phases(turning, sd)
         else:
             x, weights = _on_panels(phi, k)
             right, left = phi.jet(x), phi.jet(-x)
-        self._weights = weights / math.sqrt(2 * math.pi)
         self._half_squares = -0.5 * np.square(x / sd)
+        # Every point has as many phases.
+        x = np.repeat(x, right[0].size // max(1, x.size))
+        self._weights = weights / math.sqrt(2 * math.pi)
         self._sides = [Points(*right, x, x / sd, left), Points(*left, -x, -x / sd, right)]
         self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
 
@@ -102,11 +106,12 @@ class Octave:
             with np.errstate(over="ignore", invalid="ignore"):
                 both = self._weights * (integrand(self._sides[0]) + integrand(self._sides[1]))
             # A power beyond the doubles where the density is 0 leaves nothing there.
-            self._known[integrand] = np.clip(both, -_LARGEST, _LARGEST)
+            both = np.clip(both, -_LARGEST, _LARGEST)
+            self._known[integrand] = both.reshape(self._half_squares.size, -1).sum(axis=1) if both.size else both
         return self._known[integrand]
 
     def _averaged(self, weighed: Array, q: Array) -> Array:
-        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -self._k)
+        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -2 * self._k)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
             found[part] = np.exp(np.multiply.outer(1 / shares[part], self._half_squares)) @ weighed
@@ -124,9 +129,9 @@ class Octave:
 
 
 def _on_panels(phi: Smooth, k: int) -> tuple[Array, Array]:
-    """Points, and weights over 2^(k/2), of the panels that matter."""
+    """Points, and weights over 2^k, of the panels that matter."""
     ends, counts = _panels(phi, k)
-    x, shares = _nodes(ends[counts], 2.0 ** (0.5 * k))
+    x, shares = _nodes(ends[counts], 2.0**k)
     return x.ravel(), shares.ravel()
 
 
@@ -139,14 +144,14 @@ def _nodes(ends: Array, sd: float) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=512)
 def _panels(phi: Smooth, k: int) -> tuple[Array, NDArray[np.bool_]]:
-    """The ends of all panels of |x| for variances from 2^k on, shape (n, 2), and which of them matter."""
-    sd = 2.0 ** (0.5 * k)
-    ends = _resolved(phi, _outline(phi, sd), 2.0**k)
-    return ends, _counting(phi, *_nodes(ends, sd), 2.0**k)
+    """The ends of all panels of |x| for variances from 4^k on, shape (n, 2), and which of them matter."""
+    sd = 2.0**k
+    ends = _resolved(phi, _outline(phi, sd), 4.0**k)
+    return ends, _counting(phi, *_nodes(ends, sd), 4.0**k)
 
 
 def edges(phi: Smooth, k: int) -> Array:
-    """The ends of the panels of |x| up to the last that matters for variances from 2^k on, ascending from 0.
+    """The ends of the panels of |x| up to the last that matters for variances from 4^k on, ascending from 0.
 
     Raises:
         ActivationError: φ varies too fast to be integrated.
@@ -156,15 +161,14 @@ def edges(phi: Smooth, k: int) -> Array:
 
 
 def _over_phases(turning: Oscillation, sd: float) -> tuple[Array, Array, Jet, Jet]:
-    """Points and weights over `sd`, each point with every phase, and the jets there and at the points −x."""
+    """Points; for every phase at each of them, weights over `sd`, and the jets there and at the points −x."""
     nodes, weights = legendre(_NODES)
     starts = np.arange(0.0, _SEEN, _WIDEST)[:, np.newaxis] * sd
     x = (starts + _WIDEST * sd * nodes).ravel()
     count = _PHASES * turning.harmonics
     phase = np.tile(2 * np.pi / count * np.arange(count), x.size)
-    x = np.repeat(x, count)
-    shares = np.repeat(np.tile(_WIDEST * weights, len(starts)) / count, count)
-    return x, shares, turning.jet(x, phase), turning.jet(-x, -phase)
+    shares, everywhere = np.repeat(np.tile(_WIDEST * weights, len(starts)) / count, count), np.repeat(x, count)
+    return x, shares, turning.jet(everywhere, phase), turning.jet(-everywhere, -phase)
 
 
 def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
@@ -189,10 +193,15 @@ def _marks(phi: Smooth) -> set[float]:
 
 def _outline(phi: Smooth, sd: float) -> Array:
     """Panels of |x| before any is halved, shape (n, 2): none contains a mark or a seam, or is wide beside `sd`."""
-    reach = _REACH * sd
+    reach = min(_REACH * sd, phi.reach)
     marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
-    return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
+    # Where φ is likely to need it, panels double away from 0 at once.
+    first, least = parts[0][1], min(phi.scales, default=np.inf)
+    doublings = min(math.ceil(math.log2(first / least)), _HALVED // 2) if least < first else 0
+    parts.insert(0, first * 2.0 ** -np.arange(doublings, 0, -1.0))
+    ends = np.array(sorted({end for part in parts for end in part.tolist()}))
+    return np.stack([ends[:-1], ends[1:]], axis=1)
 
 
 def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
@@ -212,6 +221,8 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
         for end, near in ((0, _NEARER), (1, 1 - _NEARER)):
             # What is narrow and stands at the end of a panel may fall between its points.
             looked_at = np.flatnonzero(np.isin(panels[:, end], marks) & ~rough)
+            if not looked_at.size:
+                continue
             expected = coefficients[:, looked_at] @ chebvander(2 * near - 1, _NODES - 1).T
             found = _weighed_jets(phi, panels[looked_at], near, q)
             rough[looked_at] = (np.abs(found - expected).max(axis=2) > _LAST * least).any(axis=0)
@@ -227,18 +238,20 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
 
 def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
     """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
-    x = panels[:, :1] + np.diff(panels, axis=1) * points
+    # At an end itself φ may be that of the next panel.
+    inside = np.nextafter(panels, panels[:, ::-1])
+    x = np.clip(panels[:, :1] + np.diff(panels, axis=1) * points, inside[:, :1], inside[:, 1:])
     with np.errstate(all="ignore"):
-        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
-        jets = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
-    weighed: Array = np.nan_to_num(np.array(jets))
+        jets = np.nan_to_num(np.array([*phi.jet(x)[:2], *phi.jet(-x)[:2]]))
+        weights = np.exp(np.multiply.outer(-0.25 / (q * _ACROSS), x * x))
+    weighed: Array = (jets[:, np.newaxis] * weights).reshape(-1, *x.shape)
     return weighed
 
 
 @lru_cache(maxsize=256)
 def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
-    """Points x > 0 and weights (over √q) for variances from 2^k on, close enough for Hermite polynomials to n = 150."""
-    sd = 2.0 ** (0.5 * k)
+    """Points x > 0 and weights (over √q) for variances from 4^k on, close enough for Hermite polynomials to n = 150."""
+    sd = 2.0**k
     panels = _panels(phi, k)[0]
     panels = panels[panels[:, 0] < _SEEN * sd]
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_FINE * sd))) for a, b in panels]
@@ -249,7 +262,7 @@ def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=2048)
 def octave(phi: Smooth, k: int) -> Octave:
-    """The points of φ for variances from 2^k on."""
+    """The points of φ for variances from 4^k on."""
     return Octave(phi, k)
 
 
@@ -263,8 +276,20 @@ def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     """
     k = octaves(q)
     if not k.ndim:
-        return octave(phi, int(k)).average(integrand, np.atleast_1d(q)).reshape(())
+        return _average(phi, integrand, np.atleast_1d(q), int(k)).reshape(())
     found = np.empty(q.size)
-    for here in np.unique(k):
-        found[k == here] = octave(phi, int(here)).average(integrand, q[k == here])
+    for here in sorted(set(k.tolist())):
+        found[k == here] = _average(phi, integrand, q[k == here], here)
     return found
+
+
+def _average(phi: Smooth, integrand: Integrand, q: Array, k: int) -> Array:
+    """E of an integrand at variances of one octave, shape (n,)."""
+    if phi.reach < _SURE * 2.0**k:
+        return np.full(q.size, np.inf)
+    if 4.0**k > phi.largest_variance:
+        raise ActivationError(
+            f"the activation turns without end, and is not averaged over variances beyond {phi.largest_variance:.3g}: "
+            "give a smaller q or weights, or clip it"
+        )
+    return octave(phi, k).average(integrand, q)
