@@ -190,7 +190,6 @@ QUANTITIES = {
     "near_zero_share": Quantity("near 0", "near 0", "fraction of activations up to --below rms φ in size"),
     "R_zero": Quantity("R(0)", "$R(0)$", "correlation of two inputs without any, one layer on"),
     "R_prime": Quantity("R'(1)", "$R'(1)$", "slope of the correlation map at 1"),
-    "R_double_prime": Quantity("R''(1)", "$R''(1)$", "curvature of the correlation map at 1"),
     "method": Quantity("method", "method", "whose conditions a reshaped activation meets"),
     "input_scale": Quantity("α", r"$\alpha$", "of a reshaped activation, γ(φ(αx + β) + δ)"),
     "input_shift": Quantity("β", r"$\beta$", "likewise"),

@@ -14,9 +14,8 @@ from meanfield.activations.family import Family
 from meanfield.design.near_zero import BELOW, near_zero_share
 from meanfield.domain import require_number, require_share
 from meanfield.errors import ActivationError, DomainError
-from meanfield.infinite_width.covariance import covariance_d2
 from meanfield.infinite_width.edge import slope_on_edge
-from meanfield.infinite_width.moments import slope_moment, sparsity
+from meanfield.infinite_width.moments import slope_moment, sparsity, squared_curvature
 
 __all__ = ["Condition", "curvature_on_edge", "measured"]
 
@@ -86,12 +85,12 @@ _HINT = {"slope": ", below 1 for a stable q*", "curvature": " > 0"}
 
 
 def curvature_on_edge(phi: Activation, q_star: float) -> float:
-    """R''(1) on the edge of chaos, q* E φ''²/E φ'²: ∞ where φ has kinks, and where it jumps; needs no σ_w and no σ_b.
+    """R''(1) on the edge of chaos, q* E φ''²/E φ'²: ∞ where φ has kinks; needs no σ_w and no σ_b.
 
     Raises:
         ZeroDivisionError: φ has no slope in reach of q*.
     """
-    return covariance_d2(phi, 1.0, q_star) / (q_star * slope_moment(phi, q_star, 2))
+    return q_star * squared_curvature(phi, q_star) / slope_moment(phi, q_star, 2)
 
 
 @lru_cache(maxsize=8192)

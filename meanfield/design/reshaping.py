@@ -22,9 +22,8 @@ from meanfield.design.shape import Shape
 from meanfield.design.shape_search import FamilyPlane, Inner, Nearest, ScalePlane, on_line, search
 from meanfield.domain import require_count, require_number
 from meanfield.errors import ActivationError, DomainError, NoDesign
-from meanfield.infinite_width.covariance import covariance_d2
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import mean, second_moment, second_moment_d1, slope_moment
+from meanfield.infinite_width.moments import mean, second_moment, second_moment_d1, slope_moment, squared_curvature
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
@@ -133,7 +132,7 @@ class Reshaped(Shown):
     @property
     def R_double_prime(self) -> float:
         """R''(1), ∞ where φ has kinks."""
-        return covariance_d2(self.activation, 1.0, 1.0) / self.V
+        return squared_curvature(self.activation, 1.0) / self.V
 
     def over_layers(self, depth: int) -> Record:
         """R(0), R'(1) and R''(1) of so many layers in a row."""
@@ -239,7 +238,7 @@ def _require_shapeable(named: NamedActivation, shape: Shape, family: Family | No
         )
     if not phi.has_slope or (phi.is_homogeneous and not phi.breaks):
         raise DomainError(f"{named.label} is a straight line however it is reshaped: give one that bends")
-    if shape.R_zero is None and math.isinf(covariance_d2(phi, 1.0, 1.0)):
+    if shape.R_zero is None and math.isinf(squared_curvature(phi, 1.0)):
         raise DomainError(
             f"{named.label} has kinks, so that R''(1) is ∞ however it is reshaped: ask for R(0) and R'(1), as DKS "
             "does, or take leaky-relu with its slope open, which TAT shapes by R(0) over all layers"
