@@ -159,3 +159,47 @@ def test_the_law_of_a_square_is_that_of_the_inverse() -> None:
     levels, shares = flat_squares(activation("where(x > 1, exp(x), -2)"), q)
     assert levels.tolist() == [4.0]
     assert shares[0] == pytest.approx(stats.norm.cdf(1 / np.sqrt(q)), rel=1e-14)
+
+
+@pytest.mark.parametrize("q", [0.3, 1.0, 7.0])
+def test_what_is_narrow_and_far_from_0_is_no_tangent(q: float) -> None:
+    # A bump g of width 0.007 at 3 on the line x: d/dq E(x + g)² = 1 + d/dq E[2xg + g²].
+    sharp, centre = 10_000, 3
+
+    def gaussian(power: int, factor: int) -> mpf:
+        """d/dq E xⁿ exp(−k·sharp·(x − centre)²)."""
+        width = mp.sqrt(1 / mpf(factor * sharp))
+
+        def integrand(x: mpf) -> mpf:
+            density = mp.exp(-x * x / (2 * mpf(q))) / mp.sqrt(2 * mp.pi * q)
+            return x**power * (x * x / q - 1) / (2 * mpf(q)) * mp.exp(-factor * sharp * (x - centre) ** 2) * density
+
+        return mp.quad(integrand, [centre + k * width for k in range(-9, 10)])
+
+    with mp.workdps(25):
+        expected = float(1 + 2 * gaussian(1, 1) + gaussian(0, 2))
+    phi = activation(f"x + exp(-{sharp}*(x-{centre})**2)")
+    assert moments.second_moment_d1(phi, q) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("q", [1e-10, 1e-8, 1e-6])
+@pytest.mark.parametrize("text", ["1 - 1/(1+x**2)", "1/cosh(x) - 1", "x - sin(x)"])
+def test_what_larger_terms_leave_near_0_keeps_its_digits(text: str, q: float) -> None:
+    exact = {
+        "1 - 1/(1+x**2)": lambda x: x * x / (1 + x * x),
+        "1/cosh(x) - 1": lambda x: 1 / mp.cosh(x) - 1,
+        "x - sin(x)": lambda x: x - mp.sin(x),
+    }[text]
+    with mp.workdps(50):
+        points, weights = rule(q)
+        expected = float(mp.fsum(w * exact(x) ** 2 for x, w in zip(points, weights, strict=True)))
+    assert moments.second_moment(activation(text), q) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("q", [1e84, 1e156, 1e300])
+def test_log_is_averaged_over_any_variance(q: float) -> None:
+    # log1p(x²) is 2 log|x| but on a share 1/√q of the line, and E φ'² = ∫ 4x²/(1 + x²)² dx/√(2πq) = √(2π/q).
+    phi = activation("log1p(x**2)")
+    log_square = float(mp.log(q) - mp.euler - mp.log(2))
+    assert moments.second_moment(phi, q) == pytest.approx(log_square**2 + np.pi**2 / 2, rel=1e-13)
+    assert moments.slope_moment(phi, q, 2) == pytest.approx(np.sqrt(2 * np.pi / q), rel=1e-13)

@@ -198,7 +198,7 @@ def _outline(phi: Smooth, sd: float) -> Array:
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
     # Where φ is likely to need it, panels double away from 0 at once.
     first, least = parts[0][1], min(phi.scales, default=np.inf)
-    doublings = min(math.ceil(math.log2(first / least)), _HALVED // 2) if least < first else 0
+    doublings = math.ceil(math.log2(first / least)) if least < first else 0
     parts.insert(0, first * 2.0 ** -np.arange(doublings, 0, -1.0))
     ends = np.array(sorted({end for part in parts for end in part.tolist()}))
     return np.stack([ends[:-1], ends[1:]], axis=1)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.interpolation import octaves
 from meanfield.infinite_width.quadrature.graded_panels import Integrand, Points, average
-from meanfield.infinite_width.quadrature.origin import Origin, near_or_far
+from meanfield.infinite_width.quadrature.origin import Origin, near_or_far, origin
 
 __all__ = [
     "active_share",
@@ -120,7 +120,14 @@ def second_moment(phi: Smooth, q: Array) -> Array:
     def near(at: Origin, q: Array) -> Array:
         return at.squared_slopes * q + at.squares(q, 0)
 
-    return near_or_far(phi, q, near, lambda q: average(phi, _power(2), q), _TINY)
+    return near_or_far(phi, q, near, lambda q: average(phi, _power(2), q), _near_share(phi))
+
+
+def _near_share(phi: Smooth) -> float:
+    """The share of the variances of a tangent at which E φ² and E φ'² are taken by it."""
+    at = origin(phi)
+    # Where the tangent is 0 φ may be what larger terms leave, such as 1 − 1/(1 + x²): panels see its rounding.
+    return _TINY if at.squared_slopes or at.squared_values else 1.0
 
 
 def fourth_moment(phi: Smooth, q: Array) -> Array:
@@ -141,7 +148,7 @@ def slope_moment(phi: Smooth, q: Array, n: int) -> Array:
     def near(at: Origin, q: Array) -> Array:
         return at.squared_slopes + at.squared_slopes_less_limit(q, 0)
 
-    return near_or_far(phi, q, near, lambda q: average(phi, _slope_power(2), q), _TINY)
+    return near_or_far(phi, q, near, lambda q: average(phi, _slope_power(2), q), _near_share(phi))
 
 
 def slope_weighted_square(phi: Smooth, q: Array) -> Array:

@@ -192,7 +192,9 @@ def _half_line() -> tuple[Array, Array]:
 @lru_cache(maxsize=256)
 def origin(phi: Smooth) -> Origin:
     """φ near 0; `largest` is 0 where φ'' is no polynomial however near."""
-    sides, radius = (Side(phi, 1), Side(phi, -1)), min([_WIDEST, *(abs(t) for t in phi.breaks if t)])
+    sides = Side(phi, 1), Side(phi, -1)
+    # What is narrow may fall between the points at which φ'' is looked at: stay clear of where it may be centred.
+    radius = min([_WIDEST, *(abs(t) for t in phi.breaks if t), *(0.5 * abs(t) for t in phi.centres if t)])
     for _ in range(_HALVED):
         if all(_is_resolved(phi, side.sign * radius) for side in sides):
             return Origin(sides, (radius / _ENDS[-1]) ** 2, 0.0 in phi.breaks)
