@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from meanfield.activations.analytic import X, call, number, product, summed
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.smooth import Smooth
+from meanfield.activations.spec import activation
 from meanfield.infinite_width import covariance as front
+from meanfield.infinite_width.moments import second_moment
 from meanfield.infinite_width.quadrature import covariance as room
 
 Array = NDArray[np.float64]
@@ -253,3 +255,18 @@ def test_variances_and_correlations_may_all_differ() -> None:
     found = room.covariance(GELU, rho, q)
     each = [one("covariance", GELU, r, s) for r, s in zip(rho.tolist(), q.tolist(), strict=True)]
     assert found == pytest.approx(each, rel=1e-13)
+
+
+@pytest.mark.parametrize("q", [1.0, 30.0, 1e4])
+@pytest.mark.parametrize("eps", [1e-9, 0.01, 0.3, 1.0, 1.8])
+def test_loss_of_what_is_0_but_near_0(q: float, eps: float) -> None:
+    # E exp(−u² − v²) = 1/√det(1 + 2Σ); its odd kin x exp(−x²) and a window are held to C itself.
+    with mp.workdps(40):
+        at_one, at_rho = (1 / mp.sqrt((1 + 2 * mpf(q)) ** 2 - (2 * q * rho) ** 2) for rho in (mpf(1), 1 - mpf(eps)))
+        expected = float(at_one - at_rho)
+    assert front.covariance_loss(activation("exp(-x**2)"), eps, q) == pytest.approx(expected, rel=1e-11)
+    for text in ("x*exp(-x**2)", "where(abs(x) < 1, cos(x), 0)", "max(x, 0)*exp(-x)"):
+        phi = activation(text)
+        square = second_moment(phi, q)
+        loss = square - front.covariance(phi, 1 - eps, q)
+        assert front.covariance_loss(phi, eps, q) == pytest.approx(loss, abs=1e-11 * square)

@@ -78,9 +78,12 @@ class SmoothingGrid:
                 some = slice(start, start + _ROWS)
                 # Less the value in their midst: what is left is no larger than φ varies within reach.
                 middle = int(np.searchsorted(self._y, points[some].mean()))
-                values = self._changes[:, columns] - self._changes[:, [min(middle, self._y.size - 1)]]
+                level = self._changes[:, [min(middle, self._y.size - 1)]]
+                values, outside = self._changes[:, columns] - level, self._outside - level
+                beyond = self._beyond(points[some], b)
                 moments = kernel[some] @ np.concatenate([values, values * values]).T
-                total = kernel[some].sum(axis=1)[:, np.newaxis]
+                moments += beyond @ np.concatenate([outside, outside * outside]).T
+                total = (kernel[some].sum(axis=1) + beyond.sum(axis=1))[:, np.newaxis]
                 found[:, some] = (moments[:, 2:] / total - (moments[:, :2] / total) ** 2).T
         return means, variances
 
@@ -102,6 +105,20 @@ class SmoothingGrid:
         np.exp(z, out=z)
         z *= self._weights[columns] / (b * math.sqrt(2 * math.pi))
         return z
+
+    def _beyond(self, x: Array, b: float) -> Array:
+        """P(x + bz is below all panels), and above them: (m, 2)."""
+        from scipy.special import ndtr
+
+        shares: Array = ndtr(np.stack([self._edges[0] - x, x - self._edges[-1]], axis=1) / b)
+        return shares
+
+    @cached_property
+    def _outside(self) -> Array:
+        """`_changes` just below and just above all panels, (2, 2): where φ is as good as 0 the panels end."""
+        ends = np.nextafter(self._anchor + self._edges[[0, -1]], [-np.inf, np.inf])
+        outside: Array = self._changes[:, [0, -1]] + (both_sides(self._phi, ends)[0] - self._jets[0][:, [0, -1]])
+        return outside
 
     @cached_property
     def _masses(self) -> tuple[list[tuple[float, float, float]], ...]:
