@@ -258,15 +258,25 @@ def test_variances_and_correlations_may_all_differ() -> None:
 
 
 @pytest.mark.parametrize("q", [1.0, 30.0, 1e4])
-@pytest.mark.parametrize("eps", [1e-9, 0.01, 0.3, 1.0, 1.8])
+@pytest.mark.parametrize("eps", [2.0**-30, 2.0**-7, 0.25, 1.0, 1.75])
 def test_loss_of_what_is_0_but_near_0(q: float, eps: float) -> None:
     # E exp(−u² − v²) = 1/√det(1 + 2Σ); its odd kin x exp(−x²) and a window are held to C itself.
     with mp.workdps(40):
         at_one, at_rho = (1 / mp.sqrt((1 + 2 * mpf(q)) ** 2 - (2 * q * rho) ** 2) for rho in (mpf(1), 1 - mpf(eps)))
         expected = float(at_one - at_rho)
     assert front.covariance_loss(activation("exp(-x**2)"), eps, q) == pytest.approx(expected, rel=1e-11)
-    for text in ("x*exp(-x**2)", "where(abs(x) < 1, cos(x), 0)", "max(x, 0)*exp(-x)"):
+    for text in ("x*exp(-x**2)", "where(abs(x) < 1, cos(x), 0)", "max(x, 0)*exp(-x)", "max(1 - x**2, 0)"):
         phi = activation(text)
         square = second_moment(phi, q)
         loss = square - front.covariance(phi, 1 - eps, q)
         assert front.covariance_loss(phi, eps, q) == pytest.approx(loss, abs=1e-11 * square)
+
+
+@pytest.mark.parametrize("eps", [2.0**-40, 2.0**-30])
+def test_a_jump_beyond_which_nothing_is_left_counts(eps: float) -> None:
+    # ½ E(φ(u) − φ(v))² of a step j at t tends to ½ j² p(t) E|u − v|, E|u − v| = 2√(qε/π), as ε → 0.
+    step, q = math.cos(1.0), 1.0
+    expected = 2 * step**2 * math.exp(-0.5) / math.sqrt(2 * math.pi) * math.sqrt(eps / math.pi)
+    phi, near = activation("where(abs(x) < 1, cos(x), 0)"), pytest.approx(expected, rel=8 * math.sqrt(eps))
+    assert front.covariance_loss(phi, eps, q) == near
+    assert second_moment(phi, q) - front.covariance(phi, 1 - eps, q) == near

@@ -79,7 +79,7 @@ class _Close:
         # Of a φ that is 0 far out something is left where E φ(x + bz) is not.
         last = max(furthest, REACH * _BUCKET * sd)
         both = np.concatenate([-edges[:0:-1], edges])
-        breaks = {abs(t) for t in phi.breaks if abs(t) < furthest}
+        breaks = {abs(t) for t in phi.breaks if abs(t) <= furthest}
         self._zones: list[tuple[Array, SmoothingGrid]] = []
         points, starts, stops = [], [], [0.0]
         for anchor, low, high in _rough_zones(edges, breaks, least, reach * most):
