@@ -93,6 +93,11 @@ class Activation(Shown, ABC):
         """The lengths on which φ varies; none where it is homogeneous."""
 
     @property
+    def largest_variance(self) -> float:
+        """The largest variance of a Gaussian under which φ can be averaged."""
+        return np.inf
+
+    @property
     @abstractmethod
     def outer_slopes(self) -> tuple[float, float]:
         """φ' as x → −∞ and as x → ∞; NaN where it has no limit."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.analytic import number, summed
+from meanfield.activations.chebyshev_pieces import Chebyshev
 from meanfield.activations.polynomials import degree, polynomial
 from meanfield.activations.trees import Call, Number, Power, Product, Quotient, Sum, Tree
 from meanfield.activations.zeros import Endless, zeros
@@ -138,6 +139,8 @@ def centres(tree: Tree) -> set[float]:
             inner = (over, under)
         case Power(base=u) | Call(argument=u):
             inner = (u,)
+        case Chebyshev():
+            return set(tree.centres)
         case _:
             inner = ()
     found: set[float] = set()

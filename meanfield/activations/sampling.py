@@ -1,24 +1,14 @@
 """Activations given as a Python function: its pieces are found by looking, and the find is checked.
 
-Nothing can be proved about a function that can only be called, so three steps stand in for a proof:
-
-1. On a grid, three neighbours off a straight line betray a knot between them. A run of more than two such triples is
-   looked at again on a finer grid; what is still bent there has no pieces.
-2. A line is fitted between each two knots. Where two lines meet inside the gap between them, that is the knot, to
-   rounding; where they do not, φ jumps, and bisection finds the jump to its last bit.
-3. The result is compared with the function at points not used so far, dense around each knot and out to ±1e8.
-
-Where a short decimal or a small fraction describes what was seen as well as the number found, it is taken to be that
-(0.5, not 0.49999999999999994). Between −16 and 16 a piece of width 0.01 is found; further out, to ±1e4, one of a
-hundredth of its distance from 0.
+Straight pieces are sought first, `straight_pieces`. Of a function that bends, the breaks are located, each piece
+between them is described by a polynomial or by Chebyshev polynomials on panels, and the whole is compared with the
+function at points not used so far, dense around each break and out to ±1e8. docs/theory.md, section 15.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -27,290 +17,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.algebra import Pieces
-from meanfield.activations.fitting import Fit, Line, fitted, short
+from meanfield.activations.analytic_breaks import Break, found_breaks, too_fast
+from meanfield.activations.analytic_pieces import Polynomial, fitted_piece, polynomial_tree
+from meanfield.activations.chebyshev_pieces import Chebyshev
+from meanfield.activations.guarded import Guarded
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.errors import ActivationError
+from meanfield.activations.resolution import Resolution
+from meanfield.activations.smooth import Smooth
+from meanfield.activations.straight_pieces import straight_pieces
+from meanfield.activations.unseen import beside, unseen
 
-__all__ = ["in_words", "sample"]
+__all__ = ["sample"]
 
 Array = NDArray[np.float64]
 
-#: Where knots are sought most finely, and how finely: five steps to a piece of width 0.01.
-_CORE, _STEP = 16.0, 0.002
-
-#: How far knots are sought, with steps of a thousandth of the distance from 0; and how far the outer lines are checked.
-_FAR, _RATIO, _FURTHEST = 1e4, 1.001, 1e8
-
-#: Points put between two that a knot, or several, lie between.
-_FINER = 64
-
-#: Departures below this are the function's own rounding; departures above the other refute the pieces found. Both are
-#: relative to the size that a piecewise-linear function has at x, `_Samples.scale`.
-_NOISE, _WRONG = 64 * float(np.finfo(float).eps), 4e-12
-
-#: A jump this close (relative) to a short number, or to 0, is taken to be there; φ so close to it says nothing.
-_SNAP = 1e-12
-
-_GOLDEN = (math.sqrt(5) - 1) / 2
+#: So many times what a description may be off, departures refute it.
+_WRONG = 20.0
+#: The size of φ on a panel is that at its far end, at most so many times as far out as a point on it.
+_FAR_END = 2.5
 
 
-def sample(function: Callable[[Any], Any], name: str) -> PiecewiseLinear:
-    """The pieces of a function of a numpy array.
+def sample(function: Callable[[Any], Any], name: str) -> PiecewiseLinear | Smooth:
+    """A function of a numpy array: its straight pieces, or else its analytic ones.
 
     Args:
         function: elementwise, from an array of float64 to one of the same shape.
         name: what messages call it.
 
     Raises:
-        ActivationError: it bends (the message says where), or does not return floats of the right shape.
+        ActivationError: it is no piecewise analytic function, or varies too fast (the message says where), or does not
+            return floats of the right shape.
     """
-    samples = _Samples(function, name)
-    # Shifted by an irrational share of a step, so that no point falls on a knot that a person would choose.
-    samples.look(_symmetric(_STEP * (np.arange(round(_CORE / _STEP)) + _GOLDEN)))
-    samples.gaps()
-    samples.look(_symmetric(np.geomspace(_CORE, _FAR, math.ceil(math.log(_FAR / _CORE) / (_RATIO - 1)))))
-    knots, lines = _found(samples)
-    fault = math.nan
-    for snapped in (True, False):
-        phi = _assembled(samples, knots, lines, snapped)
-        fault = _refuted_at(samples, phi, knots)
-        if math.isnan(fault):
-            return phi
-    raise _bends(name, fault)
+    guarded = Guarded(function, name)
+    straight = straight_pieces(guarded)
+    return _analytic(Resolution(guarded)) if straight is None else straight
 
 
-@dataclass(frozen=True)
-class _Knot:
-    at: float
-    jumps: bool
+def _analytic(resolution: Resolution) -> PiecewiseLinear | Smooth:
+    breaks = found_breaks(resolution)
+    at = tuple(t.at for t in breaks)
+    pieces = [fitted_piece(resolution, low, high) for low, high in pairwise([-math.inf, *at, math.inf])]
+    lines = [piece for piece in pieces if not isinstance(piece, Chebyshev) and len(piece) <= 2]
+    phi = Smooth(at, tuple(p if isinstance(p, Chebyshev) else polynomial_tree(p) for p in pieces))
+    _require_like(resolution, phi, breaks)
+    return _straight(at, lines) if len(lines) == len(pieces) else phi
 
 
-class _Samples:
-    """The function, guarded, and what has been seen of it: `x` ascending and `y`."""
-
-    def __init__(self, function: Callable[[Any], Any], name: str) -> None:
-        self.function, self.name = function, name
-        self.x, self.y = np.empty(0), np.empty(0)
-        self.growth = 0.0
-
-    def __call__(self, x: Array) -> Array:
-        """φ(x), or an `ActivationError` that says what came back instead."""
-        y = self._called(x)
-        if not isinstance(y, np.ndarray | np.generic):
-            raise self._refusal(f"returns {type(y).__name__}, not a numpy array of floats")
-        y = np.asarray(y)
-        if y.shape != x.shape:
-            raise self._refusal(f"turns shape {x.shape} into {y.shape}: it must work element by element")
-        if y.dtype.kind != "f" or y.dtype.itemsize < 8:
-            raise self._refusal(f"returns {y.dtype}, not float64: add .astype(float), or compute in float64")
-        y = y.astype(float)
-        if not np.isfinite(y).all():
-            worst = x[~np.isfinite(y)]
-            at = worst[np.argmin(np.abs(worst))]
-            raise self._refusal(f"is {y[x == at][0]} at x = {at:.4g}: it must be finite everywhere")
-        return y
-
-    def look(self, x: Array) -> None:
-        """Add points."""
-        fresh = np.setdiff1d(x, self.x)
-        self.x, self.y = np.concatenate([self.x, fresh]), np.concatenate([self.y, self(fresh)])
-        ascending = np.argsort(self.x)
-        self.x, self.y = self.x[ascending], self.y[ascending]
-        slopes = np.abs(np.diff(self.y) / np.diff(self.x))
-        # A jump is steep between two points only; a slope is one that lasts for two steps.
-        lasting = np.minimum(slopes[1:], slopes[:-1])
-        self.growth = float(max((np.abs(self.y) / (1 + np.abs(self.x))).max(), lasting.max()))
-
-    def scale(self, x: Array) -> Array:
-        """A bound of |φ|, and of |slope·x| on its pieces: what rounding is measured against."""
-        return self.growth * (1 + np.abs(x))
-
-    def gaps(self) -> list[tuple[int, int]]:
-        """Index pairs (i, j): one knot lies between x[i] and x[j], and on either side of the gap φ is straight.
-
-        Raises:
-            ActivationError: a bend that does not end under the magnifying glass.
-        """
-        runs = self._runs()
-        crowded = _crowded(runs)
-        # A bend over a tenth of all points is no crowd of knots, and need not be looked at again.
-        if crowded and sum(j - i for i, j in crowded) <= len(self.x) / 10:
-            self.look(np.concatenate([_between(self.x[i : j + 1]) for i, j in crowded]))
-            runs = self._runs()
-            crowded = _crowded(runs)
-        if crowded:
-            raise _bends(self.name, self._sharpest(crowded))
-        return runs
-
-    def _runs(self) -> list[tuple[int, int]]:
-        bent = np.flatnonzero(self._departures() > _NOISE * self.scale(self.x[1:-1])) + 1
-        groups = np.split(bent, np.flatnonzero(np.diff(bent) > 1) + 1)
-        return [(int(group[0]) - 1, int(group[-1]) + 1) for group in groups if len(group)]
-
-    def _departures(self) -> Array:
-        """How far each inner point lies off the line through its neighbours."""
-        x, y = self.x, self.y
-        share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
-        return np.abs(y[1:-1] - (y[:-2] + share * (y[2:] - y[:-2])))
-
-    def _sharpest(self, runs: list[tuple[int, int]]) -> float:
-        """Where φ bends most, or nearly most, nearest to 0."""
-        i, j = min(runs, key=lambda run: float(np.abs(self.x[run[0] : run[1] + 1]).min()))
-        curvature = self._departures()[i : j - 1] / (self.x[2:] - self.x[:-2])[i : j - 1] ** 2
-        bent = self.x[i + 1 : j][curvature >= curvature.max() / 2]
-        return float(bent[np.argmin(np.abs(bent))])
-
-    def _called(self, x: Array) -> Any:
-        try:
-            return self._quietly(x.copy())
-        except (ActivationError, KeyboardInterrupt):
-            raise
-        except BaseException as fault:
-            if self._takes_numbers():
-                raise self._refusal(
-                    "takes single numbers only: give np.vectorize(f, otypes=[float]), or write it for arrays"
-                ) from None
-            raise self._refusal(f"raises {in_words(fault)}") from None
-
-    def _takes_numbers(self) -> bool:
-        try:
-            return bool(np.isscalar(self._quietly(0.5)))
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            return False
-
-    def _quietly(self, x: Any) -> Any:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return self.function(x)
-
-    def _refusal(self, what: str) -> ActivationError:
-        return ActivationError(f"{self.name} {what}")
+def _straight(knots: tuple[float, ...], lines: Sequence[Polynomial]) -> PiecewiseLinear:
+    """The function of straight pieces, some narrower or further out than `straight_pieces` looks for."""
+    intercepts, slopes = zip(*((*line, Fraction(0))[:2] for line in lines), strict=True)
+    return Pieces(tuple(map(Fraction, knots)), slopes, intercepts).rounded()
 
 
-def _crowded(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(i, j) for i, j in runs if j - i > 3]
-
-
-def _found(samples: _Samples) -> tuple[list[_Knot], list[Line]]:
-    gaps = samples.gaps()
-    starts, ends = [0, *(j for _, j in gaps)], [*(i for i, _ in gaps), len(samples.x) - 1]
-    for start, end in zip(starts, ends, strict=True):
-        if end <= start:
-            raise _bends(samples.name, float(samples.x[start]))
-    lines = [fitted(samples.x, samples.y, slice(start, end + 1)) for start, end in zip(starts, ends, strict=True)]
-    knots = [
-        _knot(samples, left, right, float(samples.x[i]), float(samples.x[j]))
-        for (left, right), (i, j) in zip(pairwise(lines), gaps, strict=True)
-    ]
-    return knots, lines
-
-
-def _knot(samples: _Samples, left: Line, right: Line, low: float, high: float) -> _Knot:
-    """The knot between two lines, inside (low, high)."""
-    x = np.linspace(low, high, _FINER + 1)
-    y, tolerance = samples(x), _WRONG * samples.scale(x)
-    if left.slope != right.slope:
-        # Measured from the middle of the gap, where rounding is that of the values there and not of the intercepts.
-        middle = np.array((low + high) / 2)
-        meeting = float(middle + (left(middle) - right(middle)) / (right.slope - left.slope))
-        expected = np.where(x < meeting, left(x), right(x))
-        if low <= meeting <= high and (np.abs(y - expected) <= tolerance).all():
-            return _Knot(meeting, False)
-    jump = _bisected(samples, left, right, low, high)
-    off = (np.abs(y - np.where(x < jump, left(x), right(x))) > tolerance) & ~_beside(x, np.array([jump]))
-    if off.any():
-        raise _bends(samples.name, float(x[off][0]))
-    return _Knot(jump, True)
-
-
-def _bisected(samples: _Samples, left: Line, right: Line, low: float, high: float) -> float:
-    while (middle := (low + high) / 2) not in (low, high):
-        x = np.array([middle])
-        y = samples(x)
-        if abs(y - left(x))[0] <= abs(y - right(x))[0]:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _assembled(samples: _Samples, knots: list[_Knot], lines: list[Line], snapped: bool) -> PiecewiseLinear:
-    """The pieces, with lines that meet where φ does not jump: there the knot is their crossing, in rational numbers."""
-    exact = [line.exact for line in lines]
-    at = [Fraction(knot.at) for knot in knots]
-    if snapped:
-        fit = Fit(samples.x, samples.y, samples.scale(samples.x), lines)
-        exact = [fit.short_line(piece) for piece in range(len(lines))]
-        at = [_short_jump(t) if knot.jumps else t for t, knot in zip(at, knots, strict=True)]
-        for i in [i for i, knot in enumerate(knots) if not knot.jumps]:
-            exact[i + 1] = fit.meeting(i + 1, exact[i], exact[i + 1])
-    for i, ((a, c), (a2, c2)) in enumerate(pairwise(exact)):
-        if not knots[i].jumps and a != a2:
-            at[i] = (c - c2) / (a2 - a)
-    try:
-        return Pieces(tuple(at), tuple(a for a, _ in exact), tuple(c for _, c in exact)).rounded()
-    except ActivationError as fault:
-        raise ActivationError(f"{samples.name}: {fault}") from None
-
-
-def _short_jump(t: Fraction) -> Fraction:
-    """Where bisection found a jump, at a short number if one is as near as bits."""
-    return Fraction(0) if abs(t) <= _SNAP else short(t, _SNAP * float(abs(t)))
-
-
-def _refuted_at(samples: _Samples, phi: PiecewiseLinear, knots: list[_Knot]) -> float:
-    """Where φ is not the function, nearest to 0; NaN if nowhere."""
-    at = np.array([knot.at for knot in knots])
-    x = _unseen(at)
+def _require_like(resolution: Resolution, phi: Smooth, breaks: Sequence[Break]) -> None:
+    """Refuse a description that departs from the function where it has not been looked at."""
+    x = unseen(np.array([t.at for t in breaks]))
     # On which side of its jump φ lies there to the last bit is no matter.
-    jumps = at[[knot.jumps for knot in knots]] if knots else at
-    x = x[~_beside(x, jumps)]
-    off = np.abs(samples(x) - phi(x)) > _WRONG * samples.scale(x)
-    return float(x[off][np.argmin(np.abs(x[off]))]) if off.any() else math.nan
-
-
-def _unseen(knots: Array) -> Array:
-    """Points to check at, irregular and out of order (a function that mixes its elements is caught too)."""
-    core = _CORE * (2 * ((np.arange(1, 20_001) * _GOLDEN) % 1) - 1)
-    outside = _symmetric(_CORE * np.exp(math.log(_FURTHEST / _CORE) * ((np.arange(1, 4_001) * _GOLDEN) % 1)))
-    offsets = _symmetric(10.0 ** -np.linspace(0.3, 10, 40))
-    around = (knots[:, None] + offsets * (1 + np.abs(knots[:, None]))).ravel()
-    return np.concatenate([core, outside, around])
-
-
-def _beside(x: Array, jumps: Array) -> NDArray[np.bool_]:
-    """Whether x is so close to a jump that the value there, even one of its own as in sign(0), says nothing."""
-    if not len(jumps):
-        return np.zeros(len(x), bool)
-    after = np.searchsorted(jumps, x)
-    left, right = jumps[np.maximum(after - 1, 0)], jumps[np.minimum(after, len(jumps) - 1)]
-    distance = np.minimum(np.abs(x - left), np.abs(x - right))
-    near: NDArray[np.bool_] = distance <= _SNAP * (1 + np.abs(x))
-    return near
-
-
-def _symmetric(positive: NDArray[np.floating[Any]]) -> Array:
-    return np.concatenate([-positive[::-1], positive]).astype(float)
-
-
-def _between(x: Array) -> Array:
-    return np.concatenate([np.linspace(a, b, _FINER + 1) for a, b in pairwise(x)])
-
-
-def _bends(name: str, x: float) -> ActivationError:
-    return ActivationError(
-        f"{name} bends near x = {x:.4g}: give a function of straight pieces, each at least 0.01 wide "
-        "(beyond |x| = 16, a hundredth of |x|) and with no knot beyond 1e4"
-    )
-
-
-def in_words(fault: BaseException) -> str:
-    """What an exception says, on a line of at most 200 characters after its name."""
-    try:
-        words = " ".join(str.split(str(fault)))
-    except BaseException:
-        # What its author wrote to print it fails too.
-        words = ""
-    return f"{type(fault).__name__}: {words[:200]}" if words else type(fault).__name__
+    x = x[~beside(x, np.array([t.at for t in breaks if t.jumps]))]
+    f, slope, _ = phi.jet(x)
+    allowed = _WRONG * (resolution.tolerance * resolution.size(_FAR_END * x) + np.finfo(float).eps * np.abs(x * slope))
+    off = np.abs(resolution.function(x) - f) > allowed
+    if off.any():
+        raise too_fast(resolution, x[off])

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import exact
 from meanfield.activations.analytic import number, summed
+from meanfield.activations.chebyshev_pieces import Chebyshev, seams
 from meanfield.activations.crossings import centres
 from meanfield.activations.extent import largest, lengths, limiting_slope
+from meanfield.activations.oscillation import Oscillation, oscillation
 from meanfield.activations.primitives import Jet
 from meanfield.activations.trees import Number, Tree, with_doubles
 from meanfield.errors import ActivationError, printable
@@ -33,6 +35,10 @@ _ROUNDING = 16 * np.finfo(float).eps
 #: Where a symmetry is looked for, and how far in units of what is added up values may miss it.
 _LOOKED_AT = np.concatenate([10.0 ** np.linspace(-6, 3, 181), np.linspace(0.01, 12, 240)])
 _MISSED = 64 * np.finfo(float).eps
+#: What turns without end is averaged over so many of its lengths in a standard deviation.
+_TURNS = 300.0
+#: Doubles with room to spare are below.
+_HUGE = 1e290
 #: Points of a curve to draw.
 _DRAWN = 513
 
@@ -84,6 +90,11 @@ class Smooth(Activation):
     def expression(self) -> str:
         """φ as an expression in x: where(x < 0, expm1(x), x)."""
         return _nested(self.breaks, self.pieces)
+
+    @cached_property
+    def seams(self) -> tuple[float, ...]:
+        """Where panels of pieces meet that are known by their values: φ is analytic there, yet its lengths change."""
+        return tuple(sorted({t for piece in self.pieces for t in seams(piece)}))
 
     def jet(self, x: Array) -> Jet:
         """φ, φ' and φ'' at points x, an array of at least one axis, elementwise."""
@@ -194,6 +205,26 @@ class Smooth(Activation):
     def outer_slopes(self) -> tuple[float, float]:
         return limiting_slope(self.pieces[0], -1), limiting_slope(self.pieces[-1], 1)
 
+    @cached_property
+    def oscillation(self) -> Oscillation | None:
+        """φ with its phase apart, where it is made of powers of x and of what turns with x."""
+        return None if self.breaks else oscillation(self.pieces[0])
+
+    @cached_property
+    def largest_variance(self) -> float:
+        """Finite where φ turns without end, other than as an `Oscillation`."""
+        if self.oscillation or not any(map(math.isnan, self.outer_slopes)):
+            return math.inf
+        return (_TURNS * min(self.scales)) ** 2
+
+    @cached_property
+    def reach(self) -> float:
+        """How far out |φ| is a double with room to spare; ∞ where it is one everywhere."""
+        x = 2.0 ** np.arange(-10.0, 500.0, 0.25)
+        beyond = [np.abs(self.values(side * x)) > _HUGE for side in (1, -1)]
+        far = beyond[0] | beyond[1]
+        return float(x[far.argmax()]) if far.any() else math.inf
+
     @property
     def has_slope(self) -> bool:
         return not all(isinstance(tree, Number) for tree in self.pieces)
@@ -245,8 +276,9 @@ class Smooth(Activation):
         return curves
 
     def as_record(self) -> dict[str, Any]:
-        """Breaks, and pieces as expressions in x, as JSON knows them."""
-        return {"breaks": list(self.breaks), "pieces": [str(tree) for tree in self.pieces]}
+        """Breaks, and pieces as JSON knows them: expressions in x, and panels where no more is known than values."""
+        pieces = [tree.as_record() if isinstance(tree, Chebyshev) else str(tree) for tree in self.pieces]
+        return {"breaks": list(self.breaks), "pieces": pieces}
 
 
 def _is_zero(tree: Tree) -> bool:

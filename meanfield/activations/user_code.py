@@ -16,8 +16,10 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.activations.sampling import in_words, sample
+from meanfield.activations.activation import Activation
+from meanfield.activations.guarded import in_words
+from meanfield.activations.records import from_record
+from meanfield.activations.sampling import sample
 from meanfield.errors import ActivationError
 from meanfield.processes import end_with
 
@@ -28,12 +30,12 @@ PATIENCE = 30
 _CALLED = "import sys; sys.path[:] = sys.argv[3:]; from meanfield.activations.user_code import answer; answer()"
 
 
-def sample_named(name: str) -> PiecewiseLinear:
-    """The pieces of the function that `package.module:function` names; the current directory is searched first.
+def sample_named(name: str) -> Activation:
+    """The function that `package.module:function` names; the current directory is searched first.
 
     Raises:
-        ActivationError: no such module, an error while it is imported, no such function in it, no function of straight
-            pieces, or one that ends the process that calls it.
+        ActivationError: no such module, an error while it is imported, no such function in it, no piecewise analytic
+            function, or one that ends the process that calls it.
     """
     module = sys.modules.get(name.partition(":")[0])
     # What was typed into this process cannot be imported into another.
@@ -56,11 +58,11 @@ def sample_named(name: str) -> PiecewiseLinear:
             ) from None
     if isinstance(found, str):
         raise ActivationError(found)
-    return PiecewiseLinear(**found)
+    return from_record(found)
 
 
 def answer() -> None:
-    """What the process of the function does: write its pieces, or why there are none, and end there and then."""
+    """What the process of the function does: write what it is, or why there are none, and end there and then."""
     name, parent = sys.argv[1:3]
     out = os.dup(1)
     os.dup2(2, 1)

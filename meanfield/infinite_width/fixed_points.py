@@ -34,8 +34,8 @@ Array = NDArray[np.float64]
 #: What a fixed point does: attracts, repels, attracts from one side only, or leaves everything where it is.
 Kind = Literal["stable", "unstable", "half-stable (from below)", "half-stable (from above)", "neutral"]
 
-#: Points per unit of ln q where knots matter: exp(−t²/2q) changes over one unit, and two such terms of opposite
-#: sign cross once in it.
+#: Points per unit of ln q where scales matter: exp(−t²/2q) of a knot t changes over one unit, and two such terms of
+#: opposite sign cross once in it.
 _DENSITY = 32
 #: Points per unit of ln q elsewhere, where V is a power of q; they keep the brackets short.
 _SPARSE = 0.1
@@ -83,10 +83,10 @@ class CorrelationFixedPoint(Shown):
 
 
 def variance_grid(phi: Activation) -> Array:
-    """Variances at which to look for roots of what φ's knots make: 0, then to 1e300, fine where any knot matters."""
+    """Variances at which to look for roots of what φ makes of them: 0, then to 1e300, fine where any of its scales matters."""
     scales = [2 * math.log(length) for length in phi.scales] or [0.0]
-    first, last = math.log(1e-306), math.log(1e306)
-    low, high = max(min(scales) - math.log(2000), first), max(scales) + math.log(1e4)
+    first, last = math.log(1e-306), math.log(min(1e300, phi.largest_variance))
+    low, high = max(min(scales) - math.log(2000), first), min(max(scales) + math.log(1e4), last)
     fine = np.linspace(low, high, math.ceil((high - low) * _DENSITY))
     below = np.linspace(first, low, math.ceil((low - first) * _SPARSE), endpoint=False)
     above = np.linspace(high, last, math.ceil((last - high) * _SPARSE))[1:]

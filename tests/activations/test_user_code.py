@@ -14,6 +14,7 @@ import pytest
 from command import ROOT
 
 from meanfield.activations import user_code
+from meanfield.activations.sampling import sample
 from meanfield.activations.spec import activation
 from meanfield.errors import ActivationError
 
@@ -88,6 +89,17 @@ def test_a_function_of_a_module_in_the_current_directory_is_imported(folder: Pat
     expected = [activation(text) for text in ("clip(x, 0, 2)", "3*x", "sign")]
     assert found == [*expected, "mine has no Family.curve: check the name after the colon"]
     assert sys.path == path and "mine" not in sys.modules
+
+
+def test_a_smooth_function_crosses_from_its_process_to_the_last_bit(folder: Path) -> None:
+    (folder / "bent.py").write_text(
+        "import numpy as np\n"
+        "def f(x): return np.where(x < 0.7, np.tanh(x), x**2 / 3 + 0.1)\n"
+        "def coarse(x): return np.tanh(x.astype(np.float32)).astype(float)\n"
+    )
+    phi, refused = outcomes(["bent:f", "bent:coarse"])
+    assert phi == sample(lambda x: np.where(x < 0.7, np.tanh(x), x**2 / 3 + 0.1), "f")
+    assert isinstance(refused, str) and "bent:coarse is accurate to" in refused
 
 
 def test_what_code_does_instead_of_giving_an_activation_is_told_in_one_line(folder: Path) -> None:

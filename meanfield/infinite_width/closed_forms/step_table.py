@@ -15,7 +15,7 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 
-from meanfield.infinite_width.interpolation import chebyshev
+from meanfield.activations.chebyshev_points import chebyshev
 
 __all__ = ["StepTable", "shared_cost", "shared_steps"]
 

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
-from meanfield.activations.oscillation import Oscillation, oscillation
+from meanfield.activations.chebyshev_points import chebyshev
+from meanfield.activations.oscillation import Oscillation
 from meanfield.activations.primitives import Jet
 from meanfield.activations.smooth import Smooth
 from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, interpolated, octaves
+from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
 __all__ = ["Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
 
@@ -47,15 +48,17 @@ Integrand = Callable[[Points], Array]
 _NODES = 16
 #: So many standard deviations out φ is looked at: the normal density is 0 from 38 on, and exp(2x) weighs most at 2q.
 _REACH = 50.0
+#: Where φ is beyond the doubles so many standard deviations out, so are its moments: exp(2x) weighs most at 2q.
+_SURE = 45.0
 #: A panel is at most so many standard deviations wide.
 _WIDEST = 2.0
 #: On a panel φ exp(−x²/4q) is resolved where its last coefficients, so many, are at most this share of its largest
 #: anywhere: what is left out of its square is then below rounding.
 _LAST, _RESOLVED = 4, 1e-8
 #: Nor is it where φ is something else at points ever nearer to a mark.
-_NEARER: Array = 2.0 ** -np.arange(4.0, 45.0)
+_NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
 #: A panel is not halved more often, and there are no more than this many.
-_HALVED, _MOST_PANELS = 50, 20_000
+_HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
 _ACROSS = 2.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
@@ -76,14 +79,16 @@ class Octave:
 
     def __init__(self, phi: Smooth, k: int) -> None:
         sd = 2.0 ** (0.5 * k)
-        turning = None if phi.breaks else oscillation(phi.pieces[0])
+        turning = phi.oscillation
         if turning and turning.frequency * sd > _AFAR:
             x, weights, right, left = _over_phases(turning, sd)
         else:
             x, weights = _on_panels(phi, k)
             right, left = phi.jet(x), phi.jet(-x)
-        self._weights = weights / math.sqrt(2 * math.pi)
         self._half_squares = -0.5 * np.square(x / sd)
+        # Every point has as many phases.
+        x = np.repeat(x, right[0].size // max(1, x.size))
+        self._weights = weights / math.sqrt(2 * math.pi)
         self._sides = [Points(*right, x, x / sd, left), Points(*left, -x, -x / sd, right)]
         self._k, self._known, self._tables = k, dict[Integrand, Array](), dict[Integrand, Array | None]()
 
@@ -101,11 +106,12 @@ class Octave:
             with np.errstate(over="ignore", invalid="ignore"):
                 both = self._weights * (integrand(self._sides[0]) + integrand(self._sides[1]))
             # A power beyond the doubles where the density is 0 leaves nothing there.
-            self._known[integrand] = np.clip(both, -_LARGEST, _LARGEST)
+            both = np.clip(both, -_LARGEST, _LARGEST)
+            self._known[integrand] = both.reshape(self._half_squares.size, -1).sum(axis=1) if both.size else both
         return self._known[integrand]
 
     def _averaged(self, weighed: Array, q: Array) -> Array:
-        found, several, shares = np.empty(q.size), max(1, _BLOCK // weighed.size), np.ldexp(q, -self._k)
+        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -self._k)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
             found[part] = np.exp(np.multiply.outer(1 / shares[part], self._half_squares)) @ weighed
@@ -155,15 +161,14 @@ def edges(phi: Smooth, k: int) -> Array:
 
 
 def _over_phases(turning: Oscillation, sd: float) -> tuple[Array, Array, Jet, Jet]:
-    """Points and weights over `sd`, each point with every phase, and the jets there and at the points −x."""
+    """Points; for every phase at each of them, weights over `sd`, and the jets there and at the points −x."""
     nodes, weights = legendre(_NODES)
     starts = np.arange(0.0, _SEEN, _WIDEST)[:, np.newaxis] * sd
     x = (starts + _WIDEST * sd * nodes).ravel()
     count = _PHASES * turning.harmonics
     phase = np.tile(2 * np.pi / count * np.arange(count), x.size)
-    x = np.repeat(x, count)
-    shares = np.repeat(np.tile(_WIDEST * weights, len(starts)) / count, count)
-    return x, shares, turning.jet(x, phase), turning.jet(-x, -phase)
+    shares, everywhere = np.repeat(np.tile(_WIDEST * weights, len(starts)) / count, count), np.repeat(x, count)
+    return x, shares, turning.jet(everywhere, phase), turning.jet(-everywhere, -phase)
 
 
 def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.bool_]:
@@ -187,9 +192,9 @@ def _marks(phi: Smooth) -> set[float]:
 
 
 def _outline(phi: Smooth, sd: float) -> Array:
-    """Panels of |x| before any is halved, shape (n, 2): none contains a mark, or is wide beside `sd`."""
-    reach = _REACH * sd
-    marks = sorted({reach, *(t for t in _marks(phi) if t < reach)})
+    """Panels of |x| before any is halved, shape (n, 2): none contains a mark or a seam, or is wide beside `sd`."""
+    reach = min(_REACH * sd, phi.reach)
+    marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
     return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
 
@@ -262,8 +267,20 @@ def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     """
     k = octaves(q)
     if not k.ndim:
-        return octave(phi, int(k)).average(integrand, np.atleast_1d(q)).reshape(())
+        return _average(phi, integrand, np.atleast_1d(q), int(k)).reshape(())
     found = np.empty(q.size)
     for here in np.unique(k):
-        found[k == here] = octave(phi, int(here)).average(integrand, q[k == here])
+        found[k == here] = _average(phi, integrand, q[k == here], int(here))
     return found
+
+
+def _average(phi: Smooth, integrand: Integrand, q: Array, k: int) -> Array:
+    """E of an integrand at variances of one octave, shape (n,)."""
+    if phi.reach < _SURE * 2.0 ** (0.5 * k):
+        return np.full(q.size, np.inf)
+    if 2.0**k > phi.largest_variance:
+        raise ActivationError(
+            f"the activation turns without end, and is not averaged over variances beyond {phi.largest_variance:.3g}: "
+            "give a smaller q or weights, or clip it"
+        )
+    return octave(phi, k).average(integrand, q)

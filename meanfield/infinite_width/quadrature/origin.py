@@ -19,9 +19,10 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebval
 from numpy.typing import NDArray
 
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.gaussian import legendre
-from meanfield.infinite_width.interpolation import MANY, chebyshev, in_octave, interpolated, octaves
+from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
 __all__ = ["Origin", "Side", "hermite", "near_or_far", "origin"]
 
@@ -46,7 +47,7 @@ _KEPT = 4
 _LEAST = 1e-140
 #: The second derivative loses digits below this share of the variances.
 _CANCELS = 0.05
-#: What is larger than this there has no limit.
+#: What is larger than this there has no limit, and what is smaller than its inverse is 0.
 _ENDLESS = 1e50
 
 
@@ -93,8 +94,10 @@ class Origin:
         def derivative(q: Array) -> Array:
             at = np.maximum(q, _LEAST)
             found: Array = ((3 - 2 * order) * self.kinked(at) + self.average(rest, at)) / (2 * at) ** order
-            # Where φ breaks at 0 it grows as a root of 1/q.
-            return np.where((q == 0) & (np.abs(found) > _ENDLESS), np.copysign(np.inf, found), found)
+            # Where φ breaks at 0 it may grow as a root of 1/q; what is as small as q is 0.
+            size = np.abs(found)
+            limit = np.where(size > _ENDLESS, np.copysign(np.inf, found), np.where(size < 1 / _ENDLESS, 0.0, found))
+            return np.where(q == 0, limit, found)
 
         if order == 0:
             return self.squared_values + self.kinked(q) + self.average(rest, q)

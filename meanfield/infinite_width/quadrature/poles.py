@@ -10,8 +10,8 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebder, chebval
 from numpy.typing import NDArray
 
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.smooth import Smooth
-from meanfield.infinite_width.interpolation import chebyshev
 
 __all__ = ["Steps", "crossings_d1", "crossings_d2", "poles_d1", "poles_d2", "steps"]
 

@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.activations.chebyshev_points import chebyshev
 from meanfield.activations.smooth import Smooth
-from meanfield.infinite_width.interpolation import chebyshev
 from meanfield.infinite_width.quadrature.graded_panels import edges as panel_edges
 from meanfield.infinite_width.quadrature.poles import steps
 from meanfield.infinite_width.quadrature.semigroup import losses, products
