@@ -103,7 +103,12 @@ def covariance_of(knots: Sequence[Expr], pieces: Sequence[Expr], q: Expr, rho: E
 
 
 def _terms_between(knots: Sequence[Expr], pieces: Sequence[Expr]) -> list[_Term]:
-    """The function as terms: one piece everywhere, and from each break outwards the change to the next."""
+    """The function as terms: one piece everywhere, and from each break outwards the change to the next.
+
+    Either side of a single break is on its own.
+    """
+    if len(knots) == 1 and all(pieces):
+        knots, pieces = [knots[0], knots[0]], [pieces[0], Integer(0), pieces[1]]
     zero = [j for j, piece in enumerate(pieces) if not piece]
     base = zero[0] if zero else sum(bool(t.is_negative) for t in knots)
     result = list(_terms(pieces[base]))
@@ -300,7 +305,19 @@ def tidy(f: Expr) -> Expr:
     for part in _parts(_normal(f)):
         c, function = _separated(part)
         total[function] = total.get(function, Integer(0)) + c
-    return Add(*(_with_roots(_simple(c), function) for function, c in total.items() if _simple(c)))
+    whole = Add(*(_with_roots(_simple(c), function) for function, c in total.items() if _simple(c)))
+    return whole.replace(lambda e: e.is_Mul, _signed)
+
+
+def _signed(product: Expr) -> Expr:
+    """A product, its sums with the sign that they have where ρ is 0 and all else 1: 1 − ρ for ρ − 1."""
+    sign, factors = 1, []
+    for factor in product.args:
+        base, power = factor.as_base_exp()
+        if base.is_Add and power.is_Integer and base.subs({s: int(s.name != "rho") for s in base.free_symbols}) < 0:
+            sign, factor = sign * (-1) ** (int(power) % 2), (-base) ** power
+        factors.append(factor)
+    return Mul(sign, *factors)
 
 
 def _normal(f: Expr) -> Expr:
@@ -314,16 +331,13 @@ def _normal(f: Expr) -> Expr:
     real = expand(f, complex=True) if f.has(I) else f
     told = real.replace(Phi, distribution)
     told = told.replace(Phi2, lambda h, k, r: Phi2(*sorted(map(_simple, (h, k)), key=str), _simple(r)))
-    return told.replace(
-        lambda e: e.is_Pow and e.exp.is_Rational and not e.exp.is_Integer and not e.base.is_Atom,
-        lambda e: expand_power_base(_expanded(_simple(e.base)) ** e.exp),
+    return told.replace(_is_root, lambda e: expand_power_base(_simple(e.base) ** e.exp)).replace(
+        _is_root, lambda e: expand(e.base) ** e.exp
     )
 
 
-def _expanded(f: Expr) -> Expr:
-    """A quotient with either side as a sum."""
-    over, under = f.as_numer_denom()
-    return expand(over) / expand(under)
+def _is_root(e: Expr) -> bool:
+    return bool(e.is_Pow and e.exp.is_Rational and not e.exp.is_Integer and not e.base.is_Atom)
 
 
 def _parts(f: Expr) -> list[Expr]:

@@ -17,6 +17,7 @@ from sympy import Expr, simplify
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import Number, Pieces, order
+from meanfield.activations.chebyshev_pieces import Chebyshev
 from meanfield.activations.entry import Entry, Parameter, decimal, number, with_texts, written
 from meanfield.activations.expression import check_name, free_names, names_in, parse_exactly
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -253,7 +254,7 @@ def _in_numbers(
     named = read_activation(spec, **given)  # type: ignore[arg-type]
     phi, parameters = named.phi, Parameters([], [], assume)
     if isinstance(phi, Smooth):
-        if not isinstance(spec, Smooth) and (callable(spec) or ":" in spec):
+        if any(isinstance(piece, Chebyshev) for piece in phi.pieces):
             raise ActivationError(
                 f"{named.label} is known by its values alone, and formulas are of expressions: write it as one in x"
             )
