@@ -49,7 +49,7 @@ class AnalyticMaps:
         if quantity.on_edge and (found := jump_obstacle(self.activation)):
             raise NoEdgeOfChaos(found.message)
         short: Expr = getattr(self, quantity.name)
-        edge = self.sigma_w2 if short.has(_q_star) and short.has(_sigma_w) else None
+        edge = self.sigma_w2 if "q_star" in quantity.arguments and short.has(_sigma_w) else None
         definitions = {VARIANCE_MAP: self.V} if short.has(VARIANCE_MAP) else {}
         used = [short, *definitions.values(), *([] if edge is None else [edge])]
         for order, function in enumerate(ACTIVATION):
