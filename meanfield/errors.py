@@ -62,7 +62,7 @@ class MeanFieldError(ValueError):
 
 
 class ActivationError(MeanFieldError):
-    """The activation is not one: unknown name, bad parameter, not piecewise linear, zero everywhere."""
+    """The activation is not one: unknown name, bad parameter, a pole, zero everywhere."""
 
 
 class ExpressionError(ActivationError):

@@ -107,6 +107,8 @@ QUANTITIES = {
     "chi_1": Quantity("χ₁(q*)", r"$\chi_1(q^*)$", _chi1.meaning),
     "V_prime": Quantity("V'(q*)", "$V'(q^*)$", _dV.meaning),
     "V_double_prime": Quantity("V''(q*)", "$V''(q^*)$", _d2V.meaning),
+    "R_double_prime": Quantity("R''(1)", "$R''(1)$", "1 - ρ tends to 2/(R''(1) l) over l layers"),
+    "kappa": Quantity("κ(q*)", r"$\kappa(q^*)$", "1 - ρ tends to 4/(κ l)² over l layers"),
     "q_V_double_prime": Quantity("q*V''", "$q^*V''(q^*)$", "relative change of V' with q"),
     "q_chi_1_prime": Quantity("q*χ₁'", r"$q^*\chi_1'(q^*)$", "relative change of χ₁ with q"),
     "slope": Quantity("slope V'", _dV.latex, _dV.meaning),

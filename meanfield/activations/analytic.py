@@ -59,8 +59,7 @@ def negative(tree: Tree) -> Tree:
 def summed(terms: Iterable[Tree]) -> Tree:
     """The sum: like terms are added up, and what would cancel is put so that it does not."""
     constant, total = Fraction(0), dict[Tree, Fraction]()
-    for part in (part for term in terms for part in (term.parts if isinstance(term, Sum) else (term,))):
-        c, core = _split(part)
+    for c, core in map(_split, (part for term in terms for part in (term.parts if isinstance(term, Sum) else (term,)))):
         if core == _ONE:
             constant += c
         else:
@@ -184,7 +183,7 @@ def _shortened(value: Fraction) -> Fraction:
 
 
 def product(factors: Iterable[Tree]) -> Tree:
-    """The product: numbers are multiplied, exponentials too, and a number times a sum is a sum."""
+    """The product: numbers are multiplied, and so are exponentials; a number times sums is part of the first."""
     flat = [part for whole in factors for part in (whole.parts if isinstance(whole, Product) else (whole,))]
     constant = prod((part.value for part in flat if isinstance(part, Number)), start=Fraction(1))
     flat = [part for part in flat if not isinstance(part, Number)]
@@ -199,9 +198,12 @@ def product(factors: Iterable[Tree]) -> Tree:
         if falling in flat:
             flat[flat.index(falling)] = call("sigmoid", exponent)
             flat.remove(Call("exp", exponent))
-    if constant != 1 and len(flat) == 1 and isinstance(flat[0], Sum):
-        return summed(_times(constant, term) for term in flat[0].parts)
-    if constant != 1:
+    # Sums come last: a number before one is part of it, as it is of the line that an expression is read into.
+    flat.sort(key=lambda part: isinstance(part, Sum))
+    first = flat[0]
+    if constant != 1 and isinstance(first, Sum):
+        flat[0] = summed(_times(constant, term) for term in first.parts)
+    elif constant != 1:
         flat.insert(0, Number(constant))
     return flat[0] if len(flat) == 1 else Product(tuple(flat))
 

@@ -122,8 +122,9 @@ def _meant(tree: Tree, t: float) -> Fraction:
     """A short fraction beside t, where the function is exactly 0 there."""
     short = Fraction(t).limit_denominator(1000)
     near = abs(float(short) - t) <= 1e-7 * abs(t)
-    if near and tree.jet(np.array([float(short)]))[0][0] == 0 and float(short) != t:
-        return short
+    with np.errstate(all="ignore"):
+        if near and tree.values(np.array([float(short)]))[0] == 0 and float(short) != t:
+            return short
     return Fraction(short) if float(short) == t else Fraction(repr(t))
 
 

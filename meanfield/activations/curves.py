@@ -7,7 +7,6 @@ its poles and the ends of log and √ count.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,13 +19,12 @@ from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import COMPARISONS, Pieces, in_halves
 from meanfield.activations.analytic import call, negative, number, power, product, quotient, summed
 from meanfield.activations.crossings import End, Endless, crossings, sign_between, vanishes
-from meanfield.activations.piecewise_linear import PiecewiseLinear, require_knots
+from meanfield.activations.piecewise_linear import require_knots
 from meanfield.activations.polynomials import degree, polynomial
 from meanfield.activations.smooth import Smooth
 from meanfield.activations.trees import Number, Power, Product, Quotient, Sum, Tree, X
-from meanfield.errors import ActivationError
 
-__all__ = ["EVERYWHERE", "Curve", "NotAnalytic", "both", "called", "clipped", "lifted", "lowered", "within"]
+__all__ = ["EVERYWHERE", "Curve", "NotAnalytic", "both", "called", "lifted", "lowered", "within"]
 
 _ZERO, _ONE = number(0), number(1)
 #: The least that the argument of a function may be, for those with a least.
@@ -332,7 +330,8 @@ def _require(u: Tree, least: int, name: str, left: End, right: End, touching: bo
     for a, b in pairwise((left, *inner, right)):
         if sign_between(above, a, b) < 0:
             x = _inside(a, b)
-            value = float(u.jet(np.array([x]))[0][0])
+            with np.errstate(all="ignore"):
+                value = float(u.values(np.array([x]))[0])
             raise NotAnalytic(f"{name} has no value at x = {x:.6g}, where its argument is {value:.6g}")
     ends = [end for end in (left, right) if end is not None and vanishes(above, float(end))]
     if touching or not (inner or ends):
@@ -370,34 +369,3 @@ def _root(u: Tree | None, left: End, right: End) -> Segments:
     if root is None:
         return _call("sqrt", u, left, right)
     return _larger(root, negative(root), left, right)
-
-
-def clipped(phi: Activation, low: float, high: float) -> Activation:
-    """min(max(φ, low), high); an infinite bound clips nothing.
-
-    Raises:
-        ActivationError: low > high, a bound that is not a number, or a result that is zero everywhere.
-    """
-    if not low <= high:
-        raise ActivationError(f"cannot clip between low={low:g} and high={high:g}: low must not exceed high")
-    bounds = [(algebra.maximum, maximum, low)] if math.isfinite(low) or low > 0 else []
-    bounds += [(algebra.minimum, minimum, high)] if math.isfinite(high) or high < 0 else []
-    if isinstance(phi, PiecewiseLinear):
-        pieces = Pieces.of(phi)
-        for exactly, _, bound in bounds:
-            pieces = exactly(pieces, algebra.constant(_bound(bound)))
-        return pieces.rounded()
-    assert isinstance(phi, Smooth)
-    curve = Curve.of(phi)
-    try:
-        for _, analytically, bound in bounds:
-            curve = analytically(curve, Curve((), (number(_bound(bound)),)))
-    except NotAnalytic as fault:
-        raise ActivationError(f"φ cannot be clipped: {fault}") from None
-    return lowered(curve).rounded()
-
-
-def _bound(value: float) -> Fraction:
-    if not math.isfinite(value):
-        raise ActivationError(f"cannot clip at {value:g}: nothing finite would be left")
-    return Fraction(value)

@@ -16,7 +16,7 @@ from meanfield.activations.primitives import Jet
 from meanfield.activations.trees import Number, Tree
 from meanfield.activations.zeros import Endless, zeros
 
-__all__ = ["grows_too_fast", "largest", "lengths", "limiting_slope", "undefined_at"]
+__all__ = ["grows_too_fast", "is_bounded", "largest", "lengths", "limiting_slope", "undefined_at"]
 
 Array = NDArray[np.float64]
 
@@ -59,6 +59,12 @@ def limiting_slope(tree: Tree, way: int) -> float:
     return math.nan
 
 
+def is_bounded(tree: Tree, left: float, right: float) -> bool:
+    """Whether a function that has no pole stays below a constant between two ends."""
+    ways = [way for end, way in ((left, -1), (right, 1)) if math.isinf(end)]
+    return isinstance(tree, Number) or all(_far_out(tree, way) < math.inf for way in ways)
+
+
 def largest(tree: Tree, left: float, right: float) -> float:
     """The supremum of |f| strictly between two ends, which may be ∞; ∞ where f is not bounded."""
     if isinstance(tree, Number):
@@ -87,7 +93,8 @@ def largest(tree: Tree, left: float, right: float) -> float:
         step = x[1] - x[0]
         extremes = [rough]
         for _ in range(8):
-            _, slope, bend = (float(part[0]) for part in tree.jet(np.array([rough])))
+            with np.errstate(all="ignore"):
+                _, slope, bend = (float(part[0]) for part in tree.jet(np.array([rough])))
             rough -= float(np.clip(slope / bend, -step, step)) if bend else 0.0
             extremes.append(rough)
     return max(found, _at(tree, extremes))

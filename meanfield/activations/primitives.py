@@ -21,9 +21,9 @@ _ROOT_2PI = math.sqrt(2 * math.pi)
 
 
 def _tanh(u: Array) -> Jet:
-    t = np.tanh(u)
+    t, e = np.tanh(u), np.exp(-2 * np.abs(u))
     # 1 − tanh² has no digits left where tanh is 1.
-    slope = 4 * _logistic_slope(2 * u)
+    slope = 4 * e / (1 + e) ** 2
     return t, slope, -2 * t * slope
 
 
@@ -40,8 +40,10 @@ def _logistic_slope(u: Array) -> Array:
 
 
 def _sigmoid(u: Array) -> Jet:
-    slope = _logistic_slope(u)
-    return _logistic(u), slope, -slope * np.tanh(0.5 * u)
+    e = np.exp(-np.abs(u))
+    larger = 1 / (1 + e)
+    slope = e * larger * larger
+    return np.where(u < 0, e, 1.0) * larger, slope, -slope * np.tanh(0.5 * u)
 
 
 def _softplus(u: Array) -> Jet:

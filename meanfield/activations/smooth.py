@@ -20,7 +20,7 @@ from meanfield.activations.algebra import exact
 from meanfield.activations.analytic import number, summed
 from meanfield.activations.chebyshev_pieces import Chebyshev, seams
 from meanfield.activations.crossings import centres
-from meanfield.activations.extent import largest, lengths, limiting_slope
+from meanfield.activations.extent import is_bounded, largest, lengths, limiting_slope
 from meanfield.activations.oscillation import Oscillation, oscillation
 from meanfield.activations.primitives import Jet
 from meanfield.activations.trees import Number, Tree, with_doubles
@@ -264,6 +264,11 @@ class Smooth(Activation):
         at_breaks = max((abs(value) for pair in self._limits_at_breaks for value in pair), default=0.0)
         ends = pairwise((-math.inf, *self.breaks, math.inf))
         return max(at_breaks, *(largest(tree, *end) for tree, end in zip(self.pieces, ends, strict=True)))
+
+    @cached_property
+    def is_bounded(self) -> bool:
+        ends = pairwise((-math.inf, *self.breaks, math.inf))
+        return all(is_bounded(tree, *end) for tree, end in zip(self.pieces, ends, strict=True))
 
     def graph(self, low: float, high: float) -> list[tuple[Array, Array]]:
         ends = [low, *(t for t in self.breaks if low < t < high), high]

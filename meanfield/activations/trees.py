@@ -132,8 +132,18 @@ class Product(Tree):
     parts: tuple[Tree, ...]
 
     def jet(self, x: Array) -> Jet:
-        f, d1, d2 = self.parts[0].jet(x)
-        for factor in self.parts[1:]:
+        first, *others = self.parts
+        if isinstance(first, Number):
+            c, (second, *others) = float(first.value), others
+            f, d1, d2 = second.jet(x)
+            f, d1, d2 = c * f, c * d1, c * d2
+        elif first == X:
+            second, *others = others
+            g, e1, e2 = second.jet(x)
+            f, d1, d2 = x * g, g + x * e1, 2 * e1 + x * e2
+        else:
+            f, d1, d2 = first.jet(x)
+        for factor in others:
             g, e1, e2 = factor.jet(x)
             f, d1, d2 = (
                 f * g,
@@ -224,6 +234,8 @@ class Call(Tree):
     argument: Tree
 
     def jet(self, x: Array) -> Jet:
+        if self.argument == X:
+            return PRIMITIVES[self.name](x)
         u, d1, d2 = self.argument.jet(x)
         f, slope, bend = PRIMITIVES[self.name](u)
         # Of a linear argument d2 is 0 also where the slope is ∞.

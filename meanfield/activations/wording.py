@@ -21,10 +21,10 @@ def description_of(phi: Activation) -> str:
     else:
         pieces, jumps = len(phi.breaks) + 1, len(phi.discontinuities)
         left, right = phi.outer_slopes
-        told = f"{pieces} analytic piece{'s' * (pieces > 1)} with " + (
-            f"values up to {phi.supremum:.4g} in size"
+        told = f"{pieces} analytic piece{'s' * (pieces > 1)}" + (
+            ", bounded"
             if phi.is_bounded
-            else f"slope {left:.4g} far on the left and {right:.4g} far on the right"
+            else f" with slope {left:.4g} far on the left and {right:.4g} far on the right"
         )
         told, ends = told + _counted(jumps), "breaks"
     return f"{told}, {len(phi.breaks)} {ends} in [{phi.breaks[0]:.4g}, {phi.breaks[-1]:.4g}]" if phi.breaks else told

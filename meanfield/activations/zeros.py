@@ -125,7 +125,8 @@ def _grid(left: float, right: float, centres: Iterable[float]) -> Array:
     away = 10.0 ** np.arange(math.log10(FARTHEST) * -1, math.log10(FARTHEST) + 1e-9, 1 / _TO_TEN)
     points = [np.array([max(left, -FARTHEST), min(right, FARTHEST), 0.0])]
     for centre in {0.0, left, right, *centres} - {math.inf, -math.inf}:
-        near = away[away >= max(abs(centre) * _NEAREST, 1e-150)]
+        # Farther from a centre than it is from 0, the grid around 0 is as fine.
+        near = away[(away >= abs(centre) * _NEAREST) & (away <= 2 * abs(centre))] if centre else away
         points += [centre - near, centre + near, np.array([centre])]
     grid = np.unique(np.concatenate(points))
     return grid[(grid >= max(left, -FARTHEST)) & (grid <= min(right, FARTHEST))]

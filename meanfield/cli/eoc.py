@@ -106,7 +106,9 @@ def _tables(records: list[tuple[NamedActivation, Diagnosis, Record]], digits: in
     if len(records) == 1:
         named, diagnosis, record = records[0]
         title = heading(f"{named.label} on the edge of chaos")
-        return [title, formula(named), listing(record, [*_FROM_EDGE, "verdict"], digits), *prose(diagnosis)]
+        # How fast correlations grow: by the curvature of R at 1, or by kinks.
+        rate = "kappa" if record["kappa"] else "R_double_prime"
+        return [title, formula(named), listing(record, [*_FROM_EDGE, rate, "verdict"], digits), *prose(diagnosis)]
     rows = [record for _, _, record in records]
     notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in records]
     return [heading("Edge of chaos"), grid(rows, _COMPARED, digits or 4), *notes]

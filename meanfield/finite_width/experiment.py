@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.records import from_record
 from meanfield.domain import require_count, require_number, require_signal, require_within
 from meanfield.errors import DomainError
 from meanfield.infinite_width.mean_field import MeanField
@@ -135,7 +135,8 @@ class Experiment:
     def from_record(cls, record: dict[str, Any]) -> Experiment:
         """The experiment that `as_record` wrote; KeyError, TypeError or ValueError if it is none."""
         rest = dict(record)
-        phi = PiecewiseLinear(rest.pop("knots"), rest.pop("slopes"), rest.pop("intercepts"))
+        pieces = ("knots", "slopes", "intercepts") if "knots" in rest else ("breaks", "pieces")
+        phi = from_record({key: rest.pop(key) for key in pieces})
         return cls(MeanField(phi, rest.pop("sigma_w"), rest.pop("sigma_b")), **rest)
 
     def of(self, networks: int) -> Experiment:

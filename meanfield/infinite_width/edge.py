@@ -21,7 +21,14 @@ from meanfield.infinite_width.edge_biases import squared_bias, squared_bias_d1, 
 from meanfield.infinite_width.edge_range import Scale, active_variances, reached, where_possible
 from meanfield.infinite_width.growth import GainGrowth
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import curvature_term, second_moment_d2, slope_moment, slope_square_d1, sparsity
+from meanfield.infinite_width.moments import (
+    curvature_term,
+    second_moment_d2,
+    slope_moment,
+    slope_square_d1,
+    sparsity,
+    squared_curvature,
+)
 from meanfield.infinite_width.roots import Function, find_roots
 from meanfield.tables.records import Record, row_records
 from meanfield.tables.shown import Shown, ShownList, ShownRows
@@ -65,7 +72,23 @@ class EdgeOfChaos(Shown):
 
     def record(self) -> Record:
         """The activation's name and every number."""
-        return {field.name: getattr(self, field.name) for field in fields(self)} | {"activation": self.activation.name}
+        numbers = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            **numbers,
+            "R_double_prime": self.R_double_prime,
+            "kappa": self.kappa,
+            "activation": self.activation.name,
+        }
+
+    @property
+    def R_double_prime(self) -> float:
+        """R''(1) = σ_w² q* E φ''²: over l layers 1 − ρ tends to 2/(R''(1) l); ∞ where φ has a kink."""
+        return self.sigma_w_squared * self.q_star * squared_curvature(self.activation, self.q_star)
+
+    @property
+    def kappa(self) -> float:
+        """κ in 1 − R(1 − ε) = ε − κ ε^(3/2) + …: where φ has a kink, 1 − ρ → 4/(κl)²; 0 where it has none."""
+        return self.mean_field.kappa(self.q_star)
 
     @property
     def mean_field(self) -> MeanField:

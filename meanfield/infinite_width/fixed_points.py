@@ -83,7 +83,7 @@ class CorrelationFixedPoint(Shown):
 
 
 def variance_grid(phi: Activation) -> Array:
-    """Variances at which to look for roots of what φ makes of them: 0, then to 1e300, fine where any of its scales matters."""
+    """Variances at which to look for roots of what φ makes of them: 0, then to 1e300, fine where its scales matter."""
     scales = [2 * math.log(length) for length in phi.scales] or [0.0]
     first, last = math.log(1e-306), math.log(min(1e300, phi.largest_variance))
     low, high = max(min(scales) - math.log(2000), first), min(max(scales) + math.log(1e4), last)

@@ -6,7 +6,7 @@ With x = √q z and z standard normal, φ an `Activation`, q ≥ 0 of any shape:
 - `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q;
 - `slope_moment` E φ'ⁿ of the slopes alone, `mirrored_slopes` E φ'(x)φ'(−x), `slope_square_d1` d/dq E φ'²,
   `slope_weighted_square` E φ²φ'² and `slope_weighted_product` E xφφ';
-- `curvature_term` and `bend`, which decide stability and how fast correlations grow;
+- `curvature_term`, `bend` and `squared_curvature`, which decide stability and how fast correlations grow;
 - `sparsity` P(φ(x) = 0), `active_share` P(φ(x) ≠ 0) and `sloping_share` P(φ'(x) ≠ 0);
 - `square_variance` and `square_cumulants` of φ², which keep their digits where it is nearly constant.
 
@@ -46,6 +46,7 @@ __all__ = [
     "sparsity",
     "square_cumulants",
     "square_variance",
+    "squared_curvature",
 ]
 
 Array = NDArray[np.float64]
@@ -146,6 +147,13 @@ def curvature_term(phi: Activation, q: Array) -> Array:
 def bend(phi: Activation, q: Array) -> Array:
     """(4/3) Σᵢ dᵢ² exp(−tᵢ²/2q)/(2π√2), the coefficient of −q ε^(3/2) in E φ² − C(1 − ε), jumps left out."""
     found: Array = room("moments", phi).bend(phi, q)
+    return found
+
+
+@of_any_shape
+def squared_curvature(phi: Activation, q: Array) -> Array:
+    """E φ''(√q z)², the curvature C''(1)/q² of the covariance; ∞ where φ or φ' jumps."""
+    found: Array = room("moments", phi).squared_curvature(phi, q)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from meanfield.activations.activation import Activation
-from meanfield.activations.curves import clipped
+from meanfield.activations.clipping import clipped
 from meanfield.errors import MeanFieldError
 from meanfield.infinite_width.criteria import words
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_curve, edge_of_chaos
@@ -145,7 +145,9 @@ def clip_levels(activation: Activation, q_star: float) -> list[float]:
 def clipped_edge(activation: Activation, m: float, q_star: float) -> EdgeOfChaos | None:
     """The edge of chaos of φ clipped at m, None where it has none."""
     try:
-        return edge_of_chaos(clipped(activation, -m, m), q_star)
+        phi = clipped(activation, -m, m)
+        # Which q* would do, as a refusal says it, takes longer than all else.
+        return None if math.isnan(edge_curve(phi, q_star).sigma_w) else edge_of_chaos(phi, q_star)
     except MeanFieldError:
         return None
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, reject, settings, strategies as st
 
 from meanfield.activations.algebra import Pieces
-from meanfield.activations.curves import clipped
+from meanfield.activations.clipping import clipped
 from meanfield.activations.expression import parse_expression
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.spec import activation

@@ -14,7 +14,7 @@ from mpmath import mp, mpf
 from meanfield.activations.activation import Activation
 from meanfield.activations.analytic import X, call, number, product
 from meanfield.activations.catalogue import ACTIVATIONS
-from meanfield.activations.curves import clipped
+from meanfield.activations.clipping import clipped
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.records import from_record
 from meanfield.activations.smooth import Smooth
@@ -324,7 +324,7 @@ def test_words_for_what_has_no_name() -> None:
     assert told.startswith(
         "5 analytic pieces with slope 0 far on the left and 0.5 far on the right, 1 jump, 4 breaks in"
     )
-    assert description_of(activation("sin(x)/3")) == "1 analytic piece with values up to 0.3333 in size"
+    assert description_of(activation("sin(x)/3")) == "1 analytic piece, bounded"
 
 
 def test_a_smooth_activation_made_by_hand_is_checked() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given, settings, strategies as st
 from mpmath import mp, mpf
 
 from meanfield.activations.expression import parse_exactly, parse_expression
+from meanfield.activations.records import from_record
 from meanfield.activations.smooth import Smooth
-from meanfield.activations.spec import activation
+from meanfield.activations.spec import activation, formula_of
 from meanfield.errors import ActivationError, ExpressionError
 
 
@@ -84,7 +85,7 @@ curved = st.sampled_from(["tanh(u)", "u*sigmoid(u)", "exp(-u**2)", "atan(u)", "u
 trees = st.tuples(curved, lines).map(lambda p: p[0].replace("u", p[1]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(trees, trees, st.lists(st.floats(-30, 30), min_size=5, max_size=10))
 def test_the_larger_is_the_larger_everywhere(f: str, g: str, points: list[float]) -> None:
     x = np.array(points)
@@ -232,3 +233,32 @@ def test_formulas_are_of_straight_pieces_alone() -> None:
     ):
         with pytest.raises(ExpressionError, match=said):
             parse_exactly(text, {})
+
+
+_names = st.sampled_from("tanh sigmoid exp expm1 sin cos atan asinh erf Phi abs relu step sinh softplus".split())
+_leaves = st.sampled_from(["x", "x", "2", "1/3", "-0.1", "10"])
+
+
+def _grown(u: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.tuples(_names, u).map(lambda p: f"{p[0]}({p[1]})"),
+        st.tuples(u, st.sampled_from("+-*/"), u).map(lambda p: f"(({p[0]}) {p[1]} ({p[2]}))"),
+        st.tuples(u, st.sampled_from(["2", "3", "-1", "0.5"])).map(lambda p: f"({p[0]})**{p[1]}"),
+        st.tuples(u, u).map(lambda p: f"max({p[0]}, {p[1]})"),
+        st.tuples(u, u, u).map(lambda p: f"where({p[0]} > {p[1]}, {p[1]}, {p[2]})"),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.recursive(_leaves, _grown, max_leaves=6))
+def test_any_expression_is_refused_in_words_or_read_back_from_its_record(text: str) -> None:
+    try:
+        phi = activation(text)
+    except ActivationError as fault:
+        assert str(fault).encode()
+        return
+    assert from_record(phi.as_record()) == phi
+    assert activation(formula_of(phi)) == phi
+    x = np.linspace(-4, 4, 50)
+    assert not np.isnan(phi(x)).any()
+    assert phi.supremum >= np.abs(phi(x)).max() * (1 - 1e-12)

@@ -60,7 +60,10 @@ def test_a_table_for_a_paper_fits_and_holds_no_prose(command: str) -> None:
     head = next(line for line in latex.splitlines() if line.endswith(r"\\"))
     assert 2 <= head.count(" & ") <= 7
     assert "explanation" not in latex and "p{" not in latex
-    assert not re.search(r"\d\.\d{6}", latex.replace("1.0364", ""))
+    # What an activation is defined by is no result.
+    for constant in ("1.0364", "1.0507009873554805", "1.6732632423543773", "0.044715"):
+        latex = latex.replace(constant, "")
+    assert not re.search(r"\d\.\d{6}", latex)
 
 
 @pytest.mark.parametrize("command", ROWS)

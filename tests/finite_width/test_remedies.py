@@ -6,7 +6,7 @@ import pytest
 from examples import HARD_TANH, VERDICTS
 
 import meanfield as mf
-from meanfield.activations.curves import clipped
+from meanfield.activations.clipping import clipped
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.finite_width.escape import Requirement, is_safe
 from meanfield.finite_width.remedies import safe_clip

@@ -35,6 +35,7 @@ from examples import (
 from hypothesis import assume, given, reject, strategies as st
 from mpmath import mp, mpf
 
+import meanfield as mf
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.edge import edge_curve, edge_of_chaos, edges_of_chaos
@@ -288,3 +289,26 @@ def test_a_sigma_w_that_does_not_depend_on_the_variance_is_found() -> None:
     phi = PiecewiseLinear([1.0], [-1, 1], [0, -2])
     (edge,) = edges_of_chaos(phi, sigma_w=1.0)
     assert edge.mean_field.V(edge.q_star) == pytest.approx(edge.q_star, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["tanh", "gelu", "elu"])
+def test_on_the_edge_of_a_smooth_activation_correlations_grow_by_its_curvature_at_one(name: str) -> None:
+    edge = edge_of_chaos(mf.activation(name))
+    assert edge.kappa == 0
+    assert edge.R_double_prime == pytest.approx(edge.mean_field.d2R(1.0, 1.0), rel=1e-12)
+    start, depth = 1e-6, 50
+    left = start
+    for _ in range(depth):
+        left = edge.mean_field.one_minus_R(left, 1.0)
+    # 1/(1 − ρ) grows by R''(1)/2 a layer, up to √(1 − ρ).
+    assert (1 / left - 1 / start) / depth == pytest.approx(edge.R_double_prime / 2, rel=2e-3)
+
+
+def test_a_kink_makes_correlations_grow_by_kappa() -> None:
+    edge = edge_of_chaos(mf.activation("elu(alpha=0.5)"))
+    assert edge.R_double_prime == math.inf
+    assert edge.kappa > 0
+    eps = 1e-10
+    # 1 − R(1 − ε) = ε − κ ε^(3/2)
+    lost = 1 - edge.mean_field.one_minus_R(eps, 1.0) / eps
+    assert lost == pytest.approx(edge.kappa * math.sqrt(eps), rel=1e-3)

@@ -48,6 +48,7 @@ __all__ = [
     "sloping_share",
     "sparsity",
     "square_cumulants",
+    "squared_curvature",
 ]
 
 Array = NDArray[np.float64]
@@ -182,6 +183,11 @@ def bend(phi: PiecewiseLinear, q: Array) -> Array:
     """(4/3) Σᵢ dᵢ² exp(−tᵢ²/2q)/(2π√2), the coefficient of −q ε^(3/2) in E φ² − C(1 − ε), jumps left out."""
     h2, _ = at_knots(phi, q)
     return _over_knots([(phi.kinks**2, np.exp(-0.5 * h2))], q)[0] * (4 / 3 / (2 * pi * sqrt(2)))
+
+
+def squared_curvature(phi: PiecewiseLinear, q: Array) -> Array:
+    """E φ''²: ∞ where there is a knot."""
+    return np.full_like(q, np.inf if phi.knots else 0.0)
 
 
 def slope_square_d1(phi: PiecewiseLinear, q: Array) -> Array:

@@ -25,7 +25,7 @@ from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
 from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
-__all__ = ["Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
+__all__ = ["AFAR", "Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
 
@@ -64,8 +64,8 @@ _ACROSS = 2.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
 _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
-#: What turns by so many radians in a standard deviation has turned out of sight: exp(−_AFAR²/2) is 0. Phases of a turn.
-_AFAR, _PHASES = 40.0, 64
+#: What turns by so many radians in a standard deviation has turned out of sight: exp(−AFAR²/2) is 0. Phases of a turn.
+AFAR, _PHASES = 40.0, 64
 #: Panels for Hermite polynomials are at most so many standard deviations wide, and reach so far.
 _FINE, _SEEN = 0.5, 20.0
 #: q·x numbers worked through at a time.
@@ -80,7 +80,7 @@ class Octave:
     def __init__(self, phi: Smooth, k: int) -> None:
         sd = 2.0 ** (0.5 * k)
         turning = phi.oscillation
-        if turning and turning.frequency * sd > _AFAR:
+        if turning and turning.frequency * sd > AFAR:
             x, weights, right, left = _over_phases(turning, sd)
         else:
             x, weights = _on_panels(phi, k)

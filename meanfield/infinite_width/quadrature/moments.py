@@ -41,6 +41,7 @@ __all__ = [
     "sloping_share",
     "sparsity",
     "square_cumulants",
+    "squared_curvature",
 ]
 
 Array = NDArray[np.float64]
@@ -86,6 +87,10 @@ def _weighted_slope_power(n: int, k: int) -> Integrand:
 
 def _bent(at: Points) -> Array:
     return at.f * at.d2
+
+
+def _squared_bend(at: Points) -> Array:
+    return np.square(at.d2)
 
 
 def _weighted_square(at: Points) -> Array:
@@ -205,6 +210,13 @@ def curvature_term(phi: Smooth, q: Array) -> Array:
 def bend(phi: Smooth, q: Array) -> Array:
     """(4/3) Σ d² exp(−t²/2q)/(2π√2), over the kinks."""
     return _over_breaks(phi, q, lambda t, kink: kink * kink, 0) * (4 / 3 / (2 * math.pi * math.sqrt(2)))
+
+
+def squared_curvature(phi: Smooth, q: Array) -> Array:
+    """E φ''²."""
+    if phi.kinks.any() or phi.jumps.any():
+        return np.full_like(q, np.inf)
+    return _expectation(phi, _squared_bend, q)
 
 
 def _over_breaks(phi: Smooth, q: Array, coefficient: Callable[[float, float], float], density: int) -> Array:
