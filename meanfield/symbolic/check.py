@@ -40,8 +40,8 @@ POINTS = 50
 #: At how many of them where the core has no closed form, and where the formula has none.
 SMOOTH_POINTS, INTEGRAL_POINTS = 12, 4
 
-#: Of φ that is not straight, lengths on which it is looked at.
-_SMOOTH_SIZES = (0.2, 4.0)
+#: On which lengths a φ that is not straight is looked at: where exp(q) is a number.
+_SHORTEST, _LONGEST = 0.2, 4.0
 
 #: The largest difference allowed, relative to the value or to what it is a difference of.
 TOLERANCE = 1e-10
@@ -126,15 +126,17 @@ def check(activation: SymbolicActivation, formulas: Collection[Formula]) -> None
 
 def _compare_program(activation: SymbolicActivation, formula: Formula, points: Sequence[_Point]) -> None:
     """Compare what the program of an integral computes with the core."""
-    name, namespace = formula.quantity.name, {}
+    name = formula.quantity.name
+    namespace: dict[str, Any] = {}
     exec(python(activation, [formula]), namespace)
     for point in points:
         values = point.at(on_edge=False)
-        expected, least = _CORE[name](point)
+        value, least = _CORE[name](point)
+        expected = float(value)  # type: ignore[arg-type]
         found = float(namespace[name](*(float(values[argument]) for argument in formula.arguments)))
-        size = max(abs(float(expected)), least)
-        if not (abs(found - float(expected)) <= TOLERANCE * size or found == expected):
-            raise _fault(activation.label, name, found, float(expected), point)
+        size = max(abs(expected), least)
+        if not (abs(found - expected) <= TOLERANCE * size or found == expected):
+            raise _fault(activation.label, name, found, expected, point)
 
 
 def _fault(label: str, name: str, found: float, expected: float, point: _Point) -> DerivationError:
@@ -188,10 +190,10 @@ def _points(activation: SymbolicActivation) -> list[_Point]:
                 f"{activation.label} has pieces narrower than a double resolves, so that no formula can be checked: "
                 "make them wider, or leave their width as a symbol"
             )
-        # The formulas of smooth pieces are evaluated where exp(√q) is a number.
-        sizes = phi.scales or (1.0,) if straight else np.clip(phi.scales, *_SMOOTH_SIZES)
-        # √q between a third of a knot and three times it.
-        q = float(random.choice(sizes)) ** 2 * 10 ** random.uniform(-1, 1)
+        sizes = phi.scales or (1.0,)
+        # √q between a third of a knot, or of the least length on which φ varies, and three times it.
+        size = random.choice(sizes) if straight else min(max(sizes[0], _SHORTEST), _LONGEST)
+        q = float(size) ** 2 * 10 ** random.uniform(-1, 1)
         weights = random.uniform(0.5, 2), random.uniform(0, 2) * math.sqrt(float(moments.second_moment(phi, q)))
         rho = random.uniform(-0.98, 0.98)
         numbers = {"q": q, "sigma_w": weights[0], "sigma_b": weights[1], "rho": rho}

@@ -16,7 +16,6 @@ from sympy.printing.precedence import PRECEDENCE
 
 from meanfield.symbolic import bivariate, quadrature
 from meanfield.symbolic.formula import SYMBOLS, VARIANCE_MAP, Formula
-from meanfield.symbolic.gaussian_terms import X
 from meanfield.symbolic.integrals import ACTIVATION, W, Z, edges
 from meanfield.symbolic.names import mathematica_names
 from meanfield.symbolic.reading import SymbolicActivation
@@ -50,17 +49,18 @@ class _PythonPrinter(NumPyPrinter):  # type: ignore[misc]
 
     def _print_Piecewise(self, expression: Piecewise) -> str:
         *before, (last, _) = expression.args
-        text = self._print(last)
+        text = str(self._print(last))
         for value, condition in reversed(before):
-            text = f"np.where({self._print(condition.args[0])} < {self._print(condition.args[1])}, {self._print(value)}, {text})"
+            variable, bound = map(self._print, condition.args)
+            text = f"np.where({variable} < {bound}, {self._print(value)}, {text})"
         return text
 
     def _print_Integral(self, expression: Integral) -> str:
-        text, variables = self._print(expression.function), [limits[0] for limits in expression.limits]
+        text, variables = str(self._print(expression.function)), [limits[0] for limits in expression.limits]
         for i, variable in enumerate(variables):
             found = edges(expression.function, variable, self.knots, variables[:i])
             function = f"lambda {variable.name}: {text}"
-            function = f"np.vectorize({function})" if i else function
+            function = f"elementwise({function})" if i else function
             text = f"integral({function}, [{', '.join(map(self._print, found))}])"
         return text
 
@@ -103,8 +103,8 @@ def python(activation: SymbolicActivation, formulas: Iterable[Formula]) -> str:
     formulas = list(formulas)
     functions = [_function(formula, printer) for formula in formulas]
     text = "\n".join([*functions, *_activations(formulas, printer)])
-    sources = (bivariate.density, bivariate.Phi2, quadrature.integral)
-    helpers = [inspect.getsource(f) for f in sources if _uses(text, f.__name__)]
+    sources = (bivariate.density, bivariate.Phi2, quadrature.elementwise, quadrature.integral)
+    helpers = [inspect.getsource(f) for f in sources if re.search(rf"\b{f.__name__}\b", text)]
     helpers += [f"{function}\n" for function in _activations(formulas, printer)]
     special = [name for name in ("erf", "erfc", "ndtr", "owens_t") if _uses("".join([*helpers, text]), name)]
     conditions = [*(f"{name} > 0" for name in activation.parameters.positive), *activation.parameters.assumptions]
@@ -154,8 +154,11 @@ def _function(formula: Formula, printer: _PythonPrinter) -> str:
         result = f"{result} + 0*{formula.arguments[0]}"
     body = [*statements, f"return {result}"]
     indent = "    "
-    lines = ["@np.vectorize"] if formula.is_integral else []
-    lines += [f"def {quantity.name}({', '.join(formula.arguments)}):", f'    """{quantity.called.symbol}: {meaning}."""']
+    lines = ["@elementwise"] if formula.is_integral else []
+    lines += [
+        f"def {quantity.name}({', '.join(formula.arguments)}):",
+        f'    """{quantity.called.symbol}: {meaning}."""',
+    ]
     if "rho" in formula.arguments:
         # At ρ = ±1 arrays divide by 0 as they should, plain floats would raise.
         lines += ["    rho = np.asarray(rho, float)", '    with np.errstate(divide="ignore", invalid="ignore"):']
@@ -205,8 +208,9 @@ class _MathematicaPrinter(MCodePrinter):  # type: ignore[misc]
 
     def _print_Piecewise(self, expression: Piecewise) -> str:
         *before, (last, _) = expression.args
-        cases = ", ".join(f"{{{self._print(value)}, {self._print(c.args[0])} < {self._print(c.args[1])}}}" for value, c in before)
-        return f"Piecewise[{{{cases}}}, {self._print(last)}]"
+        cases = [(self._print(value), *map(self._print, condition.args)) for value, condition in before]
+        told = ", ".join(f"{{{value}, {variable} < {bound}}}" for value, variable, bound in cases)
+        return f"Piecewise[{{{told}}}, {self._print(last)}]"
 
     def _print_Integral(self, expression: Integral) -> str:
         bounds = "".join(f", {{{limits[0].name}, -Infinity, Infinity}}" for limits in expression.limits[::-1])

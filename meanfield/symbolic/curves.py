@@ -185,7 +185,7 @@ class _Reader:
         """1 where left `sign` right holds, else 0."""
         signs = COMPARISONS[sign]
         truth = tuple(Integer(int(s in signs)) for s in (-1, 0, 1))
-        return self.chosen(self.read(left), self.read(right), lambda *_: truth)  # type: ignore[arg-type,return-value]
+        return self.chosen(self.read(left), self.read(right), lambda *_: truth)
 
     def chosen(self, f: Curve, g: Curve, choice: _Choice) -> Curve:
         """At each x what is chosen, as f is below, on or above g."""

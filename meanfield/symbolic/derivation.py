@@ -128,7 +128,7 @@ def derivation_of(
     names = [quantities] if isinstance(quantities, str) else list(quantities)
     wanted = _chosen(names)
     subject = read_symbolic(activation, [assume] if isinstance(assume, str) else assume, parameters)
-    deriver = AnalyticMaps(subject) if isinstance(subject, AnalyticActivation) else _Deriver(subject)
+    deriver = _deriver(subject)
     formulas: dict[str, Formula] = {}
     missing: dict[str, str] = {}
     for quantity in wanted:
@@ -152,6 +152,13 @@ def _chosen(names: Sequence[str]) -> list[FormulaQuantity]:
     if "all" in names:
         return list(FORMULAS.values())
     return [FORMULAS[name] for name in dict.fromkeys(names)]
+
+
+def _deriver(subject: SymbolicActivation) -> _Deriver | AnalyticMaps:
+    if isinstance(subject, StraightActivation):
+        return _Deriver(subject)
+    assert isinstance(subject, AnalyticActivation)
+    return AnalyticMaps(subject)
 
 
 class _Deriver:

@@ -31,13 +31,13 @@ from sympy import (
     exp,
     expand,
     expand_power_base,
+    factor as factored,
     pi,
     sin,
     sinh,
     sqrt,
     together,
 )
-from sympy import factor as factored
 
 from meanfield.errors import NoFormula
 from meanfield.symbolic.functions import Phi, Phi2, phi

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Expr, Function, Integer, Integral, Symbol, oo, sqrt
+from sympy import Expr, Function, Integral, S, Symbol, oo, sqrt
 from sympy.core.function import AppliedUndef
 
 from meanfield.symbolic.formula import SYMBOLS
@@ -35,7 +35,7 @@ def expectation(integrand: Expr) -> Expr:
     return Integral(integrand * phi(Z), (Z, -oo, oo))
 
 
-def pair_expectation(order: int, q: Expr, weight: Expr = Integer(1)) -> Expr:
+def pair_expectation(order: int, q: Expr, weight: Expr = S.One) -> Expr:
     """E weight·f(√q z)f(√q(ρz + √(1 − ρ²)w)), f being φ or a derivative, z and w independent."""
     second = pulled(order, q, _rho * Z + _root * W)
     return Integral(weight * pulled(order, q) * second * phi(Z) * phi(W), (W, -oo, oo), (Z, -oo, oo))

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["integral"]
+__all__ = ["elementwise", "integral"]
+
+
+def elementwise(f):
+    """A function of numbers as one of arrays."""
+    return np.vectorize(f, otypes=[float])
 
 
 def integral(f, breaks, rule=np.polynomial.legendre.leggauss(16)):

@@ -34,7 +34,7 @@ from meanfield.activations.spec import (
 from meanfield.errors import ActivationError, ExpressionError
 from meanfield.symbolic.curves import Curve, NoCrossing, parse_curve
 from meanfield.symbolic.gaussian_terms import X
-from meanfield.symbolic.names import check_names
+from meanfield.symbolic.names import check_names, check_names_beside_integrals
 from meanfield.symbolic.parameters import Parameters
 
 __all__ = ["AnalyticActivation", "StraightActivation", "SymbolicActivation", "read_symbolic"]
@@ -226,6 +226,7 @@ def _from_expression(
         (values,) = parameters.points(1, np.random.default_rng(0))
         if isinstance(at(values), PiecewiseLinear):
             raise
+        check_names_beside_integrals(names)
         return AnalyticActivation(label, formula, formula, parameters, at, _curve(formula, parameters, at))
     if not any(pieces.slopes) and not any(pieces.intercepts):
         # It says what is wrong with a function that is zero everywhere.
