@@ -40,6 +40,9 @@ from meanfield.symbolic.parameters import Parameters
 __all__ = ["AnalyticActivation", "StraightActivation", "SymbolicActivation", "read_symbolic"]
 
 
+#: At how many values of its parameters a formula is tried that may be none at some.
+_TRIED = 8
+
 #: Words of Python's own that have a place in expressions.
 _LOGIC = {"and", "or", "not", "if", "else"}
 
@@ -222,9 +225,7 @@ def _from_expression(
     try:
         pieces = parse_exactly(formula, parameters.numbers)
     except ExpressionError:
-        # Its errors come first: those of what is straight may be about what it is not allowed.
-        (values,) = parameters.points(1, np.random.default_rng(0))
-        if isinstance(at(values), PiecewiseLinear):
+        if _is_straight(at, parameters):
             raise
         check_names_beside_integrals(names)
         return AnalyticActivation(label, formula, formula, parameters, at, _curve(formula, parameters, at))
@@ -232,6 +233,21 @@ def _from_expression(
         # It says what is wrong with a function that is zero everywhere.
         pieces.rounded()
     return StraightActivation(label, formula, formula, parameters, at, pieces)
+
+
+def _is_straight(at: Callable[[Mapping[str, Fraction]], Activation], parameters: Parameters) -> bool:
+    """Whether an activation is made of straight pieces, at values of its parameters at which it is one.
+
+    Raises:
+        ActivationError: it is none at any that were tried.
+    """
+    fault: ActivationError | None = None
+    for values in parameters.points(_TRIED if parameters.symbols else 1, np.random.default_rng(0)):
+        try:
+            return isinstance(at(values), PiecewiseLinear)
+        except ActivationError as found:
+            fault = fault or found
+    raise fault or ActivationError("no values of the parameters to try")
 
 
 def _curve(formula: str, parameters: Parameters, at: Callable[[Mapping[str, Fraction]], Activation]) -> Curve:
