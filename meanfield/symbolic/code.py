@@ -51,7 +51,7 @@ class _PythonPrinter(NumPyPrinter):  # type: ignore[misc]
         *before, (last, _) = expression.args
         text = str(self._print(last))
         for value, condition in reversed(before):
-            variable, bound = map(self._print, condition.args)
+            variable, bound = map(self._print, (condition.lts, condition.gts))
             text = f"np.where({variable} < {bound}, {self._print(value)}, {text})"
         return text
 
@@ -208,7 +208,7 @@ class _MathematicaPrinter(MCodePrinter):  # type: ignore[misc]
 
     def _print_Piecewise(self, expression: Piecewise) -> str:
         *before, (last, _) = expression.args
-        cases = [(self._print(value), *map(self._print, condition.args)) for value, condition in before]
+        cases = [(self._print(value), *map(self._print, (condition.lts, condition.gts))) for value, condition in before]
         told = ", ".join(f"{{{value}, {variable} < {bound}}}" for value, variable, bound in cases)
         return f"Piecewise[{{{told}}}, {self._print(last)}]"
 

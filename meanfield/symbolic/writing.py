@@ -280,7 +280,7 @@ def _integral(integral: Integral) -> Written:
 def _cases(cases: Piecewise) -> Written:
     """The pieces of a function of x, from left to right."""
     values = [write(value) for value, _ in cases.args]
-    bounds = [write(condition.args[1]) for _, condition in cases.args[:-1]]
+    bounds = [write(condition.gts) for _, condition in cases.args[:-1]]
     text = [f"{value.text} for x < {bound.text}" for value, bound in zip(values, bounds, strict=False)]
     rows = [f"{value.latex} & x < {bound.latex}" for value, bound in zip(values, bounds, strict=False)]
     rows.append(f"{values[-1].latex} & \\text{{else}}")
