@@ -49,11 +49,15 @@ class _Turning(Tree):
 
 @dataclass(frozen=True)
 class Oscillation:
-    """φ as a function of x and of the phase θ = ωx; `harmonics` is the largest multiple of ω in it."""
+    """φ as a function of x and of the phase θ = ωx: a polynomial in x, of this degree, for every phase.
+
+    `harmonics` is the largest multiple of ω that stands in it.
+    """
 
     tree: Tree
     frequency: Fraction
     harmonics: int
+    degree: int
 
     def jet(self, x: Array, phase: Array) -> Jet:
         """φ, φ' and φ'' at points x and phases θ of one shape."""
@@ -83,7 +87,7 @@ def oscillation(tree: Tree) -> Oscillation | None:
         return None
     least = _common(found)
     harmonics = max(found) / least
-    return Oscillation(tree, least, int(harmonics)) if harmonics <= _HIGHEST else None
+    return Oscillation(tree, least, int(harmonics), _degree(tree)) if harmonics <= _HIGHEST else None
 
 
 def _common(frequencies: set[Fraction]) -> Fraction:
@@ -108,6 +112,20 @@ def _frequencies(tree: Tree) -> set[Fraction] | None:
         case Quotient(over=over, under=under):
             return None if _holds_x(under) else _all((over, under))
     return set() if tree is X else None
+
+
+def _degree(tree: Tree) -> int:
+    """The highest power of x that stands outside what turns."""
+    match tree:
+        case Sum(parts=parts):
+            return max(map(_degree, parts))
+        case Product(parts=parts):
+            return sum(map(_degree, parts))
+        case Power(base=base, exponent=n):
+            return _degree(base) * int(n)
+        case Quotient(over=over):
+            return _degree(over)
+    return int(tree is X)
 
 
 def _all(parts: tuple[Tree, ...]) -> set[Fraction] | None:

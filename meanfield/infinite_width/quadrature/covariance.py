@@ -1,7 +1,8 @@
 """Gaussian expectations of a smooth φ in two variables, by quadrature: C, C', C'' and the loss of C.
 
 One value takes a double integral, by way of the Gaussian that the inputs share (`semigroup`); many correlations at one
-variance are interpolated in arccos |ρ| (`theta_table`). docs/theory.md, section 15.
+variance are interpolated in arccos |ρ| (`theta_table`). What turns out of sight is a series (`turning`).
+docs/theory.md, section 15.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
+from meanfield.infinite_width.quadrature import turning
 from meanfield.infinite_width.quadrature.graded_panels import Integrand, Points, average
 from meanfield.infinite_width.quadrature.poles import crossings_d1, crossings_d2, poles_d1, poles_d2
 from meanfield.infinite_width.quadrature.semigroup import losses, products
@@ -64,7 +66,12 @@ def covariance_loss(phi: Smooth, eps: Array, q: Array) -> Array:
     found, near = np.zeros(eps.size), np.minimum(eps, 2 - eps)
     with np.errstate(all="ignore"):
         found[eps == 2] = 0.5 * average(phi, _odd_square, q[eps == 2])
-        for some, many in _by_variance(q, near > 0):
+        far = turning.is_far(phi, q) & (near > 0)
+        for variance in np.unique(q[far]):
+            here = far & (q == variance)
+            kept, odd = turning.losses(phi, near[here], float(variance))
+            found[here] = kept + np.where(eps[here] > 1, odd, 0.0)
+        for some, many in _by_variance(q, (near > 0) & ~far):
             # C(1) − C(−r) = [C(1) − C(r)] + [C(r) − C(−r)], neither of which is negative.
             kept, odd = _tabulated_losses(phi, near[some], q[some][0]) if many else losses(phi, near[some], q[some])
             found[some] = kept + np.where(eps[some] > 1, odd, 0.0)
@@ -79,7 +86,12 @@ def _derivative(phi: Smooth, order: int, rho: Array, q: Array, at_ends: AtEnds) 
         if ends.any():
             one, mirrored = at_ends(q[ends])
             found[ends] = np.where(negative[ends], mirrored, one)
-        for some, many in _by_variance(q, ~ends):
+        far = turning.is_far(phi, q) & ~ends
+        for variance in np.unique(q[far]):
+            here = far & (q == variance)
+            same, mirrored = turning.products(phi, order, eps[here], float(variance))
+            found[here] = np.where(negative[here], mirrored, same)
+        for some, many in _by_variance(q, ~ends & ~far):
             if many:
                 table, power = product_table(phi, order, float(q[some][0]))
                 theta = _angle(eps[some])

@@ -1,7 +1,7 @@
 """Gaussian expectations of a smooth φ in one variable, to rounding, for many variances at once.
 
 E g(√q z) is an integral over x = √q z. Gauss-Legendre panels, short beside √q and halved until φ under the weight is a
-polynomial to rounding on each, serve a whole octave of q: φ is evaluated once, and for each q only exp(−x²/2q). x and
+polynomial to rounding on each, serve a whole octave of √q: φ is evaluated once, and for each q only exp(−x²/2q). x and
 −x are taken together. Many variances of one octave are interpolated between few. docs/theory.md, section 15.
 """
 
@@ -25,7 +25,7 @@ from meanfield.errors import ActivationError
 from meanfield.infinite_width.gaussian import legendre
 from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
-__all__ = ["Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
+__all__ = ["AFAR", "Integrand", "Octave", "Points", "average", "edges", "fine_octave", "octave"]
 
 Array = NDArray[np.float64]
 
@@ -60,12 +60,12 @@ _NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
 #: A panel is not halved more often, and there are no more than this many.
 _HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
-_ACROSS = 2.0 ** (np.arange(4) / 3)
+_ACROSS = 4.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
 _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
-#: What turns by so many radians in a standard deviation has turned out of sight: exp(−_AFAR²/2) is 0. Phases of a turn.
-_AFAR, _PHASES = 40.0, 64
+#: What turns by so many radians in a standard deviation has turned out of sight: exp(−AFAR²/2) is 0. Phases of a turn.
+AFAR, _PHASES = 40.0, 64
 #: Panels for Hermite polynomials are at most so many standard deviations wide, and reach so far.
 _FINE, _SEEN = 0.5, 20.0
 #: q·x numbers worked through at a time.
@@ -75,12 +75,12 @@ _STEEP = 1e3
 
 
 class Octave:
-    """Points and weights for variances from 2^k to 2^(k + 1)."""
+    """Points and weights for variances from 4^k to 4^(k + 1), an octave of √q."""
 
     def __init__(self, phi: Smooth, k: int) -> None:
-        sd = 2.0 ** (0.5 * k)
+        sd = 2.0**k
         turning = phi.oscillation
-        if turning and turning.frequency * sd > _AFAR:
+        if turning and turning.frequency * sd > AFAR:
             x, weights, right, left = _over_phases(turning, sd)
         else:
             x, weights = _on_panels(phi, k)
@@ -111,7 +111,7 @@ class Octave:
         return self._known[integrand]
 
     def _averaged(self, weighed: Array, q: Array) -> Array:
-        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -self._k)
+        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -2 * self._k)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
             found[part] = np.exp(np.multiply.outer(1 / shares[part], self._half_squares)) @ weighed
@@ -129,9 +129,9 @@ class Octave:
 
 
 def _on_panels(phi: Smooth, k: int) -> tuple[Array, Array]:
-    """Points, and weights over 2^(k/2), of the panels that matter."""
+    """Points, and weights over 2^k, of the panels that matter."""
     ends, counts = _panels(phi, k)
-    x, shares = _nodes(ends[counts], 2.0 ** (0.5 * k))
+    x, shares = _nodes(ends[counts], 2.0**k)
     return x.ravel(), shares.ravel()
 
 
@@ -144,14 +144,14 @@ def _nodes(ends: Array, sd: float) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=512)
 def _panels(phi: Smooth, k: int) -> tuple[Array, NDArray[np.bool_]]:
-    """The ends of all panels of |x| for variances from 2^k on, shape (n, 2), and which of them matter."""
-    sd = 2.0 ** (0.5 * k)
-    ends = _resolved(phi, _outline(phi, sd), 2.0**k)
-    return ends, _counting(phi, *_nodes(ends, sd), 2.0**k)
+    """The ends of all panels of |x| for variances from 4^k on, shape (n, 2), and which of them matter."""
+    sd = 2.0**k
+    ends = _resolved(phi, _outline(phi, sd), 4.0**k)
+    return ends, _counting(phi, *_nodes(ends, sd), 4.0**k)
 
 
 def edges(phi: Smooth, k: int) -> Array:
-    """The ends of the panels of |x| up to the last that matters for variances from 2^k on, ascending from 0.
+    """The ends of the panels of |x| up to the last that matters for variances from 4^k on, ascending from 0.
 
     Raises:
         ActivationError: φ varies too fast to be integrated.
@@ -196,7 +196,12 @@ def _outline(phi: Smooth, sd: float) -> Array:
     reach = min(_REACH * sd, phi.reach)
     marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
-    return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
+    # Where φ is likely to need it, panels double away from 0 at once.
+    first, least = parts[0][1], min(phi.scales, default=np.inf)
+    doublings = min(math.ceil(math.log2(first / least)), _HALVED // 2) if least < first else 0
+    parts.insert(0, first * 2.0 ** -np.arange(doublings, 0, -1.0))
+    ends = np.array(sorted({end for part in parts for end in part.tolist()}))
+    return np.stack([ends[:-1], ends[1:]], axis=1)
 
 
 def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
@@ -216,6 +221,8 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
         for end, near in ((0, _NEARER), (1, 1 - _NEARER)):
             # What is narrow and stands at the end of a panel may fall between its points.
             looked_at = np.flatnonzero(np.isin(panels[:, end], marks) & ~rough)
+            if not looked_at.size:
+                continue
             expected = coefficients[:, looked_at] @ chebvander(2 * near - 1, _NODES - 1).T
             found = _weighed_jets(phi, panels[looked_at], near, q)
             rough[looked_at] = (np.abs(found - expected).max(axis=2) > _LAST * least).any(axis=0)
@@ -231,18 +238,20 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
 
 def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
     """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
-    x = panels[:, :1] + np.diff(panels, axis=1) * points
+    # At an end itself φ may be that of the next panel.
+    inside = np.nextafter(panels, panels[:, ::-1])
+    x = np.clip(panels[:, :1] + np.diff(panels, axis=1) * points, inside[:, :1], inside[:, 1:])
     with np.errstate(all="ignore"):
-        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
-        jets = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
-    weighed: Array = np.nan_to_num(np.array(jets))
+        jets = np.nan_to_num(np.array([*phi.jet(x)[:2], *phi.jet(-x)[:2]]))
+        weights = np.exp(np.multiply.outer(-0.25 / (q * _ACROSS), x * x))
+    weighed: Array = (jets[:, np.newaxis] * weights).reshape(-1, *x.shape)
     return weighed
 
 
 @lru_cache(maxsize=256)
 def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
-    """Points x > 0 and weights (over √q) for variances from 2^k on, close enough for Hermite polynomials to n = 150."""
-    sd = 2.0 ** (0.5 * k)
+    """Points x > 0 and weights (over √q) for variances from 4^k on, close enough for Hermite polynomials to n = 150."""
+    sd = 2.0**k
     panels = _panels(phi, k)[0]
     panels = panels[panels[:, 0] < _SEEN * sd]
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_FINE * sd))) for a, b in panels]
@@ -253,7 +262,7 @@ def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=2048)
 def octave(phi: Smooth, k: int) -> Octave:
-    """The points of φ for variances from 2^k on."""
+    """The points of φ for variances from 4^k on."""
     return Octave(phi, k)
 
 
@@ -269,16 +278,16 @@ def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     if not k.ndim:
         return _average(phi, integrand, np.atleast_1d(q), int(k)).reshape(())
     found = np.empty(q.size)
-    for here in np.unique(k):
-        found[k == here] = _average(phi, integrand, q[k == here], int(here))
+    for here in sorted(set(k.tolist())):
+        found[k == here] = _average(phi, integrand, q[k == here], here)
     return found
 
 
 def _average(phi: Smooth, integrand: Integrand, q: Array, k: int) -> Array:
     """E of an integrand at variances of one octave, shape (n,)."""
-    if phi.reach < _SURE * 2.0 ** (0.5 * k):
+    if phi.reach < _SURE * 2.0**k:
         return np.full(q.size, np.inf)
-    if 2.0**k > phi.largest_variance:
+    if 4.0**k > phi.largest_variance:
         raise ActivationError(
             f"the activation turns without end, and is not averaged over variances beyond {phi.largest_variance:.3g}: "
             "give a smaller q or weights, or clip it"
