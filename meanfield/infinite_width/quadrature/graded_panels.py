@@ -57,6 +57,9 @@ _WIDEST = 2.0
 _LAST, _RESOLVED = 4, 1e-8
 #: Nor is it where φ is something else at points ever nearer to a mark.
 _NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
+#: Points of panels so many times longer than φ varies pass it over. Those outlined then double from their ends until φ
+#: has varied, and so often beyond; where it only grows or falls they grow by 2 to this.
+_LONG, _MORE, _GROWING = 2.0**24, 3, 6
 #: A panel is not halved more often, and there are no more than this many.
 _HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
@@ -195,8 +198,20 @@ def _outline(phi: Smooth, sd: float) -> Array:
     """Panels of |x| before any is halved, shape (n, 2): none contains a mark or a seam, or is wide beside `sd`."""
     reach = min(_REACH * sd, phi.reach)
     marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
+    scales = phi.scales
+    if scales and reach > _LONG * scales[0]:
+        gaps = [(a, b, _away(b - a, scales[0], scales[-1])) for a, b in pairwise(marks)]
+        ends = [part for a, b, steps in gaps for part in (a + steps, b - steps if b < reach else steps[:0])]
+        marks = sorted({*marks, *np.concatenate(ends).tolist()})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
     return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
+
+
+def _away(until: float, shortest: float, longest: float) -> Array:
+    """Distances up to half of one, from the shortest length of φ on, doubled up to the longest."""
+    doublings = math.ceil(math.log2(longest / shortest)) + _MORE
+    steps = shortest * 2.0 ** np.concatenate([np.arange(doublings), np.arange(doublings, 1024, _GROWING)])
+    return steps[steps < 0.5 * until]
 
 
 def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
@@ -231,7 +246,9 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
 
 def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
     """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
-    x = panels[:, :1] + np.diff(panels, axis=1) * points
+    low, high = panels[:, :1], panels[:, 1:]
+    # An end is where another piece may begin.
+    x = np.clip(low + (high - low) * points, np.nextafter(low, high), np.nextafter(high, low))
     with np.errstate(all="ignore"):
         weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
         jets = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
