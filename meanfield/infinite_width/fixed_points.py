@@ -38,7 +38,7 @@ Kind = Literal["stable", "unstable", "half-stable (from below)", "half-stable (f
 #: opposite sign cross once in it.
 _DENSITY = 32
 #: Points per unit of ln q elsewhere, where V is a power of q; they keep the brackets short.
-_SPARSE = 0.1
+_SPARSE = 0.03
 
 
 @dataclass(frozen=True)

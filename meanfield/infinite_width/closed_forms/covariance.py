@@ -26,7 +26,7 @@ from meanfield.infinite_width.closed_forms.moments import (
     second_moment,
     slope_moment,
 )
-from meanfield.infinite_width.closed_forms.poles import poles_d1, poles_d2
+from meanfield.infinite_width.closed_forms.poles import crossings_d1, poles_d1, poles_d2
 from meanfield.infinite_width.closed_forms.price_kernel import PriceKernel
 from meanfield.infinite_width.gaussian import legendre
 
@@ -64,7 +64,7 @@ def covariance_d1(phi: PiecewiseLinear, rho: Array, q: Array) -> Array:
         return c1
     pole, mirrored_pole = poles_d1(phi, q)
     c1 = np.where(rho == 1, q * slope_moment(phi, q, 2) + pole, c1)
-    return np.where(rho == -1, q * mirrored_slopes(phi, q) + mirrored_pole, c1)
+    return np.where(rho == -1, q * (mirrored_slopes(phi, q) + crossings_d1(phi, q)) + mirrored_pole, c1)
 
 
 def covariance_d2(phi: PiecewiseLinear, rho: Array, q: Array) -> Array:

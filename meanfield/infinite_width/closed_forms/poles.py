@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 
-__all__ = ["poles_d1", "poles_d2"]
+__all__ = ["crossings_d1", "poles_d1", "poles_d2"]
 
 Array = NDArray[np.float64]
 
@@ -30,6 +30,16 @@ def poles_d2(phi: PiecewiseLinear, q: Array) -> tuple[float, Array]:
     of_jumps = -_mirrored_pairs(phi, jumps, jumps, q)
     of_kinks = _mirrored_pairs(phi, kinks, kinks, q) + _mirrored_pairs(phi, jumps * phi.knots, kinks, q) / q
     return _endless(float(jumps @ jumps + kinks @ kinks)), _endless(np.where(of_jumps, of_jumps, of_kinks))
+
+
+def crossings_d1(phi: PiecewiseLinear, q: Array) -> Array:
+    """What jumps at t and the slope at −t add to E φ'(x)φ'(−x): 2 Σ J φ'(−t) times the density at t."""
+    total = np.zeros_like(q)
+    for t, jump in zip(phi.knots, phi.jumps, strict=True):
+        if jump:
+            slope = 0.5 * sum(phi.slopes[int(np.searchsorted(phi.knots, -t, side))] for side in ("left", "right"))
+            total = total + 2 * jump * slope * np.exp(-0.5 * t * t / q) / np.sqrt(2 * np.pi * q)
+    return total
 
 
 def _mirrored_pairs(phi: PiecewiseLinear, a: Array, b: Array, q: Array) -> Array:

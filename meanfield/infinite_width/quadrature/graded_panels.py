@@ -60,6 +60,8 @@ _NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
 #: Points of panels so many times longer than φ varies pass it over. Those outlined then double from their ends until φ
 #: has varied, and so often beyond; where it only grows or falls they grow by 2 to this.
 _LONG, _MORE, _GROWING = 2.0**24, 3, 6
+#: Rounding is looked for after so many halvings, and is no more than this share of what is added up in φ.
+_PATIENT, _ROUNDING = 8, 16 * np.finfo(float).eps
 #: A panel is not halved more often, and there are no more than this many.
 _HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
@@ -198,13 +200,19 @@ def _outline(phi: Smooth, sd: float) -> Array:
     """Panels of |x| before any is halved, shape (n, 2): none contains a mark or a seam, or is wide beside `sd`."""
     reach = min(_REACH * sd, phi.reach)
     marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
-    scales = phi.scales
-    if scales and reach > _LONG * scales[0]:
-        gaps = [(a, b, _away(b - a, scales[0], scales[-1])) for a, b in pairwise(marks)]
-        ends = [part for a, b, steps in gaps for part in (a + steps, b - steps if b < reach else steps[:0])]
-        marks = sorted({*marks, *np.concatenate(ends).tolist()})
+    shortest, longest = (phi.scales[0], phi.scales[-1]) if phi.scales else (math.inf, math.inf)
+    far = reach > _LONG * shortest
+    if far:
+        gaps = [(a, b, _away(b - a, shortest, longest)) for a, b in pairwise(marks)]
+        inside = [part for a, b, steps in gaps for part in (a + steps, b - steps if b < reach else steps[:0])]
+        marks = sorted({*marks, *np.concatenate(inside).tolist()})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
-    return np.concatenate([np.stack([ends[:-1], ends[1:]], axis=1) for ends in parts])
+    first = parts[0][1]
+    if shortest < first and not far:
+        # φ is likely to need it that panels double away from 0.
+        parts.insert(0, first * 2.0 ** -np.arange(math.ceil(math.log2(first / shortest)), 0, -1.0))
+    ends = np.array(sorted({end for part in parts for end in part.tolist()}))
+    return np.stack([ends[:-1], ends[1:]], axis=1)
 
 
 def _away(until: float, shortest: float, longest: float) -> Array:
@@ -222,15 +230,20 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
     """
     points, from_values = chebyshev(_NODES)
     marks, done = list(_marks(phi)), []
-    largest = np.zeros(4 * len(_ACROSS))
-    for _ in range(_HALVED):
+    largest, rounding = np.zeros(4 * len(_ACROSS)), np.zeros((4 * len(_ACROSS), 1))
+    for halved in range(_HALVED):
         coefficients = _weighed_jets(phi, panels, points, q) @ from_values.T
         largest = np.maximum(largest, np.abs(coefficients).max(axis=(1, 2)))
-        least = _RESOLVED * largest[:, np.newaxis]
+        if halved == _PATIENT:
+            # Where φ is a difference of larger numbers its rounding is all that is left to resolve.
+            rounding[:, 0] = _ROUNDING * np.repeat(_weighed_sizes(phi, panels, q), len(_ACROSS))
+        least = np.maximum(_RESOLVED * largest[:, np.newaxis], rounding)
         rough = (np.abs(coefficients[:, :, -_LAST:]).max(axis=2) > least).any(axis=0)
         for end, near in ((0, _NEARER), (1, 1 - _NEARER)):
             # What is narrow and stands at the end of a panel may fall between its points.
             looked_at = np.flatnonzero(np.isin(panels[:, end], marks) & ~rough)
+            if not looked_at.size:
+                continue
             expected = coefficients[:, looked_at] @ chebvander(2 * near - 1, _NODES - 1).T
             found = _weighed_jets(phi, panels[looked_at], near, q)
             rough[looked_at] = (np.abs(found - expected).max(axis=2) > _LAST * least).any(axis=0)
@@ -246,14 +259,21 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
 
 def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
     """φ and φ' at x and −x under exp(−x²/4q), for q's across the octave, at points of [0, 1] on every panel."""
-    low, high = panels[:, :1], panels[:, 1:]
-    # An end is where another piece may begin.
-    x = np.clip(low + (high - low) * points, np.nextafter(low, high), np.nextafter(high, low))
+    # At an end itself φ may be that of the next panel.
+    inside = np.nextafter(panels, panels[:, ::-1])
+    x = np.clip(panels[:, :1] + np.diff(panels, axis=1) * points, inside[:, :1], inside[:, 1:])
     with np.errstate(all="ignore"):
-        weights = [np.exp(-0.25 * x * x / some) for some in q * _ACROSS]
-        jets = [g * weight for side in (phi.jet(x), phi.jet(-x)) for g in side[:2] for weight in weights]
-    weighed: Array = np.nan_to_num(np.array(jets))
+        jets = np.nan_to_num(np.array([*phi.jet(x)[:2], *phi.jet(-x)[:2]]))
+        weights = np.exp(np.multiply.outer(-0.25 / (q * _ACROSS), x * x))
+    weighed: Array = (jets[:, np.newaxis] * weights).reshape(-1, *x.shape)
     return weighed
+
+
+def _weighed_sizes(phi: Smooth, x: Array, q: float) -> list[float]:
+    """The largest sizes of the terms of φ, 0, of those of φ(−x), and 0, under what is no less than those weights."""
+    weights = np.exp(-0.125 * x * x / q)
+    right, left = (np.nan_to_num(phi.size(side), posinf=0.0) * weights for side in (x, -x))
+    return [right.max(), 0.0, left.max(), 0.0]
 
 
 @lru_cache(maxsize=256)
@@ -286,8 +306,8 @@ def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
     if not k.ndim:
         return _average(phi, integrand, np.atleast_1d(q), int(k)).reshape(())
     found = np.empty(q.size)
-    for here in np.unique(k):
-        found[k == here] = _average(phi, integrand, q[k == here], int(here))
+    for here in sorted(set(k.tolist())):
+        found[k == here] = _average(phi, integrand, q[k == here], here)
     return found
 
 

@@ -11,6 +11,7 @@ which keep their digits however small x. What is made of c and a alone is integr
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -240,13 +241,15 @@ def near_or_far(
 
 def _few_or_many(near: Callable[[Array], Array], q: Array) -> Array:
     """near(q), interpolated within octaves that hold many q's."""
-    k, counts = np.unique(octaves(q), return_counts=True)
-    full = k[(counts >= MANY) & (k > _LOWEST)]
-    few, found = ~np.isin(octaves(q), full), np.empty(q.size)
+    k = octaves(q)
+    full = [octave for octave, count in Counter(k.tolist()).items() if count >= MANY and octave > _LOWEST]
+    few, found = np.ones(q.size, dtype=bool), np.empty(q.size)
+    for octave in full:
+        few &= k != octave
     for start in range(0, np.count_nonzero(few), _BLOCK):
         part = np.flatnonzero(few)[start : start + _BLOCK]
         found[part] = near(q[part])
     for octave in full:
-        here = octaves(q) == octave
+        here = k == octave
         found[here] = interpolated(near(in_octave(octave)), q[here], octave)
     return found

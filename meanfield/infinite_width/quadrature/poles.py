@@ -17,7 +17,7 @@ __all__ = ["Steps", "crossings_d1", "crossings_d2", "poles_d1", "poles_d2", "ste
 
 Array = NDArray[np.float64]
 
-#: A step is none if it is so small a share of what it is the difference of: pieces meet to rounding.
+#: A step of φ'' is none if it is so small a share of what it is the difference of.
 _MEETING = 16 * np.finfo(float).eps
 #: φ'' is a polynomial near x where its last coefficients of so many are at most this share of the largest; it is looked
 #: at ever nearer, so often.
@@ -49,18 +49,15 @@ class Steps:
 def steps(phi: Smooth) -> Steps:
     """The steps of φ, exact zeros where its pieces meet."""
     places = np.array(phi.breaks, dtype=float)
-    sides = np.empty((2, 3, places.size))
+    sides = np.empty((2, places.size))
     with np.errstate(all="ignore"):
         for i, place in enumerate(phi.breaks):
-            at = np.array([place])
             for side in (0, 1):
-                sides[side, :, i] = np.ravel(phi.pieces[i + side].jet(at))
+                sides[side, i] = phi.pieces[i + side].jet(np.array([place]))[2][0]
     sides = np.nan_to_num(sides, nan=0.0, posinf=0.0, neginf=0.0)
-    difference, size = sides[1] - sides[0], np.abs(sides).max(axis=0, initial=0.0)
-    # The place is itself rounded, and moves each by its own slope.
-    size[:2] += np.abs(places) * size[1:]
-    difference[np.abs(difference) <= _MEETING * size] = 0.0
-    return Steps(places, *difference)
+    bends = sides[1] - sides[0]
+    bends[np.abs(bends) <= _MEETING * np.abs(sides).max(axis=0, initial=0.0)] = 0.0
+    return Steps(places, phi.jumps, phi.kinks, bends)
 
 
 def poles_d1(phi: Smooth, q: Array) -> tuple[float, Array]:
@@ -99,7 +96,11 @@ def crossings_d2(phi: Smooth, q: Array) -> Array:
     """
     at = steps(phi)
     bend = _either_side(phi, -at.places, 2)
-    third = np.array([_third_derivative(phi, -t) if jump else 0.0 for t, jump in zip(at.places, at.jumps, strict=True)])
+    third = np.zeros_like(at.places)
+    for i in np.flatnonzero(at.jumps):
+        # With a break there, what diverges is in the poles.
+        if -at.places[i] not in phi.breaks:
+            third[i] = _third_derivative(phi, -float(at.places[i]))
     return (
         2 * _at_breaks(at, at.kinks * bend + at.jumps * third, q)
         + 2 * _at_breaks(at, at.jumps * at.places * bend, q) / q

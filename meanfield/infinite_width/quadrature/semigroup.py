@@ -30,13 +30,13 @@ Array = NDArray[np.float64]
 #: b grows by this factor while points stay the same.
 _BUCKET = math.sqrt(2)
 #: A panel of φ is narrow beside b if it is at most so many b wide.
-_NARROW = 4.0
+_NARROW = 6.0
 #: Panels in units of b, where φ is smoothed.
 _FINE = 2.5
 #: Steps of the trapezoidal rule in z where φ is analytic for |z| < REACH, and in g where b > a.
 _STEP_Z, _STEP_G = 0.5, 0.37
 #: Hermite coefficients of φ' that make its variance there.
-_HERMITE = 24
+_HERMITE = 32
 _FACTORIALS = 1 / np.cumprod(np.arange(1.0, _HERMITE + 1))
 
 
@@ -46,7 +46,7 @@ class _Apart:
     def __init__(self, phi: Smooth, k: int) -> None:
         edges = panel_edges(phi, k)
         self._furthest = float(edges[-1])
-        self._grid = SmoothingGrid(phi, np.concatenate([-edges[:0:-1], edges]), 0.0)
+        self._grid = SmoothingGrid(phi, np.concatenate([-edges[:0:-1], edges]), 0.0, np.inf)
 
     def means(self, a: float, b: float, order: int) -> Array:
         """ψₙ(±x), shape (2, m)."""
@@ -58,13 +58,14 @@ class _Apart:
 
     def weights(self, a: float, b: float) -> Array:
         """Of the points on one half-line, (m,)."""
-        weights = _STEP_G * density(self._g(a, b))
-        weights[0] /= 2
+        g = self._g(a, b)
+        weights: Array = np.where(g > 0, _STEP_G, 0.5 * _STEP_G) * density(g)
         return weights
 
     def _g(self, a: float, b: float) -> Array:
         last = max(REACH, self._furthest / math.hypot(a, b))
-        return _STEP_G * np.arange(1 + math.ceil(last / _STEP_G))
+        g: Array = _STEP_G * np.arange(1.0 + math.ceil(last / _STEP_G))
+        return g
 
 
 class _Close:
@@ -73,17 +74,19 @@ class _Close:
     def __init__(self, phi: Smooth, k: int, least: float) -> None:
         edges, sd, most = panel_edges(phi, k), 2.0 ** (0.5 * k), _BUCKET * least
         furthest = float(edges[-1])
-        # A growing φ weighs z beyond the reach of the density alone.
+        # A growing φ, or one that is 0 but for rare events, weighs z beyond the reach of the density alone.
         reach = REACH + max(0.0, furthest / sd - REACH) * min(1.0, least / sd)
+        # Of a φ that is 0 far out something is left where E φ(x + bz) is not.
+        last = max(furthest, REACH * _BUCKET * sd)
         both = np.concatenate([-edges[:0:-1], edges])
         breaks = {abs(t) for t in phi.breaks if abs(t) < furthest}
         self._zones: list[tuple[Array, SmoothingGrid]] = []
         points, starts, stops = [], [], [0.0]
-        for anchor, low, high in _rough_zones(edges, breaks, least):
-            start, stop = max(low, -anchor), min(high, furthest - anchor)
+        for anchor, low, high in _rough_zones(edges, breaks, least, reach * most):
+            start, stop = max(low, -anchor), min(high, last - anchor)
             beside, weights = _on_panels(np.linspace(start, stop, 1 + math.ceil((stop - start) / (_FINE * least))))
             fine = _split(both - anchor, start - reach * most, stop + reach * most, _FINE * least)
-            self._zones.append((beside, SmoothingGrid(phi, fine, anchor)))
+            self._zones.append((beside, SmoothingGrid(phi, fine, anchor, reach)))
             points.append((anchor + beside, weights))
             starts.append(anchor + start)
             stops.append(anchor + stop)
@@ -122,17 +125,18 @@ class _Close:
 
     def _normal(self, b: float) -> Array:
         weights = density(self._steps / b)
-        return weights / weights.sum()
+        normal: Array = weights / weights.sum()
+        return normal
 
 
-def _rough_zones(edges: Array, breaks: set[float], least: float) -> list[tuple[float, float, float]]:
+def _rough_zones(edges: Array, breaks: set[float], least: float, margin: float) -> list[tuple[float, float, float]]:
     """Where |x| is so close to a break or to a narrow panel that φ(x + bz) is not smooth: (anchor, low, high).
 
     Both ends are distances from the anchor. Zones are ascending and apart.
     """
     narrow = np.nonzero(np.diff(edges) < _NARROW * least)[0]
     rough = sorted([*zip(edges[narrow].tolist(), edges[narrow + 1].tolist(), strict=True), *((t, t) for t in breaks)])
-    margin, zones = REACH * _BUCKET * least, list[tuple[float, float, float]]()
+    zones = list[tuple[float, float, float]]()
     for low, high in rough:
         if zones and low - zones[-1][0] - margin <= zones[-1][2]:
             anchor, start, stop = zones[-1]

@@ -39,12 +39,15 @@ def both_sides(phi: Smooth, y: Array) -> Array:
 
 
 class SmoothingGrid:
-    """Nodes on panels of y − `anchor`, with ends `edges` (n + 1,): beside it, distances keep their digits."""
+    """Nodes on panels of y − `anchor`, with ends `edges` (n + 1,): beside it, distances keep their digits.
 
-    def __init__(self, phi: Smooth, edges: Array, anchor: float) -> None:
+    What is further from x than `reach` b need not be counted.
+    """
+
+    def __init__(self, phi: Smooth, edges: Array, anchor: float, reach: float) -> None:
         nodes, weights = legendre(NODES)
         width = np.diff(edges)[:, np.newaxis]
-        self._phi, self._edges, self._anchor = phi, edges, anchor
+        self._phi, self._edges, self._anchor, self._reach = phi, edges, anchor, reach
         self._y = (edges[:-1, np.newaxis] + width * nodes).ravel()
         self._weights = (width * weights).ravel()
         self._jets = both_sides(phi, anchor + self._y)
@@ -87,7 +90,7 @@ class SmoothingGrid:
             return
         for start in range(0, x.size, _ROWS):
             rows = slice(start, start + _ROWS)
-            low, high = x[rows][0] - (REACH + 1) * b, x[rows][-1] + (REACH + 1) * b
+            low, high = x[rows][0] - self._reach * b, x[rows][-1] + self._reach * b
             # A panel more, lest none is left.
             first, last = np.searchsorted(self._y, [low, high]).tolist()
             yield rows, slice(max(0, first - NODES), last + NODES)

@@ -7,7 +7,7 @@ of [0, π/2] are halved until Chebyshev interpolation is exact to rounding. docs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 
@@ -26,41 +26,63 @@ Array = NDArray[np.float64]
 
 #: Points on a panel, and how many of its last coefficients have to be at most this share of the scale.
 _POINTS, _LAST, _RESOLVED = 24, 4, 4e-15
-#: Coefficients that fall no longer, below this share, are rounding.
-_ROUNDING, _FALLS = 2e-14, 0.2
-#: The first panel ends where √q θ is so many octaves below the shortest panel of φ.
-_ENOUGH = 0
+#: Coefficients fall where the last are less than this share of those in the middle. Below so much of the largest, or
+#: where either half of a panel keeps this share of them, what does not fall is rounding.
+_FALLS, _ROUNDING, _STAYS = 0.2, 2e-14, 0.3
+_TINY = np.finfo(float).tiny
+#: Below θ at the last double before ρ = 1. A rare break rules there alone, and each octave needs its own digits.
+_LEAST = 1e-8
 #: A panel is not halved below this width.
 _NARROWEST = 1e-9
 #: Points interpolated at a time: they stay in cache.
 _BLOCK = 2**13
 
 
+class _Panel:
+    """The Chebyshev coefficients of two functions of θ on [low, high]: the size of the last, and whether they fall."""
+
+    def __init__(self, functions: Callable[[Array], Array], low: float, high: float, floor: float) -> None:
+        points, from_values = chebyshev(_POINTS)
+        self.functions, self.low, self.high, self.floor = functions, low, high, floor
+        self.coefficients = functions(low + (high - low) * points) @ from_values.T
+        size = np.abs(self.coefficients)
+        self.largest = max(float(size.max()), floor)
+        self.last = float(size[:, -_LAST:].max())
+        self.falls = bool(self.last < _FALLS * size[:, _POINTS // 2 : _POINTS // 2 + _LAST].max())
+        share = self.last / max(self.largest, _TINY)
+        self.resolved = share <= _RESOLVED or (not self.falls and share <= _ROUNDING) or high - low < _NARROWEST
+
+
+def _resolved(panel: _Panel) -> Iterator[_Panel]:
+    """The panel, or parts of it."""
+    if panel.resolved:
+        yield panel
+        return
+    middle = 0.5 * (panel.low + panel.high)
+    ends = (panel.low, middle, panel.high)
+    halves = [_Panel(panel.functions, low, high, panel.floor) for low, high in pairwise(ends)]
+    # Rounding is as large in either half; what is not smooth is in one of them.
+    if not panel.falls and all(not half.falls and half.last >= _STAYS * panel.last for half in halves):
+        yield from halves
+        return
+    for half in halves:
+        yield from _resolved(half)
+
+
 class ThetaTable:
     """Two functions of θ in [0, π/2], by Chebyshev interpolation.
 
-    `functions`, of θ of shape (n,), are (2, n). Errors are a few units in the last place of the largest on a panel.
+    `functions`, of θ of shape (n,), are (2, n). Errors are a few units in the last place of the largest on a panel, or
+    of `floor` where that is larger.
     """
 
-    def __init__(self, functions: Callable[[Array], Array], ends: list[float]) -> None:
-        points, from_values = chebyshev(_POINTS)
-        done, todo = list[tuple[float, float, Array]](), list(pairwise(ends))
-        while todo:
-            low, high = todo.pop()
-            coefficients = functions(low + (high - low) * points) @ from_values.T
-            size = np.abs(coefficients)
-            last, middle = size[:, -_LAST:].max(), size[:, _POINTS // 2 : _POINTS // 2 + _LAST].max()
-            largest = size.max()
-            rounding = last <= _ROUNDING * largest and last >= _FALLS * middle
-            if last <= _RESOLVED * largest or rounding or high - low < _NARROWEST:
-                done.append((low, high, coefficients))
-            else:
-                todo += [(0.5 * (low + high), high), (low, 0.5 * (low + high))]
-        done.sort(key=lambda panel: panel[0])
-        self._starts = np.array([low for low, _, _ in done])
-        self._scales = np.array([2 / (high - low) for low, high, _ in done])
+    def __init__(self, functions: Callable[[Array], Array], ends: list[float], floor: float = 0.0) -> None:
+        done = [part for low, high in pairwise(ends) for part in _resolved(_Panel(functions, low, high, floor))]
+        self._starts = np.array([panel.low for panel in done])
+        self._scales = np.array([2 / (panel.high - panel.low) for panel in done])
         #: By degree, then by function and panel.
-        self._coefficients = np.stack([c for _, _, c in done], axis=2).transpose(1, 0, 2).reshape(_POINTS, -1).copy()
+        coefficients = np.stack([panel.coefficients for panel in done], axis=2)
+        self._coefficients = coefficients.transpose(1, 0, 2).reshape(_POINTS, -1).copy()
 
     def __call__(self, second: NDArray[np.bool_], theta: Array) -> Array:
         """The first or the second function, as `second` says, at θ; both of shape (n,)."""
@@ -92,9 +114,12 @@ def product_table(phi: Smooth, order: int, q: float) -> tuple[ThetaTable, int]:
 
     def functions(theta: Array) -> Array:
         half = np.sin(0.5 * theta)
-        return products(phi, order, 2 * half * half, np.full_like(theta, q)) * np.sin(theta) ** power
+        found: Array = products(phi, order, 2 * half * half, np.full_like(theta, q)) * np.sin(theta) ** power
+        return found
 
-    return ThetaTable(functions, _octaves(phi, q)), power
+    # Of C itself an absolute error is asked.
+    floor = 0.0 if order else float(functions(np.array([1e-8]))[0, 0])
+    return ThetaTable(functions, _octaves(phi, q, _LEAST if power else math.inf), floor), power
 
 
 @lru_cache(maxsize=32)
@@ -108,11 +133,11 @@ def loss_table(phi: Smooth, q: float) -> tuple[ThetaTable, int]:
         # By Poincaré's inequality the first is not small beside the second.
         return np.stack([kept / theta**power, odd])
 
-    return ThetaTable(functions, _octaves(phi, q)), power
+    return ThetaTable(functions, _octaves(phi, q, _LEAST if power == 1 else math.inf)), power
 
 
-def _octaves(phi: Smooth, q: float) -> list[float]:
-    """Ends of panels that double away from 0, from where √q θ is below all lengths of φ."""
+def _octaves(phi: Smooth, q: float, least: float) -> list[float]:
+    """Ends of panels that double away from 0, from where √q θ is below all lengths of φ and θ below `least`."""
     shortest = np.diff(panel_edges(phi, math.frexp(q)[1] - 1)).min()
-    count = max(1, math.ceil(math.log2(math.sqrt(q) / shortest) + _ENOUGH))
+    count = max(1, math.ceil(math.log2(max(math.sqrt(q) / shortest, 0.5 * math.pi / least))))
     return [0.0, *(0.5 * math.pi * 2.0**-i for i in range(count, -1, -1))]
