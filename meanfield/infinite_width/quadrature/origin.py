@@ -200,7 +200,9 @@ def _half_line() -> tuple[Array, Array]:
 @lru_cache(maxsize=256)
 def origin(phi: Smooth) -> Origin:
     """φ near 0; `largest` is 0 where φ'' is no polynomial however near."""
-    sides, radius = (Side(phi, 1), Side(phi, -1)), min([_WIDEST, *(abs(t) for t in phi.breaks if t)])
+    # Something narrow may stand at a centre or a seam, and be passed over.
+    marks = (*phi.breaks, *phi.centres, *phi.seams)
+    sides, radius = (Side(phi, 1), Side(phi, -1)), min([_WIDEST, *(abs(t) for t in marks if t)])
     for _ in range(_HALVED):
         if all(_is_resolved(phi, side.sign * radius) for side in sides):
             return Origin(sides, (radius / _ENDS[-1]) ** 2, 0.0 in phi.breaks)
