@@ -3,6 +3,15 @@ from .activations.family import Family as Family
 from .activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
 from .activations.spec import activation as activation
 from .design.design import Design as Design, designs as designs, safe_designs as safe_designs
+from .design.near_zero import near_zero_share as near_zero_share
+from .design.reshaping import (
+    Reshaped as Reshaped,
+    kernel_shape as kernel_shape,
+    reshape as reshape,
+    tailored_rectifier as tailored_rectifier,
+    tailored_shape as tailored_shape,
+)
+from .design.shape import Shape as Shape
 from .design.sparse_layers import ActiveUnits as ActiveUnits, active_units as active_units
 from .design.sweeps import (
     DesignMap as DesignMap,

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from meanfield.activations.spec import NamedActivation, parameters_of, read_activation
-from meanfield.errors import ActivationError
+from meanfield.activations.catalogue import find
+from meanfield.activations.expression import free_names
+from meanfield.activations.spec import NamedActivation, holds_numbers, parameters_of, read_activation, split_name
+from meanfield.errors import ActivationError, ExpressionError
 
-__all__ = ["Family"]
+__all__ = ["Family", "left_open"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,22 @@ class Family:
             ActivationError: there is none, because a value is out of range or the rest of the spec is wrong.
         """
         return _member(self.spec, (*self.given, *values.items()))
+
+
+def left_open(spec: str, given: Mapping[str, float]) -> tuple[str, ...]:
+    """The parameters of `spec` that have no value in it or in `given`, by the names of the catalogue, in order."""
+    text = spec.strip()
+    if holds_numbers(text):
+        return ()
+    named = split_name(text, given)
+    if named and (entry := find(named[0])):
+        names = [] if named[1].strip() else [parameter.name for parameter in entry.parameters]
+    else:
+        try:
+            names = [] if named else free_names(text)
+        except ExpressionError:
+            names = []
+    return tuple(name for name in names if name not in given)
 
 
 def _named(names: object) -> str:

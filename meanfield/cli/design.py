@@ -1,7 +1,8 @@
-"""`meanfield design`: parameters of an activation from the sparsity and stability that it should have."""
+"""`meanfield design`: parameters of an activation from what it should do at q*, and the activation reshaped."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ import typer
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import emit, printing, progress
+from meanfield.cli.reshape import C0, Depths, Eta, Method, Reshape, Zeta, print_reshaped, require_no_shape
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
 from meanfield.quantities import CHAINS, RISK, WITHIN, quantity
 from meanfield.tables.records import Record, answered
@@ -29,8 +31,29 @@ Act = Annotated[
     ),
 ]
 Sparsity = Annotated[str | None, typer.Option("--sparsity", help="P(φ = 0) at q*; default 0.85.", show_default=False)]
-Slope = Annotated[str | None, typer.Option("--slope", help="V'(q*) to have; default 0.7.", show_default=False)]
-QStar = Annotated[str, typer.Option("--q-star", help="q*; these three may be 0.5,1,2 or START:STOP:COUNT.")]
+Share = Annotated[
+    str | None,
+    typer.Option("--share", help="Of a smooth φ: the share of |φ| up to --below times its rms.", show_default=False),
+]
+Below = Annotated[
+    float | None, typer.Option("--below", help="What --share calls near 0; default 0.1.", show_default=False)
+]
+Slope = Annotated[
+    str | None,
+    typer.Option("--slope", help="V'(q*) to have; default 0.7, with --reshape 1, or free.", show_default=False),
+]
+Curvature = Annotated[
+    str | None,
+    typer.Option(
+        "--curvature",
+        help="R''(1) to have, of a φ without kinks; with --reshape, tat, over all layers, default 0.3.",
+        show_default=False,
+    ),
+]
+QStar = Annotated[
+    str | None,
+    typer.Option("--q-star", help="q*, default 1; these five may be 0.5,1,2 or START:STOP:COUNT.", show_default=False),
+]
 SafeFor = Annotated[
     str | None,
     typer.Option(
@@ -44,11 +67,14 @@ Solve = Annotated[
     str | None,
     typer.Option(
         "--solve",
-        help="Names of the open parameters: first for sparsity, then for slope; default tau,m.",
+        help="Names of the open parameters: first for sparsity, then for slope; default tau,m, or the only one.",
         show_default=False,
     ),
 ]
 
+#: What was asked for, where the edge of chaos does not hold it.
+_BESIDE = ("near_zero_share", "R_double_prime")
+_COLUMNS = {"slope": "V_prime", "curvature": "R_double_prime"}
 #: What sparse networks train well with (Price et al. 2024).
 _SPARSITY, _SLOPE = "0.85", "0.7"
 _SCALING = (
@@ -60,10 +86,19 @@ _SCALING = (
 def design(
     act: Act = "clipped-relu",
     sparsity: Sparsity = None,
+    share: Share = None,
+    below: Below = None,
     slope: Slope = None,
-    q_star: QStar = "1",
+    curvature: Curvature = None,
+    q_star: QStar = None,
     safe_for: SafeFor = None,
     solve: Solve = None,
+    reshape: Reshape = False,
+    method: Method = None,
+    depth: Depths = None,
+    zeta: Zeta = None,
+    eta: Eta = None,
+    c0: C0 = None,
     tau: options.Tau = None,
     m: options.M = None,
     param: options.Params = None,
@@ -78,7 +113,7 @@ def design(
     tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
-    """Threshold, clip level and initialisation of an activation with a given sparsity and stability.
+    """Parameters and initialisation of an activation from what it should do; or the activation, reshaped.
 
     \b
     Examples:
@@ -87,51 +122,62 @@ def design(
       meanfield design --act clipped-soft-threshold --q-star 0.5:8:4 --format csv
       meanfield design --safe-for width=100,depth=20 --sparsity 0.9 --escapes 1024
       meanfield design --act "clip(x - a, 0, b)" --solve a,b
+      meanfield design --act swish --share 0.3
+      meanfield design --act "tanh(a*x)" --slope 0.6,0.7,0.8
+      meanfield design --act tanh --reshape --depth 50
+      meanfield design --act leaky-relu --reshape --method tat --depth 50,100
     """
     from meanfield.design.design import designs, safe_designs
+    from meanfield.design.near_zero import BELOW
     from meanfield.domain import MOST_DESIGNS, MOST_SAFE_DESIGNS, require_cells
 
     how = printing(format, digits, columns, caption, tex_label, output)
-    family = _family(act, solve, options.read_parameters({"tau": tau, "m": m}, param, options.number))
+    given = options.read_parameters({"tau": tau, "m": m}, param, options.number)
+    shaping = {"--method": method, "--depth": depth, "--zeta": zeta, "--eta": eta, "--c0": c0}
+    if reshape:
+        _require_none(
+            {"--sparsity": sparsity, "--share": share, "--below": below, "--q-star": q_star, "--safe-for": safe_for}
+        )
+        print_reshaped(
+            act,
+            how,
+            given,
+            solve=solve,
+            slope=slope,
+            method=method,
+            depth=depth,
+            zeta=zeta,
+            eta=eta,
+            curvature=curvature,
+            c0=c0,
+        )
+        return
+    require_no_shape(shaping)
+    family = _family(act, solve, given)
     requirement = _requirement(safe_for, within, risk, escapes, seed)
-    if requirement and slope is not None:
-        raise DomainError("--slope and --safe-for both set the clip level: give one of them")
-    both = len(family.open) == 2
-    # With one parameter open it is found from what is given, by default the sparsity.
-    by_clip = both or requirement is not None or slope is not None or family.open == ("m",)
-    if not both and by_clip and sparsity is not None:
-        raise DomainError(
-            f"{act} has one open parameter, {family.open[0]}, which cannot meet two conditions: give one, or leave "
-            "another parameter open"
-        )
-    if requirement and not both and solve is None and family.open != ("m",):
-        raise DomainError(
-            f"{act} has no clip level m left open for --safe-for: take clipped-relu, or name one with --solve"
-        )
-    sparsities = (
-        options.numbers("--sparsity", _SPARSITY if sparsity is None else sparsity) if both or not by_clip else [None]
-    )
-    slopes = options.numbers("--slope", _SLOPE if slope is None else slope) if by_clip and not requirement else [None]
+    asked = _asked(act, family, requirement, solve, sparsity, share, slope, curvature)
+    if below is not None and share is None:
+        raise DomainError("--below says what --share calls near 0: give --share too, or leave it out")
     found: list[Design] = []
     rows: list[Record] = []
     refusals: dict[str, None] = {}
-    stars = options.numbers("--q-star", q_star)
-    cells = len(stars) * len(sparsities) * len(slopes)
+    stars = options.numbers("--q-star", "1" if q_star is None else q_star)
+    cells = len(stars) * math.prod(map(len, asked.values()))
     require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
     with progress("designs", cells) as advance:
-        for q, share, wanted in product(stars, sparsities, slopes):
+        for q, *values in product(stars, *asked.values()):
+            wanted = dict(zip(asked, values, strict=True))
             try:
                 if requirement:
-                    solutions = safe_designs(family, requirement, sparsity=share, q_star=q)
+                    solutions = safe_designs(family, requirement, **wanted, q_star=q)
                 else:
-                    solutions = designs(family, sparsity=share, slope=wanted, q_star=q)
+                    solutions = designs(family, **wanted, below=BELOW if below is None else below, q_star=q)
                 found += solutions
                 rows += [design.record() for design in solutions]
             except NoDesign as refusal:
                 refusals |= dict.fromkeys(refusal.args)
-                asked = {"sparsity": share, "V_prime": wanted}
-                given = {key: value for key, value in asked.items() if value is not None}
-                rows.append({"activation": family.spec, "q_star": q, **given, "error": str(refusal)})
+                told = {_COLUMNS.get(name, name): value for name, value in wanted.items()}
+                rows.append({"activation": family.spec, "q_star": q, **told, "error": str(refusal)})
             advance(1)
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
@@ -142,14 +188,62 @@ def design(
         raise NoDesign(*refusals)
 
 
+def _require_none(given: dict[str, object]) -> None:
+    for option, value in given.items():
+        if value is not None:
+            raise DomainError(f"{option} asks nothing of a reshaped activation, whose q* is 1: leave it out")
+
+
+def _asked(
+    act: str,
+    family: Family,
+    requirement: Requirement | None,
+    solve: str | None,
+    sparsity: str | None,
+    share: str | None,
+    slope: str | None,
+    curvature: str | None,
+) -> dict[str, list[float]]:
+    """What is asked for, by the arguments of `designs`, each with all its values."""
+    if requirement and slope is not None:
+        raise DomainError("--slope and --safe-for both set the clip level: give one of them")
+    if requirement and (share is not None or curvature is not None):
+        raise DomainError("--safe-for sets the clip level, and --sparsity what is before it: give no more")
+    both = len(family.open) == 2
+    texts = {"sparsity": sparsity, "near_zero_share": share, "slope": slope, "curvature": curvature}
+    if share is None and curvature is None:
+        # With one parameter open it is found from what is given, by default the sparsity.
+        by_clip = both or requirement is not None or slope is not None or family.open == ("m",)
+        if not both and by_clip and sparsity is not None:
+            raise DomainError(
+                f"{act} has one open parameter, {family.open[0]}, which cannot meet two conditions: give one, or leave "
+                "another parameter open"
+            )
+        if requirement and not both and solve is None and family.open != ("m",):
+            raise DomainError(
+                f"{act} has no clip level m left open for --safe-for: take clipped-relu, or name one with --solve"
+            )
+        if both or not by_clip:
+            texts["sparsity"] = _SPARSITY if sparsity is None else sparsity
+        if by_clip and not requirement:
+            texts["slope"] = _SLOPE if slope is None else slope
+    option = {"near_zero_share": "--share"}
+    return {
+        name: options.numbers(option.get(name, f"--{name}"), text) for name, text in texts.items() if text is not None
+    }
+
+
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
-    from meanfield.activations.family import Family
+    from meanfield.activations.family import Family, left_open
     from meanfield.activations.spec import parameters_of, read_activation
 
     if solve is not None:
         names = tuple(name.strip() for name in solve.split(","))
     else:
         names = tuple(name for name in ("tau", "m") if name in parameters_of(act) and name not in given)
+        names = names or left_open(act, given)
+        if names[2:] or (len(names) == 2 and names != ("tau", "m")):
+            names = ()
         if not names:
             # What is no activation is told as everywhere.
             read_activation(act, **given)
@@ -184,20 +278,25 @@ def _whole(given: str, text: str) -> int:
 def _fitting(family: Family, rows: list[Record]) -> list[str]:
     """The columns that fit on a page: what was asked for and what to set, and q* where it differs."""
     several = len({row["q_star"] for row in answered(rows)}) > 1
-    escape = ["escape_probability"] if "escape_probability" in answered(rows)[0] else []
-    return ["sparsity", "V_prime", *(["q_star"] if several else []), *family.open, "sigma_w", "sigma_b", *escape]
+    asked = [key for key in (*_BESIDE, "escape_probability") if key in answered(rows)[0]]
+    sparsity = ["sparsity"] if any(row["sparsity"] for row in answered(rows)) else []
+    return [*sparsity, "V_prime", *(["q_star"] if several else []), *family.open, "sigma_w", "sigma_b", *asked]
 
 
 def _tables(family: Family, found: list[Design], digits: int | None) -> list[Block]:
+    from meanfield.activations.piecewise_linear import PiecewiseLinear
+
     records = [d.record() for d in found]
-    keys = ["sparsity", *family.open, "q_star", "sigma_w", "sigma_b", "V_prime", "V_double_prime"]
-    if found[0].networks:
-        keys.append("escape_probability")
+    sparsity = ["sparsity"] if any(record["sparsity"] for record in records) else []
+    keys = [*sparsity, *family.open, "q_star", "sigma_w", "sigma_b", "V_prime", "V_double_prime"]
+    keys += [key for key in (*_BESIDE, "escape_probability") if key in records[0]]
     tables = [
         heading(f"{family.spec} on the edge of chaos"),
         grid(records, keys, digits or (4 if len(keys) > 8 else 5)),
     ]
-    if len({d.edge.q_star for d in found}) == 1:
+    if len({d.edge.q_star for d in found}) == 1 or not all(
+        isinstance(d.activation.phi, PiecewiseLinear) for d in found
+    ):
         return tables
     relative = [_relative(d) for d in found]
     return [*tables, heading("In units of q*"), grid(relative, list(relative[0]), digits or 4), paragraph("", _SCALING)]

@@ -1,1 +1,1 @@
-"""From what an activation should do to its parameters; what sparse layers save."""
+"""From what an activation should do to its parameters; activations reshaped; what sparse layers save."""

@@ -1,26 +1,29 @@
 """From what an activation should do to its parameters: sparsity gives τ, stability gives m.
 
 In a family such as clipped-relu(tau, m) the first open parameter is found from the sparsity P(φ = 0) at q*, the second
-from the slope V'(q*) on the edge of chaos, or from the escape probability at a given width and depth; σ_w and σ_b
-follow. All solutions are found, and where there is none the reachable range. docs/theory.md, section 9.
+from the slope V'(q*) on the edge of chaos, or from the escape probability at a given width and depth; in a smooth one,
+such as swish(beta), from the slope, from R''(1) or from the share of φ near 0. σ_w and σ_b follow. All solutions are
+found, and where there is none the reachable range. docs/theory.md, sections 9 and 16.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from meanfield.activations.family import Family
 from meanfield.activations.spec import NamedActivation
+from meanfield.design.conditions import Condition, measured
 from meanfield.design.crossings import Crossings, crossings
-from meanfield.domain import require_a, require_number, require_share, require_signal
+from meanfield.design.near_zero import BELOW
+from meanfield.design.pairs import together
+from meanfield.domain import require_a, require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, MeanFieldError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Escapes, Requirement, escapes, is_safe
-from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos, slope_on_edge
+from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.infinite_width.fixed_points import basin
-from meanfield.infinite_width.moments import sparsity as share_of_zeros
 from meanfield.infinite_width.operating_point import operating_point_of
 from meanfield.infinite_width.roots import decimals, first_index
 from meanfield.tables.records import Record
@@ -43,13 +46,15 @@ class Design(Shown):
     """An activation as asked for, with its initialisation.
 
     Attributes: `values` of the parameters that were open; `activation`, the member of the family; `edge`, its edge of
-    chaos at q*; `networks`, the random networks that it was designed for, if it was for a width and depth.
+    chaos at q*; `networks`, the random networks that it was designed for, if it was for a width and depth; `asked`,
+    the conditions that it meets.
     """
 
     values: Mapping[str, float]
     activation: NamedActivation
     edge: EdgeOfChaos
     networks: Escapes | None = None
+    asked: tuple[Condition, ...] = ()
 
     paper = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime")
 
@@ -67,9 +72,17 @@ class Design(Shown):
             "V_double_prime": edge.V_double_prime,
             "q_V_double_prime": self.q_V_double_prime,
             "q_chi_1_prime": self.q_chi_1_prime,
+            **self.beside_the_edge,
             **(self.networks.record() if self.networks else {}),
             "basin": list(self.basin),
         }
+
+    @property
+    def beside_the_edge(self) -> Record:
+        """What was asked for and the edge of chaos does not hold, as it is."""
+        phi, q = self.activation.phi, self.edge.q_star
+        found = {asked.name: asked.of(phi, q) for asked in self.asked}
+        return {name: value for name, value in found.items() if name not in ("sparsity", "V_prime")}
 
     @property
     def q_V_double_prime(self) -> float:
@@ -106,47 +119,75 @@ class Design(Shown):
 
 
 def designs(
-    family: Family, *, sparsity: float | None = None, slope: float | None = None, q_star: float = 1.0
+    family: Family,
+    *,
+    sparsity: float | None = None,
+    near_zero_share: float | None = None,
+    slope: float | None = None,
+    curvature: float | None = None,
+    below: float = BELOW,
+    q_star: float = 1.0,
 ) -> list[Design]:
-    """Every member of the family with this sparsity and this V'(q*) on the edge of chaos at q*.
+    """Every member of the family that has what is asked for on its edge of chaos at q*.
 
-    With two open parameters both are given, with one either.
+    As many conditions are given as parameters are open. The first open parameter meets the sparsity where there is one;
+    else two parameters meet two conditions together.
+
+    Args:
+        family: the activations.
+        sparsity: P(φ = 0).
+        near_zero_share: P(|φ| ≤ `below`·rms φ), for a smooth φ, which is exactly 0 nowhere.
+        slope: V'(q*).
+        curvature: R''(1), for a φ without kinks.
+        below: what is nearly zero, in units of rms φ.
+        q_star: q*.
 
     Raises:
         NoDesign: there is none; the message gives the range that the family reaches.
-        DomainError: q_star, sparsity or slope is out of range, or the conditions are not as many as open parameters.
+        DomainError: a number is out of range, or the conditions are not as many as open parameters.
     """
     require_a(Family, "family", family)
-    _require_conditions(family, sparsity, slope is not None, q_star)
-    if slope is not None:
-        require_number("slope", slope)
-    if slope is not None and not math.isfinite(slope):
-        raise DomainError(f"slope = {slope:g} is no value of V'(q*): give a finite number, below 1 for a stable q*")
-    last = family.open[-1]
-    solutions: list[Values] = []
-    if slope is None:
-        assert sparsity is not None
-        solutions = [{last: root} for root in sparse_values(family, last, (), sparsity, q_star)]
-    else:
-        for chosen in _branches(family, sparsity, q_star):
-
-            def slope_at(value: float, chosen: Values = chosen) -> float:
-                return _sparsity_and_slope(family, (*chosen.items(), (last, value)), q_star)[1]
-
-            found = crossings(slope_at, slope, math.sqrt(q_star))
-            solutions += [{**chosen, last: root} for root in found.roots]
-        if not solutions:
-            raise _no_roots(family, found, "V'(q*)", slope, last, chosen, q_star)
+    require_signal(q_star)
+    given = {"sparsity": sparsity, "near_zero_share": near_zero_share, "V_prime": slope, "R_double_prime": curvature}
+    conditions = [Condition(name, value, below) for name, value in given.items() if value is not None]
+    _require_as_many(family, [condition.name for condition in conditions])
+    solutions = _solutions(family, conditions, q_star)
     results, refusals = [], []
     for values in solutions:
         member = family.member(values)
         try:
-            results.append(Design(values, member, edge_of_chaos(member.phi, q_star)))
-        except NoEdgeOfChaos as refusal:
+            results.append(Design(values, member, edge_of_chaos(member.phi, q_star), asked=tuple(conditions)))
+        except (NoEdgeOfChaos, ActivationError) as refusal:
             refusals.append(f"{member.label}: {refusal}")
     if not results:
         raise NoDesign(*refusals)
     return ShownList(results)
+
+
+def _solutions(family: Family, conditions: list[Condition], q_star: float) -> list[Values]:
+    last, name = conditions[-1], family.open[-1]
+    if len(conditions) == 2 and conditions[0].name != "sparsity":
+        return together(family, conditions[0], last, q_star)
+    solutions: list[Values] = []
+    branches = _branches(family, conditions[0].value if len(conditions) == 2 else None, q_star)
+    for chosen in branches:
+        found = _crossings(family, name, tuple(chosen.items()), last, q_star)
+        solutions += [{**chosen, name: root} for root in found.roots]
+    if not solutions:
+        raise _no_roots(family, found, last, name, chosen, q_star)
+    return solutions
+
+
+def _crossings(
+    family: Family, name: str, others: tuple[tuple[str, float], ...], condition: Condition, q_star: float
+) -> Crossings:
+    unit = condition.unit
+    found = crossings(
+        lambda value: measured(family, (*others, (name, value)), condition, q_star) / unit,
+        condition.value / unit,
+        math.sqrt(q_star),
+    )
+    return replace(found, low=found.low * unit, high=found.high * unit)
 
 
 def safe_designs(
@@ -161,7 +202,7 @@ def safe_designs(
         NoDesign: no level is safe, or every one is; or the sparsity is out of reach.
         DomainError: q_star or sparsity is out of range, or the conditions are not as many as open parameters.
     """
-    _require_conditions(family, sparsity, True, q_star)
+    _require_conditions(family, sparsity, q_star)
     results = []
     clip = family.open[-1]
     for chosen in _branches(family, sparsity, q_star):
@@ -189,20 +230,27 @@ def safe_designs(
     return ShownList(results)
 
 
-def _require_conditions(family: Family, sparsity: float | None, second: bool, q_star: float) -> None:
+def _require_conditions(family: Family, sparsity: float | None, q_star: float) -> None:
+    """Of a design for a width and depth."""
     require_signal(q_star)
     if sparsity is not None:
         require_share("sparsity", sparsity, "a share of zeros")
-    if (sparsity is not None) + second == len(family.open):
+    if (sparsity is not None) + 1 != len(family.open):
+        _require_as_many(family, ["sparsity"] * (sparsity is not None) + ["a width and depth"])
+
+
+def _require_as_many(family: Family, conditions: list[str]) -> None:
+    if len(conditions) == len(family.open):
         return
     if len(family.open) == 2:
         first, last = family.open
         raise DomainError(
-            f"{first} and {last} are open: give a sparsity, which sets {first}, and a slope or a width and depth, "
-            f"which sets {last}"
+            f"{first} and {last} are open: give a sparsity, which sets {first}, and a slope, a curvature or a width "
+            f"and depth, which sets {last}; or two of a share near 0, a slope and a curvature, which set both"
         )
     raise DomainError(
-        f"{family.open[0]} alone is open: it can meet a sparsity, or a slope, or a width and depth; give one of them"
+        f"{family.open[0]} alone is open: it can meet a sparsity, or a share near 0, or a slope, or a curvature, or a "
+        "width and depth; give one of them"
     )
 
 
@@ -215,7 +263,7 @@ def _branches(family: Family, sparsity: float | None, q_star: float) -> list[Val
     scale = math.sqrt(q_star)
     roots = sparse_values(family, first, ((last, scale),), sparsity, q_star)
     for factor in (0.1, 0.5, 2.0, 10.0):
-        share, _ = _sparsity_and_slope(family, ((first, roots[0]), (last, factor * scale)), q_star)
+        share = measured(family, ((first, roots[0]), (last, factor * scale)), Condition("sparsity", sparsity), q_star)
         if abs(share - sparsity) > _MET:
             raise ActivationError(
                 f"the sparsity of {family.spec} changes with {last} as well as {first}: give one of them a value and "
@@ -233,44 +281,38 @@ def sparse_values(
     Raises:
         NoDesign: there is none.
     """
-    found = crossings(
-        lambda value: _sparsity_and_slope(family, ((name, value), *others), q_star)[0], sparsity, math.sqrt(q_star)
-    )
+    condition = Condition("sparsity", sparsity)
+    found = _crossings(family, name, others, condition, q_star)
     if not found.roots:
-        raise _no_roots(family, found, "the sparsity", sparsity, name, dict(others), q_star)
+        raise _no_roots(family, found, condition, name, dict(others), q_star)
     return found.roots
 
 
 def _no_roots(
-    family: Family, found: Crossings, quantity: str, value: float, name: str, others: Values, q_star: float
+    family: Family, found: Crossings, condition: Condition, name: str, others: Values, q_star: float
 ) -> NoDesign:
     """What to say of a condition without solutions: what is in reach."""
+    told, value = condition.told, condition.value
+    beside = [((name, factor * math.sqrt(q_star)), *others.items()) for factor in (0.5, 2.0)]
+    if any(math.isinf(measured(family, values, condition, q_star)) for values in beside):
+        return NoDesign(f"{told} is ∞, for the activation has kinks whatever {name}: ask for another condition")
     if math.isnan(found.low):
         # Where the activation itself is at fault, that is what there is to say.
         family.member({name: math.sqrt(q_star), **others})
-        return NoDesign(f"no {name} gives {quantity} a value: the activation has jumps, or no slope in reach of q*")
+        return NoDesign(f"no {name} gives {told} a value: the activation has jumps, or no slope in reach of q*")
     if found.flat:
         low, high = found.flat[0]
-        return NoDesign(f"{quantity} is {value:g} for every {name} from {low:g} to {high:g}: none is singled out")
+        return NoDesign(f"{told} is {value:g} for every {name} from {low:g} to {high:g}: none is singled out")
+    if condition.name == "sparsity" and found.high == 0:
+        return NoDesign(
+            f"{told} is 0 whatever {name}, for the activation is exactly 0 nowhere: ask for a share near 0, V'(q*) or "
+            "R''(1)"
+        )
     if found.high - found.low <= _MET:
-        return NoDesign(f"{quantity} is {found.low:g} whatever {name}: ask for another condition")
+        return NoDesign(f"{told} is {found.low:g} whatever {name}: ask for another condition")
     return NoDesign(
-        f"no {name} makes {quantity} {value:g}: over {name} >= 0 it reaches from {found.low:.6g} to {found.high:.6g}"
+        f"no {name} makes {told} {value:g}: over {name} >= 0 it reaches from {found.low:.6g} to {found.high:.6g}"
     )
-
-
-@lru_cache(maxsize=4096)
-def _sparsity_and_slope(family: Family, values: tuple[tuple[str, float], ...], q_star: float) -> tuple[float, float]:
-    """P(φ = 0) and V'(q*) on the edge of chaos; NaN where there is no such member, or it has no such edge."""
-    try:
-        phi = family.member(dict(values)).phi
-    except ActivationError:
-        return math.nan, math.nan
-    share = share_of_zeros(phi, q_star)
-    try:
-        return share, slope_on_edge(phi, q_star) if phi.is_continuous else math.nan
-    except ZeroDivisionError:
-        return share, math.nan
 
 
 def _safe_levels(

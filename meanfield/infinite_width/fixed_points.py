@@ -37,8 +37,8 @@ Kind = Literal["stable", "unstable", "half-stable (from below)", "half-stable (f
 #: Points per unit of ln q where scales matter: exp(−t²/2q) of a knot t changes over one unit, and two such terms of
 #: opposite sign cross once in it.
 _DENSITY = 32
-#: Points per unit of ln q elsewhere, where V is a power of q; they keep the brackets short.
-_SPARSE = 0.03
+#: Points below and above, where V is a power of q; they keep the brackets short.
+_SPARSE = 8
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def variance_grid(phi: Activation) -> Array:
     first, last = math.log(1e-306), math.log(min(1e300, phi.largest_variance))
     low, high = max(min(scales) - math.log(2000), first), min(max(scales) + math.log(1e4), last)
     fine = np.linspace(low, high, math.ceil((high - low) * _DENSITY))
-    below = np.linspace(first, low, math.ceil((low - first) * _SPARSE), endpoint=False)
-    above = np.linspace(high, last, math.ceil((last - high) * _SPARSE))[1:]
+    below = np.linspace(first, low, _SPARSE, endpoint=False)
+    above = np.linspace(high, last, _SPARSE + 1)[1:] if high < last else np.empty(0)
     return np.concatenate([[0.0], np.exp(below), np.exp(fine), np.exp(above)])
 
 

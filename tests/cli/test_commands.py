@@ -33,6 +33,7 @@ def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
         "chi_1",
         "V_prime",
         "V_double_prime",
+        *("R_double_prime", "kappa"),
         *("phi_mean", "phi_variance", "phi_rms", "slope_rms", "gain_rms", "gain_sd", "gain_slope"),
         "verdict",
         "explanation",

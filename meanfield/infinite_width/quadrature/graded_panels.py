@@ -1,7 +1,7 @@
 """Gaussian expectations of a smooth φ in one variable, to rounding, for many variances at once.
 
 E g(√q z) is an integral over x = √q z. Gauss-Legendre panels, short beside √q and halved until φ under the weight is a
-polynomial to rounding on each, serve a whole octave of q: φ is evaluated once, and for each q only exp(−x²/2q). x and
+polynomial to rounding on each, serve a whole octave of √q: φ is evaluated once, and for each q only exp(−x²/2q). x and
 −x are taken together. Many variances of one octave are interpolated between few. docs/theory.md, section 15.
 """
 
@@ -65,7 +65,7 @@ _PATIENT, _ROUNDING = 8, 16 * np.finfo(float).eps
 #: A panel is not halved more often, and there are no more than this many.
 _HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
-_ACROSS = 2.0 ** (np.arange(4) / 3)
+_ACROSS = 4.0 ** (np.arange(4) / 3)
 #: A panel is left out where the logarithm of all that is averaged is so far below its largest.
 _NOTHING = math.log(1e-20)
 _LARGEST = np.finfo(float).max
@@ -80,10 +80,10 @@ _STEEP = 1e3
 
 
 class Octave:
-    """Points and weights for variances from 2^k to 2^(k + 1)."""
+    """Points and weights for variances from 4^k to 4^(k + 1), an octave of √q."""
 
     def __init__(self, phi: Smooth, k: int) -> None:
-        sd = 2.0 ** (0.5 * k)
+        sd = 2.0**k
         turning = phi.oscillation
         if turning and turning.frequency * sd > AFAR:
             x, weights, right, left = _over_phases(turning, sd)
@@ -116,7 +116,7 @@ class Octave:
         return self._known[integrand]
 
     def _averaged(self, weighed: Array, q: Array) -> Array:
-        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -self._k)
+        found, several, shares = np.empty(q.size), max(1, _BLOCK // max(1, weighed.size)), np.ldexp(q, -2 * self._k)
         for start in range(0, q.size, several):
             part = slice(start, start + several)
             found[part] = np.exp(np.multiply.outer(1 / shares[part], self._half_squares)) @ weighed
@@ -134,9 +134,9 @@ class Octave:
 
 
 def _on_panels(phi: Smooth, k: int) -> tuple[Array, Array]:
-    """Points, and weights over 2^(k/2), of the panels that matter."""
+    """Points, and weights over 2^k, of the panels that matter."""
     ends, counts = _panels(phi, k)
-    x, shares = _nodes(ends[counts], 2.0 ** (0.5 * k))
+    x, shares = _nodes(ends[counts], 2.0**k)
     return x.ravel(), shares.ravel()
 
 
@@ -149,14 +149,14 @@ def _nodes(ends: Array, sd: float) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=512)
 def _panels(phi: Smooth, k: int) -> tuple[Array, NDArray[np.bool_]]:
-    """The ends of all panels of |x| for variances from 2^k on, shape (n, 2), and which of them matter."""
-    sd = 2.0 ** (0.5 * k)
-    ends = _resolved(phi, _outline(phi, sd), 2.0**k)
-    return ends, _counting(phi, *_nodes(ends, sd), 2.0**k)
+    """The ends of all panels of |x| for variances from 4^k on, shape (n, 2), and which of them matter."""
+    sd = 2.0**k
+    ends = _resolved(phi, _outline(phi, sd), 4.0**k)
+    return ends, _counting(phi, *_nodes(ends, sd), 4.0**k)
 
 
 def edges(phi: Smooth, k: int) -> Array:
-    """The ends of the panels of |x| up to the last that matters for variances from 2^k on, ascending from 0.
+    """The ends of the panels of |x| up to the last that matters for variances from 4^k on, ascending from 0.
 
     Raises:
         ActivationError: φ varies too fast to be integrated.
@@ -278,8 +278,8 @@ def _weighed_sizes(phi: Smooth, x: Array, q: float) -> list[float]:
 
 @lru_cache(maxsize=256)
 def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
-    """Points x > 0 and weights (over √q) for variances from 2^k on, close enough for Hermite polynomials to n = 150."""
-    sd = 2.0 ** (0.5 * k)
+    """Points x > 0 and weights (over √q) for variances from 4^k on, close enough for Hermite polynomials to n = 150."""
+    sd = 2.0**k
     panels = _panels(phi, k)[0]
     panels = panels[panels[:, 0] < _SEEN * sd]
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_FINE * sd))) for a, b in panels]
@@ -290,7 +290,7 @@ def fine_octave(phi: Smooth, k: int) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=2048)
 def octave(phi: Smooth, k: int) -> Octave:
-    """The points of φ for variances from 2^k on."""
+    """The points of φ for variances from 4^k on."""
     return Octave(phi, k)
 
 
@@ -313,9 +313,9 @@ def average(phi: Smooth, integrand: Integrand, q: Array) -> Array:
 
 def _average(phi: Smooth, integrand: Integrand, q: Array, k: int) -> Array:
     """E of an integrand at variances of one octave, shape (n,)."""
-    if phi.reach < _SURE * 2.0 ** (0.5 * k):
+    if phi.reach < _SURE * 2.0**k:
         return np.full(q.size, np.inf)
-    if 2.0**k > phi.largest_variance:
+    if 4.0**k > phi.largest_variance:
         raise ActivationError(
             f"the activation turns without end, and is not averaged over variances beyond {phi.largest_variance:.3g}: "
             "give a smaller q or weights, or clip it"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.smooth import Smooth
+from meanfield.infinite_width.interpolation import octaves
 from meanfield.infinite_width.quadrature.graded_panels import fine_octave
 
 __all__ = ["PowerSeries", "ZeroSeries", "power", "vanishing"]
@@ -28,7 +29,7 @@ class PowerSeries:
         return np.stack([self._at(variance, count) for variance in q.tolist()], axis=1)
 
     def _at(self, q: float, count: int) -> Array:
-        x, weights = fine_octave(self.phi, math.frexp(q)[1] - 1)
+        x, weights = fine_octave(self.phi, int(octaves(np.asarray(q))))
         z = x / math.sqrt(q)
         density = weights * np.exp(-0.5 * z * z) / math.sqrt(q)
         right, left = (density * self.phi.jet(side)[0] ** self.n for side in (x, -x))

@@ -180,7 +180,7 @@ def second_moment_d2(phi: Smooth, q: Array) -> Array:
 
     def far(q: Array) -> Array:
         # z² in units of its own q.
-        share = np.ldexp(q, -octaves(q))
+        share = np.ldexp(q, -2 * octaves(q))
         fourth, square, one = (average(phi, _weighted_power(2, k), q) for k in (4, 2, 0))
         return (fourth / share / share - 6 * square / share + 3 * one) / q / (4 * q)
 
@@ -200,7 +200,7 @@ def slope_square_d1(phi: Smooth, q: Array) -> Array:
 def _derivative(phi: Smooth, of: Callable[[int, int], Integrand], q: Array) -> Array:
     """d/dq of the average of a square."""
     # z² in units of its own q.
-    share = np.ldexp(q, -octaves(q))
+    share = np.ldexp(q, -2 * octaves(q))
     derivative: Array = (average(phi, of(2, 2), q) / share - average(phi, of(2, 0), q)) / (2 * q)
     return derivative
 
@@ -277,7 +277,7 @@ def square_cumulants(phi: Smooth, q: Array, n: int) -> list[Array]:
     found[0] = _expectation(phi, _power(2), flat)
     for k in np.unique(octaves(flat[flat > 0])):
         here = (octaves(flat) == k) & (flat > 0)
-        centre = float(average(phi, _power(2), np.array([1.5 * 2.0**k]))[0])
+        centre = float(average(phi, _power(2), np.array([2.0 * 4.0**k]))[0])
         moments = [average(phi, _about(centre, m), flat[here]) for m in range(2, n + 1)]
         shift = average(phi, _about(centre, 1), flat[here])
         found[1, here] = np.maximum(moments[0] - shift**2, 0.0)

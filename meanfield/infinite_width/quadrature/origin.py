@@ -39,7 +39,7 @@ _LAST, _RESOLVED = 3, 1e-14
 _NEARER: Array = 2.0 ** -np.arange(1.0, 60.0)
 _WIDEST, _HALVED = 64.0, 200
 #: Of octaves that are interpolated in.
-_LOWEST = -1000
+_LOWEST = -500
 #: Variances worked through at a time.
 _BLOCK = 512
 #: Arrays of variances whose r and s are kept.

@@ -44,7 +44,7 @@ class _Apart:
     """Points where b > a: x = ag, equal steps in g."""
 
     def __init__(self, phi: Smooth, k: int) -> None:
-        edges = panel_edges(phi, k)
+        edges = panel_edges(phi, k // 2)
         self._furthest = float(edges[-1])
         self._grid = SmoothingGrid(phi, np.concatenate([-edges[:0:-1], edges]), 0.0, np.inf)
 
@@ -72,7 +72,7 @@ class _Close:
     """Points where b ≤ a, b from `least` to √2 `least`: zones where φ is not smooth beside b, and what is between."""
 
     def __init__(self, phi: Smooth, k: int, least: float) -> None:
-        edges, sd, most = panel_edges(phi, k), 2.0 ** (0.5 * k), _BUCKET * least
+        edges, sd, most = panel_edges(phi, k // 2), 2.0 ** (0.5 * k), _BUCKET * least
         furthest = float(edges[-1])
         # A growing φ, or one that is 0 but for rare events, weighs z beyond the reach of the density alone.
         reach = REACH + max(0.0, furthest / sd - REACH) * min(1.0, least / sd)

@@ -138,6 +138,6 @@ def loss_table(phi: Smooth, q: float) -> tuple[ThetaTable, int]:
 
 def _octaves(phi: Smooth, q: float, least: float) -> list[float]:
     """Ends of panels that double away from 0, from where √q θ is below all lengths of φ and θ below `least`."""
-    shortest = np.diff(panel_edges(phi, math.frexp(q)[1] - 1)).min()
+    shortest = np.diff(panel_edges(phi, (math.frexp(q)[1] - 1) // 2)).min()
     count = max(1, math.ceil(math.log2(max(math.sqrt(q) / shortest, 0.5 * math.pi / least))))
     return [0.0, *(0.5 * math.pi * 2.0**-i for i in range(count, -1, -1))]
