@@ -149,5 +149,5 @@ def test_an_edge_is_found_where_the_second_moment_leaves_the_doubles_far_out() -
 
 def test_the_edge_of_what_turns_without_end_on_one_side_is_told_as_far_as_it_can_be_averaged() -> None:
     # E φ'² = 1/2 + (1 + exp(−2q))/4
-    with pytest.raises(NoEdgeOfChaos, match="from 1 to 1.1547005"):
+    with pytest.raises(NoEdgeOfChaos, match=r"from 1 to 1\.1547005"):
         edges_of_chaos(activation("where(x > 0, x, sin(x))"), sigma_w=1.2)
