@@ -84,6 +84,7 @@ _SCALING = (
 
 
 def design(
+    context: typer.Context,
     act: Act = "clipped-relu",
     sparsity: Sparsity = None,
     share: Share = None,
@@ -134,6 +135,10 @@ def design(
     how = printing(format, digits, columns, caption, tex_label, output)
     given = options.read_parameters({"tau": tau, "m": m}, param, options.number)
     shaping = {"--method": method, "--depth": depth, "--zeta": zeta, "--eta": eta, "--c0": c0}
+    if safe_for is None:
+        options.require_left_out(
+            context, ("within", "risk", "escapes", "seed"), "{} is of --safe-for: add --safe-for width=N,depth=L"
+        )
     if reshape:
         _require_none(
             {"--sparsity": sparsity, "--share": share, "--below": below, "--q-star": q_star, "--safe-for": safe_for}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -53,6 +53,7 @@ __all__ = [
     "one_for_each",
     "read_activations",
     "read_parameters",
+    "require_left_out",
 ]
 
 T = TypeVar("T")
@@ -287,3 +288,11 @@ def numbers(option: str, text: str) -> list[float]:
     if n < 2 or n > _MOST_NUMBERS or not (math.isfinite(low) and math.isfinite(high)):
         raise DomainError(f"{option} {shortened(text)}: give finite ends and a count from 2 to {_MOST_NUMBERS}")
     return [low + (high - low) * (k / (n - 1)) for k in range(n)]
+
+
+def require_left_out(context: typer.Context, names: Collection[str], refusal: str) -> None:
+    """Refuse options that are given though they say nothing here, with a `DomainError` that names the first as {}."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in names and source and source.name == "COMMANDLINE":
+            raise DomainError(refusal.format(option.opts[0]))

@@ -224,3 +224,12 @@ def test_public_names_are_no_modules() -> None:
     names = set(mf.__all__) - {"__version__", "plot", "symbolic"}
     # Loading a module binds its name in the package: a function must not have the name of one.
     assert all(callable(getattr(mf, name)) for name in names for _ in range(2))
+
+
+@pytest.mark.parametrize("option", ["--risk=0.05", "--within=3", "--escapes=100", "--seed=1"])
+@pytest.mark.parametrize("asked", [("--sparsity", "0.8"), ("--act", "tanh", "--reshape", "--depth", "10")])
+def test_what_belongs_to_a_width_is_refused_without_one(option: str, asked: tuple[str, ...]) -> None:
+    name = option.split("=")[0]
+    result = run("design", *asked, option)
+    assert result.exit_code == 2
+    assert f"{name} is of --safe-for: add --safe-for width=N,depth=L" in result.stderr

@@ -63,12 +63,8 @@ def trajectory(
 
         # Among its parameters are none of the page.
         describing = context.params.keys() - {"networks_from", "samples"}
-        for option in context.command.params:
-            source = context.get_parameter_source(option.name or "")
-            if option.name in describing and source and source.name == "COMMANDLINE":
-                raise DomainError(
-                    f"{networks_from} says which networks: leave {option.opts[0]} out, or --networks-from"
-                )
+        refusal = f"{networks_from} says which networks: leave {{}} out, or --networks-from"
+        options.require_left_out(context, describing, refusal)
         return Trajectories(read_ensemble(networks_from), samples)
     if act is None:
         raise DomainError("no network is given: give --act, or --networks-from FILE.jsonl of 'meanfield simulate'")
