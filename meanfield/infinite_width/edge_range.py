@@ -23,7 +23,7 @@ from meanfield.infinite_width.edge_biases import (
     squared_bias_size,
 )
 from meanfield.infinite_width.fixed_points import variance_grid
-from meanfield.infinite_width.moments import second_moment, slope_moment, slope_square_d1
+from meanfield.infinite_width.moments import slope_moment, slope_square_d1
 from meanfield.infinite_width.roots import find_roots
 
 __all__ = ["Scale", "active_variances", "reached", "where_possible"]
@@ -44,8 +44,6 @@ def active_variances(phi: Activation) -> Array:
     """The variances at which some slope is active with a probability that a double holds, as a grid for roots."""
     grid = variance_grid(phi)
     grid = grid[(grid > 0) & (grid < LARGEST_SCALE**2)]
-    # Beyond the doubles σ_b² = q − σ_w² E φ² is no number.
-    grid = grid[second_moment(phi, grid) < LARGEST_SCALE**2]
     return grid[slope_moment(phi, grid, 2) > LARGEST_WEIGHTS**-2]
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 from meanfield.infinite_width.criteria import MARGIN, Phase, is_tangency, keeps_gradients, phases, words
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.operating_point import FAR, NEAR, OperatingPoint, Subject, operating_point_of
+from meanfield.infinite_width.operating_point import NEAR, OperatingPoint, Subject, farthest, operating_point_of
 from meanfield.infinite_width.remedies import Remedy, in_words, remedies
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
@@ -96,7 +96,7 @@ def diagnose(subject: Subject, start: float = 1.0, *, with_remedies: bool = True
 
 
 def _judged_at(point: OperatingPoint) -> float:
-    return point.fixed_point.q if point.fixed_point else FAR
+    return point.fixed_point.q if point.fixed_point else farthest(point.network.activation)
 
 
 def off_the_edge(network: MeanField, q: float) -> list[str]:
@@ -138,7 +138,7 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None, start: float = 1
 
 
 def _growing(network: MeanField, start: float) -> str:
-    rate = network.dV(FAR)
+    rate = network.dV(farthest(network.activation))
     pace = f", in the end by a factor {rate:.4g} a layer" if rate > 1 + MARGIN else ""
     every = "for every q" if not fixed_points(network) else f"for every q from {start:.4g} on"
     return f"V(q) > q {every}: no fixed point holds q, and it grows without bound{pace}."
