@@ -39,7 +39,7 @@ Kind = Literal["stable", "unstable", "half-stable (from below)", "half-stable (f
 #: opposite sign cross once in it.
 _DENSITY = 32
 #: Points below and above, where V is a power of q; they keep the brackets short.
-_SPARSE = 8
+_SPARSE = 5
 
 
 @dataclass(frozen=True)

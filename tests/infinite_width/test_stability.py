@@ -297,3 +297,15 @@ def test_the_authors_of_selu_chose_a_variance_that_attracts() -> None:
     assert point.q == pytest.approx(1, abs=1e-14)
     assert mean(selu, 1.0) == pytest.approx(0, abs=1e-15)
     assert point.kind == "stable"
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu", "mish", "hardswish"])
+def test_where_gelu_and_its_like_run_away_another_variance_of_the_edge_keeps_the_signal(name: str) -> None:
+    found = diagnose(edge_of_chaos(mf.activation(name)))
+    assert found.verdict.word == "unstable"
+    (remedy,) = found.verdict.remedies
+    network = MeanField(mf.activation(name), remedy.sigma_w, remedy.sigma_b)
+    q = 1.2 * remedy.q_star
+    for _ in range(5000):
+        q = network.V(q)
+    assert q == pytest.approx(remedy.q_star, rel=1e-6)
