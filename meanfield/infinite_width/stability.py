@@ -126,7 +126,8 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None, start: float = 1
     if fixed_point is None:
         return Verdict("unstable", _growing(network, start))
     slope, q = fixed_point.slope, fixed_point.q
-    bend = q * fixed_point.curvature
+    # At 0 the curvature may be endless: V falls away from the identity, or leaves it, more slowly than any factor.
+    bend = q * fixed_point.curvature if q else 0.0
     word = "neutral" if fixed_point.kind == "neutral" else str(words(slope, bend))
     if word == "neutral":
         return Verdict("neutral", _neutral(network, fixed_point, start))
@@ -160,6 +161,8 @@ def _neutral(network: MeanField, point: FixedPoint, start: float) -> str:
             # Of q → q + ½V''(0)q².
             rate = f"V''(0) = {point.curvature:.4g} < 0"
             return f"V'(0) = {point.slope:.6g} and {rate}: {falls}, as {-2 / point.curvature:.4g}/l over l layers."
+        if point.curvature == -math.inf:
+            return f"V'(0) = {point.slope:.6g} and V''(0) = −∞: {falls}."
         return f"V'(0) = {point.slope:.6g}: {falls}, for near 0 the variance map is the identity."
     slow = f" (V' pulls q back over ξ_q = {point.depth_scale:.3g} layers)" if point.slope < 1 else ""
     return (
