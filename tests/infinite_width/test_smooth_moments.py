@@ -166,3 +166,10 @@ def test_the_law_of_a_square_is_that_of_the_inverse() -> None:
     levels, shares = flat_squares(activation("where(x > 1, exp(x), -2)"), q)
     assert levels.tolist() == [4.0]
     assert shares[0] == pytest.approx(stats.norm.cdf(1 / np.sqrt(q)), rel=1e-14)
+
+
+def test_a_narrow_bell_far_out_bends_V_however_flat_it_is_near_zero() -> None:
+    a, c, q = 5000, 3.0, mpf(1)
+    phi = activation(f"exp(-{a}*(x - 3)**2)")
+    exact = mp.diff(lambda q: mp.exp(-2 * a * c * c / (1 + 4 * a * q)) / mp.sqrt(1 + 4 * a * q), q, 2)
+    assert moments.second_moment_d2(phi, np.array([1.0]))[0] == pytest.approx(float(exact), rel=1e-12)

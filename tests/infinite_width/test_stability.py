@@ -309,3 +309,12 @@ def test_where_gelu_and_its_like_run_away_another_variance_of_the_edge_keeps_the
     for _ in range(5000):
         q = network.V(q)
     assert q == pytest.approx(remedy.q_star, rel=1e-6)
+
+
+def test_a_signal_that_falls_towards_zero_ever_more_slowly_is_neutral_however_V_bends_there() -> None:
+    # E softsign² = q − 4√(2/π) q^(3/2) + …, so that V''(0) = −∞; E tanh² = q − 2q² + …
+    softsign = diagnose(MeanField(mf.activation("softsign"), 1.0)).verdict
+    assert (softsign.word, "falls towards 0, ever more slowly" in softsign.explanation) == ("neutral", True)
+    assert "V''(0) = −∞" in softsign.explanation
+    tanh = diagnose(MeanField(mf.activation("tanh"), 1.0)).verdict
+    assert (tanh.word, "as 0.5/l over l layers" in tanh.explanation) == ("neutral", True)
