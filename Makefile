@@ -49,6 +49,7 @@ bench: .venv/installed-bench
 
 accuracy: .venv/installed-bench
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/smooth.py
 	$(BIN)/python benchmarks/finite_width.py
 	$(BIN)/python benchmarks/simulation.py
 

@@ -225,6 +225,7 @@ QUANTITIES = {
     # Of formulas.
     "symbol": Quantity("symbol", "symbol", "what a quantity is called"),
     "meaning": Quantity("meaning", "meaning", "of a quantity, in a line"),
+    "closed_form": Quantity("closed form", "closed form", "whether a formula is none of integrals"),
     "arguments": Quantity("arguments", "arguments", "what a formula is a function of, in order"),
     "text": Quantity("text", "text", "a formula in Unicode"),
     "where": Quantity("where", "where", "what stands in a formula for what"),

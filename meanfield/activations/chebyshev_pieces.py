@@ -7,7 +7,7 @@ however small x is. docs/theory.md, section 15.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -146,12 +146,26 @@ class Chebyshev(Tree):
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The function of which `as_record` made that."""
-        panels = (
-            Panel(p["interval"][0], p["interval"][1], tuple(p["coefficients"]), p["size"], p["power"])
-            for p in record["panels"]
-        )
-        return cls(tuple(record["edges"]), tuple(panels), tuple(record["left"]), tuple(record["right"]))
+        """The function of which `as_record` made that.
+
+        Raises:
+            LookupError, TypeError or ValueError: none has such a record.
+        """
+        panels = []
+        for panel in record["panels"]:
+            start, end = _numbers(panel["interval"], 2)
+            coefficients = _numbers(panel["coefficients"])
+            panels.append(Panel(start, end, coefficients, float(panel["size"]), int(panel["power"])))
+        left, right = (_numbers(record[side]) for side in ("left", "right"))
+        return cls(_numbers(record["edges"], len(panels) + 1), tuple(panels), left, right)
+
+
+def _numbers(values: Iterable[Any], count: int = 0) -> tuple[float, ...]:
+    """Numbers, so many of them if a count is given, else one or more."""
+    found = tuple(float(value) for value in values)
+    if len(found) != count if count else not found:
+        raise ValueError
+    return found
 
 
 def seams(tree: Tree) -> tuple[float, ...]:

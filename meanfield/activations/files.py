@@ -1,6 +1,6 @@
-"""Activations kept in a file, JSON or TOML: knots, slopes and intercepts, or points and the slopes outside.
+"""Activations kept in a file, JSON or TOML: lines between knots, points, pieces between breaks, or an expression.
 
-docs/activation.schema.json describes the same two forms for editors and other programs.
+docs/activation.schema.json describes the same forms for editors and other programs.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import tomllib
 from collections.abc import Mapping
 from typing import NoReturn
 
+from meanfield.activations.activation import Activation
+from meanfield.activations.expression import free_names, parse_expression
 from meanfield.activations.piecewise_linear import PiecewiseLinear, require_knots
 from meanfield.activations.points import pieces_through
-from meanfield.errors import ActivationError, shortened
+from meanfield.activations.records import from_record
+from meanfield.errors import ActivationError, ExpressionError, shortened
 
 __all__ = ["LARGEST", "read_file"]
 
@@ -28,9 +31,15 @@ _LONGEST_PATH = 120
 
 _LINES = ("knots", "slopes", "intercepts")
 _POINTS = ("points", "left", "right")
+_PIECES = ("breaks", "pieces")
+_EXPRESSION = ("expression",)
+_FORMS = (_POINTS, _PIECES, _EXPRESSION, _LINES)
+
+#: Each piece is looked at on its own.
+_MOST_PIECES = 100
 
 
-def read_file(path: str) -> tuple[str, PiecewiseLinear]:
+def read_file(path: str) -> tuple[str, Activation]:
     """The name that the file gives its activation (its own path where it gives none), and the activation.
 
     Raises:
@@ -111,24 +120,61 @@ def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return content
 
 
-def _activation(content: Mapping[str, object]) -> PiecewiseLinear:
+def _activation(content: Mapping[str, object]) -> Activation:
     name = content.get("name", "a")
     if not (isinstance(name, str) and name.strip() and name.isprintable()):
         raise ActivationError("name must be a line of text")
-    form = _POINTS if "points" in content else _LINES
+    form = next((form for n in (1, 3) for form in _FORMS if any(key in content for key in form[:n])), _LINES)
     unknown = [key for key in content if key not in (*form, "name")]
     if unknown:
-        raise ActivationError(f"unknown key {unknown[0]!a}: a file with {form[0]} holds {', '.join(form)} and name")
+        raise ActivationError(f"unknown key {unknown[0]!a}: a file with {form[0]} holds {', '.join((*form, 'name'))}")
     missing = [key for key in form if key not in content]
     if missing:
-        either = f"{', '.join(_LINES)} or {', '.join(_POINTS)}"
+        either = " or ".join(", ".join(form) for form in (_LINES, _POINTS, _PIECES, _EXPRESSION))
         raise ActivationError(f"{' and '.join(missing)} missing: give {either}")
     most = max((len(value) for value in content.values() if isinstance(value, list)), default=0)
     require_knots(most - (form is _LINES))
     if form is _POINTS:
         points = [_point(entry) for entry in _list("points", content["points"])]
         return pieces_through(points, _number("left", content["left"]), _number("right", content["right"])).rounded()
-    return PiecewiseLinear(*(tuple(_number(key, entry) for entry in _list(key, content[key])) for key in form))
+    if form is _LINES:
+        return PiecewiseLinear(*(tuple(_number(key, entry) for entry in _list(key, content[key])) for key in form))
+    try:
+        _require_no_names(content.get("pieces", [content.get("expression")]))
+        return _of_pieces(content) if form is _PIECES else _of_expression(content["expression"])
+    except ExpressionError as fault:
+        raise ActivationError(f"{shortened(fault.expression)!r}: {fault.reason}") from None
+
+
+def _require_no_names(texts: object) -> None:
+    for text in texts if isinstance(texts, list) else []:
+        if isinstance(text, str) and (names := free_names(text)):
+            raise ActivationError(
+                f"unknown name {names[0]!a} in {shortened(text)!r}: a file has no parameters; write its value"
+            )
+
+
+def _of_pieces(content: Mapping[str, object]) -> Activation:
+    breaks = [_number("breaks", entry) for entry in _list("breaks", content["breaks"])]
+    pieces = _list("pieces", content["pieces"])
+    if breaks != sorted(set(breaks)):
+        raise ActivationError("breaks are not ascending: give each once, from left to right")
+    if len(pieces) > _MOST_PIECES:
+        raise ActivationError(f"{len(pieces)} pieces are too many: give at most {_MOST_PIECES}, or knots for lines")
+    for piece in pieces:
+        if not isinstance(piece, str | Mapping):
+            raise ActivationError(f'pieces must hold expressions in x, such as "tanh(x)", not {_shown(piece)}')
+    return from_record({"breaks": breaks, "pieces": pieces})
+
+
+def _of_expression(text: object) -> Activation:
+    if not isinstance(text, str):
+        raise ActivationError(f'expression must be text, such as "tanh(x)", not {_shown(text)}')
+    return parse_expression(text, {}).rounded()
+
+
+def _shown(value: object) -> str:
+    return shortened(json.dumps(value, default=str))
 
 
 def _point(entry: object) -> tuple[float, float]:
@@ -140,13 +186,13 @@ def _point(entry: object) -> tuple[float, float]:
 
 def _list(name: str, value: object) -> list[object]:
     if not isinstance(value, list):
-        raise ActivationError(f"{name} must be a list of numbers, not {shortened(json.dumps(value, default=str))}")
+        raise ActivationError(f"{name} must be a list, not {_shown(value)}")
     return value
 
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ActivationError(f"{name} must hold numbers, not {shortened(json.dumps(value, default=str))}")
+        raise ActivationError(f"{name} must hold numbers, not {_shown(value)}")
     if not abs(value) < 2**1024 or math.isnan(value):
         raise ActivationError(f"{name} hold a number that is not finite: every number must be finite")
     return float(value)

@@ -6,7 +6,7 @@ __all__ = ["cite"]
 
 _BIBTEX = """\
 @misc{{meanfield,
-  title   = {{{{meanfield}}: mean-field theory of deep networks with any piecewise-linear activation}},
+  title   = {{{{meanfield}}: mean-field theory of deep networks with any activation}},
   author  = {{{{The meanfield developers}}}},
   note    = {{Python package, version {version}}},
   version = {{{version}}},

@@ -85,8 +85,8 @@ def derive(
 ) -> None:
     """The maps of an activation as formulas, every name without a value left as a symbol.
 
-    Names are positive (but for the slope of leaky-relu). Every formula is checked against the numbers before it is
-    printed.
+    Names are positive (but for the slope of leaky-relu). What has no closed form is left as an integral. Every formula
+    is checked against the numbers before it is printed.
 
     \b
     Examples:
@@ -94,6 +94,8 @@ def derive(
       meanfield derive --act soft-threshold --quantity dV_eoc --quantity d2V_eoc
       meanfield derive --act "clip(x - tau, 0, m)" --tau 1/2 --quantity R --format latex
       meanfield derive --act "clip(x, a, b) + clip(x, b, c)" --assume "a < b < c"
+      meanfield derive --act "erf(a*x)" --quantity V --quantity R
+      meanfield derive --act tanh --quantity all --format python
       meanfield derive --act hard-tanh --quantity all --format latex --standalone
     """
     format = format_of(FormulaFormat.pretty, format, output)
@@ -160,6 +162,8 @@ def _show(derivation: Derivation, output: Path | None) -> None:
     for equation in equations(formulas, room - 2):
         blocks += [exactly(""), *(exactly(f"  {line}") for line in equation)]
     notes = [legend(formulas)]
+    if integrals := [name for name, formula in derivation.formulas.items() if formula.is_integral]:
+        notes.append(f"No closed form is known here: {', '.join(integrals)} with integrals over all real numbers.")
     if any(formula.quantity.on_edge for formula in formulas):
         notes.append("The edge of chaos exists where σ_b² ≥ 0.")
     if derivation.missing:

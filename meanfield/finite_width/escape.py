@@ -123,7 +123,8 @@ class Escapes(Shown):
     @cached_property
     def sd(self) -> Array:
         """The standard deviation of K over the chains at each layer, shape (depth + 1,)."""
-        return np.asarray(self.variances.std(axis=1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(self.variances.std(axis=1))
 
     @cached_property
     def interval(self) -> tuple[float, float]:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.activation import Activation
-from meanfield.domain import require_a
+from meanfield.domain import LARGEST_SCALE, require_a
 from meanfield.infinite_width.growth import VarianceGrowth
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import second_moment
 from meanfield.infinite_width.roots import Function, Root, find_roots
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown, ShownTuple
@@ -38,7 +39,7 @@ Kind = Literal["stable", "unstable", "half-stable (from below)", "half-stable (f
 #: opposite sign cross once in it.
 _DENSITY = 32
 #: Points below and above, where V is a power of q; they keep the brackets short.
-_SPARSE = 8
+_SPARSE = 5
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,11 @@ def variance_grid(phi: Activation) -> Array:
     fine = np.linspace(low, high, math.ceil((high - low) * _DENSITY))
     below = np.linspace(first, low, _SPARSE, endpoint=False)
     above = np.linspace(high, last, _SPARSE + 1)[1:] if high < last else np.empty(0)
-    return np.concatenate([[0.0], np.exp(below), np.exp(fine), np.exp(above)])
+    grid = np.concatenate([[0.0], np.exp(below), np.exp(fine), np.exp(above)])
+    if any(map(math.isinf, phi.outer_slopes)):
+        # Past the doubles E φ² tells nothing.
+        grid = grid[second_moment(phi, grid) < LARGEST_SCALE**2]
+    return grid
 
 
 @lru_cache(maxsize=256)

@@ -20,10 +20,10 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
-__all__ = ["FAR", "LAYERS", "NEAR", "OperatingPoint", "Subject", "operating_point", "operating_point_of"]
+__all__ = ["LAYERS", "NEAR", "OperatingPoint", "Subject", "farthest", "operating_point", "operating_point_of"]
 
 #: Stands for q → ∞, where no fixed point keeps q.
-FAR = 1e280
+_FAR = 1e280
 #: A variance this near a fixed point, in ln q, is that fixed point: it was typed, with a few of its digits.
 _TYPED = 1e-4
 #: A signal this near a fixed point, in ln q, has come to it: on which side it stands is rounding.
@@ -131,11 +131,11 @@ def _reached(network: MeanField, start: float) -> FixedPoint | None:
     if nearest and nearest.q and abs(math.log(nearest.q / start)) <= _TYPED:
         return nearest
     kept = [p for p in points if p.kind == "neutral"]
-    q = start
+    q, far = start, farthest(network.activation)
     for _ in range(LAYERS):
         if at := next((p for p in kept if p.q <= q <= p.until), None):
             return replace(at, q=q)
-        q = min(network.V(q), FAR)
+        q = min(network.V(q), far)
     if not q:
         return next((p for p in points if not p.q), None)
     nearest = _nearest(points, q)
@@ -147,6 +147,11 @@ def _reached(network: MeanField, start: float) -> FixedPoint | None:
     if after < q:
         return max((p for p in points if p.q < q), key=lambda p: p.q, default=None)
     return min(points, key=lambda p: abs(p.q - q), default=None)
+
+
+def farthest(phi: Activation) -> float:
+    """The variance that stands for q → ∞."""
+    return min(_FAR, phi.largest_variance)
 
 
 def _nearest(points: tuple[FixedPoint, ...], q: float) -> FixedPoint | None:

@@ -36,6 +36,8 @@ __all__ = [
 
 #: A clip is recommended for any width when V'(q*) is at most this: deviations then fall to 3 % within ten layers.
 _CLIPPED_SLOPE = 0.7
+#: Of a V'(q*) on the edge that is 1.
+_ROUNDING = 1e-9
 #: Other q* are looked for up to this many factors of two away, four to a factor.
 _FACTORS_OF_TWO = 6
 
@@ -127,6 +129,8 @@ def candidate_edges(activation: Activation, q: float) -> Iterator[EdgeOfChaos]:
     except MeanFieldError:
         return
     kept = np.isin(words(curve.V_prime, curve.q_star * curve.V_double_prime), ("stable", "neutral"))
+    # What is neutral to within a margin may still push q away.
+    kept &= curve.V_prime <= 1 + _ROUNDING
     for q_star in curve.q_star[kept].tolist():
         yield edge_of_chaos(activation, q_star)
 

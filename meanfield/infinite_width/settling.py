@@ -17,7 +17,7 @@ from meanfield.activations.activation import Activation
 from meanfield.infinite_width.fixed_points import variance_grid
 from meanfield.infinite_width.mean_field import layer_map
 from meanfield.infinite_width.moments import second_moment, second_moment_d1, second_moment_d2, slope_moment
-from meanfield.infinite_width.operating_point import FAR, LAYERS
+from meanfield.infinite_width.operating_point import LAYERS, farthest
 from meanfield.infinite_width.roots import ZERO, bracketed, find_roots
 
 __all__ = ["gain", "settled", "turning_points"]
@@ -47,7 +47,7 @@ def settled(activation: Activation, sigma_w: ArrayLike, sigma_b: ArrayLike, star
     if (_scan(activation)[2] < 0).any():
         # Where V falls, a layer may throw q across fixed points.
         for _ in range(LAYERS):
-            q = np.minimum(growth(q, w, b) + q, FAR)
+            q = np.minimum(growth(q, w, b) + q, farthest(activation))
     first = growth(q, w, b)
     moving = np.abs(first) > ZERO * q
     near, far = q.copy(), q.copy()
@@ -94,7 +94,9 @@ def gain(activation: Activation, sigma_w: ArrayLike, q: ArrayLike) -> Array:
     """χ₁(q) = σ_w² E φ'², elementwise, q = ∞ included; ∞ where φ jumps."""
     if not activation.is_continuous:
         return np.full(np.broadcast_shapes(np.shape(sigma_w), np.shape(q)), np.inf)
-    return np.asarray(np.square(sigma_w, dtype=float) * slope_moment(activation, np.minimum(q, FAR), 2))
+    return np.asarray(
+        np.square(sigma_w, dtype=float) * slope_moment(activation, np.minimum(q, farthest(activation)), 2)
+    )
 
 
 def turning_points(activation: Activation, weights: Array) -> Array:

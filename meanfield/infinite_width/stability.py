@@ -15,7 +15,7 @@ from typing import Literal
 from meanfield.infinite_width.criteria import MARGIN, Phase, is_tangency, keeps_gradients, phases, words
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.operating_point import FAR, NEAR, OperatingPoint, Subject, operating_point_of
+from meanfield.infinite_width.operating_point import NEAR, OperatingPoint, Subject, farthest, operating_point_of
 from meanfield.infinite_width.remedies import Remedy, in_words, remedies
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
@@ -96,7 +96,7 @@ def diagnose(subject: Subject, start: float = 1.0, *, with_remedies: bool = True
 
 
 def _judged_at(point: OperatingPoint) -> float:
-    return point.fixed_point.q if point.fixed_point else FAR
+    return point.fixed_point.q if point.fixed_point else farthest(point.network.activation)
 
 
 def off_the_edge(network: MeanField, q: float) -> list[str]:
@@ -126,7 +126,8 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None, start: float = 1
     if fixed_point is None:
         return Verdict("unstable", _growing(network, start))
     slope, q = fixed_point.slope, fixed_point.q
-    bend = q * fixed_point.curvature
+    # At 0 the curvature may be endless: V falls away from the identity, or leaves it, more slowly than any factor.
+    bend = q * fixed_point.curvature if q else 0.0
     word = "neutral" if fixed_point.kind == "neutral" else str(words(slope, bend))
     if word == "neutral":
         return Verdict("neutral", _neutral(network, fixed_point, start))
@@ -138,7 +139,7 @@ def verdict(network: MeanField, fixed_point: FixedPoint | None, start: float = 1
 
 
 def _growing(network: MeanField, start: float) -> str:
-    rate = network.dV(FAR)
+    rate = network.dV(farthest(network.activation))
     pace = f", in the end by a factor {rate:.4g} a layer" if rate > 1 + MARGIN else ""
     every = "for every q" if not fixed_points(network) else f"for every q from {start:.4g} on"
     return f"V(q) > q {every}: no fixed point holds q, and it grows without bound{pace}."
@@ -160,6 +161,8 @@ def _neutral(network: MeanField, point: FixedPoint, start: float) -> str:
             # Of q → q + ½V''(0)q².
             rate = f"V''(0) = {point.curvature:.4g} < 0"
             return f"V'(0) = {point.slope:.6g} and {rate}: {falls}, as {-2 / point.curvature:.4g}/l over l layers."
+        if point.curvature == -math.inf:
+            return f"V'(0) = {point.slope:.6g} and V''(0) = −∞: {falls}."
         return f"V'(0) = {point.slope:.6g}: {falls}, for near 0 the variance map is the identity."
     slow = f" (V' pulls q back over ξ_q = {point.depth_scale:.3g} layers)" if point.slope < 1 else ""
     return (

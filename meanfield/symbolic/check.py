@@ -25,9 +25,10 @@ from meanfield.errors import ActivationError, DerivationError
 from meanfield.infinite_width import moments
 from meanfield.infinite_width.edge import slope_on_edge
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.symbolic.code import python
 from meanfield.symbolic.formula import Formula
 from meanfield.symbolic.functions import bivariate_cdf
-from meanfield.symbolic.reading import SymbolicActivation
+from meanfield.symbolic.reading import StraightActivation, SymbolicActivation
 
 __all__ = ["POINTS", "TOLERANCE", "check"]
 
@@ -35,6 +36,12 @@ Array = NDArray[np.float64]
 
 #: At how many random points each formula is compared.
 POINTS = 50
+
+#: At how many of them where the core has no closed form, and where the formula has none.
+SMOOTH_POINTS, INTEGRAL_POINTS = 12, 4
+
+#: On which lengths a φ that is not straight is looked at: where exp(q) is a number.
+_SHORTEST, _LONGEST = 0.2, 4.0
 
 #: The largest difference allowed, relative to the value or to what it is a difference of.
 TOLERANCE = 1e-10
@@ -108,9 +115,36 @@ def check(activation: SymbolicActivation, formulas: Collection[Formula]) -> None
     """
     points = _points(activation)
     for formula in formulas:
-        _compare(activation.label, formula.quantity.name, formula.expression, points, formula.edge is not None)
-    for edge in {formula.edge for formula in formulas} - {None}:
+        if formula.is_integral:
+            few = INTEGRAL_POINTS // 2 if "rho" in formula.arguments else INTEGRAL_POINTS
+            _compare_program(activation, formula, points[:few])
+        else:
+            _compare(activation.label, formula.quantity.name, formula.expression, points, formula.edge is not None)
+    for edge in {formula.edge for formula in formulas if not formula.is_integral} - {None}:
         _compare(activation.label, "sigma_w2", edge, points)
+
+
+def _compare_program(activation: SymbolicActivation, formula: Formula, points: Sequence[_Point]) -> None:
+    """Compare what the program of an integral computes with the core."""
+    name = formula.quantity.name
+    namespace: dict[str, Any] = {}
+    exec(python(activation, [formula]), namespace)
+    for point in points:
+        values = point.at(on_edge=False)
+        value, least = _CORE[name](point)
+        expected = float(value)  # type: ignore[arg-type]
+        found = float(namespace[name](*(float(values[argument]) for argument in formula.arguments)))
+        size = max(abs(expected), least)
+        if not (abs(found - expected) <= TOLERANCE * size or found == expected):
+            raise _fault(activation.label, name, found, expected, point)
+
+
+def _fault(label: str, name: str, found: float, expected: float, point: _Point) -> DerivationError:
+    told = ", ".join(f"{name} = {float(value):.6g}" for name, value in point.values.items())
+    return DerivationError(
+        f"{label}: the formula of {name} gives {found:.12g} where the numbers say {expected:.12g}, at {told}; this is "
+        "a fault in meanfield, please report it"
+    )
 
 
 def _compare(label: str, name: str, expression: Expr, points: Sequence[_Point], on_edge: bool = False) -> None:
@@ -128,11 +162,7 @@ def _compare(label: str, name: str, expression: Expr, points: Sequence[_Point], 
     wrong = np.flatnonzero(~_close(exact, expected[doubtful], allowed[doubtful]))
     if wrong.size:
         first = doubtful[wrong[0]]
-        told = ", ".join(f"{name} = {float(value):.6g}" for name, value in points[first].values.items())
-        raise DerivationError(
-            f"{label}: the formula of {name} gives {exact[wrong[0]]:.12g} where the numbers say "
-            f"{expected[first]:.12g}, at {told}; this is a fault in meanfield, please report it"
-        )
+        raise _fault(label, name, exact[wrong[0]], expected[first], points[first])
 
 
 def _tolerance(point: _Point) -> float:
@@ -152,16 +182,18 @@ def _close(found: Array, expected: Array, allowed: Array) -> NDArray[np.bool_]:
 def _points(activation: SymbolicActivation) -> list[_Point]:
     random = np.random.default_rng(0)
     points = []
-    for parameters in activation.parameters.points(POINTS, random):
+    straight = isinstance(activation, StraightActivation)
+    for parameters in activation.parameters.points(POINTS if straight else SMOOTH_POINTS, random):
         phi = activation.at(parameters)
-        if len(phi.breaks) != len(activation.pieces.knots):
+        if straight and len(phi.breaks) != len(activation.knots):
             raise ActivationError(
                 f"{activation.label} has pieces narrower than a double resolves, so that no formula can be checked: "
                 "make them wider, or leave their width as a symbol"
             )
-        sizes = phi.scales or [1.0]
-        # √q between a third of a knot and three times it.
-        q = float(random.choice(sizes)) ** 2 * 10 ** random.uniform(-1, 1)
+        sizes = phi.scales or (1.0,)
+        # √q between a third of a knot, or of the least length on which φ varies, and three times it.
+        size = random.choice(sizes) if straight else min(max(sizes[0], _SHORTEST), _LONGEST)
+        q = float(size) ** 2 * 10 ** random.uniform(-1, 1)
         weights = random.uniform(0.5, 2), random.uniform(0, 2) * math.sqrt(float(moments.second_moment(phi, q)))
         rho = random.uniform(-0.98, 0.98)
         numbers = {"q": q, "sigma_w": weights[0], "sigma_b": weights[1], "rho": rho}

@@ -9,17 +9,18 @@ from typing import Any, Literal
 
 from sympy import Expr, Mul, Rational, Symbol, erf, erfc, exp, oo, pi, sqrt
 
-from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.activation import Activation
 from meanfield.errors import DerivationError, DomainError, NoEdgeOfChaos, NoFormula
 from meanfield.infinite_width.mean_field import layer_map
 from meanfield.quantities import FORMULAS, FormulaQuantity
+from meanfield.symbolic.analytic_maps import AnalyticMaps
 from meanfield.symbolic.check import check
 from meanfield.symbolic.combination import ONE, Combination
 from meanfield.symbolic.formula import SYMBOLS, VARIANCE_MAP, Formula, in_order
 from meanfield.symbolic.functions import Phi, phi
 from meanfield.symbolic.latex import display
 from meanfield.symbolic.one_variable import OneVariable
-from meanfield.symbolic.reading import SymbolicActivation, read_symbolic
+from meanfield.symbolic.reading import AnalyticActivation, StraightActivation, SymbolicActivation, read_symbolic
 from meanfield.symbolic.stability import obstacle
 from meanfield.symbolic.two_variables import TwoVariables
 
@@ -79,7 +80,7 @@ class Derivation(Mapping[str, Expr]):
 
 
 def derive(
-    activation: str | PiecewiseLinear | Callable[[Any], Any],
+    activation: str | Activation | Callable[[Any], Any],
     quantities: str | Iterable[str] = "V",
     /,
     *,
@@ -112,7 +113,7 @@ def derive(
 
 
 def derivation_of(
-    activation: str | PiecewiseLinear | Callable[[Any], Any],
+    activation: str | Activation | Callable[[Any], Any],
     quantities: str | Iterable[str],
     parameters: Mapping[str, object],
     assume: Sequence[str],
@@ -127,7 +128,7 @@ def derivation_of(
     names = [quantities] if isinstance(quantities, str) else list(quantities)
     wanted = _chosen(names)
     subject = read_symbolic(activation, [assume] if isinstance(assume, str) else assume, parameters)
-    deriver = _Deriver(subject)
+    deriver = _deriver(subject)
     formulas: dict[str, Formula] = {}
     missing: dict[str, str] = {}
     for quantity in wanted:
@@ -153,10 +154,17 @@ def _chosen(names: Sequence[str]) -> list[FormulaQuantity]:
     return [FORMULAS[name] for name in dict.fromkeys(names)]
 
 
+def _deriver(subject: SymbolicActivation) -> _Deriver | AnalyticMaps:
+    if isinstance(subject, StraightActivation):
+        return _Deriver(subject)
+    assert isinstance(subject, AnalyticActivation)
+    return AnalyticMaps(subject)
+
+
 class _Deriver:
     """The formulas of one activation, by the names of `FORMULAS`, and what they are made of, each worked out once."""
 
-    def __init__(self, activation: SymbolicActivation) -> None:
+    def __init__(self, activation: StraightActivation) -> None:
         self.activation = activation
         self.one = OneVariable(activation.parameters, activation.pieces)
 

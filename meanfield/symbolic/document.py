@@ -5,9 +5,6 @@ from __future__ import annotations
 import unicodedata
 from itertools import pairwise
 
-from sympy import Symbol
-
-from meanfield.activations.algebra import Number
 from meanfield.quantities import latex_name, latex_text
 from meanfield.symbolic.derivation import Derivation
 from meanfield.symbolic.formula import Formula, in_order
@@ -94,13 +91,8 @@ def _meaning(formula: Formula) -> str:
 
 
 def _definition(activation: SymbolicActivation) -> str:
-    pieces, expression = activation.pieces, activation.parameters.expression
-
-    def line(slope: Number, intercept: Number) -> str:
-        return write(expression(slope) * Symbol("x", real=True) + expression(intercept)).latex
-
-    values = [line(slope, intercept) for slope, intercept in pieces.lines]
-    knots = [write(expression(t)).latex for t in pieces.knots]
+    values = [write(piece).latex for piece in activation.pieces_in_x]
+    knots = [write(activation.parameters.expression(t)).latex for t in activation.knots]
     if not knots:
         return f"\\phi(x) = {values[0]}"
     between = [f"{left} \\le x < {right}" for left, right in pairwise(knots)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
-from sympy import Expr, Function, Symbol
+from sympy import Expr, Function, Integral, Symbol
+from sympy.core.function import AppliedUndef
 
 from meanfield.quantities import FormulaQuantity
 
@@ -38,7 +39,7 @@ class Formula:
         quantity: what it is.
         arguments: the names of what it is a function of, in order, the activation's parameters last.
         short: the formula as printed, in terms of `definitions`.
-        definitions: what stands in it for what, V(q) and h = τ/√q; none refers to another.
+        definitions: what stands in it for what, V(q), h = τ/√q and φ(x); none refers to one before it.
         edge: on the edge of chaos, σ_w² as a function of q*, where σ_w occurs.
     """
 
@@ -55,8 +56,23 @@ class Formula:
 
     @cached_property
     def expression(self) -> Expr:
-        """The formula with its definitions put in."""
-        return self.short.xreplace(dict(self.definitions))
+        """The formula with its definitions put in, those of functions at any argument."""
+        result = self.short
+        for name, value in self.definitions.items():
+            if isinstance(name, AppliedUndef):
+                result = result.replace(name.func, partial(_at, name, value))
+            else:
+                result = result.xreplace({name: value})
+        return result
+
+    @property
+    def is_integral(self) -> bool:
+        """Whether it is left as an integral, for no closed form is known."""
+        return any(value.has(Integral) for value in (self.short, *self.where.values()))
+
+
+def _at(name: AppliedUndef, value: Expr, *arguments: Expr) -> Expr:
+    return value.xreplace(dict(zip(name.args, arguments, strict=True)))
 
 
 def in_order(formulas: Iterable[Formula]) -> Iterator[tuple[Formula, dict[Expr, Expr]]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from meanfield.errors import ActivationError
 from meanfield.quantities import GREEK, latex_name
 
-__all__ = ["check_names", "mathematica_names"]
+__all__ = ["check_names", "check_names_beside_integrals", "mathematica_names"]
 
 _WRITABLE = re.compile("[A-Za-z{0}][A-Za-z{0}0-9_]*".format("".join(GREEK)))
 
@@ -32,6 +32,9 @@ _TAKEN = {
 
 #: Names that generated code gives a meaning of its own, or that stand for no number.
 _IN_CODE = frozenset("np ndtr density Phi2 erf erfc owens_t".split())
+_OF_INTEGRALS = dict.fromkeys("zw", "a variable of integration") | dict.fromkeys(
+    "activation slope curvature integral elementwise".split(), "a function of generated code"
+)
 _NOT_FINITE = frozenset({"inf", "infinity", "nan", "oo", "zoo"})
 
 
@@ -56,6 +59,17 @@ def check_names(names: Iterable[str]) -> None:
         if written in seen:
             raise ActivationError(f"{seen[written]} and {name} look the same in a formula: rename one of them")
         seen[written] = name
+
+
+def check_names_beside_integrals(names: Iterable[str]) -> None:
+    """Refuse names that integrals use.
+
+    Raises:
+        ActivationError: one of the variables of integration, or a function of generated code.
+    """
+    for name in names:
+        if name in _OF_INTEGRALS:
+            raise ActivationError(f"{name} is {_OF_INTEGRALS[name]}: give the parameter another name")
 
 
 def mathematica_names(names: Iterable[str]) -> dict[str, str]:

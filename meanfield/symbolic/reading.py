@@ -5,17 +5,24 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from sympy import Expr, simplify
+
+from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import Number, Pieces, order
+from meanfield.activations.chebyshev_pieces import Chebyshev
 from meanfield.activations.entry import Entry, Parameter, decimal, number, with_texts, written
 from meanfield.activations.expression import check_name, free_names, names_in, parse_exactly
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.points import parse_points
+from meanfield.activations.smooth import Smooth
 from meanfield.activations.spec import (
     activation,
     formula_of,
@@ -24,19 +31,24 @@ from meanfield.activations.spec import (
     split_arguments,
     split_name,
 )
-from meanfield.errors import ActivationError
-from meanfield.symbolic.names import check_names
+from meanfield.errors import ActivationError, ExpressionError
+from meanfield.symbolic.curves import Curve, NoCrossing, parse_curve
+from meanfield.symbolic.gaussian_terms import X
+from meanfield.symbolic.names import check_names, check_names_beside_integrals
 from meanfield.symbolic.parameters import Parameters
 
-__all__ = ["SymbolicActivation", "read_symbolic"]
+__all__ = ["AnalyticActivation", "StraightActivation", "SymbolicActivation", "read_symbolic"]
 
+
+#: At how many values of its parameters a formula is tried that may be none at some.
+_TRIED = 8
 
 #: Words of Python's own that have a place in expressions.
 _LOGIC = {"and", "or", "not", "if", "else"}
 
 
 @dataclass(frozen=True)
-class SymbolicActivation:
+class SymbolicActivation(ABC):
     """An activation with parameters.
 
     Attributes:
@@ -44,7 +56,6 @@ class SymbolicActivation:
         formula: φ as an expression in x and the parameters, or in words where that would be long.
         expression: φ as an expression in x and the parameters, however long.
         parameters: what is left as a symbol, and what is assumed.
-        pieces: knots, slopes and intercepts, exact.
         at: the activation at given values of the parameters, read afresh from the formula.
     """
 
@@ -52,18 +63,75 @@ class SymbolicActivation:
     formula: str
     expression: str
     parameters: Parameters
+    at: Callable[[Mapping[str, Fraction]], Activation]
+
+    @property
+    @abstractmethod
+    def knots(self) -> tuple[Number, ...]:
+        """Where φ changes from one piece to the next, ascending."""
+
+    @property
+    @abstractmethod
+    def pieces_in_x(self) -> list[Expr]:
+        """φ between each two knots, as expressions in `X`."""
+
+    @property
+    @abstractmethod
+    def jumps(self) -> list[Number]:
+        """The knots at which φ jumps."""
+
+
+@dataclass(frozen=True)
+class StraightActivation(SymbolicActivation):
+    """One that is made of straight pieces: exact knots, slopes and intercepts."""
+
     pieces: Pieces
-    at: Callable[[Mapping[str, Fraction]], PiecewiseLinear]
+
+    @property
+    def knots(self) -> tuple[Number, ...]:
+        return self.pieces.knots
+
+    @property
+    def pieces_in_x(self) -> list[Expr]:
+        number = self.parameters.expression
+        return [number(slope) * X + number(intercept) for slope, intercept in self.pieces.lines]
 
     @property
     def jumps(self) -> list[Number]:
-        """The knots at which φ jumps."""
         lines = pairwise(self.pieces.lines)
         return [t for t, ((a, c), (a2, c2)) in zip(self.pieces.knots, lines, strict=True) if (a2 - a) * t + c2 - c != 0]
 
 
+@dataclass(frozen=True)
+class AnalyticActivation(SymbolicActivation):
+    """One whose pieces are any analytic functions."""
+
+    curve: Curve
+
+    @property
+    def knots(self) -> tuple[Number, ...]:
+        return self.curve.knots
+
+    @property
+    def pieces_in_x(self) -> list[Expr]:
+        return list(self.curve.pieces)
+
+    @property
+    def jumps(self) -> list[Number]:
+        return [t for t, jump in zip(self.knots, self.changes(0), strict=True) if jump != 0]
+
+    def changes(self, order: int) -> list[Expr]:
+        """By how much the derivative of that order changes at each knot."""
+        at = map(self.parameters.expression, self.knots)
+        derivatives = [piece.diff(X, order) if order else piece for piece in self.curve.pieces]
+        return [
+            simplify(right.subs(X, t) - left.subs(X, t))
+            for t, (left, right) in zip(at, pairwise(derivatives), strict=True)
+        ]
+
+
 def read_symbolic(
-    spec: str | PiecewiseLinear | Callable[[Any], Any], assume: Sequence[str], given: Mapping[str, object]
+    spec: str | Activation | Callable[[Any], Any], assume: Sequence[str], given: Mapping[str, object]
 ) -> SymbolicActivation:
     """The activation that `spec` stands for, names without a value left as symbols.
 
@@ -150,32 +218,71 @@ def _from_expression(
         if parameter.bound:
             number = parse_exactly(value, {name: parameters.numbers[name] for name in free_names(value)}).intercepts[0]
             parameter.require(name, value, order(number, Fraction(0)))
-    pieces = parse_exactly(formula, parameters.numbers)
+
+    def at(values: Mapping[str, Fraction]) -> Activation:
+        return activation(formula, **{name: float(value) for name, value in values.items()})
+
+    try:
+        pieces = parse_exactly(formula, parameters.numbers)
+    except ExpressionError:
+        if _is_straight(at, parameters):
+            raise
+        check_names_beside_integrals(names)
+        return AnalyticActivation(label, formula, formula, parameters, at, _curve(formula, parameters, at))
     if not any(pieces.slopes) and not any(pieces.intercepts):
         # It says what is wrong with a function that is zero everywhere.
         pieces.rounded()
+    return StraightActivation(label, formula, formula, parameters, at, pieces)
 
-    def at(values: Mapping[str, Fraction]) -> PiecewiseLinear:
-        phi = activation(formula, **{name: float(value) for name, value in values.items()})
-        assert isinstance(phi, PiecewiseLinear)
-        return phi
 
-    return SymbolicActivation(label, formula, formula, parameters, pieces, at)
+def _is_straight(at: Callable[[Mapping[str, Fraction]], Activation], parameters: Parameters) -> bool:
+    """Whether an activation is made of straight pieces, at values of its parameters at which it is one.
+
+    Raises:
+        ActivationError: it is none at any that were tried.
+    """
+    fault: ActivationError | None = None
+    for values in parameters.points(_TRIED if parameters.symbols else 1, np.random.default_rng(0)):
+        try:
+            return isinstance(at(values), PiecewiseLinear)
+        except ActivationError as found:
+            fault = fault or found
+    raise fault or ActivationError("no values of the parameters to try")
+
+
+def _curve(formula: str, parameters: Parameters, at: Callable[[Mapping[str, Fraction]], Activation]) -> Curve:
+    """The pieces of a formula, its breaks in numbers where they are no roots of lines."""
+    try:
+        return parse_curve(formula, parameters)
+    except NoCrossing as unknown:
+        if parameters.symbols:
+            raise ActivationError(
+                f"{formula!r} has a break where {unknown} is 0, of which there is no formula: give every parameter "
+                "a number"
+            ) from None
+        phi = at({})
+        assert isinstance(phi, Smooth)
+        return parse_curve(phi.expression, parameters)
 
 
 def _in_numbers(
-    spec: str | PiecewiseLinear | Callable[[Any], Any], assume: Sequence[str], given: Mapping[str, object]
+    spec: str | Activation | Callable[[Any], Any], assume: Sequence[str], given: Mapping[str, object]
 ) -> SymbolicActivation:
     named = read_activation(spec, **given)  # type: ignore[arg-type]
-    phi = named.phi
-    if not isinstance(phi, PiecewiseLinear):
-        raise ActivationError(f"{named.label} is not piecewise linear, and formulas are of straight pieces alone")
+    phi, parameters = named.phi, Parameters([], [], assume)
+    if isinstance(phi, Smooth):
+        if any(isinstance(piece, Chebyshev) for piece in phi.pieces):
+            raise ActivationError(
+                f"{named.label} is known by its values alone, and formulas are of expressions: write it as one in x"
+            )
+        curve = parse_curve(phi.expression, parameters)
+        return AnalyticActivation(named.label, named.formula, phi.expression, parameters, lambda values: phi, curve)
+    assert isinstance(phi, PiecewiseLinear)
     if isinstance(spec, str) and spec.strip().startswith("points:"):
         pieces = parse_points(spec)
     else:
         pieces = Pieces.meant_by(phi)
-    parameters = Parameters([], [], assume)
-    return SymbolicActivation(named.label, named.formula, formula_of(phi), parameters, pieces, lambda values: phi)
+    return StraightActivation(named.label, named.formula, formula_of(phi), parameters, lambda values: phi, pieces)
 
 
 def _without_percent(text: str) -> str:

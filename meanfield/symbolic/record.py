@@ -23,6 +23,7 @@ def record(derivation: Derivation) -> dict[str, Any]:
             "quantity": name,
             "symbol": formula.quantity.called.symbol,
             "meaning": formula.quantity.meaning,
+            "closed_form": not formula.is_integral,
             "arguments": list(formula.arguments),
             "text": write(formula.short).text,
             "where": {write(name).text: write(value).text for name, value in formula.where.items()},

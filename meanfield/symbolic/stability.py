@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from meanfield.symbolic.one_variable import OneVariable
-from meanfield.symbolic.reading import SymbolicActivation
+from meanfield.symbolic.reading import StraightActivation, SymbolicActivation
 
-__all__ = ["Obstacle", "obstacle", "stability_sentence"]
+__all__ = ["Obstacle", "jump_obstacle", "obstacle", "stability_sentence"]
 
 
 class Obstacle(NamedTuple):
@@ -17,16 +17,23 @@ class Obstacle(NamedTuple):
     sentence: str
 
 
-def obstacle(activation: SymbolicActivation, theory: OneVariable) -> Obstacle | None:
+def jump_obstacle(activation: SymbolicActivation) -> Obstacle | None:
+    """What keeps an activation that jumps off the edge of chaos; None for a continuous one."""
+    if not activation.jumps:
+        return None
+    jumps = [str(activation.parameters.expression(t)) for t in activation.jumps]
+    return Obstacle(
+        f"{activation.label} jumps at x = {', '.join(jumps)}, so χ₁ = ∞ whatever σ_w: what holds on the edge of chaos "
+        "needs a continuous activation (replace the jump by a steep slope)",
+        r"The activation jumps, so that $\chi_1 = \infty$ whatever $\sigma_w$, and has no edge of chaos.",
+    )
+
+
+def obstacle(activation: StraightActivation, theory: OneVariable) -> Obstacle | None:
     """What keeps an activation, whose theory is given, off the edge of chaos at every q*; None where nothing does."""
     label = activation.label
-    if activation.jumps:
-        jumps = [str(activation.parameters.expression(t)) for t in activation.jumps]
-        return Obstacle(
-            f"{label} jumps at x = {', '.join(jumps)}, so χ₁ = ∞ whatever σ_w: what holds on the edge of chaos "
-            "needs a continuous activation (replace the jump by a steep slope)",
-            r"The activation jumps, so that $\chi_1 = \infty$ whatever $\sigma_w$, and has no edge of chaos.",
-        )
+    if found := jump_obstacle(activation):
+        return found
     if not any(activation.pieces.slopes):
         return Obstacle(
             f"{label} is constant, so χ₁ = 0 whatever σ_w: give it a slope somewhere",
@@ -64,6 +71,9 @@ _AT_SLOPE_ONE = {
 
 def stability_sentence(activation: SymbolicActivation) -> str:
     """The criterion, and what it says of this activation, in LaTeX."""
+    if not isinstance(activation, StraightActivation):
+        found = jump_obstacle(activation)
+        return found.sentence if found else _CRITERION + _AT_SLOPE[None]
     theory = OneVariable(activation.parameters, activation.pieces)
     if found := obstacle(activation, theory):
         return found.sentence

@@ -6,10 +6,11 @@ plus if it can; 1/√2 stands for √2/2.
 
 from __future__ import annotations
 
-from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, asin, default_sort_key, erf, erfc, exp
+from sympy import Add, Expr, Integer, Integral, Mul, Pow, Rational, Symbol, asin, default_sort_key, erf, erfc, exp
 
 from meanfield.symbolic.formula import SYMBOLS
 from meanfield.symbolic.functions import Phi, Phi2, phi
+from meanfield.symbolic.integrals import ACTIVATION, W, Z
 
 __all__ = ["factor_key", "fraction", "is_root", "signed", "terms"]
 
@@ -61,14 +62,18 @@ def _flat(expression: Expr) -> list[Expr]:
 def factor_key(factor: Expr) -> tuple[int, object]:
     """What factors are sorted by."""
     base = factor.base if isinstance(factor, Pow) else factor
-    if factor.is_Integer:
+    if isinstance(factor, Integral):
+        rank = 10
+    elif factor.is_Integer:
         rank = 0
     elif base.is_number:
         rank = 1
     elif isinstance(base, Symbol):
-        rank = 2 if base.name in _FIRST else 4 if base.name in _LAST else 3
+        rank = 2 if base.name in _FIRST else 4 if base.name in _LAST else 5 if base in (Z, W) else 3
     elif isinstance(base, Add):
         rank = 5
+    elif base.func in ACTIVATION:
+        rank = 6
     elif isinstance(base, phi):
         rank = 7
     elif isinstance(base, Phi):

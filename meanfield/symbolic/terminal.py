@@ -47,4 +47,5 @@ def legend(formulas: Iterable[Formula]) -> str:
     """What the functions in formulas are, in words; empty where there are none."""
     values = [value for formula in formulas for value in (formula.short, *formula.where.values())]
     found = {type(function) for value in values for function in value.atoms(Phi, phi, Phi2)}
-    return "; ".join(words for function, words in _LEGEND.items() if function in found)
+    words = {**_LEGEND, phi: _LEGEND[phi] if Phi in found else "ϕ: standard normal density"}
+    return "; ".join(text for function, text in words.items() if function in found)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from sympy import Add, Expr, Function, Mul, Pow, Symbol, oo, pi
+from sympy import Add, Expr, Function, Integral, Mul, Piecewise, Pow, Symbol, oo, pi
 
 from meanfield.quantities import QUANTITIES, latex_name, text_name
 from meanfield.symbolic.functions import Phi2
@@ -27,6 +27,17 @@ _CALLED = {
     "erfc": ("erfc", r"\operatorname{erfc}"),
     "exp": ("exp", r"\exp"),
     "asin": ("arcsin", r"\arcsin"),
+    "sin": ("sin", r"\sin"),
+    "cos": ("cos", r"\cos"),
+    "atan": ("arctan", r"\arctan"),
+    "tanh": ("tanh", r"\tanh"),
+    "sinh": ("sinh", r"\sinh"),
+    "cosh": ("cosh", r"\cosh"),
+    "asinh": ("arsinh", r"\operatorname{arsinh}"),
+    "log": ("log", r"\log"),
+    "φ": ("φ", r"\phi"),
+    "φ'": ("φ'", r"\phi'"),
+    "φ''": ("φ''", r"\phi''"),
     "V": ("V", "V"),
 }
 
@@ -220,6 +231,10 @@ def _atom(factor: Expr) -> Written:
         return Written(str(factor), str(factor))
     if isinstance(factor, Pow):
         return _power(factor)
+    if isinstance(factor, Integral):
+        return _integral(factor)
+    if isinstance(factor, Piecewise):
+        return _cases(factor)
     if factor.is_Function:
         return _call(factor)
     return write(factor)
@@ -249,6 +264,28 @@ def _call(function: Expr) -> Written:
     else:
         inside = arguments[0]
     return Written(f"{text}({inside.text})", latex + _latex_parentheses(inside.latex))
+
+
+def _integral(integral: Integral) -> Written:
+    """Over the whole line, or the plane; the inner variable is the first."""
+    inside = write(integral.function, slash=True).held(1)
+    variables = [write(limits[0]) for limits in integral.limits[::-1]]
+    sign = {1: "∫", 2: "∬"}[len(variables)]
+    latex = r"\int_{-\infty}^{\infty} " * len(variables)
+    text = " ".join(f"d{variable.text}" for variable in variables)
+    differentials = r" \, ".join(f"d{variable.latex}" for variable in variables)
+    return Written(f"{sign} {inside.text} {text}", f"{latex}{inside.latex} \\, {differentials}", 1)
+
+
+def _cases(cases: Piecewise) -> Written:
+    """The pieces of a function of x, from left to right."""
+    values = [write(value) for value, _ in cases.args]
+    bounds = [write(condition.gts) for _, condition in cases.args[:-1]]
+    text = [f"{value.text} for x < {bound.text}" for value, bound in zip(values, bounds, strict=False)]
+    rows = [f"{value.latex} & x < {bound.latex}" for value, bound in zip(values, bounds, strict=False)]
+    rows.append(f"{values[-1].latex} & \\text{{else}}")
+    latex = "\\begin{cases} " + r" \\ ".join(rows) + " \\end{cases}"
+    return Written("; ".join([*text, f"{values[-1].text} else"]), latex, 2)
 
 
 def _latex_parentheses(inside: str) -> str:

@@ -93,6 +93,10 @@ GOOD = [
     {"knots": [], "slopes": [1.5], "intercepts": [0]},
     {"points": [[-1, 0], [0, 0.2], [1, 1]], "left": 0, "right": 1},
     {"$schema": "activation.schema.json", "points": [[0, 0]], "left": 0, "right": 1, "name": "ReLU"},
+    {"breaks": [0], "pieces": ["expm1(x)", "x"], "name": "my elu"},
+    {"breaks": [], "pieces": ["tanh(x)"]},
+    {"expression": "x*tanh(log(1 + exp(x)))"},
+    {"expression": "clip(x, -1, 1)", "name": "mine"},
 ]
 
 BAD = [
@@ -114,6 +118,14 @@ BAD = [
     ({"knots": [0], "slopes": [0, 1], "intercepts": [0, 0], "name": 3}, "name must be"),
     ({"knots": [0], "slopes": [0, 1], "intercepts": [0, 0], "name": "a\nb"}, "name must be"),
     ({"knots": [0], "slopes": [0, 1], "intercepts": [0, 0], "name": " "}, "name must be"),
+    ({"breaks": [0]}, "pieces missing"),
+    ({"pieces": ["x"]}, "breaks missing"),
+    ({"breaks": [0], "pieces": ["x", "1"], "expression": "x"}, "unknown key 'expression'"),
+    ({"breaks": [0], "pieces": "x"}, "pieces must be a list"),
+    ({"breaks": [0], "pieces": [1, "x"]}, "pieces must hold expressions in x"),
+    ({"breaks": [], "pieces": []}, "0 breaks separate 1 pieces, not 0"),
+    ({"breaks": [*range(100)], "pieces": ["tanh(x)"] * 101}, "101 pieces are too many"),
+    ({"expression": 3}, "expression must be text"),
     ([1], "one object"),
 ]
 
@@ -123,6 +135,15 @@ BEYOND_A_SCHEMA = [
     ({"knots": [1, 0], "slopes": [0, 1, 2], "intercepts": [0, 0, 1]}, "not ascending"),
     ({"points": [[1, 0], [0, 0]], "left": 0, "right": 1}, "not ascending"),
     ({"knots": [0], "slopes": [0, 0], "intercepts": [0, 0]}, "zero everywhere"),
+    ({"breaks": [0], "pieces": ["x"]}, "1 breaks separate 2 pieces, not 1"),
+    ({"breaks": [1, 0], "pieces": ["x", "x", "1"]}, "breaks are not ascending"),
+    ({"breaks": [0], "pieces": ["0", "0"]}, "zero everywhere"),
+    ({"breaks": [0], "pieces": ["x", "log(x)"]}, "'log(x)': log is -inf at x = 0"),
+    ({"breaks": [0], "pieces": ["abs(x + 1)", "x"]}, "breaks of its own"),
+    ({"breaks": [0], "pieces": ["x", "a*x"]}, "unknown name 'a' in 'a*x': a file has no parameters"),
+    ({"breaks": [0], "pieces": ["x", {"panels": 1}]}, "no record of an activation"),
+    ({"expression": "tan(x)"}, "tan has poles"),
+    ({"expression": ""}, "the expression is empty"),
 ]
 
 
@@ -144,8 +165,23 @@ def test_json_and_toml_give_the_same_activation(tmp_path, content):
     if "points" in content:
         xs, ys = zip(*content["points"], strict=True)
         assert phi(xs).tolist() == pytest.approx(ys)
+    elif "expression" in content:
+        assert phi == activation(content["expression"])
+    elif "breaks" in content:
+        assert phi == activation({0: "tanh(x)", 1: "where(x < 0, expm1(x), x)"}[len(content["breaks"])])
     else:
         assert phi == PiecewiseLinear(content["knots"], content["slopes"], content["intercepts"])
+
+
+def test_a_sampled_function_is_read_back_from_its_record_and_a_broken_record_is_refused(tmp_path):
+    phi = activation(lambda x: np.tanh(x) * np.exp(-x * x / 9))
+    record = phi.as_record()
+    assert activation(written(tmp_path, json.dumps(record))) == phi
+    panel = record["pieces"][0]["panels"][0]
+    for key, value in (("coefficients", ["a"]), ("coefficients", []), ("interval", [None, 1]), ("power", "a")):
+        broken = {**record, "pieces": [{**record["pieces"][0], "panels": [{**panel, key: value}]}]}
+        with pytest.raises(ActivationError, match="no record of an activation"):
+            activation(written(tmp_path, json.dumps(broken)))
 
 
 @pytest.mark.parametrize(("content", "said"), BAD + BEYOND_A_SCHEMA)

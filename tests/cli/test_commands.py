@@ -136,7 +136,7 @@ WRONG = {
     "a pole": (["eoc", "--act", "1/x"], 2, "a pole at x = 0"),
     "no logarithm": (["eoc", "--act", "log(x)"], 2, "no value at x = -1"),
     "too fast a growth": (["eoc", "--act", "exp(x**2)"], 2, "grows too fast"),
-    "a smooth function as a formula": (["derive", "--act", "tanh(x)"], 2, "piecewise linear"),
+    "a break without a formula": (["derive", "--act", "max(tanh(x), a*x)"], 2, "give every parameter a number"),
     "a jump": (["eoc", "--act", "hard-threshold", "--tau", "0.5"], 1, "jumps at x = -0.5, 0.5"),
     "zero": (["eoc", "--act", "0*x"], 2, "zero everywhere"),
     "an open parenthesis": (["eoc", "--act", "max(0,x"], 2, ")"),
@@ -261,6 +261,20 @@ def test_derive_writes_for_programs_and_nothing_else(format: str, tmp_path: Path
     assert result.stdout.startswith(start[format])
     assert run(*arguments, "--output", str(tmp_path / "out")).stdout == ""
     assert (tmp_path / "out").read_text() == result.stdout
+
+
+def test_derive_gives_integrals_where_it_knows_no_closed_form() -> None:
+    result = run("derive", "--act", "tanh", "-Q", "V", "-Q", "chi1")
+    assert result.exit_code == 0
+    for line in (
+        "V(q) = σ_w²·∫ φ(√q·z)²·ϕ(z) dz + σ_b²",
+        "with φ(x) = tanh(x)",
+        "χ₁(q) = σ_w²·∫ φ'(√q·z)²·ϕ(z) dz",
+        "with φ'(x) = 1 − tanh(x)²",
+        "No closed form is known here: V, chi1 with integrals over all real numbers.",
+    ):
+        assert line in result.stdout
+    assert "∫" not in run("derive", "--act", "erf(a*x)").stdout
 
 
 def test_derive_mixes_symbols_with_numbers_from_options() -> None:

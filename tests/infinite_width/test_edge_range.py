@@ -19,6 +19,7 @@ from examples import (
 )
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.spec import activation
 from meanfield.errors import NoEdgeOfChaos
 from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
 
@@ -138,3 +139,15 @@ def test_what_adds_to_every_variance_has_no_edge_however_little_it_adds(phi: Pie
     for q_star in (1e-6, 1.0, 1e12, 1e30):
         with pytest.raises(NoEdgeOfChaos):
             edge_of_chaos(phi, q_star)
+
+
+def test_an_edge_is_found_where_the_second_moment_leaves_the_doubles_far_out() -> None:
+    # relu2: E φ² = 3q²/2 and E φ'² = 2q, so that σ_b² = q − 3q/4
+    (edge,) = edges_of_chaos(activation("relu2"), sigma_b=0.1)
+    assert edge.q_star == pytest.approx(0.04, rel=1e-12)
+
+
+def test_the_edge_of_what_turns_without_end_on_one_side_is_told_as_far_as_it_can_be_averaged() -> None:
+    # E φ'² = 1/2 + (1 + exp(−2q))/4
+    with pytest.raises(NoEdgeOfChaos, match=r"from 1 to 1\.1547005"):
+        edges_of_chaos(activation("where(x > 0, x, sin(x))"), sigma_w=1.2)

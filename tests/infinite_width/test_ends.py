@@ -141,7 +141,9 @@ def test_at_the_end_one_jump_parts_inputs_at_once_and_one_kink_bends_without_bou
 
 @by_kind
 @pytest.mark.parametrize("q", [1e-12, 0.7, 1e8])
-def test_at_minus_one_the_slope_of_r_is_that_of_the_pieces_at_x_and_minus_x(phi: PiecewiseLinear, q: float) -> None:
+def test_at_minus_one_the_slope_of_r_is_that_of_the_pieces_at_x_and_minus_x_and_of_jumps_on_the_other_side(
+    phi: PiecewiseLinear, q: float
+) -> None:
     network = MeanField(phi, 1.0, 0.5)
     if any(-t in phi.discontinuities for t in phi.discontinuities):
         assert abs(network.dR(-1.0, q)) == math.inf
@@ -151,6 +153,10 @@ def test_at_minus_one_the_slope_of_r_is_that_of_the_pieces_at_x_and_minus_x(phi:
         middles = [(low + high) / 2 * mp.sqrt(q) for low, high in pairwise([*ends, ends[-1] + 2])]
         shares = [definitions.probability(low, high) for low, high in pairwise([*ends, mp.inf])]
         exact = 2 * mpf(q) * mp.fsum(_slope(phi, x) * _slope(phi, -x) * p for x, p in zip(middles, shares, strict=True))
+        # φ' is the height of the jump times a point mass where the other input lies on −t, of either of two.
+        for t, jump in zip(phi.knots, phi.jumps.tolist(), strict=True):
+            beside = (_slope(phi, -t - 1e-9) + _slope(phi, -t + 1e-9)) / 2
+            exact += 2 * mpf(q) * jump * beside * mp.npdf(mpf(t) / mp.sqrt(q)) / mp.sqrt(q)
     assert network.dR(-1.0, q) == pytest.approx(float(exact) / network.V(q), rel=1e-13, abs=1e-300)
 
 

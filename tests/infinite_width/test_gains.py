@@ -166,3 +166,11 @@ def test_correlation_of_outputs_is_one_of_like_and_zero_of_independent_inputs(
         assert math.isnan(apart) and math.isnan(alike)
         return
     assert abs(apart) <= 1e-12 and alike == 1
+
+
+@pytest.mark.parametrize("q", [1e-300, 1e-12, 1e-10, 1e-8, 1e-5, 1e-3, 1.0, 50.0])
+def test_variance_and_covariance_of_nearly_constant_outputs(q: float) -> None:
+    phi, rho = mf.activation("cos(x)"), np.array([-1, -0.3, 0.5])
+    assert mf.output_variance(phi, q) == pytest.approx(math.expm1(-q) ** 2 / 2, rel=1e-13, abs=1e-300)
+    shared = 2 * math.exp(-q) * np.sinh(rho * q / 2) ** 2
+    assert mf.output_covariance(phi, rho, q) == pytest.approx(shared, rel=1e-12, abs=1e-15 * q)

@@ -101,6 +101,24 @@ def test_what_is_narrow_is_found_from_afar(q: float) -> None:
     assert expectation(bell, q) == pytest.approx(value, rel=1e-8)
 
 
+@pytest.mark.parametrize("q", [1e20, 1e30, 1e100, 1e290])
+@pytest.mark.parametrize(
+    ("text", "integral"),
+    [("tanh(x)", 4 / 3), ("x/(1 + abs(x))", 2 / 3), ("atan(x)", math.pi / 2), ("sigmoid(x)", 1 / 6)],
+)
+def test_slopes_around_zero_are_found_from_any_distance(text: str, integral: float, q: float) -> None:
+    # √(2πq) E φ'² → ∫ φ'² dx, where the density is flat
+    slopes = expectation(activation(text), q, order=1)
+    assert slopes * math.sqrt(2 * math.pi * q) == pytest.approx(integral, rel=1e-12 + 3 / math.sqrt(q))
+
+
+@pytest.mark.parametrize("q", [1e27, 1e60])
+def test_slopes_beside_a_break_are_found_from_any_distance(q: float) -> None:
+    phi = activation("where(x < 3, tanh(x), tanh(3))")
+    integral = math.tanh(3) - math.tanh(3) ** 3 / 3 + 2 / 3
+    assert expectation(phi, q, order=1) * math.sqrt(2 * math.pi * q) == pytest.approx(integral, rel=1e-13)
+
+
 @pytest.mark.parametrize("q", [1e-4, 1.0, 90.0])
 def test_what_grows_exponentially_has_the_moments_of_a_lognormal_variable(q: float) -> None:
     assert expectation(Smooth((), (call("exp", X),)), q) == pytest.approx(math.exp(2 * q), rel=2e-13)

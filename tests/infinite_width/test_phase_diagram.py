@@ -21,12 +21,13 @@ from examples import (
 from hypothesis import given, settings, strategies as st
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.activations.spec import activation
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.edge import edge_curve, edge_of_chaos
 from meanfield.infinite_width.fixed_points import correlation_fixed_points, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.phase_diagram import PhaseDiagram, phase_diagram
-from meanfield.infinite_width.stability import phase
+from meanfield.infinite_width.stability import diagnose, phase
 
 PHIS = [
     HARD_TANH,
@@ -168,3 +169,15 @@ def test_scales_that_make_no_sense_are_refused() -> None:
     for sigma_w, sigma_b, start in (([0.0], [1.0], 1.0), ([1.0], [-1.0], 1.0), ([1.0], [1.0], 0.0)):
         with pytest.raises(DomainError):
             phase_diagram(RELU, sigma_w, sigma_b, start)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "lost"),
+    # relu2: V(q) = 3σ_w²q²/2 has the repelling fixed point 2/(3σ_w²); half a sine: V(q) → 3σ_w²q/4
+    [("relu2", 0.5, 1.0), ("where(x > 0, x, sin(x))", 0.9, 1.9)],
+)
+def test_signals_that_leave_all_variances_that_can_be_averaged_grow(text: str, kept: float, lost: float) -> None:
+    phi = activation(text)
+    plane = phase_diagram(phi, [kept, lost], [0.0])
+    assert plane.q_star.ravel().tolist() == pytest.approx([0, math.inf], abs=1e-9)
+    assert "grows without bound" in diagnose(MeanField(phi, lost)).verdict.explanation

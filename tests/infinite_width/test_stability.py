@@ -297,3 +297,24 @@ def test_the_authors_of_selu_chose_a_variance_that_attracts() -> None:
     assert point.q == pytest.approx(1, abs=1e-14)
     assert mean(selu, 1.0) == pytest.approx(0, abs=1e-15)
     assert point.kind == "stable"
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu", "mish", "hardswish"])
+def test_where_gelu_and_its_like_run_away_another_variance_of_the_edge_keeps_the_signal(name: str) -> None:
+    found = diagnose(edge_of_chaos(mf.activation(name)))
+    assert found.verdict.word == "unstable"
+    (remedy,) = found.verdict.remedies
+    network = MeanField(mf.activation(name), remedy.sigma_w, remedy.sigma_b)
+    q = 1.2 * remedy.q_star
+    for _ in range(5000):
+        q = network.V(q)
+    assert q == pytest.approx(remedy.q_star, rel=1e-6)
+
+
+def test_a_signal_that_falls_towards_zero_ever_more_slowly_is_neutral_however_V_bends_there() -> None:
+    # E softsign² = q − 4√(2/π) q^(3/2) + …, so that V''(0) = −∞; E tanh² = q − 2q² + …
+    softsign = diagnose(MeanField(mf.activation("softsign"), 1.0)).verdict
+    assert (softsign.word, "falls towards 0, ever more slowly" in softsign.explanation) == ("neutral", True)
+    assert "V''(0) = −∞" in softsign.explanation
+    tanh = diagnose(MeanField(mf.activation("tanh"), 1.0)).verdict
+    assert (tanh.word, "as 0.5/l over l layers" in tanh.explanation) == ("neutral", True)

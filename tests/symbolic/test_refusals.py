@@ -56,9 +56,14 @@ def test_what_is_unknown_is_said() -> None:
 @pytest.mark.parametrize(
     ("spec", "options", "said"),
     [
-        ("x**2", {}, "piecewise linear"),
-        ("tau*x*x", {}, "both vary with x"),
-        ("tanh(x - tau)", {}, "tanh is not piecewise linear"),
+        ("1/(x - tau)", {}, "a pole at x"),
+        ("exp(tau*x**2)", {}, "grows"),
+        ("log(x - tau)", {}, "log has no value"),
+        ("max(tanh(x), tau*x)", {}, "give every parameter a number"),
+        ("where(x < a, tanh(x), where(x < b, 1, x))", {}, "which of a and b is larger"),
+        ("tanh(z*x)", {}, "z is a variable of integration"),
+        ("tanh(slope*x)", {}, "slope is a function of generated code"),
+        ("tanh(q*x)", {}, "q is the variance in every formula"),
         ("tau(x)", {}, "unknown function tau"),
         ("max(x - q, 0)", {}, "q is the variance in every formula"),
         ("max(x - σ_w, 0)", {}, "σ_w is the scale of the weights"),

@@ -56,6 +56,6 @@ def gap_d1(phi: Smooth, q: Array) -> Array:
 
 def squared_bias_at_infinity(phi: Smooth) -> float:
     """The limit of σ_b² as q → ∞, −∞ and ∞ included: told from how it grows far out."""
-    q = np.array([1.0, 4.0]) * _FAR * max(1.0, *phi.scales) ** 2
+    q = np.array([0.25, 1.0]) * min(4 * _FAR * max(1.0, *phi.scales) ** 2, phi.largest_variance)
     near, far = gap(phi, q) / moments.slope_moment(phi, q, 2)
     return math.copysign(math.inf, far) if abs(far) > 1.5 * abs(near) else float(far)

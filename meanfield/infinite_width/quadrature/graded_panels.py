@@ -57,6 +57,11 @@ _WIDEST = 2.0
 _LAST, _RESOLVED = 4, 1e-8
 #: Nor is it where φ is something else at points ever nearer to a mark.
 _NEARER: Array = 2.0 ** -np.arange(4.0, 41.0)
+#: Points of panels so many times longer than φ varies pass it over. Those outlined then double from their ends until φ
+#: has varied, and so often beyond; where it only grows or falls they grow by 2 to this.
+_LONG, _MORE, _GROWING = 2.0**24, 3, 6
+#: Rounding is looked for after so many halvings, and is no more than this share of what is added up in φ.
+_PATIENT, _ROUNDING = 8, 16 * np.finfo(float).eps
 #: A panel is not halved more often, and there are no more than this many.
 _HALVED, _MOST_PANELS = 80, 20_000
 #: Variances that stand for all of an octave, over its least: what matters at one of them is where a growing φ leads.
@@ -195,13 +200,26 @@ def _outline(phi: Smooth, sd: float) -> Array:
     """Panels of |x| before any is halved, shape (n, 2): none contains a mark or a seam, or is wide beside `sd`."""
     reach = min(_REACH * sd, phi.reach)
     marks = sorted({reach, *(t for t in (*_marks(phi), *map(abs, phi.seams)) if t < reach)})
+    shortest, longest = (phi.scales[0], phi.scales[-1]) if phi.scales else (math.inf, math.inf)
+    far = reach > _LONG * shortest
+    if far:
+        gaps = [(a, b, _away(b - a, shortest, longest)) for a, b in pairwise(marks)]
+        inside = [part for a, b, steps in gaps for part in (a + steps, b - steps if b < reach else steps[:0])]
+        marks = sorted({*marks, *np.concatenate(inside).tolist()})
     parts = [np.linspace(a, b, 1 + math.ceil((b - a) / (_WIDEST * sd))) for a, b in pairwise(marks)]
-    # Where φ is likely to need it, panels double away from 0 at once.
-    first, least = parts[0][1], min(phi.scales, default=np.inf)
-    doublings = math.ceil(math.log2(first / least)) if least < first else 0
-    parts.insert(0, first * 2.0 ** -np.arange(doublings, 0, -1.0))
+    first = parts[0][1]
+    if shortest < first and not far:
+        # φ is likely to need it that panels double away from 0.
+        parts.insert(0, first * 2.0 ** -np.arange(math.ceil(math.log2(first / shortest)), 0, -1.0))
     ends = np.array(sorted({end for part in parts for end in part.tolist()}))
     return np.stack([ends[:-1], ends[1:]], axis=1)
+
+
+def _away(until: float, shortest: float, longest: float) -> Array:
+    """Distances up to half of one, from the shortest length of φ on, doubled up to the longest."""
+    doublings = math.ceil(math.log2(longest / shortest)) + _MORE
+    steps = shortest * 2.0 ** np.concatenate([np.arange(doublings), np.arange(doublings, 1024, _GROWING)])
+    return steps[steps < 0.5 * until]
 
 
 def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
@@ -212,11 +230,14 @@ def _resolved(phi: Smooth, panels: Array, q: float) -> Array:
     """
     points, from_values = chebyshev(_NODES)
     marks, done = list(_marks(phi)), []
-    largest = np.zeros(4 * len(_ACROSS))
-    for _ in range(_HALVED):
+    largest, rounding = np.zeros(4 * len(_ACROSS)), np.zeros((4 * len(_ACROSS), 1))
+    for halved in range(_HALVED):
         coefficients = _weighed_jets(phi, panels, points, q) @ from_values.T
         largest = np.maximum(largest, np.abs(coefficients).max(axis=(1, 2)))
-        least = _RESOLVED * largest[:, np.newaxis]
+        if halved == _PATIENT:
+            # Where φ is a difference of larger numbers its rounding is all that is left to resolve.
+            rounding[:, 0] = _ROUNDING * np.repeat(_weighed_sizes(phi, panels, q), len(_ACROSS))
+        least = np.maximum(_RESOLVED * largest[:, np.newaxis], rounding)
         rough = (np.abs(coefficients[:, :, -_LAST:]).max(axis=2) > least).any(axis=0)
         for end, near in ((0, _NEARER), (1, 1 - _NEARER)):
             # What is narrow and stands at the end of a panel may fall between its points.
@@ -246,6 +267,13 @@ def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
         weights = np.exp(np.multiply.outer(-0.25 / (q * _ACROSS), x * x))
     weighed: Array = (jets[:, np.newaxis] * weights).reshape(-1, *x.shape)
     return weighed
+
+
+def _weighed_sizes(phi: Smooth, x: Array, q: float) -> list[float]:
+    """The largest sizes of the terms of φ, 0, of those of φ(−x), and 0, under what is no less than those weights."""
+    weights = np.exp(-0.125 * x * x / q)
+    right, left = (np.nan_to_num(phi.size(side), posinf=0.0) * weights for side in (x, -x))
+    return [right.max(), 0.0, left.max(), 0.0]
 
 
 @lru_cache(maxsize=256)

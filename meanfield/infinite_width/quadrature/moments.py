@@ -111,7 +111,11 @@ def _mirrored_slope_product(at: Points) -> Array:
 
 def mean(phi: Smooth, q: Array) -> Array:
     """E φ."""
-    return _expectation(phi, _power(1), q)
+
+    def near(at: Origin, q: Array) -> Array:
+        return at.average(lambda c, a, s, r, x, z: c + a * x + r, q)
+
+    return near_or_far(phi, q, near, lambda q: average(phi, _power(1), q), _TINY)
 
 
 def second_moment(phi: Smooth, q: Array) -> Array:

@@ -48,6 +48,8 @@ _KEPT = 4
 _LEAST = 1e-140
 #: The second derivative loses digits below this share of the variances.
 _CANCELS = 0.05
+#: What is a smaller share of what it is the difference of has lost digits.
+_DIFFERENCE = 1e-2
 #: What is larger than this there has no limit, and what is smaller than its inverse is 0.
 _ENDLESS = 1e50
 
@@ -85,6 +87,12 @@ class Origin:
     def squared_slopes(self) -> float:
         """E φ'² as q → 0."""
         return 0.5 * sum(side.tangent[1] ** 2 for side in self.sides)
+
+    @cached_property
+    def cancels(self) -> bool:
+        """Whether φ(0) is a difference of much larger numbers."""
+        sizes = self.sides[0].phi.size(np.array([-5e-324, 5e-324]))
+        return max(abs(side.tangent[0]) for side in self.sides) < _DIFFERENCE * float(sizes.max())
 
     def squares(self, q: Array, order: int) -> Array:
         """The derivative of order 0, 1 or 2 in q of E[φ² − a²x²] = E[c² + 2cax + 2cr + 2axr + r²], shape (n,)."""
@@ -192,9 +200,9 @@ def _half_line() -> tuple[Array, Array]:
 @lru_cache(maxsize=256)
 def origin(phi: Smooth) -> Origin:
     """φ near 0; `largest` is 0 where φ'' is no polynomial however near."""
-    sides = Side(phi, 1), Side(phi, -1)
-    # What is narrow may fall between the points at which φ'' is looked at: stay clear of where it may be centred.
-    radius = min([_WIDEST, *(abs(t) for t in phi.breaks if t), *(0.5 * abs(t) for t in phi.centres if t)])
+    # Something narrow may stand at a centre or a seam, and be passed over.
+    marks = (*phi.breaks, *phi.centres, *phi.seams)
+    sides, radius = (Side(phi, 1), Side(phi, -1)), min([_WIDEST, *(abs(t) for t in marks if t)])
     for _ in range(_HALVED):
         if all(_is_resolved(phi, side.sign * radius) for side in sides):
             return Origin(sides, (radius / _ENDS[-1]) ** 2, 0.0 in phi.breaks)
@@ -221,10 +229,11 @@ def near_or_far(
 ) -> Array:
     """What `near` gives at variances so small that φ is nearly its tangent, and `far` elsewhere; q of shape (n,) or ().
 
-    As far as both are right, `near` is for that `share` of these variances where `far` would cancel or cost more.
+    As far as both are right, `near` is for that `share` of these variances where `far` would cancel or cost more: for
+    all of them where φ(0) is a difference of larger numbers, such as a value less the mean of φ.
     """
     at, flat = origin(phi), np.atleast_1d(q)
-    found, small = np.empty(flat.size), flat <= share * at.largest
+    found, small = np.empty(flat.size), flat <= (1.0 if at.cancels else share) * at.largest
     if small.any():
         found[small] = _few_or_many(partial(near, at), flat[small])
     if not small.all():
