@@ -26,6 +26,8 @@ Function = Callable[[Array], Array]
 ZERO = 32 * np.finfo(float).eps
 #: Steps of the bracketing search; each at worst halves the bracket, and 200 exhaust any that the grids here give.
 _STEPS = 200
+#: The ends of a bracket are of different magnitudes where they differ by more than this factor.
+_WIDE = 16.0
 #: Steps for the highest derivative, whose sign changes only split the line: to a small part of a grid interval.
 _ROUGH_STEPS = 3
 
@@ -130,7 +132,9 @@ def bracketed(f: Callable[..., Array], a: Array, b: Array, *parameters: Array, s
     c, fc = a, fa
     t = np.full_like(a, 0.5)
     for _ in range(steps):
-        x = a + t * (b - a)
+        # Ends of different magnitudes are halved as such.
+        apart = (np.minimum(a, b) > 0) & (np.maximum(a, b) > _WIDE * np.minimum(a, b))
+        x = np.where(apart, np.sqrt(np.maximum(a, 0.0)) * np.sqrt(np.maximum(b, 0.0)), a + t * (b - a))
         fx = f(x, *parameters)
         same = np.sign(fx) == np.sign(fa)
         c, fc = np.where(same, a, b), np.where(same, fa, fb)
