@@ -93,6 +93,11 @@ class Activation(Shown, ABC):
         """The lengths on which φ varies; none where it is homogeneous."""
 
     @property
+    def centres(self) -> tuple[float, ...]:
+        """Where something in φ is centred or turns, besides its breaks."""
+        return ()
+
+    @property
     def largest_variance(self) -> float:
         """The largest variance of a Gaussian under which φ can be averaged."""
         return np.inf

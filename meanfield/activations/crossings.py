@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -19,7 +20,7 @@ from meanfield.activations.polynomials import degree, polynomial
 from meanfield.activations.trees import Call, Number, Power, Product, Quotient, Sum, Tree
 from meanfield.activations.zeros import Endless, zeros
 
-__all__ = ["End", "Endless", "centres", "crossings", "sign_between", "vanishes"]
+__all__ = ["End", "Endless", "centres", "crossings", "sign_between", "turning_places", "vanishes"]
 
 Array = NDArray[np.float64]
 #: Where a piece ends; None stands for ∞.
@@ -149,6 +150,24 @@ def centres(tree: Tree) -> set[float]:
         if not isinstance(part, Number):
             found |= centres(part)
     return found
+
+
+def turning_places(tree: Tree) -> set[float]:
+    """As `centres`, with the zeros of everything that a primitive is taken of: exp(−(eˣ − 7)²) peaks at ln 7."""
+    found = centres(tree)
+    match tree:
+        case Sum(parts=parts) | Product(parts=parts):
+            inner: tuple[Tree, ...] = parts
+        case Quotient(over=over, under=under):
+            inner = (over, under)
+        case Power(base=u) | Call(argument=u):
+            inner = (u,)
+            if polynomial(u) is None:
+                with suppress(Endless):
+                    found |= set(map(float, crossings(u, None, None)))
+        case _:
+            inner = ()
+    return found.union(*(turning_places(part) for part in inner if not isinstance(part, Number)))
 
 
 def sign_between(tree: Tree, left: End, right: End) -> int:

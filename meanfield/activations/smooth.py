@@ -19,7 +19,7 @@ from meanfield.activations.activation import Activation
 from meanfield.activations.algebra import exact
 from meanfield.activations.analytic import number, summed
 from meanfield.activations.chebyshev_pieces import Chebyshev, seams
-from meanfield.activations.crossings import centres
+from meanfield.activations.crossings import turning_places
 from meanfield.activations.extent import is_bounded, largest, lengths, limiting_slope
 from meanfield.activations.oscillation import Oscillation, oscillation
 from meanfield.activations.primitives import Jet
@@ -198,8 +198,8 @@ class Smooth(Activation):
 
     @cached_property
     def centres(self) -> tuple[float, ...]:
-        """Where something in φ is centred, the zeros of the lines in it: there narrow features are to be looked for."""
-        return tuple(sorted(set().union(*map(centres, self.pieces))))
+        """Where something in φ is centred or turns: there narrow features are to be looked for."""
+        return tuple(sorted(set().union(*map(turning_places, self.pieces))))
 
     @cached_property
     def outer_slopes(self) -> tuple[float, float]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.activation import Activation
-from meanfield.activations.smooth import Smooth
 from meanfield.domain import require_number, require_signal
 from meanfield.errors import DomainError
 from meanfield.infinite_width.moments import second_moment
@@ -74,7 +73,7 @@ def _probability(low: Array, high: Array) -> Array:
 def _points(phi: Activation, root: float) -> Array:
     """Points so close that φ crosses a level at most once between two, ascending."""
     reach = _REACH * root
-    marks = [0.0, *phi.breaks, *(phi.centres if isinstance(phi, Smooth) else ())]
+    marks = [0.0, *phi.breaks, *phi.centres]
     length = min(min(phi.scales, default=root), root) / _IN_A_LENGTH
     even = np.linspace(-reach, reach, min(_MOST, 2 * math.ceil(reach / length) + 1))
     close = np.geomspace(1e-8 * root, reach, 200)

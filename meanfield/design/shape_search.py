@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.family import Family
-from meanfield.activations.smooth import Smooth
 from meanfield.design.shape import Outer, Shape
 from meanfield.design.shape_moments import ShapeMoments, shape_moments
 from meanfield.infinite_width.roots import bracketed
@@ -124,7 +123,7 @@ def _spaced(low: float, high: float, a_decade: int) -> Array:
 
 
 def _betas(phi: Activation, low: float, high: float) -> Array:
-    centres = sorted({0.0, *phi.breaks, *(phi.centres if isinstance(phi, Smooth) else ())}, key=abs)[:_CENTRES]
+    centres = sorted({0.0, *phi.breaks, *phi.centres}, key=abs)[:_CENTRES]
     steps = _spaced(_NEAREST * low, _FARTHEST * high, _BETAS)
     betas = np.unique(np.add.outer(centres, np.concatenate([-steps[::-1], [0.0], steps])))
     # β and −β are one of an odd or even φ.

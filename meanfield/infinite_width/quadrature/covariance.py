@@ -32,7 +32,7 @@ _MANY = 64
 
 
 def covariance(phi: Smooth, rho: Array, q: Array) -> Array:
-    """C(ρ) = E φ(u)φ(v), for ρ and q > 0 of one shape; absolute error below 1e-14 E φ²."""
+    """C(ρ) = E φ(u)φ(v), for ρ and q > 0 of one shape; absolute error below 1e-13 E φ²."""
 
     def at_ends(q: Array) -> tuple[Array, Array]:
         return _square(phi, 0, q), _mirrored(phi, 0, q)
@@ -61,7 +61,7 @@ def covariance_d2(phi: Smooth, rho: Array, q: Array) -> Array:
 
 
 def covariance_loss(phi: Smooth, eps: Array, q: Array) -> Array:
-    """C(1) − C(1 − ε), for ε in [0, 2] and q > 0 of one shape; relative error below 1e-12 however small the loss."""
+    """C(1) − C(1 − ε), for ε in [0, 2] and q > 0 of one shape; relative error below 1e-11 however small the loss."""
     shape, eps, q = np.shape(eps), np.ravel(eps), np.ravel(q)
     found, near = np.zeros(eps.size), np.minimum(eps, 2 - eps)
     with np.errstate(all="ignore"):
