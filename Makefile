@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test test-symbolic bench accuracy gallery clean
+.PHONY: install demo test test-symbolic test-pages bench accuracy gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -38,11 +38,15 @@ test: .venv/installed-test
 	$(BIN)/mypy --strict --num-workers 2 meanfield
 	# The order of the rooms, and no circle.
 	$(BIN)/lint-imports
-	$(PYTEST) --ignore tests/symbolic
+	$(PYTEST) --ignore tests/symbolic --ignore tests/pages
 
 # Formulas with parameters as symbols, against the definitions: every derivation proved.
 test-symbolic: .venv/installed-test
 	$(PYTEST) tests/symbolic
+
+# Every command that a help or a page shows, as it is printed there.
+test-pages: .venv/installed-test
+	$(PYTEST) tests/pages
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks
