@@ -7,14 +7,12 @@ the breaks of f, so that kinks cost no digits. docs/theory.md, section 16.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.activation import Activation
-from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.gaussian import legendre
 
 __all__ = ["ShapeMoments", "shape_moments"]
@@ -66,7 +64,7 @@ def _of_block(phi: Activation, a: Array, b: Array, nodes: int, parts: int) -> Ar
     width = np.diff(edges, axis=1)[..., np.newaxis]
     z = (edges[:, :-1, np.newaxis] + width * points).reshape(len(a), -1)
     weights = (width * shares).reshape(len(a), -1) * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-    f, d1, d2 = _jet(phi)(a * z + b)
+    f, d1, d2 = phi.jet(a * z + b)
     mean = np.sum(weights * f, axis=1)
     c, turned = f - mean[:, np.newaxis], weights * (z * z - 1)
     slopes, bends = np.sum(weights * d1 * d1, axis=1), np.sum(weights * d2 * d2, axis=1)
@@ -81,9 +79,3 @@ def _of_block(phi: Activation, a: Array, b: Array, nodes: int, parts: int) -> Ar
             a**4 * bends,
         ]
     )
-
-
-def _jet(phi: Activation) -> Callable[[Array], tuple[Array, Array, Array]]:
-    if isinstance(phi, Smooth):
-        return phi.jet
-    return lambda x: (phi.values(x), phi.slopes_at(phi.marks(x)), np.zeros_like(x))

@@ -23,8 +23,6 @@ __all__ = ["covariance", "covariance_d1", "covariance_d2", "covariance_loss"]
 
 Array = NDArray[np.float64]
 
-#: Points (ρ, q) worked through at a time: with 16 nodes each, the intermediate arrays stay in cache.
-_BLOCK = 1024
 #: A variance whose root is a double with room to spare.
 _SMALLEST = 1e-300
 
@@ -73,23 +71,20 @@ def covariance_loss(phi: Activation, eps: ArrayLike, q: ArrayLike) -> Any:
 
 
 def _broadcast(name: str, phi: Activation, other: Array, q: Array) -> Any:
-    of_block = getattr(room("covariance", phi), name)
+    on_all = getattr(room("covariance", phi), name)
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
         if not other.ndim and not q.ndim:
-            return (of_block(phi, other, q) if q else _at_rest(name, phi, other)).item()
+            return (on_all(phi, other, q) if q else _at_rest(name, phi, other)).item()
         other, q = np.broadcast_arrays(other, q)
         shape, other, q = q.shape, other.ravel(), q.ravel()
-        result, at_rest = np.empty(q.size), q == 0
+        at_rest, result = q == 0, np.empty(q.size)
+        if not q.size:
+            return result.reshape(shape)
         if at_rest.any():
             result[at_rest] = _at_rest(name, phi, other[at_rest])
             result[~at_rest] = _broadcast(name, phi, other[~at_rest], q[~at_rest])
             return result.reshape(shape)
-        if not isinstance(phi, PiecewiseLinear):
-            return of_block(phi, other, q).reshape(shape)
-        for start in range(0, q.size, _BLOCK):
-            block = slice(start, start + _BLOCK)
-            result[block] = of_block(phi, other[block], q[block])
-    return result.reshape(shape)
+        return on_all(phi, other, q).reshape(shape)
 
 
 def _at_rest(name: str, phi: Activation, other: Array) -> Array:
