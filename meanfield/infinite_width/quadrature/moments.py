@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.interpolation import octaves
 from meanfield.infinite_width.quadrature.graded_panels import Integrand, Points, average
-from meanfield.infinite_width.quadrature.origin import Origin, near_or_far, origin
+from meanfield.infinite_width.quadrature.origin import Origin, near_or_far
 
 __all__ = [
     "active_share",
@@ -124,14 +124,7 @@ def second_moment(phi: Smooth, q: Array) -> Array:
     def near(at: Origin, q: Array) -> Array:
         return at.squared_slopes * q + at.squares(q, 0)
 
-    return near_or_far(phi, q, near, lambda q: average(phi, _power(2), q), _near_share(phi))
-
-
-def _near_share(phi: Smooth) -> float:
-    """The share of the variances of a tangent at which E φ² and E φ'² are taken by it."""
-    at = origin(phi)
-    # Where the tangent is 0 φ may be what larger terms leave, such as 1 − 1/(1 + x²): panels see its rounding.
-    return _TINY if at.squared_slopes or at.squared_values else 1.0
+    return near_or_far(phi, q, near, lambda q: average(phi, _power(2), q), _TINY)
 
 
 def fourth_moment(phi: Smooth, q: Array) -> Array:
@@ -152,7 +145,7 @@ def slope_moment(phi: Smooth, q: Array, n: int) -> Array:
     def near(at: Origin, q: Array) -> Array:
         return at.squared_slopes + at.squared_slopes_less_limit(q, 0)
 
-    return near_or_far(phi, q, near, lambda q: average(phi, _slope_power(2), q), _near_share(phi))
+    return near_or_far(phi, q, near, lambda q: average(phi, _slope_power(2), q), _TINY)
 
 
 def slope_weighted_square(phi: Smooth, q: Array) -> Array:
@@ -186,10 +179,8 @@ def second_moment_d2(phi: Smooth, q: Array) -> Array:
     """d²/dq² E φ²."""
 
     def far(q: Array) -> Array:
-        # z² in units of its own q.
-        share = np.ldexp(q, -2 * octaves(q))
-        fourth, square, one = (average(phi, _weighted_power(2, k), q) for k in (4, 2, 0))
-        return (fourth / share / share - 6 * square / share + 3 * one) / q / (4 * q)
+        fourth, square, one = (_by_own_variance(phi, _weighted_power(2, k), k, q) for k in (4, 2, 0))
+        return (fourth - 6 * square + 3 * one) / q / (4 * q)
 
     return near_or_far(phi, q, lambda at, q: at.squares(q, 2), far)
 
@@ -206,21 +197,26 @@ def slope_square_d1(phi: Smooth, q: Array) -> Array:
 
 def _derivative(phi: Smooth, of: Callable[[int, int], Integrand], q: Array) -> Array:
     """d/dq of the average of a square."""
-    # z² in units of its own q.
-    share = np.ldexp(q, -2 * octaves(q))
-    derivative: Array = (average(phi, of(2, 2), q) / share - average(phi, of(2, 0), q)) / (2 * q)
+    square, one = (_by_own_variance(phi, of(2, k), k, q) for k in (2, 0))
+    derivative: Array = (square - one) / (2 * q)
     return derivative
+
+
+def _by_own_variance(phi: Smooth, weighted: Integrand, k: int, q: Array) -> Array:
+    """The average of what is weighted with zᵏ, k even, z in units of √q itself and not of its octave."""
+    averages: Array = average(phi, weighted, q) / np.ldexp(q, -2 * octaves(q)) ** (k // 2)
+    return averages
 
 
 def curvature_term(phi: Smooth, q: Array) -> Array:
     """E φφ'' of a continuous φ, its kinks included."""
-    between = _expectation(phi, _bent, q)
-    return between + _over_breaks(phi, q, lambda t, kink: kink * phi.limits(t)[1], 1)
+    values = np.array([phi.limits(t)[1] for t in phi.breaks])
+    return _expectation(phi, _bent, q) + _over_breaks(phi, q, phi.kinks * values, np.sqrt(2 * math.pi * q))
 
 
 def bend(phi: Smooth, q: Array) -> Array:
     """(4/3) Σ d² exp(−t²/2q)/(2π√2), over the kinks."""
-    return _over_breaks(phi, q, lambda t, kink: kink * kink, 0) * (4 / 3 / (2 * math.pi * math.sqrt(2)))
+    return _over_breaks(phi, q, np.square(phi.kinks), 3 / 4 * 2 * math.pi * math.sqrt(2))
 
 
 def squared_curvature(phi: Smooth, q: Array) -> Array:
@@ -230,15 +226,13 @@ def squared_curvature(phi: Smooth, q: Array) -> Array:
     return _expectation(phi, _squared_bend, q)
 
 
-def _over_breaks(phi: Smooth, q: Array, coefficient: Callable[[float, float], float], density: int) -> Array:
-    """Σ of a coefficient, of t and the change of φ' there, times exp(−t²/2q), or times the density of √q z at t."""
+def _over_breaks(phi: Smooth, q: Array, weights: Array, over: Array | float) -> Array:
+    """Σ of a weight times exp(−t²/2q)/`over` over the breaks t; one that is 0 counts as nothing."""
     total = np.zeros(np.shape(q))
-    for t, kink in zip(phi.breaks, phi.kinks, strict=True):
-        weight = coefficient(t, kink)
+    for t, weight in zip(phi.breaks, weights, strict=True):
         if weight:
-            h2 = t / q * t if t else np.zeros(np.shape(q))
-            norm = np.sqrt(2 * math.pi * q) if density else 1.0
-            total = total + weight * np.where(np.isinf(h2), 0.0, np.exp(-0.5 * h2) / norm)
+            h2 = t / q * t if t else 0 * q
+            total = total + weight * np.where(np.isinf(h2), 0.0, np.exp(-0.5 * h2) / over)
     return total
 
 

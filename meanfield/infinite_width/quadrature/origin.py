@@ -25,7 +25,7 @@ from meanfield.activations.smooth import Smooth
 from meanfield.infinite_width.gaussian import legendre
 from meanfield.infinite_width.interpolation import MANY, in_octave, interpolated, octaves
 
-__all__ = ["Origin", "Side", "hermite", "near_or_far", "origin"]
+__all__ = ["Origin", "near_or_far"]
 
 Array = NDArray[np.float64]
 
@@ -76,11 +76,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Origin:
-    """φ on either side of 0, for variances up to `largest`; `breaks` says whether the sides are two functions."""
+    """φ on either side of 0, for variances up to `largest`."""
 
     sides: tuple[Side, Side]
     largest: float
-    breaks: bool
     _kept: dict[bytes, list[tuple[Array, Array, Array]]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -88,11 +87,17 @@ class Origin:
         """E φ'² as q → 0."""
         return 0.5 * sum(side.tangent[1] ** 2 for side in self.sides)
 
+    @property
+    def breaks(self) -> bool:
+        """Whether the sides are two functions."""
+        return 0.0 in self.sides[0].phi.breaks
+
     @cached_property
     def cancels(self) -> bool:
-        """Whether φ(0) is a difference of much larger numbers."""
+        """Whether φ near 0 may be what much larger numbers leave: φ(0) is less than they, or the tangent is 0."""
         sizes = self.sides[0].phi.size(np.array([-5e-324, 5e-324]))
-        return max(abs(side.tangent[0]) for side in self.sides) < _DIFFERENCE * float(sizes.max())
+        flat = not any(number for side in self.sides for number in side.tangent)
+        return flat or max(abs(side.tangent[0]) for side in self.sides) < _DIFFERENCE * float(sizes.max())
 
     def squares(self, q: Array, order: int) -> Array:
         """The derivative of order 0, 1 or 2 in q of E[φ² − a²x²] = E[c² + 2cax + 2cr + 2axr + r²], shape (n,)."""
@@ -205,9 +210,9 @@ def origin(phi: Smooth) -> Origin:
     sides, radius = (Side(phi, 1), Side(phi, -1)), min([_WIDEST, *(abs(t) for t in marks if t)])
     for _ in range(_HALVED):
         if all(_is_resolved(phi, side.sign * radius) for side in sides):
-            return Origin(sides, (radius / _ENDS[-1]) ** 2, 0.0 in phi.breaks)
+            return Origin(sides, (radius / _ENDS[-1]) ** 2)
         radius /= 2
-    return Origin(sides, 0.0, True)
+    return Origin(sides, 0.0)
 
 
 def _is_resolved(phi: Smooth, end: float) -> bool:
@@ -230,7 +235,7 @@ def near_or_far(
     """What `near` gives at variances so small that φ is nearly its tangent, and `far` elsewhere; q of shape (n,) or ().
 
     As far as both are right, `near` is for that `share` of these variances where `far` would cancel or cost more: for
-    all of them where φ(0) is a difference of larger numbers, such as a value less the mean of φ.
+    all of them where φ near 0 is what larger numbers leave, as of a value less the mean of φ, or of 1 − 1/(1 + x²).
     """
     at, flat = origin(phi), np.atleast_1d(q)
     found, small = np.empty(flat.size), flat <= (1.0 if at.cancels else share) * at.largest
