@@ -11,7 +11,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -26,6 +25,7 @@ from rich.table import Table
 from scipy.integrate import IntegrationWarning, dblquad, quad
 from scipy.special import erf, ndtr
 from smooth_reference import DEFINED, sine_loss, sine_moments
+from stopwatch import seconds
 
 import meanfield as mf
 from meanfield.infinite_width import moments
@@ -95,16 +95,6 @@ def pair_errors(name: str) -> tuple[float, float]:
 def _sine_covariance(rho: float, q: float) -> mpf:
     size = 400 * mpf(q)
     return (mp.exp(-size * (1 - mpf(rho))) - mp.exp(-size * (1 + mpf(rho)))) / 2
-
-
-def seconds(action: Callable[[], object], rounds: int = 5) -> float:
-    """The least of several times."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 class Way(NamedTuple):

@@ -11,7 +11,7 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.integrate import dblquad, quad
 from scipy.special import ndtr
+from stopwatch import seconds
 from threadpoolctl import threadpool_limits
 
 import meanfield as mf
@@ -44,15 +45,6 @@ def table() -> Iterator[None]:
     for row in rows:
         printed.add_row(*row)
     Console(width=100).print(printed)
-
-
-def seconds(action: Callable[[], object], rounds: int = 7) -> float:
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 @pytest.mark.parametrize("phi", [SYMMETRIC, ASYMMETRIC], ids=["symmetric", "asymmetric"])

@@ -12,16 +12,8 @@ import typer
 from command import run
 
 from meanfield.cli import app
-from meanfield.quantities import (
-    FORMULAS,
-    GREEK,
-    QUANTITIES,
-    latex_name,
-    latex_text,
-    parameter_latex,
-    quantity,
-    text_name,
-)
+from meanfield.lettering import GREEK, latex_name, latex_text, text_name
+from meanfield.quantities import FORMULAS, QUANTITIES, parameter_latex, quantity
 
 PAGE = (Path(__file__).parents[1] / "docs" / "quantities.md").read_text()
 

@@ -177,7 +177,7 @@ def text_size(text: str) -> float:
 def plain(text: str) -> str:
     """A user's text as text, without the signs that mathematics and LaTeX are made of."""
     if rcParams["text.usetex"]:
-        from meanfield.quantities import latex_text
+        from meanfield.lettering import latex_text
 
         return latex_text(text)
     return text.replace("$", r"\$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from itertools import pairwise
 
-from meanfield.quantities import latex_name, latex_text
+from meanfield.lettering import latex_name, latex_text
 from meanfield.symbolic.derivation import Derivation
 from meanfield.symbolic.formula import Formula, in_order
 from meanfield.symbolic.latex import display_over_pages

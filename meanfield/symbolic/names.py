@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from meanfield.errors import ActivationError
-from meanfield.quantities import GREEK, latex_name
+from meanfield.lettering import GREEK, latex_name
 
 __all__ = ["check_names", "check_names_beside_integrals", "mathematica_names"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sympy import Expr
 
-from meanfield.quantities import text_name
+from meanfield.lettering import text_name
 from meanfield.symbolic.formula import Formula, in_order
 from meanfield.symbolic.functions import Phi, Phi2, phi
 from meanfield.symbolic.parameters import Parameters

@@ -12,7 +12,8 @@ from itertools import pairwise
 
 from sympy import Add, Expr, Function, Integral, Mul, Piecewise, Pow, Symbol, oo, pi
 
-from meanfield.quantities import QUANTITIES, latex_name, text_name
+from meanfield.lettering import latex_name, text_name
+from meanfield.quantities import QUANTITIES
 from meanfield.symbolic.functions import Phi2
 from meanfield.symbolic.sums_and_products import factor_key, fraction, is_root, signed, terms
 

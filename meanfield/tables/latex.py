@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from meanfield.errors import DomainError
-from meanfield.quantities import QUANTITIES, latex_name, latex_text
+from meanfield.lettering import latex_name, latex_text
+from meanfield.quantities import QUANTITIES
 from meanfield.tables.mathematics import Notation, expression_latex, is_expression, label_latex
 from meanfield.tables.records import (
     MOST_ROWS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from meanfield.quantities import latex_name
+from meanfield.lettering import latex_name
 
 __all__ = ["Notation", "expression_latex", "is_expression", "label_latex"]
 

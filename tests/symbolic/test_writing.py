@@ -14,7 +14,7 @@ from scipy.special import erf, erfc, ndtr
 from symbolic.derived import SPECS, VALUES, at, derived
 
 import meanfield as mf
-from meanfield.quantities import latex_name, text_name
+from meanfield.lettering import latex_name, text_name
 from meanfield.symbolic import derive
 from meanfield.symbolic.bivariate import Phi2, density
 from meanfield.symbolic.formula import VARIANCE_MAP, Formula
