@@ -12,6 +12,7 @@ from meanfield.lettering import latex_name, latex_text
 __all__ = [
     "CHAINS",
     "FORMULAS",
+    "GRADIENT_WITHIN",
     "QUANTITIES",
     "RISK",
     "WITHIN",
@@ -23,6 +24,8 @@ __all__ = [
 
 #: Where nothing else is asked for: f of [q*/f, f q*], the share of networks that may leave it, how many are drawn.
 WITHIN, RISK, CHAINS = 2.0, 0.01, 4096
+#: Factor by which the square of a gradient may grow or shrink over all layers, 30 in its norm.
+GRADIENT_WITHIN = 1000.0
 
 
 @dataclass(frozen=True)

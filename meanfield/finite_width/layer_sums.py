@@ -1,0 +1,47 @@
+"""Sums over the units of a layer: all that the signal, and the gradient on its way back, need to know of it.
+
+With x = φ(h) and p = φ'(h) the signal hands on Σ x². On its way back the gradient meets the slopes, the direction of x,
+and t, the part of h that is no bias: what becomes of it depends on eight more sums. docs/theory.md, section 17.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.activations.activation import Activation
+
+__all__ = ["LayerSums", "layer_sums"]
+
+Array = NDArray[np.float64]
+
+
+class LayerSums(NamedTuple):
+    """Over units, of products that the names spell; one number for every network."""
+
+    xx: Array
+    pp: Array
+    pppp: Array
+    ppxx: Array
+    ppppxx: Array
+    ppppppxx: Array
+    pxt: Array
+    pppxt: Array
+    pptt: Array
+
+
+def layer_sums(phi: Activation, h: Array, t: Array) -> LayerSums:
+    """Of pre-activations `h` and their part `t`, each of shape (networks, units)."""
+    x, p = phi.with_slopes(h)
+    px, pt, pp = p * x, p * t, p * p
+    ppx = p * px
+    return LayerSums(
+        _dot(x, x), _dot(p, p), _dot(pp, pp), _dot(px, px), _dot(ppx, ppx), _dot(p * ppx, p * ppx),
+        _dot(px, t), _dot(ppx, pt), _dot(pt, pt),
+    )  # fmt: skip
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return np.einsum("ij,ij->i", a, b)
