@@ -75,7 +75,7 @@ def check(
     rows = [record for _, _, record in results]
     tables = [table for result in results for table in _tables(*result, given, digits)]
     emit(rows, tables, how, single=len(act) == 1, paper=_FITTING)
-    hold(strict, (diagnosis for _, diagnosis, _ in results), required)
+    hold(strict, (diagnosis for _, diagnosis, _ in results))
 
 
 def _record(diagnosis: Diagnosis, given: Scales) -> Record:

@@ -91,7 +91,7 @@ def stability(
         emit(rows, _tables(results, digits), how, single=len(act) == 1, paper=FiniteWidth.paper)
     if refusals:
         raise NoEdgeOfChaos(*refusals)
-    hold(strict, (found.judged for _, found, _ in results), requirement)
+    hold(strict, (found for _, found, _ in results))
 
 
 def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: int | None) -> list[Block]:

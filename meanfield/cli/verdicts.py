@@ -43,7 +43,7 @@ Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Exit with 1 unless the verdict is stable, safe or neutral and χ₁^L, L = --depth or any, within 1000.",
+        help="Exit with 1 unless the verdict is stable, safe or neutral.",
     ),
 ]
 
@@ -77,26 +77,25 @@ def formula(named: NamedActivation) -> Block:
     return lines("" if named.formula == named.label else f"φ(x) = {named.formula}", 2)
 
 
-def hold(strict: bool, judged: Iterable[Diagnosis], required: Requirement | None = None) -> None:
-    """Exit with 1 if --strict is given and a network does not keep signal and gradients, at any or the given depth."""
-    depth = required.depth if required else None
-    failed = [diagnosis for diagnosis in judged if not diagnosis.passes(depth)] if strict else []
-    for diagnosis in failed:
-        layers = "any number of layers" if depth is None else f"{depth} layers"
-        gain = f"χ₁ = {diagnosis.chi_1:.4g} over {layers}"
-        tell(f"--strict fails: the verdict is {diagnosis.verdict.word}, {gain}")
+def hold(strict: bool, judged: Iterable[Diagnosis | FiniteWidth]) -> None:
+    """Exit with 1 if --strict is given and a network does not keep signal, gradient and inputs."""
+    failed = [found.verdict for found in judged if not found.verdict.is_good] if strict else []
+    for verdict in failed:
+        parts = ", ".join(f"{name} {part.word}" for name, part in verdict.parts.items())
+        tell(f"--strict fails: the verdict is {verdict.word} ({parts})")
     if failed:
         raise typer.Exit(1)
 
 
 def explanation(judged: Diagnosis | FiniteWidth) -> str:
-    """The mechanism and, where one is known, the remedy, in one string."""
+    """The mechanisms and, where one is known, the remedy, in one string."""
     verdict = judged.verdict
     return verdict.explanation + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
 
 
 def prose(judged: Diagnosis | FiniteWidth) -> list[Block]:
-    """The word with the mechanism, and the remedy if there is one, a paragraph each."""
+    """Each part with its word and mechanism, what the verdict does not cover, and the remedies, a paragraph each."""
     verdict = judged.verdict
-    why = paragraph(f"{verdict.word}:", verdict.explanation, verdict.word)
-    return [why, paragraph("remedy:", verdict.remedy)] if verdict.remedy else [why]
+    told = [paragraph(f"{name}, {part.word}:", part.explanation, part.word) for name, part in verdict.parts.items()]
+    beside = {"scope:": verdict.scope, "remedy:": verdict.remedy}
+    return [*told, *(paragraph(head, body) for head, body in beside.items() if body)]

@@ -23,12 +23,11 @@ from meanfield.infinite_width.criteria import keeps_gradients
 from meanfield.infinite_width.edge import EdgeOfChaos
 from meanfield.infinite_width.fixed_points import basin
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.operating_point import operating_point_of
+from meanfield.infinite_width.operating_point import OperatingPoint, operating_point_of
 from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, clipped_edge, is_neutral
 from meanfield.infinite_width.roots import first_index
-from meanfield.infinite_width.stability import Diagnosis
 
-__all__ = ["remedies_at", "safe_clip", "safe_initialisation", "sufficient_width"]
+__all__ = ["nothing_helps", "remedies_at", "safe_clip", "safe_initialisation", "sufficient_width"]
 
 #: Widths tried are this ratio apart, this many of them: up to a thousand times the one given.
 _WIDER, _WIDTHS = 1.25, 32
@@ -44,19 +43,26 @@ _LEAST_MARGIN = 2.5
 _SAME = 1e-3
 
 
-def remedies_at(judged: Diagnosis, found: Escapes, start: float | None = None) -> tuple[Remedy, ...]:
+def nothing_helps(requirement: Requirement) -> str:
+    """What was tried."""
+    return "Nothing tried helps."
+
+
+def remedies_at(
+    point: OperatingPoint, found: Escapes, start: float | None = None, *, neutral: bool = False
+) -> tuple[Remedy, ...]:
     """The changes that are each enough for the requirement of `found`, the cheapest first.
 
     `judged` has the verdict at that width and depth; `start` is the variance at layer 0 where one is asked for. By
     default signals start at the q* judged.
     """
-    point, requirement = judged.point, found.requirement
+    requirement = found.requirement
     network = point.network
     ways = []
     edge = safe_initialisation(network, point.start, requirement, start)
     if edge:
         ways.append(Remedy.at(edge, share_lost=_share(edge.mean_field, edge.q_star, requirement, start)))
-    if not keeps_gradients(judged.chi_1, requirement.depth):
+    if not keeps_gradients(network.chi1(point.variance), requirement.depth):
         # Off the edge of chaos no clip, width or depth asked of the signal would do.
         return tuple(ways)
     # Where the initialisation alone is enough at this q*, a clip changes nothing that matters.
@@ -69,9 +75,6 @@ def remedies_at(judged: Diagnosis, found: Escapes, start: float | None = None) -
     if point.q_star and (width := sufficient_width(network, q, requirement, start)):
         share = _share(network, q, replace(requirement, width=width), start)
         ways.append(Remedy("width", width=width, share_lost=share))
-    if found.safe_depth > 0:
-        share = float(found.shares[found.safe_depth])
-        ways.append(Remedy("depth", depth=found.safe_depth, share_lost=share))
     return tuple(ways)
 
 
