@@ -35,12 +35,18 @@ class LayerSums(NamedTuple):
 def layer_sums(phi: Activation, h: Array, t: Array) -> LayerSums:
     """Of pre-activations `h` and their part `t`, each of shape (networks, units)."""
     x, p = phi.with_slopes(h)
-    px, pt, pp = p * x, p * t, p * p
-    ppx = p * px
-    return LayerSums(
-        _dot(x, x), _dot(p, p), _dot(pp, pp), _dot(px, px), _dot(ppx, ppx), _dot(p * ppx, p * ppx),
-        _dot(px, t), _dot(ppx, pt), _dot(pt, pt),
-    )  # fmt: skip
+    px, pt = p * x, p * t
+    xx, pp, ppxx, pxt, pptt = _dot(x, x), _dot(p, p), _dot(px, px), _dot(px, t), _dot(pt, pt)
+    if phi.slope_size is not None:
+        # p² is this or 0.
+        square = phi.slope_size**2
+        more = square * pp, square * ppxx, square * square * ppxx, square * pxt
+    else:
+        square = p * p
+        ppx = p * px
+        more = _dot(square, square), _dot(ppx, ppx), _dot(p * ppx, p * ppx), _dot(ppx, pt)
+    pppp, ppppxx, ppppppxx, pppxt = more
+    return LayerSums(xx, pp, pppp, ppxx, ppppxx, ppppppxx, pxt, pppxt, pptt)
 
 
 def _dot(a: Array, b: Array) -> Array:
