@@ -215,7 +215,7 @@ def _report(
         tables = _tables(named, comparison, [row for row in rows if row["layer"] in few], how.digits)
         told = found.verdict.record()
         del told["remedies"]
-        about = {**comparison.record(), **told}
+        about = {**comparison.record(), "foretold": told}
         text = rendered(rows, [*tables, *prose(found)], how, paper=_FITTING, about=about, rows="layers")
         if how.output:
             contents[how.output] = text.encode()
