@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from meanfield.infinite_width.mean_field import MeanField
+
+#: Numbers held at once, in weights of all layers.
+MOST = 8_000_000
+
+
+class RealNetworks(NamedTuple):
+    """`variances`, K of the last layer; `log_gains`, ln |g⁰|²/|g^L|² of a Gaussian g^L; shape (count,) each."""
+
+    variances: np.ndarray
+    log_gains: np.ndarray
 
 
 def networks_by_hand(network: MeanField, q: float, width: int, depth: int, count: int, seed: int) -> np.ndarray:
@@ -25,3 +36,44 @@ def networks_by_hand(network: MeanField, q: float, width: int, depth: int, count
             h = weights @ active + network.sigma_b * random.standard_normal(width)
         last[n] = variance
     return last
+
+
+def both_ways_by_hand(
+    network: MeanField, q: float, width: int, depth: int, count: int, seed: int, *, orthogonal: bool = False
+) -> RealNetworks:
+    """Real networks forward and backward, through the same whole weight matrices."""
+    random = np.random.default_rng(seed)
+    some = max(MOST // (width * width * depth), 1)
+    parts = [
+        _both_ways(network, q, width, depth, min(some, count - done), random, orthogonal)
+        for done in range(0, count, some)
+    ]
+    return RealNetworks(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _both_ways(
+    network: MeanField, q: float, width: int, depth: int, count: int, random: np.random.Generator, orthogonal: bool
+) -> RealNetworks:
+    phi, h = network.activation, math.sqrt(q) * random.standard_normal((count, width, 1))
+    passed = []
+    for _ in range(depth):
+        x, slopes = phi.with_slopes(h)
+        variances = network.sigma_b**2 + network.sigma_w**2 * np.mean(x * x, axis=(1, 2))
+        weights = network.sigma_w * _weights(count, width, random, orthogonal)
+        passed.append((slopes, weights))
+        h = weights @ x + network.sigma_b * random.standard_normal(h.shape)
+    last = random.standard_normal(h.shape)
+    gradient = last
+    for slopes, weights in reversed(passed):
+        gradient = slopes * (np.swapaxes(weights, 1, 2) @ gradient)
+    with np.errstate(divide="ignore"):
+        return RealNetworks(variances, np.log(np.sum(gradient**2, axis=(1, 2)) / np.sum(last**2, axis=(1, 2))))
+
+
+def _weights(count: int, width: int, random: np.random.Generator, orthogonal: bool) -> np.ndarray:
+    """With entries of variance 1/N; or of Haar's law, by the triangle whose diagonal is positive."""
+    weights = random.standard_normal((count, width, width))
+    if not orthogonal:
+        return weights / math.sqrt(width)
+    turned, triangle = np.linalg.qr(weights)
+    return turned * np.sign(np.diagonal(triangle, axis1=1, axis2=2))[:, None, :]

@@ -1,8 +1,8 @@
 """How likely a network of given width and depth is to lose its signal or its gradient.
 
-It has lost its signal when the variance of its last layer has escaped, outside [q*/f, f q*]; that covers every mechanism
-at once: another basin, a runaway, a random walk. It has lost its gradient when the squared length has changed by more
-than a factor f_g on the way from the last layer to the first. docs/theory.md, sections 8 and 17.
+It has lost its signal when the variance of its last layer has escaped, outside [q*/f, f q*]; that covers every
+mechanism at once: another basin, a runaway, a random walk. It has lost its gradient when the squared length has changed
+by more than a factor f_g on the way from the last layer to the first. docs/theory.md, sections 8 and 17.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sums over the units of a layer: all that the signal, and the gradient on its way back, need to know of it.
 
 With x = φ(h) and p = φ'(h) the signal hands on Σ x². On its way back the gradient meets the slopes, the direction of x,
-and t, the part of h that is no bias: what becomes of it depends on eight more sums. docs/theory.md, section 17.
+and t, the part of h that is no bias: what becomes of it depends on ten more sums. docs/theory.md, section 17.
 """
 
 from __future__ import annotations
@@ -30,18 +30,22 @@ class LayerSums(NamedTuple):
     pxt: Array
     pppxt: Array
     pptt: Array
+    pppppxt: Array
+    pppptt: Array
 
 
 def layer_sums(phi: Activation, h: Array, t: Array) -> LayerSums:
     """Of pre-activations `h` and their part `t`, each of shape (networks, units)."""
     x, p = phi.with_slopes(h)
-    px, pt, pp = p * x, p * t, p * p
-    ppx = p * px
+    pp, px, pt = p * p, p * x, p * t
+    ppx, ppt = p * px, p * pt
+    pppx = p * ppx
     return LayerSums(
-        _dot(x, x), _dot(p, p), _dot(pp, pp), _dot(px, px), _dot(ppx, ppx), _dot(p * ppx, p * ppx),
-        _dot(px, t), _dot(ppx, pt), _dot(pt, pt),
+        _dot(x, x), _dot(p, p), _dot(pp, pp), _dot(px, px), _dot(ppx, ppx), _dot(pppx, pppx),
+        _dot(px, t), _dot(ppx, pt), _dot(pt, pt), _dot(pppx, ppt), _dot(ppt, ppt),
     )  # fmt: skip
 
 
 def _dot(a: Array, b: Array) -> Array:
-    return np.einsum("ij,ij->i", a, b)
+    dots: Array = np.einsum("ij,ij->i", a, b)
+    return dots
