@@ -14,10 +14,16 @@ MOST = 8_000_000
 
 
 class RealNetworks(NamedTuple):
-    """`variances`, K of the last layer; `log_gains`, ln |g⁰|²/|g^L|² of a Gaussian g^L; shape (count,) each."""
+    """Of shape (count,) each.
+
+    `variances`, K of the last layer; `log_gains`, ln |g⁰|²/|g^L|² of a Gaussian g^L; `overlaps`, g·Wx at layer 1 of
+    a g^L of length 1, and `gains`, |g|² there.
+    """
 
     variances: np.ndarray
     log_gains: np.ndarray
+    overlaps: np.ndarray
+    gains: np.ndarray
 
 
 def networks_by_hand(network: MeanField, q: float, width: int, depth: int, count: int, seed: int) -> np.ndarray:
@@ -41,7 +47,7 @@ def networks_by_hand(network: MeanField, q: float, width: int, depth: int, count
 def both_ways_by_hand(
     network: MeanField, q: float, width: int, depth: int, count: int, seed: int, *, orthogonal: bool = False
 ) -> RealNetworks:
-    """Real networks forward and backward, through the same whole weight matrices."""
+    """Real networks forward and backward, through the same whole weight matrices; two layers or more."""
     random = np.random.default_rng(seed)
     some = max(MOST // (width * width * depth), 1)
     parts = [
@@ -55,19 +61,22 @@ def _both_ways(
     network: MeanField, q: float, width: int, depth: int, count: int, random: np.random.Generator, orthogonal: bool
 ) -> RealNetworks:
     phi, h = network.activation, math.sqrt(q) * random.standard_normal((count, width, 1))
-    passed = []
+    passed, without_biases = [], []
     for _ in range(depth):
         x, slopes = phi.with_slopes(h)
         variances = network.sigma_b**2 + network.sigma_w**2 * np.mean(x * x, axis=(1, 2))
         weights = network.sigma_w * _weights(count, width, random, orthogonal)
         passed.append((slopes, weights))
-        h = weights @ x + network.sigma_b * random.standard_normal(h.shape)
+        without_biases.append(weights @ x)
+        h = without_biases[-1] + network.sigma_b * random.standard_normal(h.shape)
     last = random.standard_normal(h.shape)
-    gradient = last
+    gradients = [last]
     for slopes, weights in reversed(passed):
-        gradient = slopes * (np.swapaxes(weights, 1, 2) @ gradient)
+        gradients.append(slopes * (np.swapaxes(weights, 1, 2) @ gradients[-1]))
+    lengths = np.sum(np.square(gradients), axis=(2, 3))
+    overlap = np.sum(without_biases[0] * gradients[-2], axis=(1, 2)) / np.sqrt(lengths[0])
     with np.errstate(divide="ignore"):
-        return RealNetworks(variances, np.log(np.sum(gradient**2, axis=(1, 2)) / np.sum(last**2, axis=(1, 2))))
+        return RealNetworks(variances, np.log(lengths[-1] / lengths[0]), overlap, lengths[-2] / lengths[0])
 
 
 def _weights(count: int, width: int, random: np.random.Generator, orthogonal: bool) -> np.ndarray:
