@@ -85,9 +85,9 @@ class GainLaw:
 
         found = np.empty(t.shape, dtype=complex)
         for at, shapes, weights, logs in self._mixtures():
-            turned = 1j * t[at][..., None, :]
+            turned = (1j * t[at])[..., None, :]
             terms = loggamma(shapes[..., None] + turned) - loggamma(shapes)[..., None]
-            terms += turned * (logs - self.mean[at][..., None])[..., None]
+            terms = terms + turned * (logs - self.mean[at][..., None])[..., None]
             found[at] = np.sum(weights[..., None] * np.exp(terms), axis=-2)
         return found
 
@@ -112,7 +112,7 @@ class GainLaw:
             yield np.array([i]), shapes[None], weights[None], logs[None]
 
 
-def _binomial(n: Array, of: int, share: float) -> Array:
+def _binomial(n: NDArray[np.int_], of: int, share: float) -> Array:
     """P(n of so many units have a slope); written out, for scipy.stats takes long to load."""
     from scipy.special import gammaln
 

@@ -7,14 +7,16 @@ x̂ of the activations the weights are known from the signal. Of it the slopes p
 
 where Q is what they keep of y across the direction p²x̂, a weighted χ². What the gradient then has in common with the
 pre-activations, from which κ of the layer below follows, is another Gaussian. So a layer costs a few random numbers,
-whatever its width. All is exact but the law of Q, taken as that scaled χ² which has its mean and variance: where the
-slopes that are not 0 are equal in size, it is one. docs/theory.md, section 17.
+whatever its width. Two components of y are in B or in that Gaussian and also in Q, and drawn. All is exact but the law
+of what else is in Q, taken as that scaled χ² which has its mean and variance: where the slopes that are not 0 are equal
+in size, it is one. docs/theory.md, section 17.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +67,48 @@ def log_gains(
     return total
 
 
+class _Coefficients(NamedTuple):
+    """Of the orthonormal components a, b, c of y along x̂, p²x̂ and pt, each made from those before it.
+
+    B = `beta`·a + `rest`·b and Σpty = `along`·a + `shared`·b + `alone`·c. Q is `bb`·b² + 2`bc`·bc + `cc`·c² and `scale`
+    times a χ² of `degrees`.
+    """
+
+    beta: Array
+    rest: Array
+    along: Array
+    shared: Array
+    alone: Array
+    bb: Array
+    bc: Array
+    cc: Array
+    scale: Array
+    degrees: Array
+
+
+def _coefficients(sums: LayerSums) -> _Coefficients:
+    size = np.maximum(sums.xx, _SMALLEST)
+    root = np.sqrt(size)
+    beta, square, cube = sums.ppxx / size, sums.ppppxx / size, sums.ppppppxx / size
+    along, pppxt, pppppxt = sums.pxt / root, sums.pppxt / root, sums.pppppxt / root
+    inverse = _quotient(1.0, beta)
+    rest = _root(square, beta**2)
+    shared = _quotient(pppxt - beta * along, rest)
+    alone = _root(sums.pptt, along**2 + shared**2)
+    # Sums of p² times b̂², b̂pt and ĉ² over units, of the directions b̂ and ĉ.
+    across = _quotient(cube - 2 * beta * square + beta**3, rest**2)
+    met = _quotient(pppppxt - beta * pppxt, rest)
+    fresh = sums.pppptt - 2 * (along * pppxt + shared * met - along * shared * rest)
+    fresh += along**2 * beta + shared**2 * across
+    bb = np.maximum(across - rest**2 * inverse, 0.0)
+    bc = _quotient(met - along * rest - shared * across, alone)
+    cc = np.maximum(_quotient(fresh, alone**2), 0.0)
+    mean = _positive(sums.pp, square * inverse + bb + cc)
+    half_variance = _positive(sums.pppp + (square * inverse) ** 2, 2 * cube * inverse + bb**2 + 2 * bc**2 + cc**2)
+    scale = _quotient(half_variance, mean)
+    return _Coefficients(beta, rest, along, shared, alone, bb, bc, cc, scale, _quotient(mean, scale))
+
+
 def _carried(
     network: MeanField,
     sums: LayerSums,
@@ -75,34 +119,24 @@ def _carried(
     orthogonal: bool,
 ) -> tuple[Array, Array]:
     """What a layer makes of |g|² = 1, and ĝ·t behind it, given the `overlap` ĝ·t/√(t²/N) of the layer above."""
-    size = np.maximum(sums.xx, _SMALLEST)
-    beta, square = sums.ppxx / size, sums.ppppxx / size
-    along = sums.pxt / np.sqrt(size)
-    # Components of y along x̂, p²x̂ and pt, one made from those before it.
+    of = _coefficients(sums)
     a, b, c = random.standard_normal((3, *overlap.shape))
-    rest = _root(square, beta**2)
-    A, B = a, beta * a + rest * b
-    shared = _quotient(sums.pppxt / np.sqrt(size) - beta * along, rest)
-    D = along * a + shared * b + _root(sums.pptt, along**2 + shared**2) * c
-    # Across p²x̂ the slopes keep m·χ²_ν.
-    inverse = _quotient(1.0, beta)
-    mean = _positive(sums.pp, square * inverse)
-    half_variance = _positive(sums.pppp + (square * inverse) ** 2, 2 * sums.ppppppxx / size * inverse)
-    m = _quotient(half_variance, mean)
-    nu = _quotient(mean, m)
-    chi = _chi_squared(random, nu)
+    chi = _chi_squared(random, of.degrees)
+    B, D = of.beta * a + of.rest * b, of.along * a + of.shared * b + of.alone * c
+    Q = np.maximum(of.bb * b * b + 2 * of.bc * b * c + of.cc * c * c, 0.0) + of.scale * chi
+    cosine, stretch = overlap / math.sqrt(width), np.full_like(overlap, 1 / width)
     if orthogonal:
         # Across x̂ the gradient has a fixed length, and y is stretched to it.
-        fresh = rest > 0
-        length = np.where(fresh, b * b, 0.0) + chi + _chi_squared(random, np.maximum(width - 1 - fresh - nu, 0.0))
-        cosine = np.clip(overlap / math.sqrt(width), -1, 1)
-        scale = _quotient(1 - cosine**2, length)
-        kappa = _quotient(cosine, np.sqrt(scale)) - A
-    else:
-        scale = np.full_like(overlap, 1 / width)
-        kappa = overlap - A
-    kept = m * chi + np.square(B + kappa * beta) * inverse
-    return network.sigma_w_squared * scale * kept, _quotient(D + kappa * along, np.sqrt(kept))
+        drawn = [of.rest > 0, of.alone > 0]
+        others = width - 1 - sum(drawn) - of.degrees
+        length = np.where(drawn, [b * b, c * c], 0.0).sum(axis=0) + chi + _chi_squared(random, np.maximum(others, 0.0))
+        cosine = np.clip(cosine, -1, 1)
+        stretch = _quotient(1 - cosine**2, length)
+    # y and κ, both times this.
+    root = np.sqrt(stretch)
+    kappa = cosine - root * a
+    kept = stretch * Q + np.square(root * B + kappa * of.beta) * _quotient(1.0, of.beta)
+    return network.sigma_w_squared * kept, _quotient(root * D + kappa * of.along, np.sqrt(kept))
 
 
 def _chi_squared(random: np.random.Generator, degrees: Array) -> Array:

@@ -5,9 +5,9 @@ they pass unevenly, and its weights are random. So the logarithm is a sum over l
 
     ln χ₁(K_l) + ln(1 + e_l),
 
-K_l strays from q_l around the path of infinite width, e_l and the next kick of K come from the same units, and ln(1 + e_l) has the
-mean and the variance of `GainLaw`, of all orders in 1/N. The weights have also seen the signal on its way, and return
-what the gradient happens to have in common with it. docs/theory.md, sections 13 and 17.
+K_l strays from q_l around the path of infinite width, e_l and the next kick of K come from the same units, and
+ln(1 + e_l) has the mean and the variance of `GainLaw`, of all orders in 1/N. The weights have also seen the signal on
+its way, and return what the gradient happens to have in common with it. docs/theory.md, sections 13 and 17.
 """
 
 from __future__ import annotations

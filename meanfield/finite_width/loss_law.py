@@ -64,7 +64,8 @@ class LossLaw:
 class _Layer:
     """What one layer brings ln G at each of n + 1 variances, the last of which is the start.
 
-    `mean`, `variance`; `slope`, how it goes along with ln K'; `rest`, the share of its standard deviation that does not.
+    `mean`, `variance`; `slope`, how it goes along with ln K'; `rest`, the share of its standard deviation that does
+    not.
     """
 
     def __init__(self, network: MeanField, law: VarianceLaw, requirement: Requirement) -> None:
@@ -87,7 +88,8 @@ class _Layer:
     def characteristic(self, t: Array, *, alone: bool) -> Complex:
         """Of ln G less its mean, times the share that passes; `alone` of what does not go along with K'."""
         scale = self.rest if alone else np.ones_like(self.rest)
-        return self.gain.characteristic(scale[:, None] * t) * self.gain.passes[:, None]
+        found: Complex = self.gain.characteristic(scale[:, None] * t) * self.gain.passes[:, None]
+        return found
 
 
 def loss_law(
@@ -123,7 +125,7 @@ def _drifts(network: MeanField, law: VarianceLaw, layer: _Layer, r: Requirement)
     at = overlap_of(network, law.variances)
     fresh, kept, weight = (np.nan_to_num(part, posinf=0.0, neginf=0.0) for part in at)
     shared = np.clip(weight / r.width, 0.0, _MOST_SHARED)
-    omega, found = np.ones_like(layer.mean), []
+    omega, found = np.ones_like(layer.mean), list[Array]()
     for _ in range(r.depth):
         ahead = law.step @ omega[:-1] if found else omega
         excess = np.maximum(ahead - 1, -1.0)
@@ -157,7 +159,7 @@ def _kept(law: VarianceLaw, gain: _Layer, drifts: list[Array], limit: float, per
     depth, count = len(drifts), len(law.nodes)
     finest = math.sqrt(max(depth * float(gain.variance[-1] * gain.rest[-1] ** 2), _SMALLEST))
     number = math.ceil(min(period * _DETAIL / (2 * math.pi * finest), _MOST))
-    t = 2 * math.pi / period * np.arange(number + 1)
+    t = np.arange(number + 1.0) * (2 * math.pi / period)
     # Integral of B, the slope of ln G in ln K'.
     B = np.concatenate([[0.0], np.cumsum((gain.slope[1:count] + gain.slope[: count - 1]) / 2 * np.diff(law.nodes))])
     turned = np.exp(1j * t * B[:, None])

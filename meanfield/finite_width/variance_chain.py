@@ -7,8 +7,9 @@ so only K is handed on,
 
 Orthogonal weights make of the activations a vector of known length, W x = √N·√(K − σ_b²) z/|z|, to which biases are
 added. A layer costs N normal numbers instead of the N² weights of a network, twice as many with orthogonal weights and
-biases, and nothing is approximated. `gradient_chain` makes the way back of a few sums over the same units. For very wide
-networks the sum is normal to within a proven bound, and two numbers stand for N. docs/theory.md, sections 8 and 17.
+biases, and nothing is approximated. `gradient_chain` makes the way back of a few sums over the same units. For very
+wide networks the sum is normal to within a proven bound, and two numbers stand for N. docs/theory.md, sections 8
+and 17.
 """
 
 from __future__ import annotations
