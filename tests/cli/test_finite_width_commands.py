@@ -81,8 +81,8 @@ def test_design_solves_for_any_names() -> None:
 
 
 def test_sizes_to_be_safe_for_are_read_as_those_of_other_options() -> None:
-    asked = ["design", "--sparsity", "0.6", "--escapes", "16", "--safe-for"]
-    assert data(*asked, "depth = 4/2, width=2e2") == data(*asked, "width=200,depth=2")
+    asked = ["design", "--sparsity", "0.8", "--escapes", "64", "--safe-for"]
+    assert data(*asked, "depth = 8/2, width=1e2") == data(*asked, "width=100,depth=4")
 
 
 @pytest.mark.parametrize("command", [design.design, plot_design.design, simulate.simulate, stability.stability])
