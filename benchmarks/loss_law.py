@@ -21,9 +21,8 @@ import meanfield as mf
 from meanfield.finite_width.escape import Escapes, Requirement, escapes, wilson_interval
 from meanfield.finite_width.loss_law import LossLaw, loss_law
 
-WIDTHS, DEPTHS, CHAINS = (30, 100, 300), (10, 30, 100), 4096
-SPARSITIES = (0.5, 0.85, 0.9)
-CLIPPED_RELU, CLIPPED_SOFT_THRESHOLD = (mf.Family(f"clipped-{n}", ("tau", "m")) for n in ("relu", "soft-threshold"))
+WIDTHS, DEPTHS, CHAINS = (30, 100, 300), (10, 30, 100), 2048
+SPARSITIES = (0.7, 0.9)
 #: Without zeros, or as many as there are.
 OTHERS = ("hard-tanh", "abs(x)-0.5", "leaky-relu(0.25)", "relu", "tanh", "erf", "elu", "selu", "gelu", "silu")
 #: V'(q*) up to which q* pulls back, and the least which is 1.
@@ -40,10 +39,10 @@ def networks() -> Iterator[tuple[str, mf.MeanField]]:
             ("soft-threshold", float(ndtri((1 + sparsity) / 2))),
         ):
             yield f"{name}, {sparsity}", mf.edge_of_chaos(mf.activation(f"{name}({threshold})")).mean_field
-        for family in (CLIPPED_RELU, CLIPPED_SOFT_THRESHOLD):
+        for name in ("clipped-relu", "clipped-soft-threshold"):
             for slope in (0.5, 0.8):
-                (design,) = mf.designs(family, sparsity=sparsity, slope=slope)[:1]
-                yield f"{family.name}, {sparsity}, {slope}", design.edge.mean_field
+                design = mf.designs(mf.Family(name, ("tau", "m")), sparsity=sparsity, slope=slope)[0]
+                yield f"{name}, {sparsity}, {slope}", design.edge.mean_field
 
 
 @dataclass
