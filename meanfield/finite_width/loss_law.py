@@ -31,8 +31,8 @@ Complex = NDArray[np.complex128]
 
 #: One layer changes ln G by no more than this many times ln f_g: what is lost at once is lost.
 _LARGEST_STEP = 3.0
-#: The law of ln G is told as far as this many standard deviations from its mean, and blurred by no more than ln f_g over
-#: the other: with so little a layer that strays by less loses nothing.
+#: The law of ln G is told as far as this many standard deviations from its mean, and blurred by ln f_g over the other at
+#: most: by so little none is lost of what strays by less.
 _REACH, _DETAIL = 8.0, 10.0
 #: Frequencies at most.
 _MOST = 512
@@ -157,7 +157,7 @@ def _kept(law: VarianceLaw, gain: _Layer, drifts: list[Array], limit: float, per
 
     What is further from 0 than `period` − `limit` is too little to matter.
     """
-    depth, count = len(drifts), len(law.nodes)
+    count = len(law.nodes)
     number = math.ceil(min(period * _TAIL * _DETAIL / (2 * math.pi * limit), _MOST))
     t = np.arange(number + 1.0) * (2 * math.pi / period)
     # Integral of B, the slope of ln G in ln K'.

@@ -117,7 +117,7 @@ def test_homogeneous_networks_have_the_moments_of_a_product() -> None:
     np.testing.assert_allclose(found["q"].sd ** 2, 5 * layers / width, rtol=0.05)
     orthogonal = predict(replace(e, weights="orthogonal"))
     less, of_length = digamma(width / 2) - math.log(width / 2), polygamma(1, width / 2)
-    # The gamma law of the gain has the third cumulant 50/N² where this has 44/N²: 2/N² of the mean, 6/N² of the variance.
+    # The gamma law of the gain has the third cumulant 50/N² where this has 44/N²: 2/N² of the mean, 6/N² of the spread.
     for p, first, second in ((found, mean, variance), (orthogonal, mean - less, variance - of_length)):
         off = np.abs(p["log_gradient"].mean - first * (8 - layers))
         assert (off <= 2.2 / width**2 * (8 - layers)).all()
