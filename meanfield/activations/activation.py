@@ -121,6 +121,11 @@ class Activation(Shown, ABC):
         """Whether φ' ≠ 0 anywhere."""
 
     @property
+    def slope_size(self) -> float | None:
+        """|φ'| where it is not 0, if it is one number."""
+        return None
+
+    @property
     def is_continuous(self) -> bool:
         """Whether φ has no jump."""
         return not self.discontinuities

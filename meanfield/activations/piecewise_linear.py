@@ -248,6 +248,11 @@ class PiecewiseLinear(Activation):
         return any(self.slopes)
 
     @cached_property
+    def slope_size(self) -> float | None:
+        sizes = {abs(slope) for slope in self.slopes} - {0.0}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    @cached_property
     def is_continuous(self) -> bool:
         return not self.jumps.any()
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meanfield.cli import options
 from meanfield.cli.layout import Block, lines, paragraph
 from meanfield.cli.output import progress
 from meanfield.cli.process import tell
 from meanfield.errors import DomainError
+from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from meanfield.finite_width.verdict import FiniteWidth
     from meanfield.infinite_width.operating_point import Subject
     from meanfield.infinite_width.stability import Diagnosis
+    from meanfield.infinite_width.verdict import Verdict
 
 __all__ = [
+    "SHARES",
     "Depth",
     "Strict",
     "Width",
@@ -29,6 +33,7 @@ __all__ = [
     "judged",
     "prose",
     "requirement",
+    "shares",
 ]
 
 Width = Annotated[
@@ -48,16 +53,20 @@ Strict = Annotated[
 ]
 
 
-def requirement(width: int | None, depth: int | None) -> Requirement | None:
+def requirement(
+    context: typer.Context, width: int | None, depth: int | None, within: float, gradient_within: float, risk: float
+) -> Requirement | None:
     """The requirement that --width and --depth make, None without them."""
     if width is None and depth is None:
+        refusal = "{} is of networks of a width and depth: give --width and --depth too, or leave it out"
+        options.require_left_out(context, ("within", "gradient_within", "risk"), refusal)
         return None
     if width is None or depth is None:
         given, missing = ("--depth", "--width") if width is None else ("--width", "--depth")
         raise DomainError(f"{given} is given without {missing}: give both, or neither for a verdict at any width")
     from meanfield.finite_width.escape import Requirement
 
-    return Requirement(width, depth)
+    return Requirement(width, depth, within, risk, gradient_within=gradient_within)
 
 
 def judged(subject: Subject, required: Requirement | None) -> Diagnosis:
@@ -70,6 +79,21 @@ def judged(subject: Subject, required: Requirement | None) -> Diagnosis:
 
     with progress("random networks, then what is safe", required.chains) as advance:
         return at_width(diagnose(subject, with_remedies=False), required, advance=advance).judged
+
+
+#: What decides first, one number each.
+SHARES = ("signal_lost", "gradient_lost", "share_lost", "share_interval")
+
+
+def shares(verdict: Verdict) -> Record:
+    """The numbers of a verdict at a width and depth, side by side."""
+    return {
+        "signal_lost": verdict.signal.share_lost,
+        "gradient_lost": verdict.gradient.share_lost,
+        "share_lost": verdict.share_lost,
+        "share_interval": list(verdict.interval or ()) or None,
+        "one_minus_rho": verdict.inputs.one_minus_rho,
+    }
 
 
 def formula(named: NamedActivation) -> Block:

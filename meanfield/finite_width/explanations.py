@@ -1,4 +1,4 @@
-"""The verdict at a width and depth in words: what holds signal, gradient and inputs, and how many networks lose them."""
+"""The verdict at a width and depth in words: what holds signal, gradient and inputs, and who loses them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def signal_told(
         return f"{_pull(network, point, ends, sd, r.width)}: {fate}."
     if word == "safe":
         note = f"The mechanism is unstable all the same, and only this depth saves it: {local.explanation}"
-        return f"{fate[0].upper()}{fate[1:]}. {note}"
+        return f"{_capital(fate)}. {note}"
     return f"{local.explanation} At width {r.width}, {fate}."
 
 
@@ -55,7 +55,7 @@ def gradient_told(
     factor = f"more than a factor {r.gradient_within:g} over {r.depth} layer{'s' * (r.depth > 1)}"
     who = _share(found.without_gradient.mean(), r.chains)
     change = "changes" if who.startswith("none") else "change"
-    lost = f"{who} {change} the square of a gradient by {factor}"
+    lost = _capital(f"{who} {change} the square of a gradient by {factor}")
     if mean is None:
         return f"{lost}: no gradient passes{', for φ has no slope' * (not network.activation.has_slope)}."
     law = f"ln G has mean {mean:.3g} and standard deviation {sd:.2g}"
@@ -107,6 +107,10 @@ def _drift(network: MeanField, q: float, found: Escapes) -> str:
         f"At width {r.width}, ln q has standard deviation {np.log(alive).std():.3g} by layer {r.depth} "
         f"(√(L S/N)/q* = {leading:.3g} to leading order){died}"
     )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _share(share: float, of: int) -> str:

@@ -24,9 +24,12 @@ from meanfield.finite_width.overlaps import Overlap, overlap_of
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import slope_moment, slope_square_d1
 
-__all__ = ["GradientLaw", "gradient_theory"]
+__all__ = ["LARGEST_NOISE", "GradientLaw", "gradient_theory"]
 
 Array = NDArray[np.float64]
+
+#: Variance of the noise of a gradient in one layer, relative to its square: beyond it a logarithm is no straight line.
+LARGEST_NOISE = 0.15
 
 
 class GradientLaw(NamedTuple):

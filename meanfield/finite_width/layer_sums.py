@@ -37,12 +37,17 @@ class LayerSums(NamedTuple):
 def layer_sums(phi: Activation, h: Array, t: Array) -> LayerSums:
     """Of pre-activations `h` and their part `t`, each of shape (networks, units)."""
     x, p = phi.with_slopes(h)
-    pp, px, pt = p * p, p * x, p * t
-    ppx, ppt = p * px, p * pt
+    px, pt = p * x, p * t
+    xx, pp, ppxx, pxt, pptt = _dot(x, x), _dot(p, p), _dot(px, px), _dot(px, t), _dot(pt, pt)
+    if (a := phi.slope_size) is not None:
+        # p² is a² or 0.
+        b, c = a**2, a**4
+        return LayerSums(xx, pp, b * pp, ppxx, b * ppxx, c * ppxx, pxt, b * pxt, pptt, c * pxt, b * pptt)
+    square, ppx, ppt = p * p, p * px, p * pt
     pppx = p * ppx
     return LayerSums(
-        _dot(x, x), _dot(p, p), _dot(pp, pp), _dot(px, px), _dot(ppx, ppx), _dot(pppx, pppx),
-        _dot(px, t), _dot(ppx, pt), _dot(pt, pt), _dot(pppx, ppt), _dot(ppt, ppt),
+        xx, pp, _dot(square, square), ppxx, _dot(ppx, ppx), _dot(pppx, pppx),
+        pxt, _dot(ppx, pt), pptt, _dot(pppx, ppt), _dot(ppt, ppt),
     )  # fmt: skip
 
 

@@ -31,8 +31,8 @@ Complex = NDArray[np.complex128]
 
 #: One layer changes ln G by no more than this many times ln f_g: what is lost at once is lost.
 _LARGEST_STEP = 3.0
-#: The law of ln G is told as far as this many standard deviations from its mean, and blurred by ln f_g over the other at
-#: most: by so little none is lost of what strays by less.
+#: The law of ln G is told as far as this many standard deviations from its mean, and blurred by ln f_g over the other
+#: at most: by so little none is lost of what strays by less.
 _REACH, _DETAIL = 8.0, 10.0
 #: Frequencies at most.
 _MOST = 512

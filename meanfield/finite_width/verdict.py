@@ -1,8 +1,8 @@
 """Whether a network of a given width and depth can be trained: what an infinitely wide one cannot tell.
 
 V'(q*) < 1 and χ₁ = 1 are local, and of infinite width. Another fixed point may stand close by, the kicks of narrow
-layers may be large, what they do to a gradient may add up; or an unstable mechanism may be too slow for the layers there
-are. The verdict rests on random networks of this width and depth; basin, fluctuations and depth scales tell why.
+layers may be large, what they do to a gradient may add up; or an unstable mechanism may be too slow for so few layers.
+The verdict rests on random networks of this width and depth; basin, fluctuations and depth scales tell why.
 docs/theory.md, sections 8, 17 and 18.
 """
 
@@ -19,8 +19,9 @@ from meanfield.domain import correlations, require_a, require_signal
 from meanfield.finite_width.escape import Escapes, Requirement, escapes
 from meanfield.finite_width.explanations import gradient_told, inputs_told, signal_told
 from meanfield.finite_width.fluctuations import Fluctuations, fluctuations, strays, variance_path
-from meanfield.finite_width.gradient_theory import GradientLaw, gradient_theory
+from meanfield.finite_width.gradient_theory import LARGEST_NOISE, GradientLaw, gradient_theory
 from meanfield.finite_width.jacobian import SquaredSingularValues, squared_singular_values
+from meanfield.finite_width.layer_noise import layer_noise
 from meanfield.finite_width.remedies import nothing_helps, remedies_at
 from meanfield.infinite_width.correlation_path import correlation_path
 from meanfield.infinite_width.depth_scales import correlation_depth
@@ -206,14 +207,18 @@ def at_width(
         fluctuations=spread,
         escapes=found,
         sensitivity=sensitivity,
-        gradients=_gradient_law(network, requirement, path),
+        gradients=_gradient_law(network, requirement, path, spread),
         jacobian=jacobian,
     )
 
 
-def _gradient_law(network: MeanField, r: Requirement, path: Array) -> GradientLaw:
+def _gradient_law(network: MeanField, r: Requirement, path: Array, spread: Fluctuations) -> GradientLaw:
     """Predicted to order 1/N; NaN where that is no small correction."""
     orthogonal = r.weights == "orthogonal"
+    noise = layer_noise(network, path[:-1], r.width, orthogonal=orthogonal).gain
+    if not (np.isfinite(spread.mean).all() and (noise <= LARGEST_NOISE).all()):
+        nothing = np.full(r.depth + 1, np.nan)
+        return GradientLaw(nothing, nothing, math.nan)
     shift, variance = strays(network, path, r.width, orthogonal=orthogonal)
     return gradient_theory(network, r.width, path, shift, variance, orthogonal=orthogonal)
 

@@ -113,12 +113,13 @@ def decay(gain: float, within: float = GRADIENT_WITHIN) -> str:
 
 
 def _inputs(network: MeanField, q: float, *, settled: bool) -> Inputs:
-    if not q:
+    if not q and phases(network.dV(0.0)) != "edge of chaos":
         return Inputs("unstable", "No signal is left that could tell inputs apart.")
+    # As q → 0 the slope of R is what it is at a q of that kind.
     slope = network.dR(1.0, q)
     word: Word = "stable" if phases(slope) == "edge of chaos" else "unstable"
-    if not settled:
-        return Inputs(word, f"As q grows R'(1) tends to {slope:.4g}.")
+    if not settled or not q:
+        return Inputs(word, f"As q {'falls' if settled else 'grows'}, R'(1) tends to {slope:.4g}.")
     rho, depth = (float(found) for found in correlation_depth(network.activation, network.sigma_w_squared, np.array(q)))
     return Inputs(word, parting(network, q, rho, depth), rho=rho, xi_c=depth)
 
