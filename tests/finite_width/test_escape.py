@@ -88,7 +88,7 @@ def test_a_neutral_signal_may_drift() -> None:
 
 
 def test_orthogonal_weights_lose_fewer_gradients() -> None:
-    network, required = edge_of_chaos(HARD_TANH).mean_field, Requirement(30, 30, gradient_within=20, chains=2048)
+    network, required = edge_of_chaos(HARD_TANH).mean_field, Requirement(30, 20, gradient_within=10, chains=1024)
     gaussian = escapes(network, 1.0, required).without_gradient.mean()
     orthogonal = escapes(network, 1.0, replace(required, weights="orthogonal")).without_gradient.mean()
     assert 0.05 < gaussian

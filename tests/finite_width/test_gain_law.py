@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from examples import ABS, HARD_TANH, IDENTITY, LEAKY_RELU, RELU, SIGN, clipped_relu
 from scipy.integrate import quad
-from scipy.stats import beta, binom, chi2
+from scipy.stats import binom, chi2
 
 import meanfield as mf
 from meanfield.activations.activation import Activation
@@ -28,7 +28,7 @@ def law(phi: Activation, width: int, *, orthogonal: bool = False) -> GainLaw:
 def log_moments(density: object, scale: float) -> tuple[float, float]:
     """E ln(scale·X) and E ln²(scale·X), by quadrature over ln X."""
     first, second = (
-        quad(lambda x, k=k: (x + math.log(scale)) ** k * density.pdf(math.exp(x)) * math.exp(x), -60, 8, limit=400)[0]
+        quad(lambda x, k=k: (x + math.log(scale)) ** k * density.pdf(math.exp(x)) * math.exp(x), -50, 8, limit=200)[0]
         for k in (1, 2)
     )
     return first, second
@@ -48,10 +48,18 @@ def test_where_slopes_are_equal_it_is_a_binomial_mixture_of_chi_squares(phi: Act
 
 
 def test_of_an_orthogonal_layer_it_is_a_mixture_of_beta_laws() -> None:
-    width, n = 5, np.arange(1, 5)
-    weights = binom.pmf(np.arange(1, 6), width, 0.5) / (1 - 0.5**width)
-    given = [log_moments(beta(k / 2, (width - k) / 2), 2.0) for k in n] + [(math.log(2), math.log(2) ** 2)]
-    first, second = weights @ given
+    # Of k units sin²θ is kept, of density ∝ sin^(k−1)θ cos^(N−k−1)θ; of all N everything.
+    width = 5
+    weights = binom.pmf(np.arange(1, width + 1), width, 0.5) / (1 - 0.5**width)
+
+    def moment(k: int, n: int) -> float:
+        def density(angle: float) -> float:
+            return math.sin(angle) ** (k - 1) * math.cos(angle) ** (width - k - 1)
+
+        whole = quad(density, 0, math.pi / 2)[0]
+        return quad(lambda x: density(x) * math.log(2 * math.sin(x) ** 2) ** n, 0, math.pi / 2, limit=200)[0] / whole
+
+    first, second = (weights @ [*(moment(k, n) for k in range(1, width)), math.log(2) ** n] for n in (1, 2))
     found = law(RELU, width, orthogonal=True)
     assert found.mean[0] == pytest.approx(first, abs=1e-7)
     assert found.variance[0] == pytest.approx(second - first**2, abs=1e-6)

@@ -48,7 +48,7 @@ def test_it_is_what_chains_lose() -> None:
     outside = comparisons = 0
     for name, (network, width, depth) in CASES.items():
         # A factor at which some are lost in every one of them.
-        required = Requirement(width, depth, gradient_within=100, chains=1024, seed=1)
+        required = Requirement(width, depth, gradient_within=100, chains=512, seed=1)
         found, drawn = loss_law(network, 1.0, required), escapes(network, 1.0, required, normal=False)
         parts = (drawn.outside[-1], drawn.without_gradient, drawn.lost())
         for share, lost in zip(shares(found), parts, strict=True):
@@ -66,7 +66,7 @@ def test_it_is_what_chains_lose() -> None:
 
 def tossed(phi: PiecewiseLinear, width: int, depth: int) -> np.ndarray:
     """ln G of a network without biases, whose units slope this way or that by the toss of a coin."""
-    random, total = np.random.default_rng(2), np.zeros(100_000)
+    random, total = np.random.default_rng(2), np.zeros(50_000)
     for _ in range(depth):
         n = random.binomial(width, 0.5, total.size) if phi is RELU else np.full(total.size, width)
         with np.errstate(divide="ignore"):
@@ -142,9 +142,8 @@ NETWORKS = [
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("width", [3, 30])
-def test_shares_are_shares_whatever_the_network(network: MeanField, width: int) -> None:
-    required = Requirement(width, 6, gradient_within=10)
+def test_shares_are_shares_whatever_the_network(network: MeanField) -> None:
+    required = Requirement(20, 6, gradient_within=10)
     found = loss_law(network, 1.0, required)
     for share in shares(found):
         assert ((share >= 0) & (share <= 1)).all()
