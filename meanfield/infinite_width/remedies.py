@@ -82,7 +82,7 @@ class Remedy(Shown):
         what: Literal["initialisation", "clip"] = "initialisation" if m is None else "clip"
         kept: Literal["stable", "safe"] = "stable" if share_lost is None else "safe"
         verdict = "neutral" if is_neutral(edge) else kept
-        numbers = edge.q_star, edge.sigma_w, edge.sigma_b, edge.V_prime, edge.sparsity
+        numbers = edge.q_star, edge.sigma_w, edge.sigma_b, edge.V_prime, edge.sparsity or None
         return cls(what, m, *numbers, verdict=verdict, share_lost=share_lost)
 
     def record(self) -> Record:
