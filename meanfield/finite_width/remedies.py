@@ -26,7 +26,7 @@ from meanfield.finite_width.variance_law import escape_probability
 from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.edge import EdgeOfChaos
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.operating_point import OperatingPoint
+from meanfield.infinite_width.operating_point import OperatingPoint, operating_point_of
 from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, clipped_edge, is_neutral
 from meanfield.infinite_width.roots import first_index
 
@@ -42,6 +42,8 @@ _TRIED, _CONFIRMED = 6, 3
 _WIDE = 1000
 #: First estimates of a share that are this many times what may be are worth no closer look.
 _HOPELESS = 20.0
+#: Of an edge of chaos, of which there are many, and of which the estimate is nearly a lower bound.
+_LIKELY = 2.0
 #: σ_w and σ_b that differ by no more, relative to σ_w, are one initialisation.
 _SAME = 1e-3
 #: Networks from which the share lost by orthogonal ones is told, of which there is no law.
@@ -91,8 +93,10 @@ class _Search:
             share = self._share(edge)
             if share is None or share > self.requirement.careful.risk:
                 continue
-            if self._is_confirmed(edge.mean_field, edge.q_star, neutral=is_neutral(edge)):
-                remedy, judged = Remedy.at(edge, share_lost=share), self.point.q_star
+            neutral = _keeps_every_q(edge)
+            if self._is_confirmed(edge.mean_field, edge.q_star, neutral=neutral):
+                remedy = replace(Remedy.at(edge, share_lost=share), verdict="neutral" if neutral else "safe")
+                judged = self.point.q_star
                 on_edge = judged is not None and phases(self.point.network.chi1(judged)) == "edge of chaos"
                 return replace(remedy, instead_of=judged) if on_edge and edge.q_star != judged else remedy
             confirmed += 1
@@ -102,17 +106,16 @@ class _Search:
 
     def _promising_edges(self) -> Iterator[EdgeOfChaos]:
         """Edges of chaos that a first estimate does not rule out, the nearest first, as many as are looked at."""
-        network, found = self.point.network, 0
-        for edge in candidate_edges(network.activation, self.point.start):
-            other = edge.mean_field
-            if math.hypot(other.sigma_w - network.sigma_w, other.sigma_b - network.sigma_b) <= _SAME * network.sigma_w:
-                continue
-            if _estimate(edge, self.requirement) > _HOPELESS * self.requirement.risk:
-                continue
-            yield edge
-            found += 1
-            if found == _TRIED:
+        seen = [self.point.network]
+        for edge in candidate_edges(self.point.network.activation, self.point.start):
+            if len(seen) > _TRIED:
                 return
+            # Of a homogeneous φ every q* has the same.
+            if any(_are_same(edge.mean_field, other) for other in seen):
+                continue
+            if _estimate(edge, self.requirement) <= _LIKELY * self.requirement.risk:
+                seen.append(edge.mean_field)
+                yield edge
 
     def orthogonal(self, found: Escapes) -> Remedy | None:
         """Orthogonal weights instead of Gaussian ones."""
@@ -159,7 +162,14 @@ class _Search:
             except DomainError:
                 return False
 
+        def is_enough(n: int) -> bool:
+            law = _law(network, q, asked[n], self.start, self.neutral)
+            return law is not None and float(law.either[-1]) <= r.careful.risk
+
         first = first_index(len(asked), seems_enough)
+        if first < len(asked) and not is_enough(first):
+            first = next_ = first + 1
+            first += first_index(len(asked) - next_, lambda n: is_enough(next_ + n))
         for wide in asked[first : first + _CONFIRMED]:
             law = _law(network, q, wide, self.start, self.neutral)
             if law is None or law.either[-1] > r.careful.risk:
@@ -184,7 +194,7 @@ class _Search:
 
     def _share(self, edge: EdgeOfChaos) -> float | None:
         r = replace(self.requirement, weights="gaussian")
-        law = _law(edge.mean_field, edge.q_star, r, self.start, is_neutral(edge))
+        law = _law(edge.mean_field, edge.q_star, r, self.start, _keeps_every_q(edge))
         return None if law is None else float(law.either[-1])
 
     def _is_confirmed(
@@ -194,6 +204,18 @@ class _Search:
         r = required or self.requirement
         fresh = replace(r, seed=r.seed + 1)
         return is_safe(network, q, fresh, self.start, neutral=neutral, normal=True if r.width >= _WIDE else None)
+
+
+def _are_same(a: MeanField, b: MeanField) -> bool:
+    return math.hypot(a.sigma_w - b.sigma_w, a.sigma_b - b.sigma_b) <= _SAME * b.sigma_w
+
+
+def _keeps_every_q(edge: EdgeOfChaos) -> bool:
+    """Whether V is the identity about q*, so that the signal may go where it likes: V'(q*) near 1 is too little."""
+    if not is_neutral(edge):
+        return False
+    point = operating_point_of(edge).fixed_point
+    return point is not None and point.kind == "neutral"
 
 
 def _distinct(edges: list[tuple[float, EdgeOfChaos]]) -> list[tuple[float, EdgeOfChaos]]:
@@ -207,7 +229,7 @@ def _estimate(edge: EdgeOfChaos, r: Requirement) -> float:
     """The share of networks that lose signal or gradient, about, from the first order in 1/N at q*."""
     network, q, V1 = edge.mean_field, edge.q_star, edge.V_prime
     lost = _gradient_estimate(network, q, r)
-    if is_neutral(edge):
+    if _keeps_every_q(edge):
         return lost
     # ln q strays by what the kicks of all layers leave.
     kept = r.depth if abs(V1) >= 1 else min(r.depth, 1 / (1 - V1**2))

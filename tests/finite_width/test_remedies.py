@@ -1,76 +1,168 @@
-"""Remedies work when they are followed, and are no tighter than they must be."""
+"""Each remedy works by itself when it is followed, for networks of other random numbers."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 import pytest
-from examples import HARD_TANH, VERDICTS
+from examples import HARD_TANH, LEAKY_RELU, RELU, SIGN, VERDICTS
 
 import meanfield as mf
+from meanfield.activations.activation import Activation
 from meanfield.activations.clipping import clipped
-from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.finite_width.escape import Requirement, is_safe
-from meanfield.finite_width.remedies import safe_clip
+from meanfield.finite_width.escape import Requirement, escapes
+from meanfield.finite_width.remedies import nothing_helps
 from meanfield.finite_width.verdict import FiniteWidth, at_width
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.remedies import clip_levels, stabilising_clip
-from meanfield.infinite_width.stability import diagnose
+from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, in_words
+from meanfield.infinite_width.stability import Subject, diagnose
+
+#: Networks of a verdict. Of one that loses half the risk, 0.5 %, more than 2 % are drawn once in ten thousand times.
+CHAINS = 512
 
 
-def judged(phi: PiecewiseLinear, width: int, depth: int, q_star: float = 1.0, **options: float) -> FiniteWidth:
-    return at_width(diagnose(edge_of_chaos(phi, q_star)), Requirement(width, depth, **options))
+def judged(subject: Subject, required: Requirement, start: float | None = None) -> FiniteWidth:
+    return at_width(diagnose(subject), required, start, with_remedies=False)
 
 
-@pytest.mark.parametrize("word", ["fragile", "unstable"])
-def test_every_remedy_works_when_it_is_followed(word: str) -> None:
-    width, depth = 100, 10
-    found = judged(VERDICTS[word], width, depth, chains=2048)
-    assert found.verdict.word == word
-    cures = {cure.what: cure for cure in found.verdict.remedies}
-    assert {"clip", "width", "depth"} <= set(cures)
-    for cure in cures.values():
-        phi = VERDICTS[word] if cure.m is None else clipped(VERDICTS[word], -cure.m, cure.m)
-        required = Requirement(cure.width or width, cure.depth or depth, chains=2048)
-        followed = at_width(diagnose(edge_of_chaos(phi, cure.q_star or 1.0)), required)
-        assert followed.verdict.word == cure.verdict == "safe"
-        assert followed.escapes.probability == pytest.approx(cure.share_lost, abs=0.005)
-        if cure.sigma_w:
-            typed = MeanField(phi, float(f"{cure.sigma_w:.6g}"), float(f"{cure.sigma_b:.6g}"))
-            again = at_width(diagnose(typed, cure.q_star), required)
-            assert again.verdict.word == "safe"
-            assert again.diagnosis.point.fixed_point.slope == pytest.approx(cure.V_prime, abs=1e-3)
+def followed(
+    phi: Activation, subject: Subject, required: Requirement, cure: Remedy, start: float | None
+) -> FiniteWidth:
+    """The network with this one change."""
+    changed = replace(
+        required,
+        width=cure.width or required.width,
+        depth=cure.depth or required.depth,
+        weights=cure.weights or required.weights,
+        chains=CHAINS if (cure.width or 0) <= 3000 else 128,
+        seed=99,
+    )
+    if cure.sigma_w is None:
+        return judged(subject, changed, start)
+    phi = phi if cure.m is None else clipped(phi, -cure.m, cure.m)
+    edge = edge_of_chaos(phi, cure.q_star)
+    # With the digits that the sentence has.
+    typed = f"σ_w = {edge.sigma_w:.8g}, σ_b = {edge.sigma_b:.8g}, " if cure.m is None else f"σ_w = {edge.sigma_w:.6g}"
+    assert typed in str(cure)
+    return judged(edge, changed, start)
 
 
-def test_the_clip_recommended_is_the_largest_that_is_safe() -> None:
-    required = Requirement(150, 12)
-    m, edge = safe_clip(VERDICTS["unstable"], 1.0, required)
-    assert is_safe(edge.mean_field, 1.0, required.careful)
-    for larger in (m + 0.2, m + 0.5, m + 1):
-        assert not is_safe(edge_of_chaos(clipped(VERDICTS["unstable"], -larger, larger)).mean_field, 1.0, required)
+#: φ, q* of its edge of chaos or σ_w and σ_b, width, depth, and what is found to be enough.
+TROUBLED = {
+    "chaos": ("hard-tanh", (1.5, 0.1), 200, 50, ["initialisation", "depth"]),
+    "q* itself": ("clipped-relu(tau=1.28155, m=1.61)", 1.0, 300, 30, ["initialisation", "width", "depth"]),
+    "a near-by fixed point": (VERDICTS["fragile"], 1.0, 100, 10, ["initialisation", "clip", "width", "depth"]),
+    "a runaway": (VERDICTS["unstable"], 1.0, 100, 10, ["clip", "width", "depth"]),
+    "a smooth runaway": ("gelu", 1.0, 100, 50, ["clip"]),
+    "a random walk of gradients": ("tanh", 1.0, 30, 60, ["weights", "width", "depth"]),
+    "a random walk of both": ("relu", 1.0, 30, 60, ["width", "depth"]),
+    "order": ("tanh", (0.9, 0.1), 100, 50, ["initialisation", "depth"]),
+    "smooth chaos": ("tanh", (1.6, 0.1), 100, 50, ["initialisation", "depth"]),
+    "nothing but V'(q*) near 1 at another q*": ("silu", 1.0, 100, 30, ["clip", "depth"]),
+}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_clip_recommended_is_safe_for_other_random_networks_too(seed: int) -> None:
-    m, _ = safe_clip(VERDICTS["unstable"], 1.0, Requirement(150, 12))
-    assert judged(clipped(VERDICTS["unstable"], -m, m), 150, 12, seed=seed).verdict.word == "safe"
+@lru_cache
+def mended(name: str) -> tuple[Activation, Subject, Requirement, tuple[Remedy, ...]]:
+    """The network, what is asked of it, and the remedies."""
+    spec, at, width, depth, _ = TROUBLED[name]
+    phi = mf.activation(spec) if isinstance(spec, str) else spec
+    subject = MeanField(phi, *at) if isinstance(at, tuple) else edge_of_chaos(phi, at)
+    required = Requirement(width, depth, chains=CHAINS)
+    verdict = at_width(diagnose(subject), required).verdict
+    assert verdict.share_lost > required.risk
+    return phi, subject, required, verdict.remedies
+
+
+@pytest.mark.parametrize("name", TROUBLED)
+def test_every_remedy_is_enough_by_itself(name: str) -> None:
+    phi, subject, required, cures = mended(name)
+    assert [cure.what for cure in cures] == TROUBLED[name][-1]
+    for cure in cures:
+        found = followed(phi, subject, required, cure, None)
+        share = found.verdict.share_lost
+        assert share <= 2 * required.risk, cure
+        assert share == pytest.approx(cure.share_lost, abs=0.015)
+        assert cure.verdict == "safe"
+        assert found.verdict.signal.word in ("safe", "neutral")
+
+
+def test_where_q_star_is_the_trouble_the_sentence_says_so() -> None:
+    phi, _, required, (first, *_) = mended("q* itself")
+    assert first.instead_of == 1
+    assert str(first).startswith("q* = 1 itself is the trouble: ")
+    assert f"a sparsity of {edge_of_chaos(phi, first.q_star).sparsity:.3g}" in str(first)
+    # None nearer is enough.
+    nearer = [edge for edge in candidate_edges(phi, 1.0) if 1 < edge.q_star < first.q_star]
+    for edge in nearer:
+        assert escapes(edge.mean_field, edge.q_star, replace(required, seed=5)).lost().mean() > required.risk / 2
+
+
+def test_off_the_edge_q_star_is_not_blamed() -> None:
+    for name in ("chaos", "order", "smooth chaos"):
+        first = mended(name)[-1][0]
+        assert first.instead_of is None
+        assert str(first).startswith("σ_w = ")
+
+
+@pytest.mark.parametrize("name", ["chaos", "order", "smooth chaos", "a random walk of both"])
+def test_the_depth_is_about_the_deepest(name: str) -> None:
+    _, subject, required, cures = mended(name)
+    (depth,) = [cure.depth for cure in cures if cure.depth]
+    point = diagnose(subject).point
+    deeper = replace(required, depth=round(1.2 * depth) + 2, chains=1024, seed=5)
+    assert escapes(point.network, point.variance, deeper).without_gradient.mean() > required.risk / 2
+
+
+def test_the_width_is_about_the_least() -> None:
+    _, edge, required, cures = mended("a near-by fixed point")
+    (width,) = [cure.width for cure in cures if cure.width]
+    narrower = replace(required, width=round(width / 1.5), chains=1024, seed=5)
+    assert escapes(edge.mean_field, 1.0, narrower).lost().mean() > required.risk / 2
+
+
+def test_the_clip_loses_less_than_looser_and_tighter_ones() -> None:
+    phi, _, required, cures = mended("a runaway")
+    (m,) = [cure.m for cure in cures if cure.m]
+
+    def lost(level: float) -> float:
+        edge = edge_of_chaos(clipped(phi, -level, level))
+        return float(escapes(edge.mean_field, 1.0, replace(required, chains=4096, seed=5)).lost().mean())
+
+    assert lost(m) < min(lost(1.5 * m), lost(m / 1.7))
 
 
 def test_remedies_hold_for_the_start_that_was_asked_for() -> None:
-    network = diagnose(edge_of_chaos(VERDICTS["fragile"]))
-    required = Requirement(300, 20)
-    found = at_width(network, required, start=1.5)
-    assert found.verdict.word == "fragile"
+    edge = edge_of_chaos(VERDICTS["fragile"])
+    required, start = Requirement(200, 20, chains=CHAINS), 1.5
+    cures = at_width(diagnose(edge), required, start).verdict.remedies
     # Outside the basin no width brings it back.
-    assert "width" not in found.verdict.remedy
-    (m,) = [cure.m for cure in found.verdict.remedies if cure.what == "clip"]
-    tight = diagnose(edge_of_chaos(clipped(VERDICTS["fragile"], -m, m)))
-    assert at_width(tight, required, start=1.5).verdict.word == "safe"
+    assert "width" not in [cure.what for cure in cures]
+    assert "clip" in [cure.what for cure in cures]
+    for cure in cures:
+        share = followed(VERDICTS["fragile"], edge, required, cure, start).verdict.share_lost
+        assert share <= 2 * required.risk
 
 
-def test_the_clip_for_a_width_can_be_looser_than_that_for_any() -> None:
-    for_any, _ = stabilising_clip(VERDICTS["unstable"], 1.0)
-    for_width, _ = safe_clip(VERDICTS["unstable"], 1.0, Requirement(300, 20))
-    assert for_width > for_any
+def test_orthogonal_weights_are_no_remedy_for_a_signal_that_runs_away_or_where_they_are_given() -> None:
+    assert "weights" not in [cure.what for cure in mended("a runaway")[-1]]
+    given = Requirement(30, 30, chains=64, weights="orthogonal")
+    found = at_width(diagnose(MeanField(mf.activation("tanh"), 0.9, 0.1)), given).verdict
+    assert not found.is_good
+    assert "weights" not in [cure.what for cure in found.remedies]
+
+
+def test_where_nothing_helps_that_is_said() -> None:
+    # A jump passes no gradient, at any width and depth.
+    required = Requirement(50, 10, chains=64)
+    found = at_width(diagnose(MeanField(SIGN, 1.0, 0.1)), required).verdict
+    assert found.remedies == ()
+    assert in_words(found.remedies) is None
+    assert found.tried == nothing_helps(required)
+    assert "orthogonal" in found.tried
+    assert "orthogonal" not in nothing_helps(replace(required, weights="orthogonal"))
 
 
 #: What is enough by itself: networks off their edge of chaos, whose φ needs no change.
@@ -78,8 +170,7 @@ OFF_THE_EDGE = [
     ("relu", 1.5, 0.0, 100, 20),
     ("points: (-2,-0.4) (0,0) (1,1) (3,1.5); left=0, right=0", 1.4142, 0.0, 256, 50),
     ("max(x,0)-0.3989422804014327", 1.7128585504496627, 0.0, 256, 50),
-    ("clipped-relu(tau=1, m=1)", 4.0, 0.2, 200, 20),
-    ("hard-tanh", 1.5, 0.1, 100, 50),
+    ("clipped-relu(tau=1, m=1)", 4.0, 0.2, 200, 5),
 ]
 
 
@@ -95,10 +186,18 @@ def test_the_initialisation_alone_is_the_first_remedy_and_no_clip_is_credited_wi
         assert first.what == "initialisation"
         assert (first.q_star, first.sigma_w, first.sigma_b) == (1.0, edge.sigma_w, edge.sigma_b)
         assert "clip" not in [cure.what for cure in cures]
-    assert at_width(diagnose(edge), required).verdict.word in ("safe", "neutral")
+    assert judged(edge, required).verdict.word in ("safe", "neutral")
 
 
 def test_no_clip_is_recommended_that_the_activation_has_already() -> None:
     for phi in (mf.activation("clipped-relu(tau=1, m=1)"), HARD_TANH, mf.activation("relu6")):
         for q in (0.1, 1.0, 100.0):
             assert all(m < phi.supremum for m in clip_levels(phi, q))
+
+
+@pytest.mark.parametrize("phi", [RELU, LEAKY_RELU])
+def test_of_a_homogeneous_activation_there_is_one_edge_and_its_signal_may_drift(phi: Activation) -> None:
+    edge, required = edge_of_chaos(phi), Requirement(64, 40, chains=CHAINS)
+    first = at_width(diagnose(MeanField(phi, 0.8 * edge.sigma_w)), required).verdict.remedies[0]
+    assert (first.what, first.verdict, first.q_star) == ("initialisation", "neutral", 1)
+    assert escapes(edge.mean_field, 1.0, replace(required, seed=9)).without_gradient.mean() <= 2 * required.risk
