@@ -6,7 +6,6 @@ Run: python benchmarks/trainability_draw.py FOLDER. Takes three quarters of an h
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import sys
 from dataclasses import dataclass
@@ -64,19 +63,18 @@ class Drawn:
 
 def drawn(case: Case, folder: Path) -> Drawn:
     """The networks of a case, from `folder` or drawn now and kept there."""
-    experiment = case.experiment
-    about = json.dumps(experiment.as_record(), sort_keys=True)
+    about = repr(case)
     path = folder / f"{hashlib.sha256(about.encode()).hexdigest()[:16]}.npz"
     if path.exists():
         with np.load(path) as kept:
             return Drawn(case, kept["q"], kept["log_gradient"])
     with threadpool_limits(1):
-        ensemble = mf.simulate(experiment)
+        ensemble = mf.simulate(case.experiment)
     found = Drawn(case, ensemble["q"][:, -1], ensemble["log_gradient"][:, 0])
     # A file that is there is whole.
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as file:
-        np.savez(file, about=np.array(about), label=np.array(case.label), q=found.q, log_gradient=found.log_gradient)
+        np.savez(file, about=np.array(about), q=found.q, log_gradient=found.log_gradient)
     unfinished.replace(path)
     return found
 
