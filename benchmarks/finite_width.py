@@ -25,7 +25,7 @@ def spread_errors(family: mf.Family, sparsity: float, slope: float, width: int) 
     (design,) = mf.designs(family, sparsity=sparsity, slope=slope)
     point = mf.operating_point_of(design.edge).fixed_point
     assert point is not None
-    variances = trajectories(design.edge.mean_field, 1.0, width, 60, 8192)
+    variances = trajectories(design.edge.mean_field, 1.0, width, 60, 8192).variances
     observed = float(np.mean(variances[30:].std(axis=1)))
     predicted = fluctuations(design.edge.mean_field, point, width, 60).stationary_sd
     return predicted, observed, float(np.mean((variances[-1] < 0.5) | (variances[-1] > 2)))

@@ -124,7 +124,9 @@ def errors_table() -> Table:
             errors = Errors()
             for network in networks(sparsity):
                 chains = min(MOST_CHAINS, NUMBERS // width)
-                errors.add(network, width, trajectories(network, 1.0, width, max(DEPTHS), chains)[list(DEPTHS)])
+                errors.add(
+                    network, width, trajectories(network, 1.0, width, max(DEPTHS), chains).variances[list(DEPTHS)]
+                )
             table.add_row(str(width), f"{sparsity:g}", *errors.cells)
     return table
 

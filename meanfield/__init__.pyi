@@ -36,6 +36,7 @@ from .errors import (
 )
 from .finite_width.escape import Escapes as Escapes, Requirement as Requirement, escapes as escapes
 from .finite_width.experiment import Experiment as Experiment
+from .finite_width.loss_law import LossLaw as LossLaw, loss_law as loss_law
 from .finite_width.prediction import predict as predict
 from .finite_width.variance_law import escape_probability as escape_probability
 from .finite_width.verdict import FiniteWidth as FiniteWidth, at_width as at_width
@@ -69,12 +70,8 @@ from .infinite_width.outputs import (
 )
 from .infinite_width.phase_diagram import PhaseDiagram as PhaseDiagram, phase_diagram as phase_diagram
 from .infinite_width.remedies import Remedy as Remedy
-from .infinite_width.stability import (
-    Diagnosis as Diagnosis,
-    Verdict as Verdict,
-    diagnose as diagnose,
-    verdict as verdict,
-)
+from .infinite_width.stability import Diagnosis as Diagnosis, diagnose as diagnose, verdict as verdict
+from .infinite_width.verdict import Verdict as Verdict
 from .simulation.comparison import Comparison as Comparison, compare as compare, departures as departures
 from .simulation.ensemble import Ensemble as Ensemble, simulate as simulate
 from .simulation.reading import read_ensemble as read_ensemble

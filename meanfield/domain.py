@@ -101,11 +101,11 @@ def require_share(name: str, share: float, meaning: str) -> None:
         raise DomainError(f"{name} = {share:g} is not {meaning}: give 0 < {name} < 1")
 
 
-def require_within(within: float) -> None:
-    """Refuse what is no factor f by which q may stray from q*, with a `DomainError`."""
-    require_number("within", within)
+def require_within(within: float, name: str = "within") -> None:
+    """Refuse what is no factor by which a variance or a squared gradient may change, with a `DomainError`."""
+    require_number(name, within)
     if not (1 < within < math.inf):
-        raise DomainError(f"within = {within:g} is out of range: give a factor > 1")
+        raise DomainError(f"{name} = {within:g} is out of range: give a factor > 1")
 
 
 def variances(q: ArrayLike) -> Array:

@@ -12,6 +12,7 @@ from meanfield.lettering import latex_name, latex_text
 __all__ = [
     "CHAINS",
     "FORMULAS",
+    "GRADIENT_WITHIN",
     "QUANTITIES",
     "RISK",
     "WITHIN",
@@ -23,6 +24,8 @@ __all__ = [
 
 #: Where nothing else is asked for: f of [q*/f, f q*], the share of networks that may leave it, how many are drawn.
 WITHIN, RISK, CHAINS = 2.0, 0.01, 4096
+#: Factor by which the square of a gradient may grow or shrink over all layers, 30 in its norm.
+GRADIENT_WITHIN = 1000.0
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,22 @@ QUANTITIES = {
     "xi_q": Quantity("ξ_q", r"$\xi_q$", "layers to return by a factor e", "layers"),
     "xi_c": Quantity("ξ_c", r"$\xi_c$", "the same for correlations", "layers"),
     "basin": Quantity("basin", "basin", "variances that tend to q*"),
-    "verdict": Quantity("verdict", "verdict", "what the variance does"),
+    "verdict": Quantity("verdict", "verdict", "the worst of signal, gradient and inputs"),
+    "signal": Quantity("signal", "signal", "what the variance does"),
+    "gradient": Quantity("gradient", "gradient", "what its square does over all layers"),
+    "inputs": Quantity("inputs", "inputs", "what differences between them do"),
     "explanation": Quantity("why", "explanation", "of the verdict, in words"),
     "remedies": Quantity("remedies", "remedies", "changes that are each enough"),
-    "what": Quantity("change", "change", "initialisation, clip, width or depth"),
-    "share_lost": Quantity("lost then", "lost then", "share of networks that lose q* after it"),
+    "what": Quantity("change", "change", "initialisation, weights, clip, width or depth"),
+    "instead_of": Quantity("instead of", "instead of", "the q* judged, where that is the trouble"),
+    "weights": Quantity("weights", "weights", "gaussian or orthogonal"),
+    "share_lost": Quantity("lost", "lost", "share of networks that lose signal or gradient"),
+    "interval": Quantity("95 % interval", r"95\,\% interval", "of a share (Wilson)"),
+    "gradient_within": Quantity("f_g", "$f_g$", "factor by which a squared gradient may change"),
+    "foretold": Quantity("foretold", "foretold", "the verdict before any network is drawn"),
+    "share_interval": Quantity("95 % of lost", r"95\,\% of lost", "its interval (Wilson)"),
+    "signal_lost": Quantity("signal lost", "signal lost", "share with q outside [q*/f, f q*]"),
+    "gradient_lost": Quantity("gradient lost", "gradient lost", "share with |ln G| > ln f_g"),
     # At a width and depth.
     "sd": Quantity("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, predicted"),
     "stationary_mean": Quantity("mean, settled", r"$\overline{q^\infty}$", "of q after many layers"),
@@ -131,8 +145,9 @@ QUANTITIES = {
     "margin": Quantity("margin", "margin", "q* to the end of its basin, in sd"),
     "escape_probability": Quantity("escape", "escape", "share of networks that lose q*"),
     "escape_interval": Quantity("95 % interval", r"95\,\% interval", "of the share (Wilson)"),
-    "log_gain_mean": Quantity("mean ln Πχ₁", r"mean $\ln\prod\chi_1$", "gain of a gradient, all layers"),
-    "log_gain_sd": Quantity("sd ln Πχ₁", r"sd $\ln\prod\chi_1$", "over random networks"),
+    "log_gain_mean": Quantity("mean ln G", r"mean $\ln G$", "of a squared gradient over all layers, to order 1/N"),
+    "log_gain_sd": Quantity("sd ln G", r"sd $\ln G$", "over random networks, to order 1/N"),
+    "log_gain_correlation": Quantity("with q", r"corr$(\ln G, q^L)$", "correlation of ln G with q at layer L"),
     "jacobian_mean": Quantity("mean s²", r"$\overline{s^2}$", "squared singular values, Jacobian"),
     "jacobian_variance_gaussian": Quantity(
         "s² Gaussian", r"$\mathrm{var}\,s^2$, Gaussian", "variance with Gaussian weights"

@@ -70,9 +70,13 @@ class Activation(Shown, ABC):
     def slopes_at(self, marks: NDArray[Any]) -> Array:
         """φ' where `marks` were made; at a break that on its right, and at a jump that of the piece beside it."""
 
+    def with_slopes(self, x: Array) -> tuple[Array, Array]:
+        """φ and φ' at points x, an array of at least one axis, elementwise."""
+        return self.values(x), self.slopes_at(self.marks(x))
+
     def jet(self, x: Array) -> tuple[Array, Array, Array]:
         """φ, φ' and φ'' at points x, an array of at least one axis, elementwise; φ'' of the pieces alone."""
-        return self.values(x), self.slopes_at(self.marks(x)), np.zeros_like(x)
+        return *self.with_slopes(x), np.zeros_like(x)
 
     @abstractmethod
     def limits(self, x: float) -> tuple[float, float]:
@@ -115,6 +119,11 @@ class Activation(Shown, ABC):
     @abstractmethod
     def has_slope(self) -> bool:
         """Whether φ' ≠ 0 anywhere."""
+
+    @property
+    def slope_size(self) -> float | None:
+        """|φ'| where it is not 0, if it is one number."""
+        return None
 
     @property
     def is_continuous(self) -> bool:

@@ -157,6 +157,15 @@ class PiecewiseLinear(Activation):
         lines = list(zip(self.slopes, self.intercepts, strict=True))
         return lines.index((0.0, 0.0)) if (0.0, 0.0) in lines else int(np.searchsorted(self.knots, 0.0, side="right"))
 
+    def with_slopes(self, x: Array) -> tuple[Array, Array]:
+        if len(self.knots) > _FEW_KNOTS:
+            return super().with_slopes(x)
+        # One comparison a knot is quicker than a search.
+        slopes: Array | float = self.slopes[0]
+        for knot, slope in zip(self.knots, self.slopes[1:], strict=True):
+            slopes = np.where(x >= knot, slope, slopes)
+        return self.values(x), np.broadcast_to(slopes, x.shape)
+
     def marks(self, x: Array) -> NDArray[np.integer]:
         """The piece that every x lies on."""
         return np.searchsorted(self._arrays[0], x, side="right").astype(np.min_scalar_type(len(self.knots)))
@@ -237,6 +246,11 @@ class PiecewiseLinear(Activation):
     @property
     def has_slope(self) -> bool:
         return any(self.slopes)
+
+    @cached_property
+    def slope_size(self) -> float | None:
+        sizes = {abs(slope) for slope in self.slopes} - {0.0}
+        return sizes.pop() if len(sizes) == 1 else None
 
     @cached_property
     def is_continuous(self) -> bool:

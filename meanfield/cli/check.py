@@ -11,6 +11,7 @@ from meanfield.cli.initialisation import Init, Scales, scales
 from meanfield.cli.layout import Block, grid, heading, listing
 from meanfield.cli.output import emit, printing
 from meanfield.cli.verdicts import Depth, Strict, Width, formula, hold, judged, prose, requirement
+from meanfield.quantities import GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _FITTING = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "v
 
 
 def check(
+    context: typer.Context,
     act: options.Acts,
     sigma_w: SigmaW = None,
     sigma_b: SigmaB = None,
@@ -46,6 +48,9 @@ def check(
     q_star: QStar = 1.0,
     width: Width = None,
     depth: Depth = None,
+    within: options.Within = WITHIN,
+    gradient_within: options.GradientWithin = GRADIENT_WITHIN,
+    risk: options.Risk = RISK,
     strict: Strict = False,
     format: options.Formats = None,
     digits: options.Digits = None,
@@ -67,7 +72,8 @@ def check(
     from meanfield.infinite_width.operating_point import operating_point
 
     how = printing(format, digits, columns, caption, tex_label, output)
-    required, given = requirement(width, depth), scales(init, sigma_w, sigma_b, fan_in, fan_out, width)
+    required = requirement(context, width, depth, within, gradient_within, risk)
+    given = scales(init, sigma_w, sigma_b, fan_in, fan_out, width)
     results = []
     for named in options.read_activations(act, tau, m, slope, param, label):
         diagnosis = judged(operating_point(named.phi, q_star, given.sigma_w, given.sigma_b), required)
@@ -75,7 +81,7 @@ def check(
     rows = [record for _, _, record in results]
     tables = [table for result in results for table in _tables(*result, given, digits)]
     emit(rows, tables, how, single=len(act) == 1, paper=_FITTING)
-    hold(strict, (diagnosis for _, diagnosis, _ in results), required)
+    hold(strict, (diagnosis for _, diagnosis, _ in results))
 
 
 def _record(diagnosis: Diagnosis, given: Scales) -> Record:

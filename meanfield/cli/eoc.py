@@ -11,6 +11,7 @@ from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, refusal
 from meanfield.cli.verdicts import Depth, Strict, Width, explanation, formula, hold, judged, prose, requirement
 from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.quantities import GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ QStar = Annotated[
 
 
 def eoc(
+    context: typer.Context,
     act: options.Acts,
     tau: options.Tau = None,
     m: options.M = None,
@@ -38,6 +40,9 @@ def eoc(
     sigma_b: SigmaB = None,
     width: Width = None,
     depth: Depth = None,
+    within: options.Within = WITHIN,
+    gradient_within: options.GradientWithin = GRADIENT_WITHIN,
+    risk: options.Risk = RISK,
     strict: Strict = False,
     format: options.Formats = None,
     digits: options.Digits = None,
@@ -62,7 +67,7 @@ def eoc(
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
     how = printing(format, digits, columns, caption, tex_label, output)
-    required = requirement(width, depth)
+    required = requirement(context, width, depth, within, gradient_within, risk)
     rows: list[Record] = []
     records, refusals = [], []
     for named in options.read_activations(act, tau, m, slope, param, label):
@@ -88,7 +93,7 @@ def eoc(
         emit(rows, _tables(records, digits), how, single=single, paper=_FITTING)
     if refusals:
         raise NoEdgeOfChaos(*refusals)
-    hold(strict, (diagnosis for _, diagnosis, _ in records), required)
+    hold(strict, (diagnosis for _, diagnosis, _ in records))
 
 
 _FITTING = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "verdict")

@@ -123,7 +123,11 @@ Depth = Annotated[int, typer.Option("--depth", help="L, layers.")]
 FanIn = Annotated[int | None, typer.Option("--fan-in", help="Inputs of a unit of the layer.", show_default=False)]
 FanOut = Annotated[int | None, typer.Option("--fan-out", help="Units that an input goes to.", show_default=False)]
 Within = Annotated[float, typer.Option("--within", help="f: q outside [q*/f, f q*] at the last layer has escaped.")]
-Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may escape.")]
+GradientWithin = Annotated[
+    float,
+    typer.Option("--gradient-within", help="f_g: a squared gradient that changes by more over all layers is lost."),
+]
+Risk = Annotated[float, typer.Option("--risk", help="Share of random networks that may lose signal or gradient.")]
 Escapes = Annotated[int, typer.Option("--escapes", help="Random networks drawn.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the random numbers: the same seed, the same result.")]
 Formats = Annotated[

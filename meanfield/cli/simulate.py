@@ -15,13 +15,15 @@ from meanfield.cli import ensembles, options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import Printing, deliver, ending_of, printing, rendered, require_columns
 from meanfield.cli.process import INTERRUPTED, tell
-from meanfield.cli.verdicts import formula
+from meanfield.cli.verdicts import Strict, formula, hold, prose
 from meanfield.errors import DomainError, OutputError
 from meanfield.quantities import QUANTITIES, WITHIN
 from meanfield.tables.records import Record, few_layers
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
+    from meanfield.finite_width.verdict import FiniteWidth
+    from meanfield.infinite_width.stability import Diagnosis
     from meanfield.simulation.comparison import Comparison
 
 __all__ = ["simulate"]
@@ -89,6 +91,7 @@ def simulate(
     dask: ensembles.Dask = None,
     memory: ensembles.Memory = "1GB",
     resume: Resume = False,
+    strict: Strict = False,
     format: options.Formats = None,
     digits: options.Digits = None,
     columns: options.Columns = None,
@@ -119,8 +122,9 @@ def simulate(
     for report in reports:
         require_columns(report, ROW)
     (named,) = options.read_activations([act], tau, m, slope, param, label)
+    point = operating_point(named.phi, q_star, sigma_w, sigma_b)
     asked = ensembles.experiment(
-        operating_point(named.phi, q_star, sigma_w, sigma_b),
+        point,
         *(q_star, q0, conv, size, padding, weights),
         width=width,
         depth=depth,
@@ -139,11 +143,13 @@ def simulate(
         if cut.ensemble is None:
             raise typer.Abort from None
         drawn, interrupted = cut.ensemble, True
-    _report(named, compare(drawn), reports)
+    found = ensembles.foretold(point, asked)
+    _report(named, compare(drawn), found, reports)
     if interrupted:
         more = f"; the same command with --resume goes on with {record}" if record else ""
         tell(f"interrupted after {drawn.experiment.networks} of {networks} networks{more}")
         raise typer.Exit(INTERRUPTED)
+    hold(strict, [found])
 
 
 def _destinations(outputs: list[Path], resume: bool) -> tuple[Path | None, list[Path]]:
@@ -194,7 +200,9 @@ def _report_of(
     return how
 
 
-def _report(named: NamedActivation, comparison: Comparison, destinations: list[Printing]) -> None:
+def _report(
+    named: NamedActivation, comparison: Comparison, found: Diagnosis | FiniteWidth, destinations: list[Printing]
+) -> None:
     rows = comparison.records()
     few = few_layers(comparison.ensemble.experiment.depth)
     contents = {}
@@ -205,7 +213,10 @@ def _report(named: NamedActivation, comparison: Comparison, destinations: list[P
             contents[how.output] = as_arrays(comparison)
             continue
         tables = _tables(named, comparison, [row for row in rows if row["layer"] in few], how.digits)
-        text = rendered(rows, tables, how, paper=_FITTING, about=comparison.record(), rows="layers")
+        told = found.verdict.record()
+        del told["remedies"]
+        about = {**comparison.record(), "foretold": told}
+        text = rendered(rows, [*tables, *prose(found)], how, paper=_FITTING, about=about, rows="layers")
         if how.output:
             contents[how.output] = text.encode()
         else:

@@ -1,15 +1,17 @@
-"""`meanfield stability`: whether networks of a given width and depth keep their signal."""
+"""`meanfield stability`: whether networks of a given width and depth keep signal, gradient and inputs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from meanfield.cli import options
+import typer
+
+from meanfield.cli import ensembles, options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, progress, refusal
-from meanfield.cli.verdicts import Strict, explanation, formula, hold, prose
+from meanfield.cli.verdicts import SHARES, Strict, explanation, formula, hold, prose, shares
 from meanfield.errors import NoEdgeOfChaos
-from meanfield.quantities import CHAINS, RISK, WITHIN
+from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
@@ -18,15 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["stability"]
 
-_LISTED = (
-    *("q_star", "sigma_w", "sigma_b", "width", "depth", "V_prime", "V_double_prime", "basin", "sd", "stationary_mean"),
-    *("stationary_sd", "margin", "escape_probability", "escape_interval", "xi_q", "xi_c", "q_chi_1_prime"),
-    *("log_gain_mean", "log_gain_sd", "jacobian_mean", "jacobian_variance_gaussian", "jacobian_variance_orthogonal"),
-    "verdict",
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the verdict comes from too, and q by layer.")]
+
+_LISTED = ("q_star", "sigma_w", "sigma_b", "V_prime", "chi_1", *SHARES, "one_minus_rho", "xi_c", "verdict")
+_VERBOSE = (
+    *("V_double_prime", "basin", "sd", "stationary_mean", "stationary_sd", "margin", "xi_q", "q_chi_1_prime"),
+    *("log_gain_mean", "log_gain_sd", "log_gain_correlation"),
+    *("jacobian_mean", "jacobian_variance_gaussian", "jacobian_variance_orthogonal"),
 )
-_COMPARED = (
-    *("activation", "q_star", "width", "depth", "V_prime", "basin", "sd", "margin", "escape_probability", "verdict"),
-)
+_COMPARED = ("activation", "q_star", "V_prime", *SHARES, "verdict")
 
 
 def stability(
@@ -42,11 +44,15 @@ def stability(
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     q0: options.Q0 = None,
+    rho0: ensembles.Rho0OfFigure = 0.5,
+    weights: ensembles.Weights = ensembles.WeightLaw.gaussian,
     within: options.Within = WITHIN,
+    gradient_within: options.GradientWithin = GRADIENT_WITHIN,
     risk: options.Risk = RISK,
     escapes: options.Escapes = CHAINS,
     seed: options.Seed = 0,
     strict: Strict = False,
+    verbose: Verbose = False,
     format: options.Formats = None,
     digits: options.Digits = None,
     columns: options.Columns = None,
@@ -54,10 +60,11 @@ def stability(
     tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
-    """Whether random networks of a given width and depth keep their signal; if not, what would.
+    """Whether random networks of a given width and depth keep signal, gradient and inputs; if not, what would.
 
-    Verdicts: safe, at most --risk of them lose it; fragile, more do although V'(q*) < 1; unstable, more do and q*
-    repels; neutral, V is the identity, so that q drifts and nothing else comes of it.
+    Verdicts: safe, at most --risk of them lose signal or gradient; neutral, V is the identity, so that q drifts and
+    nothing else comes of it; fragile, more do though every layer is sound; unstable, more do and q* repels, or χ₁ is
+    not 1.
 
     \b
     Examples:
@@ -72,14 +79,14 @@ def stability(
     from meanfield.infinite_width.stability import diagnose
 
     how = printing(format, digits, columns, caption, tex_label, output)
-    requirement = Requirement(width, depth, within, risk, escapes, seed)
+    requirement = Requirement(width, depth, within, risk, escapes, seed, gradient_within, weights.value)
     rows: list[Record] = []
     results, refusals = [], []
     for named in options.read_activations(act, tau, m, slope, param, label):
         try:
             diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b), with_remedies=False)
             with progress("random networks, then what is safe", escapes) as advance:
-                found = at_width(diagnosis, requirement, q0, advance)
+                found = at_width(diagnosis, requirement, q0, advance, rho=rho0)
         except NoEdgeOfChaos as error:
             rows.append(refusal(named.label, error))
             refusals.append(f"{named.label}: {error}")
@@ -88,31 +95,29 @@ def stability(
         results.append((named, found, rows[-1]))
     # A file holds all that was asked for, or is not written.
     if not refusals or (len(act) > 1 and output is None):
-        emit(rows, _tables(results, digits), how, single=len(act) == 1, paper=FiniteWidth.paper)
+        emit(rows, _tables(results, digits, verbose=verbose), how, single=len(act) == 1, paper=FiniteWidth.paper)
     if refusals:
         raise NoEdgeOfChaos(*refusals)
-    hold(strict, (found.judged for _, found, _ in results), requirement)
+    hold(strict, (found for _, found, _ in results))
 
 
-def _tables(results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: int | None) -> list[Block]:
+def _tables(
+    results: list[tuple[NamedActivation, FiniteWidth, Record]], digits: int | None, *, verbose: bool
+) -> list[Block]:
     if not results:
         return []
-    if len(results) == 1:
-        named, found, record = results[0]
-        required = found.requirement
-        steps = "a layer is one normal number" if found.escapes.normal else "exact"
-        title = f"q by layer: to order 1/N², and in {required.chains} random networks ({steps}, seed {required.seed})"
-        by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
-        return [
-            heading(f"{named.label} at width {required.width}, depth {required.depth}"),
-            formula(named),
-            listing(record, _LISTED, digits),
-            heading(title),
-            by_layer,
-            *prose(found),
-        ]
-    notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in results]
+    rows = [{**record, **shares(found.verdict), "chi_1": found.diagnosis.chi_1} for _, found, record in results]
     required = results[0][1].requirement
-    above = heading(f"Stability at width {required.width}, depth {required.depth}")
-    keys = [key for key in _COMPARED if key not in ("width", "depth")]
-    return [above, grid([record for *_, record in results], keys, digits or 4), *notes]
+    size = f"width {required.width}, depth {required.depth}"
+    if len(results) == 1:
+        ((named, found, record),) = results
+        told = [heading(f"{named.label} at {size}"), formula(named), listing(rows[0], _LISTED, digits), *prose(found)]
+        if not verbose:
+            return told
+        steps = "a layer is one normal number" if found.escapes.normal else "exact"
+        drawn = f"{required.chains} random networks ({steps}, seed {required.seed})"
+        title = heading(f"q by layer: to order 1/N², and in {drawn}")
+        by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
+        return [*told, heading("What it comes from"), listing(record, _VERBOSE, digits), title, by_layer]
+    notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in results]
+    return [heading(f"Stability at {size}"), grid(rows, _COMPARED, digits or 4), *notes]

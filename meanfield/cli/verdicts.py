@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meanfield.cli import options
 from meanfield.cli.layout import Block, lines, paragraph
 from meanfield.cli.output import progress
 from meanfield.cli.process import tell
 from meanfield.errors import DomainError
+from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from meanfield.finite_width.verdict import FiniteWidth
     from meanfield.infinite_width.operating_point import Subject
     from meanfield.infinite_width.stability import Diagnosis
+    from meanfield.infinite_width.verdict import Verdict
 
 __all__ = [
+    "SHARES",
     "Depth",
     "Strict",
     "Width",
@@ -29,6 +33,7 @@ __all__ = [
     "judged",
     "prose",
     "requirement",
+    "shares",
 ]
 
 Width = Annotated[
@@ -43,21 +48,25 @@ Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Exit with 1 unless the verdict is stable, safe or neutral and χ₁^L, L = --depth or any, within 1000.",
+        help="Exit with 1 unless the verdict is stable, safe or neutral.",
     ),
 ]
 
 
-def requirement(width: int | None, depth: int | None) -> Requirement | None:
+def requirement(
+    context: typer.Context, width: int | None, depth: int | None, within: float, gradient_within: float, risk: float
+) -> Requirement | None:
     """The requirement that --width and --depth make, None without them."""
     if width is None and depth is None:
+        refusal = "{} is of networks of a width and depth: give --width and --depth too, or leave it out"
+        options.require_left_out(context, ("within", "gradient_within", "risk"), refusal)
         return None
     if width is None or depth is None:
         given, missing = ("--depth", "--width") if width is None else ("--width", "--depth")
         raise DomainError(f"{given} is given without {missing}: give both, or neither for a verdict at any width")
     from meanfield.finite_width.escape import Requirement
 
-    return Requirement(width, depth)
+    return Requirement(width, depth, within, risk, gradient_within=gradient_within)
 
 
 def judged(subject: Subject, required: Requirement | None) -> Diagnosis:
@@ -72,31 +81,45 @@ def judged(subject: Subject, required: Requirement | None) -> Diagnosis:
         return at_width(diagnose(subject, with_remedies=False), required, advance=advance).judged
 
 
+#: What decides first, one number each.
+SHARES = ("signal_lost", "gradient_lost", "share_lost", "share_interval")
+
+
+def shares(verdict: Verdict) -> Record:
+    """The numbers of a verdict at a width and depth, side by side."""
+    return {
+        "signal_lost": verdict.signal.share_lost,
+        "gradient_lost": verdict.gradient.share_lost,
+        "share_lost": verdict.share_lost,
+        "share_interval": list(verdict.interval or ()) or None,
+        "one_minus_rho": verdict.inputs.one_minus_rho,
+    }
+
+
 def formula(named: NamedActivation) -> Block:
     """The line that says what φ is; none where that is its name already."""
     return lines("" if named.formula == named.label else f"φ(x) = {named.formula}", 2)
 
 
-def hold(strict: bool, judged: Iterable[Diagnosis], required: Requirement | None = None) -> None:
-    """Exit with 1 if --strict is given and a network does not keep signal and gradients, at any or the given depth."""
-    depth = required.depth if required else None
-    failed = [diagnosis for diagnosis in judged if not diagnosis.passes(depth)] if strict else []
-    for diagnosis in failed:
-        layers = "any number of layers" if depth is None else f"{depth} layers"
-        gain = f"χ₁ = {diagnosis.chi_1:.4g} over {layers}"
-        tell(f"--strict fails: the verdict is {diagnosis.verdict.word}, {gain}")
+def hold(strict: bool, judged: Iterable[Diagnosis | FiniteWidth]) -> None:
+    """Exit with 1 if --strict is given and a network does not keep signal, gradient and inputs."""
+    failed = [found.verdict for found in judged if not found.verdict.is_good] if strict else []
+    for verdict in failed:
+        parts = ", ".join(f"{name} {part.word}" for name, part in verdict.parts.items())
+        tell(f"--strict fails: the verdict is {verdict.word} ({parts})")
     if failed:
         raise typer.Exit(1)
 
 
 def explanation(judged: Diagnosis | FiniteWidth) -> str:
-    """The mechanism and, where one is known, the remedy, in one string."""
+    """The mechanisms and, where one is known, the remedy, in one string."""
     verdict = judged.verdict
     return verdict.explanation + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
 
 
 def prose(judged: Diagnosis | FiniteWidth) -> list[Block]:
-    """The word with the mechanism, and the remedy if there is one, a paragraph each."""
+    """Each part with its word and mechanism, what the verdict does not cover, and the remedies, a paragraph each."""
     verdict = judged.verdict
-    why = paragraph(f"{verdict.word}:", verdict.explanation, verdict.word)
-    return [why, paragraph("remedy:", verdict.remedy)] if verdict.remedy else [why]
+    told = [paragraph(f"{name}, {part.word}:", part.explanation, part.word) for name, part in verdict.parts.items()]
+    beside = {"scope:": verdict.scope, "remedy:": verdict.remedy}
+    return [*told, *(paragraph(head, body) for head, body in beside.items() if body)]

@@ -1,7 +1,8 @@
-"""How likely a network of given width and depth is to lose its signal: the escape probability.
+"""How likely a network of given width and depth is to lose its signal or its gradient.
 
-A network has lost it when the variance of its last layer lies outside [q*/f, f q*]. That covers every mechanism at
-once: another basin, a runaway, a random walk. docs/theory.md, section 8.
+It has lost its signal when the variance of its last layer has escaped, outside [q*/f, f q*]; that covers every
+mechanism at once: another basin, a runaway, a random walk. It has lost its gradient when the squared length has changed
+by more than a factor f_g on the way from the last layer to the first. docs/theory.md, sections 8 and 17.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import NormalDist
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.domain import require_count, require_share, require_within
 from meanfield.errors import DomainError
+from meanfield.finite_width.experiment import Weights
 from meanfield.finite_width.variance_chain import takes_normal_steps, trajectories
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import second_moment
-from meanfield.quantities import CHAINS, RISK, WITHIN
+from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
@@ -40,7 +43,7 @@ _FEW = 1024
 
 @dataclass(frozen=True)
 class Requirement:
-    """What is asked of a network: at this width and depth, at most a share `risk` of random networks may escape.
+    """What is asked of a network: at this width and depth, at most a share `risk` of random networks may lose either.
 
     Attributes:
         width: N ≥ 1, units in each layer.
@@ -49,6 +52,8 @@ class Requirement:
         risk: the share allowed, between 0 and 1.
         chains: random networks drawn, ≥ 1.
         seed: of the random numbers, ≥ 0.
+        gradient_within: f_g > 1; a squared gradient that changes by more over all layers is lost.
+        weights: gaussian, independent; or orthogonal.
 
     Raises:
         DomainError: a number out of range.
@@ -60,12 +65,17 @@ class Requirement:
     risk: float = RISK
     chains: int = CHAINS
     seed: int = 0
+    gradient_within: float = GRADIENT_WITHIN
+    weights: Weights = "gaussian"
 
     def __post_init__(self) -> None:
         for name, lowest in (("width", 1), ("depth", 1), ("chains", 1), ("seed", 0)):
             label = "chains (--escapes)" if name == "chains" else name
             require_count(label, getattr(self, name), lowest)
         require_within(self.within)
+        require_within(self.gradient_within, "gradient_within")
+        if self.weights not in get_args(Weights):
+            raise DomainError(f"weights = {self.weights!r} is not known: give {' or '.join(get_args(Weights))}")
         require_share("risk", self.risk, "a probability to allow")
         if self.chains * (self.depth + 1) > _MOST_NUMBERS:
             raise DomainError(
@@ -86,13 +96,15 @@ class Escapes(Shown):
     Attributes:
         requirement: what was asked.
         variances: K by layer and chain, shape (depth + 1, chains).
-        outside: how many have escaped at each layer, shape (depth + 1,).
+        log_gains: ln G of the gradient over all layers by chain, shape (chains,); −∞ where none passes.
+        outside: whether the variance has escaped, shape (depth + 1, chains).
         normal: whether a layer was drawn as one normal number, which is proven close, rather than N.
     """
 
     requirement: Requirement
     variances: Array
-    outside: NDArray[np.int_]
+    log_gains: Array
+    outside: NDArray[np.bool_]
     normal: bool
 
     def record(self) -> Record:
@@ -107,8 +119,7 @@ class Escapes(Shown):
     @property
     def shares(self) -> Array:
         """The share of chains that have escaped at each layer, shape (depth + 1,)."""
-        shares: Array = self.outside / self.variances.shape[1]
-        return shares
+        return np.asarray(self.outside.mean(axis=1))
 
     @property
     def probability(self) -> float:
@@ -129,13 +140,22 @@ class Escapes(Shown):
     @cached_property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the escape probability."""
-        return wilson_interval(int(self.outside[-1]), self.variances.shape[1])
+        return self.interval_of(self.outside[-1])
 
     @property
-    def safe_depth(self) -> int:
-        """The deepest layer up to which the share escaped is at most half the risk at every layer."""
-        allowed = self.shares <= self.requirement.careful.risk
-        return len(allowed) - 1 if allowed.all() else int(np.argmin(allowed)) - 1
+    def without_gradient(self) -> NDArray[np.bool_]:
+        """Whether a chain has lost its gradient, shape (chains,)."""
+        # NaN where the variance ran away, and nothing is known of the slopes.
+        return ~(np.abs(self.log_gains) <= math.log(self.requirement.gradient_within))
+
+    def lost(self, *, neutral: bool = False) -> NDArray[np.bool_]:
+        """Whether a chain has lost signal or gradient, shape (chains,); a `neutral` signal may go where it likes."""
+        return self.without_gradient if neutral else self.without_gradient | self.outside[-1]
+
+    @staticmethod
+    def interval_of(lost: NDArray[np.bool_]) -> tuple[float, float]:
+        """Wilson's 95 % interval of the probability of what has befallen some of the chains."""
+        return wilson_interval(int(np.count_nonzero(lost)), lost.size)
 
 
 def escapes(
@@ -170,19 +190,20 @@ def escapes(
             )
     if normal is None:
         normal = all(takes_normal_steps(network, q, r.width) for q in (q_star, begin))
-    variances = trajectories(
+    variances, log_gains = trajectories(
         network,
         begin,
         r.width,
         r.depth,
         r.chains,
         r.seed,
+        orthogonal=r.weights == "orthogonal",
         first=first,
         normal=normal,
         advance=advance,
     )
     outside = (variances < q_star / r.within) | (variances > q_star * r.within)
-    return Escapes(r, variances, np.count_nonzero(outside, axis=1), normal)
+    return Escapes(r, variances, log_gains, outside, normal)
 
 
 def is_safe(
@@ -191,17 +212,21 @@ def is_safe(
     requirement: Requirement,
     start: float | None = None,
     *,
+    neutral: bool = False,
     normal: bool | None = None,
 ) -> bool:
-    """Whether at most the share `risk` escapes, from no more chains than it takes to tell with 95 % confidence."""
-    outside = chains = 0
+    """Whether at most the share `risk` is lost, from no more chains than it takes to tell with 95 % confidence.
+
+    A `neutral` signal may go where it likes.
+    """
+    lost = chains = 0
     while True:
         more = min(max(chains, _FEW), requirement.chains - chains)
         found = escapes(network, q_star, replace(requirement, chains=more), start, first=chains, normal=normal)
-        outside, chains = outside + int(found.outside[-1]), chains + more
-        low, high = wilson_interval(outside, chains)
+        lost, chains = lost + int(np.count_nonzero(found.lost(neutral=neutral))), chains + more
+        low, high = wilson_interval(lost, chains)
         if chains == requirement.chains or not (low <= requirement.risk <= high):
-            return outside <= requirement.risk * chains
+            return lost <= requirement.risk * chains
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:

@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.finite_width.differences import differences
+from meanfield.finite_width.layer_noise import held_back
 from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.mean_field import MeanField
 
-__all__ = ["LARGEST_SHIFT", "Fluctuations", "fluctuations", "variance_path"]
+__all__ = ["LARGEST_SHIFT", "Fluctuations", "fluctuations", "strays", "variance_path"]
 
 Array = NDArray[np.float64]
 
@@ -151,6 +152,21 @@ def _layers(network: MeanField, q: Array, width: int) -> list[_Layer]:
             network.kick_cumulants(q)[2] / width**2,
         )
     return [_Layer(*row) for row in np.transpose(columns).tolist()]
+
+
+def strays(network: MeanField, path: Array, width: int, *, orthogonal: bool = False) -> tuple[Array, Array]:
+    """The mean of q less q, and its variance, to order 1/N along a `path` of q at infinite width; of its shape."""
+    q = path[:-1]
+    with np.errstate(all="ignore"):
+        slope, curvature, kick = network.dV(q), network.d2V(q), network.kick_variance(q) / width
+        held = held_back(network, q, width) if orthogonal else np.zeros_like(q)
+        held[:1] = 0.0
+        shifts, variances = [0.0], [0.0]
+        for layer in range(len(q)):
+            spread = variances[-1] - held[layer]
+            shifts.append(slope[layer] * shifts[-1] + 0.5 * curvature[layer] * spread)
+            variances.append(slope[layer] ** 2 * spread + kick[layer])
+    return np.array(shifts), np.array(variances)
 
 
 def variance_path(network: MeanField, start: float, depth: int) -> Array:

@@ -3,91 +3,87 @@
 A layer multiplies |g|² by a factor that is χ₁(K) up to a relative noise e of variance O(1/N): its N units share what
 they pass unevenly, and its weights are random. So the logarithm is a sum over layers of
 
-    ln χ₁(K_l) + e_l − ½ E e_l²,
+    ln χ₁(K_l) + ln(1 + e_l),
 
-K_l strays from q_l as `field_theory` says, and e_l and the next kick of K come from the same units. A Gaussian W has
-also seen the signal on its way: W meets the gradient in that direction with what the gradient happens to have in common
-with the pre-activations, ω, and a share E φ²φ'²/(N E φ² E φ'²) of the factor is multiplied by ω instead of 1.
-docs/theory.md, section 13.
+K_l strays from q_l around the path of infinite width, e_l and the next kick of K come from the same units, and
+ln(1 + e_l) has the mean and the variance of `GainLaw`, of all orders in 1/N. The weights have also seen the signal on
+its way, and return what the gradient happens to have in common with it. docs/theory.md, sections 13 and 17.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.finite_width.differences import differences
-from meanfield.finite_width.experiment import Experiment
-from meanfield.finite_width.field_theory import FieldTheory
-from meanfield.infinite_width.moments import (
-    second_moment,
-    slope_moment,
-    slope_square_d1,
-    slope_weighted_product,
-    slope_weighted_square,
-)
+from meanfield.finite_width.gain_law import GainLaw
+from meanfield.finite_width.layer_noise import held_back, layer_noise
+from meanfield.finite_width.overlaps import Overlap, overlap_of
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import slope_moment, slope_square_d1
 
-__all__ = ["gradient_noise", "gradient_theory"]
+__all__ = ["LARGEST_NOISE", "GradientLaw", "gradient_theory"]
 
 Array = NDArray[np.float64]
 
+#: Variance of the noise of a gradient in one layer, relative to its square: beyond it a logarithm is no straight line.
+LARGEST_NOISE = 0.15
 
-def gradient_theory(experiment: Experiment, field: FieldTheory) -> tuple[Array, Array]:
-    """Mean and standard deviation by layer; NaN where the signal or the gradient is lost at infinite width."""
-    e, network = experiment, experiment.network
-    nothing = np.full(e.depth + 1, np.nan)
-    if not np.isfinite(field.log_gradient).all() or not (field.q > 0).all():
-        return nothing, nothing
-    phi, q, N = network.activation, field.q[:-1], e.width
-    orthogonal = e.weights == "orthogonal"
-    weight, offset = network.sigma_w_squared, network.sigma_b_squared
-    square, (d1, d2, _) = slope_moment(phi, q, 2), differences(lambda q: slope_square_d1(phi, q), q)
-    size, V1 = second_moment(phi, q), network.dV(q)
-    through, along = slope_weighted_square(phi, q), slope_weighted_product(phi, q)
+
+class GradientLaw(NamedTuple):
+    """Of ln |g^l|²/|g^L|² by layer, shape (depth + 1,): `mean` and `sd`; `correlation` of the whole, l = 0, with q^L.
+
+    NaN where the signal or the gradient is lost at infinite width.
+    """
+
+    mean: Array
+    sd: Array
+    correlation: float
+
+
+def gradient_theory(
+    network: MeanField, width: int, path: Array, shift: Array, variance: Array, *, orthogonal: bool = False
+) -> GradientLaw:
+    """Around the `path` of q at infinite width; `shift` and `variance` are those of q to order 1/N, by layer."""
+    q, depth = path[:-1], len(path) - 1
+    gains = network.gain(q)
+    if not (gains > 0).all() or not (path > 0).all() or not np.isfinite(path).all():
+        nothing = np.full(depth + 1, np.nan)
+        return GradientLaw(nothing, nothing, np.nan)
+    d1, d2, _ = differences(lambda q: slope_square_d1(network.activation, q), q)
+    square, V1 = slope_moment(network.activation, q, 2), network.dV(q)
     # What an orthogonal W keeps from straying, of the way there; layer 0 is Gaussian.
-    kept = np.where(orthogonal & (np.arange(e.depth) > 0), 2 * (q - offset) ** 2 / N, 0.0)
-    spread = field.q_variance[:-1] - kept
-    sensitivity = d1 / square
-    noise = gradient_noise(e, field)
-    with_kick = weight * (through / square - size) / N
-    kick = network.kick_variance(q) / N
-    overlaps = _overlaps(q, offset, size, square, d1, along)
+    held = np.where(orthogonal & (np.arange(depth) > 0), held_back(network, q, width), 0.0)
+    spread = variance[:-1] - held
+    noise = layer_noise(network, q, width, orthogonal=orthogonal)
+    gain = GainLaw(network, q, width, orthogonal=orthogonal)
+    sensitivity, overlap = d1 / square, overlap_of(network, q)
     # An orthogonal W passes the whole length, and so has less of it left for other directions.
-    reuse = (through / (size * square) - orthogonal) * (overlaps - 1) / N
-    steps = (
-        np.log(network.gain(q))
-        + sensitivity * field.q_shift[:-1]
-        + 0.5 * (d2 / square - sensitivity**2) * spread
-        - 0.5 * noise
-        + reuse
-    )
+    reuse = (overlap.weight - orthogonal) * (_overlaps(overlap) - 1) / width
+    bent = 0.5 * (d2 / square - sensitivity**2) * spread
+    steps = np.log(gains) + sensitivity * shift[:-1] + bent + gain.mean + reuse
     means, variances, response, fresh = [0.0], [0.0], 0.0, 0.0
-    for layer in reversed(range(e.depth)):
-        stray = kick[layer] - (kept[layer + 1] if layer + 1 < e.depth else 0.0)
-        fresh += noise[layer] + response**2 * stray + 2 * response * with_kick[layer]
+    for layer in reversed(range(depth)):
+        stray = noise.kick[layer] - (held[layer + 1] if layer + 1 < depth else 0.0)
+        fresh += gain.variance[layer] + response**2 * stray + 2 * response * noise.both[layer]
         # How the sum from this layer on answers to K.
         response = sensitivity[layer] + V1[layer] * response
         means.append(means[-1] + steps[layer])
         variances.append(fresh + response**2 * spread[layer])
-    return np.array(means[::-1]), np.sqrt(np.maximum(variances[::-1], 0.0))
-
-
-def gradient_noise(experiment: Experiment, field: FieldTheory) -> Array:
-    """E e² by layer 0…depth − 1: of the units' slopes, and of the gradient, which an orthogonal W does not stretch."""
-    e, q = experiment, field.q[:-1]
-    phi = e.network.activation
+    sd = np.sqrt(np.maximum(variances[::-1], 0.0))
+    together = 0.0
+    for layer in range(depth):
+        together = V1[layer] * (together + sensitivity[layer] * spread[layer]) + noise.both[layer]
     with np.errstate(all="ignore"):
-        ratio = slope_moment(phi, q, 4) / np.square(slope_moment(phi, q, 2))
-    return np.asarray((3 * ratio - (3 if e.weights == "orthogonal" else 1)) / e.width)
+        correlation = together / (sd[0] * np.sqrt(variance[-1]))
+    return GradientLaw(np.array(means[::-1]), sd, float(np.clip(correlation, -1, 1)))
 
 
-def _overlaps(q: Array, offset: float, size: Array, square: Array, d1: Array, along: Array) -> Array:
-    """ω of layers 1…depth: E (h·g)² over E |h|² E |g|²/N, h without biases; 1 where they know nothing of each other."""
-    kept = (q - offset) / q
-    # E h²φ'², from E h²f(h) = q E f + 2q² d/dq E f, and the part of h that is not a bias.
-    meets = kept**2 * (q * square + 2 * q**2 * d1) + kept * offset * square
-    seen = np.square(kept * along) / size
+def _overlaps(overlap: Overlap) -> Array:
+    """ω of layers 1…depth."""
     found = [1.0]
-    for layer in range(len(q) - 1, 0, -1):
-        found.append((meets[layer] + (found[-1] - 1) * seen[layer]) / (kept[layer] * q[layer] * square[layer]))
+    for fresh, kept in zip(overlap.fresh[:0:-1], overlap.kept[:0:-1], strict=True):
+        found.append(fresh + kept * (found[-1] - 1))
     return np.array(found[::-1])

@@ -1,178 +1,241 @@
-"""What to change in a network that loses its signal: the initialisation, the clip level, the width.
+"""What to change in a network that loses signal or gradient: initialisation, weights, clip level, width or depth.
 
-The edge of chaos at q*, or at another q*, costs nothing. Clipping |φ| at a level m adds kinks where φ = m > 0, which
-lower V'(q*) there (Price et al. 2024). Kicks at a layer fall as 1/√N. What would do is searched for with the law of the
-variance, which draws no networks, and what is found is confirmed by networks with random numbers of their own.
-docs/theory.md, sections 6, 8 and 12.
+The edge of chaos at q*, or at another q*, costs nothing, and orthogonal weights next to nothing. Clipping |φ| at a
+level m adds kinks where φ = m > 0, which lower V'(q*) there (Price et al. 2024). The noise of a layer falls as 1/√N.
+What would do is searched for by laws, which draw no networks: first by the first order in 1/N, in no time, then by the
+law of signal and gradient. What is found is confirmed by networks with random numbers of their own. docs/theory.md,
+sections 8 and 17.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import cache, lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import NormalDist
 
-from meanfield.activations.activation import Activation
+import numpy as np
+
 from meanfield.domain import LARGEST_COUNT
 from meanfield.errors import DomainError
-from meanfield.finite_width.escape import Escapes, Requirement, is_safe
-from meanfield.finite_width.fluctuations import fluctuations
+from meanfield.finite_width.escape import Escapes, Requirement, escapes, is_safe
+from meanfield.finite_width.gain_law import GainLaw
+from meanfield.finite_width.loss_law import LossLaw, loss_law
 from meanfield.finite_width.variance_law import escape_probability
-from meanfield.infinite_width.criteria import keeps_gradients
+from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.edge import EdgeOfChaos
-from meanfield.infinite_width.fixed_points import basin
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.operating_point import operating_point_of
+from meanfield.infinite_width.operating_point import OperatingPoint
 from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, clipped_edge, is_neutral
 from meanfield.infinite_width.roots import first_index
-from meanfield.infinite_width.stability import Diagnosis
 
-__all__ = ["remedies_at", "safe_clip", "safe_initialisation", "sufficient_width"]
+__all__ = ["nothing_helps", "remedies_at"]
 
 #: Widths tried are this ratio apart, this many of them: up to a thousand times the one given.
 _WIDER, _WIDTHS = 1.25, 32
 #: No width is named for less: the chains that would confirm it are too few.
 _LEAST_RISK = 4e-4
-#: Candidates that networks are asked to confirm, one after the other, before none is named.
-_CONFIRMED = 3
+#: Candidates that the law is asked about, and that networks are asked to confirm, before none is named.
+_TRIED, _CONFIRMED = 6, 3
 #: Layers this wide are drawn as one normal number each: there the skewness of a sum over units is small.
 _WIDE = 1000
-#: Standard deviations of q from q* to the end of its basin, below which an edge of chaos is not worth a closer look.
-_LEAST_MARGIN = 2.5
+#: First estimates of a share that are this many times what may be are worth no closer look.
+_HOPELESS = 20.0
 #: σ_w and σ_b that differ by no more, relative to σ_w, are one initialisation.
 _SAME = 1e-3
+#: Networks from which the share lost by orthogonal ones is told, of which there is no law.
+_SHARE_FROM = 1024
+#: Every how manyth level of a clip is looked at.
+_COARSE = 6
 
 
-def remedies_at(judged: Diagnosis, found: Escapes, start: float | None = None) -> tuple[Remedy, ...]:
-    """The changes that are each enough for the requirement of `found`, the cheapest first.
+def nothing_helps(requirement: Requirement) -> str:
+    """What was tried, in a sentence."""
+    others = "" if requirement.weights == "orthogonal" else " orthogonal weights,"
+    return (
+        f"Nothing tried is enough by itself: no edge of chaos of φ at any q*,{others} no clip, no width up to "
+        f"{round(_WIDER ** (_WIDTHS - 1), -2):.0f} times this one, no smaller depth."
+    )
 
-    `judged` has the verdict at that width and depth; `start` is the variance at layer 0 where one is asked for. By
-    default signals start at the q* judged.
+
+def remedies_at(
+    point: OperatingPoint, found: Escapes, start: float | None = None, *, neutral: bool = False
+) -> tuple[Remedy, ...]:
+    """The changes that are each enough for the requirement of `found`, the networks at `point`, the cheapest first.
+
+    `start` is the variance at layer 0 where one is asked for; by default signals start at the q* judged. A `neutral`
+    signal may go where it likes.
     """
-    point, requirement = judged.point, found.requirement
-    network = point.network
-    ways = []
-    edge = safe_initialisation(network, point.start, requirement, start)
-    if edge:
-        ways.append(Remedy.at(edge, share_lost=_share(edge.mean_field, edge.q_star, requirement, start)))
-    if not keeps_gradients(judged.chi_1, requirement.depth):
-        # Off the edge of chaos no clip, width or depth asked of the signal would do.
-        return tuple(ways)
+    search = _Search(point, found.requirement, start, neutral)
+    ways = [search.initialisation()]
+    mends_all = ways[0] is not None and ways[0].q_star == point.start
+    ways.append(search.orthogonal(found))
     # Where the initialisation alone is enough at this q*, a clip changes nothing that matters.
-    if not (edge and edge.q_star == point.start) and (
-        clip := safe_clip(network.activation, point.start, requirement, start)
-    ):
-        m, tight = clip
-        ways.append(Remedy.at(tight, m, _share(tight.mean_field, tight.q_star, requirement, start)))
-    q = point.variance
-    if point.q_star and (width := sufficient_width(network, q, requirement, start)):
-        share = _share(network, q, replace(requirement, width=width), start)
-        ways.append(Remedy("width", width=width, share_lost=share))
-    if found.safe_depth > 0:
-        share = float(found.shares[found.safe_depth])
-        ways.append(Remedy("depth", depth=found.safe_depth, share_lost=share))
-    return tuple(ways)
+    ways.append(None if mends_all else search.clip())
+    ways += [search.width(), search.depth()]
+    return tuple(way for way in ways if way)
 
 
-def safe_initialisation(
-    network: MeanField, q_star: float, requirement: Requirement, start: float | None = None
-) -> EdgeOfChaos | None:
-    """The edge of chaos of φ nearest to `q_star` that meets the requirement with half the risk; else a neutral one.
+@dataclass(frozen=True)
+class _Search:
+    point: OperatingPoint
+    requirement: Requirement
+    start: float | None
+    neutral: bool
 
-    None where none within a factor 64 does, or the network is at it.
-    """
-    tried, neutral = 0, None
-    for edge in _promising(network, q_star, requirement, start):
-        if is_neutral(edge):
-            neutral = neutral or edge
-            continue
-        if not _is_safe_by_law(edge.mean_field, edge.q_star, requirement, start):
-            tried += 1
-        elif _is_confirmed(edge.mean_field, edge.q_star, requirement, start):
-            return edge
-        if tried == _CONFIRMED:
-            break
-    return neutral
-
-
-def _promising(
-    network: MeanField, q_star: float, requirement: Requirement, start: float | None
-) -> Iterator[EdgeOfChaos]:
-    """Edges of chaos of φ far enough from the end of their basin, the nearest to `q_star` first."""
-    for edge in candidate_edges(network.activation, q_star):
-        other = edge.mean_field
-        if math.hypot(other.sigma_w - network.sigma_w, other.sigma_b - network.sigma_b) <= _SAME * network.sigma_w:
-            continue
-        if is_neutral(edge):
-            yield edge
-            continue
-        at = operating_point_of(edge)
-        point = at.fixed_point
-        assert point is not None
-        sd = fluctuations(other, point, requirement.width, requirement.depth, start).sd[-1]
-        low, high = basin(at.fixed_points, point)
-        if min(point.q - low, high - point.q) >= _LEAST_MARGIN * sd:
-            yield edge
-
-
-def safe_clip(
-    activation: Activation, q_star: float, requirement: Requirement, start: float | None = None
-) -> tuple[float, EdgeOfChaos] | None:
-    """The largest level m, to two digits, at which |φ| ≤ m on its edge meets the requirement with half the risk.
-
-    Returns m and the edge of chaos there; None where no level in reach of the signal does it.
-    """
-    levels = clip_levels(activation, q_star)
-
-    @cache
-    def edge_if_safe(n: int) -> EdgeOfChaos | None:
-        edge = clipped_edge(activation, levels[n], q_star)
-        return edge if edge and _is_safe_by_law(edge.mean_field, q_star, requirement, start) else None
-
-    first = first_index(len(levels), lambda n: edge_if_safe(n) is not None)
-    for n in range(first, min(first + _CONFIRMED, len(levels))):
-        edge = edge_if_safe(n)
-        if edge and _is_confirmed(edge.mean_field, q_star, requirement, start):
-            return levels[n], edge
-    return None
-
-
-def sufficient_width(
-    network: MeanField, q_star: float, requirement: Requirement, start: float | None = None
-) -> int | None:
-    """About the least width at which the network meets the requirement with half the risk.
-
-    None if that is beyond a thousand times the given one, or the risk is too small to be told from networks.
-    """
-    if requirement.risk < _LEAST_RISK:
+    def initialisation(self) -> Remedy | None:
+        """The edge of chaos of φ nearest to the q* asked about that is enough."""
+        confirmed = 0
+        for edge in self._promising_edges():
+            share = self._share(edge)
+            if share is None or share > self.requirement.careful.risk:
+                continue
+            if self._is_confirmed(edge.mean_field, edge.q_star, neutral=is_neutral(edge)):
+                remedy, judged = Remedy.at(edge, share_lost=share), self.point.q_star
+                on_edge = judged is not None and phases(self.point.network.chi1(judged)) == "edge of chaos"
+                return replace(remedy, instead_of=judged) if on_edge and edge.q_star != judged else remedy
+            confirmed += 1
+            if confirmed == _CONFIRMED:
+                break
         return None
-    widths = [round(requirement.width * _WIDER**n) for n in range(1, _WIDTHS)]
-    asked = [replace(requirement, width=width) for width in widths if width <= LARGEST_COUNT]
-    first = first_index(len(asked), lambda n: _is_safe_by_law(network, q_star, asked[n], start))
-    for wide in asked[first : first + _CONFIRMED]:
-        if _is_confirmed(network, q_star, wide, start):
-            return _two_digits_up(wide.width)
-    return None
+
+    def _promising_edges(self) -> Iterator[EdgeOfChaos]:
+        """Edges of chaos that a first estimate does not rule out, the nearest first, as many as are looked at."""
+        network, found = self.point.network, 0
+        for edge in candidate_edges(network.activation, self.point.start):
+            other = edge.mean_field
+            if math.hypot(other.sigma_w - network.sigma_w, other.sigma_b - network.sigma_b) <= _SAME * network.sigma_w:
+                continue
+            if _estimate(edge, self.requirement) > _HOPELESS * self.requirement.risk:
+                continue
+            yield edge
+            found += 1
+            if found == _TRIED:
+                return
+
+    def orthogonal(self, found: Escapes) -> Remedy | None:
+        """Orthogonal weights instead of Gaussian ones."""
+        r, network, q = self.requirement, self.point.network, self.point.variance
+        if r.weights == "orthogonal" or (not self.neutral and found.probability > _HOPELESS * r.risk):
+            return None
+        asked = replace(r, weights="orthogonal")
+        if _gradient_estimate(network, q, asked) > _HOPELESS * r.risk:
+            return None
+        if not self._is_confirmed(network, q, neutral=self.neutral, required=asked.careful):
+            return None
+        few = replace(asked, seed=r.seed + 1, chains=min(r.chains, _SHARE_FROM))
+        lost = escapes(network, q, few, self.start).lost(neutral=self.neutral)
+        return Remedy("weights", weights="orthogonal", share_lost=float(lost.mean()))
+
+    def clip(self) -> Remedy | None:
+        """The level of a clip, of two digits, at which the share lost is least, if that is enough."""
+        phi, q, risk = self.point.network.activation, self.point.start, self.requirement.risk
+        levels = clip_levels(phi, q)[::_COARSE]
+        edges = [(m, edge) for m in levels if (edge := clipped_edge(phi, m, q))]
+        ranked = sorted((_estimate(edge, self.requirement), -m, m, edge) for m, edge in _distinct(edges))
+        likely = [(m, edge) for estimate, _, m, edge in ranked[:_TRIED] if estimate <= _HOPELESS * risk]
+        shares = [(share, m, edge) for m, edge in likely if (share := self._share(edge)) is not None]
+        for share, m, edge in sorted(shares, key=lambda way: way[:2])[:_CONFIRMED]:
+            if share <= self.requirement.careful.risk and self._is_confirmed(edge.mean_field, q):
+                return Remedy.at(edge, m, share)
+        return None
+
+    def width(self) -> Remedy | None:
+        """About the least width that is enough, up to a thousand times the given one."""
+        r, network, q = self.requirement, self.point.network, self.point.variance
+        if not self.point.q_star or r.risk < _LEAST_RISK or r.weights == "orthogonal":
+            return None
+        widths = [round(r.width * _WIDER**n) for n in range(1, _WIDTHS)]
+        asked = [replace(r, width=width) for width in widths if width <= LARGEST_COUNT]
+
+        def seems_enough(n: int) -> bool:
+            if _gradient_estimate(network, q, asked[n]) > r.careful.risk:
+                return False
+            if self.neutral:
+                return True
+            try:
+                return escape_probability(network, q, asked[n], self.start) <= r.careful.risk
+            except DomainError:
+                return False
+
+        first = first_index(len(asked), seems_enough)
+        for wide in asked[first : first + _CONFIRMED]:
+            law = _law(network, q, wide, self.start, self.neutral)
+            if law is None or law.either[-1] > r.careful.risk:
+                continue
+            if self._is_confirmed(network, q, neutral=self.neutral, required=wide):
+                return Remedy("width", width=_two_digits_up(wide.width), share_lost=float(law.either[-1]))
+        return None
+
+    def depth(self) -> Remedy | None:
+        """The deepest network that is enough; of orthogonal weights by what Gaussian ones lose, which is more."""
+        r, network, q = self.requirement, self.point.network, self.point.variance
+        law = _law(network, q, replace(r, weights="gaussian"), self.start, self.neutral)
+        if law is None:
+            return None
+        enough = law.either <= r.careful.risk
+        deepest = r.depth if enough.all() else int(np.argmin(enough))
+        for depth in range(deepest, max(deepest - _CONFIRMED, 0), -1):
+            shallow = replace(r, depth=depth)
+            if depth < r.depth and self._is_confirmed(network, q, neutral=self.neutral, required=shallow):
+                return Remedy("depth", depth=depth, share_lost=float(law.either[depth - 1]))
+        return None
+
+    def _share(self, edge: EdgeOfChaos) -> float | None:
+        r = replace(self.requirement, weights="gaussian")
+        law = _law(edge.mean_field, edge.q_star, r, self.start, is_neutral(edge))
+        return None if law is None else float(law.either[-1])
+
+    def _is_confirmed(
+        self, network: MeanField, q: float, *, neutral: bool = False, required: Requirement | None = None
+    ) -> bool:
+        """By networks of another seed than the verdict's."""
+        r = required or self.requirement
+        fresh = replace(r, seed=r.seed + 1)
+        return is_safe(network, q, fresh, self.start, neutral=neutral, normal=True if r.width >= _WIDE else None)
 
 
-def _is_safe_by_law(network: MeanField, q_star: float, requirement: Requirement, start: float | None) -> bool:
-    share = _share(network, q_star, requirement, start)
-    return share is not None and share <= requirement.careful.risk
+def _distinct(edges: list[tuple[float, EdgeOfChaos]]) -> list[tuple[float, EdgeOfChaos]]:
+    """Levels so high that they change nothing give one network: the least of them stands for all."""
+    return [
+        (m, edge) for n, (m, edge) in enumerate(edges) if n + 1 == len(edges) or edges[n + 1][1].sigma_w != edge.sigma_w
+    ]
+
+
+def _estimate(edge: EdgeOfChaos, r: Requirement) -> float:
+    """The share of networks that lose signal or gradient, about, from the first order in 1/N at q*."""
+    network, q, V1 = edge.mean_field, edge.q_star, edge.V_prime
+    lost = _gradient_estimate(network, q, r)
+    if is_neutral(edge):
+        return lost
+    # ln q strays by what the kicks of all layers leave.
+    kept = r.depth if abs(V1) >= 1 else min(r.depth, 1 / (1 - V1**2))
+    return max(lost, _beyond(0.0, math.sqrt(kept * network.kick_variance(q) / r.width) / q, math.log(r.within)))
+
+
+def _gradient_estimate(network: MeanField, q: float, r: Requirement) -> float:
+    """The share of networks that lose their gradient, about: at least what layers at rest at q make."""
+    law = GainLaw(network, np.array([q]), r.width, orthogonal=r.weights == "orthogonal")
+    mean = r.depth * (math.log(max(network.gain(q), 1e-300)) + float(law.mean[0]))
+    return _beyond(mean, math.sqrt(r.depth * float(law.variance[0])), math.log(r.gradient_within))
+
+
+def _beyond(mean: float, sd: float, limit: float) -> float:
+    """P(|x| > limit) of a normal x."""
+    if not sd:
+        return float(abs(mean) > limit)
+    normal = NormalDist(mean, sd)
+    return normal.cdf(-limit) + 1 - normal.cdf(limit)
 
 
 @lru_cache(maxsize=64)
-def _share(network: MeanField, q_star: float, requirement: Requirement, start: float | None) -> float | None:
-    """The share of networks that escape, by the law; None where moments on the way are no doubles."""
+def _law(network: MeanField, q_star: float, r: Requirement, start: float | None, neutral: bool) -> LossLaw | None:
+    """None where moments on the way are no doubles."""
     try:
-        return escape_probability(network, q_star, requirement, start)
+        return loss_law(network, q_star, r, start, neutral=neutral)
     except DomainError:
         return None
-
-
-def _is_confirmed(network: MeanField, q_star: float, requirement: Requirement, start: float | None) -> bool:
-    fresh = replace(requirement, seed=requirement.seed + 1)
-    return is_safe(network, q_star, fresh, start, normal=True if requirement.width >= _WIDE else None)
 
 
 def _two_digits_up(n: int) -> int:

@@ -1,12 +1,15 @@
-"""The variance of a signal in networks of finite width, layer by layer: an exact Markov chain in one dimension.
+"""Random networks of finite width without their weights: the variance of the signal layer by layer, and the gradient.
 
 Given the activations of one layer, the pre-activations of the next are independent N(0, K): the weights are Gaussian,
 so only K is handed on,
 
     K' = σ_b² + σ_w²/N · Σⱼ φ(√K zⱼ)²,   z standard normal, j = 1…N.
 
-A layer costs N normal numbers instead of the N² weights of a network, and nothing is approximated. For very wide
-networks the sum is normal to within a proven bound, and one number stands for N. docs/theory.md, section 8.
+Orthogonal weights make of the activations a vector of known length, W x = √N·√(K − σ_b²) z/|z|, to which biases are
+added. A layer costs N normal numbers instead of the N² weights of a network, twice as many with orthogonal weights and
+biases, and nothing is approximated. `gradient_chain` makes the way back of a few sums over the same units. For very
+wide networks the sum is normal to within a proven bound, and two numbers stand for N. docs/theory.md, sections 8
+and 17.
 """
 
 from __future__ import annotations
@@ -15,14 +18,18 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.finite_width.gradient_chain import log_gains
+from meanfield.finite_width.layer_noise import held_back, layer_noise
+from meanfield.finite_width.layer_sums import LayerSums, layer_sums
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import fourth_moment, second_moment, sixth_moment
+from meanfield.infinite_width.moments import fourth_moment, second_moment, sixth_moment, slope_moment, slope_square_d1
 
-__all__ = ["RUNAWAY", "normal_step_error", "takes_normal_steps", "trajectories"]
+__all__ = ["RUNAWAY", "Trajectories", "normal_step_error", "takes_normal_steps", "trajectories"]
 
 Array = NDArray[np.float64]
 
@@ -30,7 +37,7 @@ Array = NDArray[np.float64]
 _BLOCK, _NORMAL_BLOCK = 256, 1024
 #: Units of one chain worked on at once, and numbers of all chains: few calls, and arrays so small that they stay in
 #: cache and need no new memory of the system.
-_UNITS, _NUMBERS = 8192, 16384
+_UNITS, _NUMBERS = 8192, 8192
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
 RUNAWAY = 1e200
 #: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
@@ -42,6 +49,17 @@ _MOMENT_ROUNDING = 1e-13
 _BERRY_ESSEEN = 0.4748
 
 
+class Trajectories(NamedTuple):
+    """What became of random networks.
+
+    `variances`: K in layers 0…L, shape (L + 1, chains). `log_gains`: ln G, G = |g⁰|²/|g^L|² the gain of a squared
+    gradient over all layers, shape (chains,); −∞ where none passes.
+    """
+
+    variances: Array
+    log_gains: Array
+
+
 def trajectories(
     network: MeanField,
     start: float,
@@ -50,71 +68,106 @@ def trajectories(
     chains: int,
     seed: int = 0,
     *,
+    orthogonal: bool = False,
     first: int = 0,
     normal: bool = False,
     advance: Callable[[int], object] | None = None,
-) -> Array:
-    """K in layers 0…depth of `chains` random networks that start at the variance `start`, shape (depth + 1, chains).
+) -> Trajectories:
+    """`chains` random networks whose layer 0 is Gaussian of variance `start`.
 
     The same numbers for the same seed, however many processors there are. `first` chains of a seed, a multiple of
     1024, may be left out. `normal` steps cost nothing however wide the network, and are close where
     `takes_normal_steps` says so. `advance` is called with the number of chains done since the last call.
     """
-    step, most = (_normal_step, _NORMAL_BLOCK) if normal else (_exact_step, _BLOCK)
+    block, most = (_normal_steps, _NORMAL_BLOCK) if normal else (_exact_steps, _BLOCK)
     sizes = [min(most, chains - done) for done in range(0, chains, most)]
 
-    def block(index: int, size: int) -> Array:
+    def drawn(index: int, size: int) -> Trajectories:
         # A stream of its own, so that the result does not depend on how many threads there are.
         random = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(index,))))
         variances = np.empty((depth + 1, size))
         variances[0] = start
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for layer in range(depth):
-                variances[layer + 1] = np.minimum(step(network, variances[layer], width, random), RUNAWAY)
-        return variances
+        with np.errstate(all="ignore"):
+            return Trajectories(variances, block(network, variances, width, random, orthogonal=orthogonal))
 
     from concurrent.futures import ThreadPoolExecutor
 
     blocks = []
     with ThreadPoolExecutor(min(_processors(), len(sizes))) as workers:
         try:
-            for some in workers.map(block, count(first // most), sizes):
+            for some in workers.map(drawn, count(first // most), sizes):
                 blocks.append(some)
                 if advance:
-                    advance(some.shape[1])
+                    advance(len(some.log_gains))
         finally:
             workers.shutdown(wait=False, cancel_futures=True)
-    return np.concatenate(blocks, axis=1)
+    variances, gains = zip(*blocks, strict=True)
+    return Trajectories(np.concatenate(variances, axis=1), np.concatenate(gains))
 
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _exact_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
-    root, total = np.sqrt(variance), np.zeros_like(variance)
-    for some, units in _parts(len(variance), width):
-        inputs = random.standard_normal((len(root[some]), units))
-        inputs *= root[some, None]
-        activations = network.activation.values(inputs)
-        total[some] += np.einsum("ij,ij->i", activations, activations)
-    return network.layer(total / width)
+def _exact_steps(
+    network: MeanField, variances: Array, width: int, random: np.random.Generator, *, orthogonal: bool
+) -> Array:
+    """Fills in the variances of all layers but the first; returns ln G."""
+    layers = []
+    for layer, variance in enumerate(variances[:-1]):
+        sums = _sums(network, variance, width, random, orthogonal=orthogonal and layer > 0)
+        variances[layer + 1] = np.minimum(network.layer(sums.xx / width), RUNAWAY)
+        layers.append(sums)
+    return log_gains(network, variances, layers, width, random, orthogonal=orthogonal)
 
 
-def _parts(chains: int, width: int) -> Iterator[tuple[slice, int]]:
-    """Which chains to work on at once, and on how many units of each, until all of `width` are done."""
-    for first in range(0, width, _UNITS):
-        units = min(_UNITS, width - first)
-        rows = _NUMBERS // units
+def _sums(
+    network: MeanField, variance: Array, width: int, random: np.random.Generator, *, orthogonal: bool
+) -> LayerSums:
+    """Over the units of a layer, for each of n chains; on the sphere that orthogonal weights lead to, or Gaussian."""
+    total = np.zeros((len(LayerSums._fields), len(variance)))
+    root = np.sqrt(np.maximum(variance - network.sigma_b_squared, 0.0) if orthogonal else variance)
+    for some, units in _parts(len(variance), width, whole=orthogonal):
+        t = random.standard_normal((len(root[some]), units))
+        if orthogonal:
+            t *= (root[some] * math.sqrt(width) / np.linalg.norm(t, axis=1))[:, None]
+        else:
+            t *= root[some, None]
+        biased = orthogonal and network.sigma_b
+        h = t + network.sigma_b * random.standard_normal(t.shape) if biased else t
+        total[:, some] += layer_sums(network.activation, h, t)
+    return LayerSums(*total)
+
+
+def _parts(chains: int, width: int, *, whole: bool) -> Iterator[tuple[slice, int]]:
+    """Which chains to work on at once, and on how many units of each (or on all), until all of `width` are done."""
+    most = width if whole else _UNITS
+    for first in range(0, width, most):
+        units = min(most, width - first)
+        rows = max(_NUMBERS // units, 1)
         for chain in range(0, chains, rows):
             yield slice(chain, chain + rows), units
 
 
-def _normal_step(network: MeanField, variance: Array, width: int, random: np.random.Generator) -> Array:
-    mean, spread = network.V(variance), np.sqrt(network.kick_variance(variance) / width)
-    step = np.maximum(mean + spread * random.standard_normal(len(variance)), network.sigma_b_squared)
-    # Where the moments overflow the variance has run away, and stays so.
-    return np.where(np.isfinite(spread), step, RUNAWAY)
+def _normal_steps(
+    network: MeanField, variances: Array, width: int, random: np.random.Generator, *, orthogonal: bool
+) -> Array:
+    """The same where a layer is so wide that its sums are normal, to leading order in 1/N."""
+    total = np.zeros(variances.shape[1])
+    for layer, q in enumerate(variances[:-1]):
+        kick, gain, both = layer_noise(network, q, width, orthogonal=orthogonal)
+        if orthogonal and layer:
+            held, slope = held_back(network, q, width), network.dV(q)
+            sensitivity = slope_square_d1(network.activation, q) / slope_moment(network.activation, q, 2)
+            kick, gain, both = kick - slope**2 * held, gain - sensitivity**2 * held, both - slope * sensitivity * held
+        spread, first, second = np.sqrt(np.maximum(kick, 0.0)), *random.standard_normal((2, len(q)))
+        shared = np.where(spread > 0, both / spread, 0.0)
+        noise = shared * first + np.sqrt(np.maximum(gain - shared**2, 0.0)) * second
+        total += np.log(network.gain(q)) + np.nan_to_num(noise - 0.5 * gain)
+        step = np.maximum(network.V(q) + spread * first, network.sigma_b_squared)
+        # Where the moments overflow the variance has run away, and stays so.
+        variances[layer + 1] = np.minimum(np.where(np.isfinite(spread), step, RUNAWAY), RUNAWAY)
+    return total
 
 
 def normal_step_error(network: MeanField, q: float, width: int) -> float:

@@ -13,6 +13,7 @@ random numbers, so the result is smooth in every parameter but for the error tha
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.layer_law import LayerLaw, is_jagged, layer_law, layer_moments
 from meanfield.infinite_width.mean_field import MeanField
 
-__all__ = ["escape_probability"]
+__all__ = ["VarianceLaw", "escape_probability", "variance_law"]
 
 Array = NDArray[np.float64]
 
@@ -48,6 +49,59 @@ _CUBIC = np.array([[0, -2, 3, -1], [6, -3, -6, 3], [0, 6, 3, -3], [0, -1, 0, 1]]
 _NOTHING = 1e-9
 
 
+@dataclass(frozen=True, eq=False)
+class VarianceLaw:
+    """How the variance of a signal moves in one layer, between nodes ln(q/q*), ascending and equally far apart.
+
+    Attributes:
+        nodes: n of them.
+        variances: q at the nodes and, last, at the start; shape (n + 1,).
+        step: makes of a function at the nodes its expectation one layer on, shape (n + 1, n).
+        outside: P(K' outside [q*/f, f q*]), shape (n + 1,).
+    """
+
+    nodes: Array
+    variances: Array
+    step: Array
+    outside: Array
+
+    def escaped(self, depth: int) -> Array:
+        """The share of networks that have escaped at the last of 1…`depth` layers, shape (depth,)."""
+        u = self.outside
+        found = [u[-1]]
+        for _ in range(depth - 1):
+            u = self.step @ u[:-1]
+            found.append(u[-1])
+        shares = np.minimum(found, 1.0)
+        return np.where(shares > _NOTHING, shares, 0.0)
+
+
+def variance_law(
+    network: MeanField, q_star: float, requirement: Requirement, start: float | None = None
+) -> VarianceLaw:
+    """Of networks of the required width, whose layer 0 has the variance `start`, by default q*.
+
+    Raises:
+        DomainError: q*, `start` or `within` so extreme that the moments on the way are no doubles; weights that are not
+            Gaussian.
+    """
+    require_a(MeanField, "network", network)
+    require_a(Requirement, "requirement", requirement)
+    if requirement.weights != "gaussian":
+        raise DomainError(f"the law is that of Gaussian weights, not of {requirement.weights} ones: draw networks")
+    begin = q_star if start is None else start
+    nodes = _nodes(network, q_star, begin, requirement)
+
+    def rows(q: Array) -> tuple[Array, Array]:
+        law = layer_law(network, q, requirement.width)
+        return _outside(law, q_star, requirement.within), _expectations(law, q_star, nodes)
+
+    q = q_star * np.exp(nodes)
+    blocks = _blocks(network, q, requirement.width) if requirement.depth > 1 else []
+    outside, step = (np.concatenate(parts) for parts in zip(*map(rows, [*blocks, np.array([begin])]), strict=True))
+    return VarianceLaw(nodes, np.append(q[: len(outside) - 1], begin), step, outside)
+
+
 def escape_probability(
     network: MeanField, q_star: float, requirement: Requirement, start: float | None = None
 ) -> float:
@@ -59,28 +113,11 @@ def escape_probability(
     hundreds of times q*.
 
     Raises:
-        DomainError: q*, `start` or `within` so extreme that the moments on the way are no doubles.
+        DomainError: as `variance_law`.
 
     Source: docs/theory.md, section 12.
     """
-    require_a(MeanField, "network", network)
-    require_a(Requirement, "requirement", requirement)
-    begin = q_star if start is None else start
-    nodes = _nodes(network, q_star, begin, requirement)
-
-    def rows(q: Array) -> tuple[Array, Array]:
-        law = layer_law(network, q, requirement.width)
-        return _outside(law, q_star, requirement.within), _expectations(law, q_star, nodes)
-
-    outside, start_row = rows(np.array([begin]))
-    if requirement.depth > 1:
-        blocks = _blocks(network, q_star * np.exp(nodes), requirement.width)
-        u, step = (np.concatenate(parts) for parts in zip(*map(rows, blocks), strict=True))
-        for _ in range(requirement.depth - 2):
-            u = step @ u
-        outside = start_row @ u
-    probability = float(outside[0])
-    return min(probability, 1.0) if probability > _NOTHING else 0.0
+    return float(variance_law(network, q_star, requirement, start).escaped(requirement.depth)[-1])
 
 
 def _blocks(network: MeanField, q: Array, width: int) -> list[Array]:

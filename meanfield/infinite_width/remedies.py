@@ -47,23 +47,30 @@ class Remedy(Shown):
     """One change that is enough by itself.
 
     Attributes:
-        what: initialisation, of φ as it is; clip, of φ at |φ| ≤ m, with its initialisation; width; or depth.
+        what: initialisation, of φ as it is; weights, orthogonal ones; clip, of φ at |φ| ≤ m, with its initialisation;
+            width; or depth.
         m: the clip level.
-        q_star, sigma_w, sigma_b, V_prime: the edge of chaos that goes with it.
+        q_star, sigma_w, sigma_b, V_prime, sparsity: the edge of chaos that goes with it.
+        instead_of: the variance of the edge judged, where that itself is the trouble: the same φ on its edge at
+            `q_star` is none (Dent and Tanner 2026).
+        weights: orthogonal, where that is the change.
         width: about the least that is enough.
         depth: the deepest that is safe.
         verdict: what the network is then: stable or neutral at any width, safe or neutral at a given one.
-        share_lost: the share of networks that lose their signal then; None where no width and depth were given.
+        share_lost: the share of networks that lose signal or gradient then; None where no width and depth were given.
 
     What does not belong to the change is None.
     """
 
-    what: Literal["initialisation", "clip", "width", "depth"]
+    what: Literal["initialisation", "weights", "clip", "width", "depth"]
     m: float | None = None
     q_star: float | None = None
     sigma_w: float | None = None
     sigma_b: float | None = None
     V_prime: float | None = None
+    sparsity: float | None = None
+    instead_of: float | None = None
+    weights: Literal["orthogonal"] | None = None
     width: int | None = None
     depth: int | None = None
     verdict: Literal["stable", "neutral", "safe"] = "safe"
@@ -75,7 +82,7 @@ class Remedy(Shown):
         what: Literal["initialisation", "clip"] = "initialisation" if m is None else "clip"
         kept: Literal["stable", "safe"] = "stable" if share_lost is None else "safe"
         verdict = "neutral" if is_neutral(edge) else kept
-        numbers = edge.q_star, edge.sigma_w, edge.sigma_b, edge.V_prime
+        numbers = edge.q_star, edge.sigma_w, edge.sigma_b, edge.V_prime, edge.sparsity
         return cls(what, m, *numbers, verdict=verdict, share_lost=share_lost)
 
     def record(self) -> Record:
@@ -84,15 +91,19 @@ class Remedy(Shown):
 
     def __str__(self) -> str:
         match self.what:
+            case "weights":
+                return "orthogonal weights"
             case "width":
                 return f"a width of about {self.width}"
             case "depth":
                 return f"at most {self.depth} layer{'' if self.depth == 1 else 's'}"
             case "initialisation":
                 here = " here" if self.verdict == "safe" else ""
+                trouble = "" if self.instead_of is None else f"q* = {self.instead_of:.6g} itself is the trouble: "
+                zeros = f" and a sparsity of {self.sparsity:.3g}" if trouble and self.sparsity else ""
                 return (
-                    f"σ_w = {self.sigma_w:.8g}, σ_b = {self.sigma_b:.8g}, the edge of chaos at q* = {self.q_star:.6g}, "
-                    f"has V'(q*) = {self.V_prime:.3f} and is {self.verdict}{here}"
+                    f"{trouble}σ_w = {self.sigma_w:.8g}, σ_b = {self.sigma_b:.8g}, the edge of chaos at "
+                    f"q* = {self.q_star:.6g}, has V'(q*) = {self.V_prime:.3f}{zeros} and is {self.verdict}{here}"
                 )
             case "clip":
                 held = "no other fixed point" if self.share_lost is None else "is safe here"

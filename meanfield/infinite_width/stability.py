@@ -1,4 +1,4 @@
-"""Whether a deep network keeps its signal at a fixed point: one word, the mechanism, and the remedies.
+"""Whether a deep network keeps signal, gradient and inputs at a fixed point, at any width: the mechanism of each.
 
 Around a fixed point the variance obeys q → q* + V'(q*)(q − q*) + ½V''(q*)(q − q*)², and a finite network kicks q at
 every layer. V' < 1 contracts the kicks (V' ≥ −½ there); V' = 1 does not, and V'' ≠ 0 then drives q away on one side.
@@ -10,42 +10,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from meanfield.infinite_width.criteria import MARGIN, Phase, is_tangency, keeps_gradients, phases, words
+import numpy as np
+
+from meanfield.infinite_width.criteria import MARGIN, Phase, is_tangency, phases, words
+from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import NEAR, OperatingPoint, Subject, farthest, operating_point_of
-from meanfield.infinite_width.remedies import Remedy, in_words, remedies
+from meanfield.infinite_width.remedies import remedies
+from meanfield.infinite_width.verdict import Gradient, Inputs, Signal, Verdict, Word
+from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
-__all__ = ["Diagnosis", "Verdict", "Word", "diagnose", "off_the_edge", "phase", "verdict"]
+__all__ = ["Diagnosis", "decay", "diagnose", "parting", "phase", "verdict"]
 
-Word = Literal["stable", "neutral", "unstable", "safe", "fragile"]
-
-
-@dataclass(frozen=True)
-class Verdict(Shown):
-    """`word`, `explanation`: the mechanism in a sentence; `remedies`: changes that are each enough, the cheapest first.
-
-    For any width and depth the word is stable, neutral or unstable; for a given one safe, fragile, neutral or
-    unstable. The explanation is for a person.
-    """
-
-    word: Word
-    explanation: str
-    remedies: tuple[Remedy, ...] = ()
-
-    @property
-    def remedy(self) -> str | None:
-        """The remedies as a sentence, None if there are none."""
-        return in_words(self.remedies)
-
-    def record(self) -> Record:
-        """The word, the mechanism, and the remedies with a record each."""
-        ways = [remedy.record() for remedy in self.remedies]
-        return {"verdict": self.word, "explanation": self.explanation, "remedies": ways}
+#: What holds for any width and depth does not say how far narrow layers stray.
+_SCOPE = "This is the limit N → ∞: give a width and depth for the share of networks that lose signal or gradient."
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,7 +35,7 @@ class Diagnosis(Shown):
     """Everything `meanfield check` says of a network.
 
     `point`: the network and the fixed point judged; `phase`: where gradients and correlations stand there (at q → ∞ if
-    there is none); `verdict`: what becomes of the variance.
+    there is none); `verdict`: what becomes of signal, gradient and inputs.
     """
 
     point: OperatingPoint
@@ -73,10 +55,6 @@ class Diagnosis(Shown):
         """χ₁ where the network is judged, the gain of a squared gradient."""
         return self.point.network.chi1(_judged_at(self.point))
 
-    def passes(self, depth: int | None = None) -> bool:
-        """Whether signal and gradients keep: a good word, and χ₁^L within a factor 1000 (by default for every L)."""
-        return self.verdict.word not in ("unstable", "fragile") and keeps_gradients(self.chi_1, depth)
-
 
 def diagnose(subject: Subject, start: float = 1.0, *, with_remedies: bool = True) -> Diagnosis:
     """Phase and verdict of a network, judged where V takes a signal of variance `start` > 0.
@@ -87,28 +65,14 @@ def diagnose(subject: Subject, start: float = 1.0, *, with_remedies: bool = True
         DomainError: `start` is not a finite number > 0.
     """
     point = operating_point_of(subject, start)
-    network, judged = point.network, point.fixed_point
-    judgement = verdict(network, judged, point.start)
-    explanation = " ".join([judgement.explanation, *(off_the_edge(network, judged.q) if judged else [])])
-    found = Diagnosis(point, phase(network, _judged_at(point)), replace(judgement, explanation=explanation))
-    ways = () if found.passes() or not with_remedies else remedies(network.activation, point.start)
-    return replace(found, verdict=replace(found.verdict, remedies=ways))
+    network = point.network
+    judged = verdict(network, point.fixed_point, point.start)
+    ways = () if judged.is_good or not with_remedies else remedies(network.activation, point.start)
+    return Diagnosis(point, phase(network, _judged_at(point)), replace(judged, remedies=ways))
 
 
 def _judged_at(point: OperatingPoint) -> float:
     return point.fixed_point.q if point.fixed_point else farthest(point.network.activation)
-
-
-def off_the_edge(network: MeanField, q: float) -> list[str]:
-    """What the phase does to gradients and correlations, in a sentence; nothing on the edge of chaos."""
-    chi = network.chi1(q)
-    if chi == math.inf:
-        return ["χ₁ = ∞, for φ jumps: nearly equal inputs part at once, and no gradient passes a jump."]
-    if phase(network, q) == "edge of chaos":
-        return []
-    fate = "gradients and differences between inputs die out" if chi < 1 else "gradients explode, near inputs part"
-    depth = f" over {1 / abs(math.log(chi)):.3g} layers" if chi else " at once"
-    return [f"χ₁(q*) = {chi:.4g}: {fate}{depth}."]
 
 
 def phase(network: MeanField, q: float) -> Phase:
@@ -118,24 +82,83 @@ def phase(network: MeanField, q: float) -> Phase:
 
 
 def verdict(network: MeanField, fixed_point: FixedPoint | None, start: float = 1.0) -> Verdict:
-    """What becomes of a signal of variance `start` at `fixed_point`, one of `fixed_points(network)`, without remedies.
+    """What becomes of signals of variance `start` at `fixed_point`, one of `fixed_points(network)`, without remedies.
 
     With None, the verdict of a network in which q grows without bound. Local, for any width: V', V'' and the other
-    fixed points of V around it.
+    fixed points of V around it, χ₁ and R there.
     """
+    q = fixed_point.q if fixed_point else farthest(network.activation)
+    signal, inputs = _signal(network, fixed_point, start), _inputs(network, q, settled=fixed_point is not None)
+    return Verdict(signal, _gradient(network, q), inputs, scope=_SCOPE)
+
+
+def _gradient(network: MeanField, q: float) -> Gradient:
+    gain = network.gain(q)
+    if phases(gain) == "edge of chaos":
+        return Gradient("stable", f"χ₁(q*) = {gain:.4g}: gradients keep their size.")
+    return Gradient("unstable", decay(gain))
+
+
+def decay(gain: float, within: float = GRADIENT_WITHIN) -> str:
+    """What a gain other than 1 makes of gradients, in a sentence."""
+    if not gain:
+        return "χ₁ = 0: no gradient passes a layer."
+    layers = 1 / abs(math.log(gain))
+    fate = "die out" if gain < 1 else "explode"
+    most = math.floor(layers * math.log(within))
+    return (
+        f"χ₁(q*) = {gain:.4g}: gradients {fate}, by a factor e in {layers:.3g} layers, and stay within a factor "
+        f"{within:g} of their square over {most} layer{'' if most == 1 else 's'} at most."
+    )
+
+
+def _inputs(network: MeanField, q: float, *, settled: bool) -> Inputs:
+    if not q and phases(network.dV(0.0)) != "edge of chaos":
+        return Inputs("unstable", "No signal is left that could tell inputs apart.")
+    # As q → 0 the slope of R is what it is at a q of that kind.
+    slope = network.dR(1.0, q)
+    word: Word = "stable" if phases(slope) == "edge of chaos" else "unstable"
+    if not settled or not q:
+        return Inputs(word, f"As q {'falls' if settled else 'grows'}, R'(1) tends to {slope:.4g}.")
+    rho, depth = (float(found) for found in correlation_depth(network.activation, network.sigma_w_squared, np.array(q)))
+    return Inputs(word, parting(network, q, rho, depth), rho=rho, xi_c=depth)
+
+
+def parting(network: MeanField, q: float, rho_star: float, depth: float) -> str:
+    """What becomes of differences between inputs at a fixed point q, in a sentence: to which ρ*, over which ξ_c."""
+    chi = network.chi1(q)
+    if chi == math.inf:
+        return f"χ₁ = ∞, for φ jumps: nearly equal inputs part at once, and correlations settle at ρ* = {rho_star:.4g}."
+    if phases(chi) == "edge of chaos":
+        kappa, bend = network.kappa(q), network.d2R(1.0, q)
+        if not kappa and not bend:
+            return "Inputs keep their difference."
+        rate = f"4/({kappa:.3g} l)²" if kappa else f"2/({bend:.3g} l)"
+        return f"Inputs grow alike slowly, 1 − ρ as {rate} over l layers."
+    if not chi:
+        return "Nearly equal inputs are one after a layer."
+    if chi < 1:
+        return f"Differences between inputs die out, by a factor e in ξ_c = {depth:.3g} layers."
+    return (
+        f"Near inputs part, by a factor e in {1 / math.log(chi):.3g} layers, until their correlation is "
+        f"ρ* = {rho_star:.4g} (ξ_c = {depth:.3g} layers)."
+    )
+
+
+def _signal(network: MeanField, fixed_point: FixedPoint | None, start: float) -> Signal:
     if fixed_point is None:
-        return Verdict("unstable", _growing(network, start))
+        return Signal("unstable", _growing(network, start))
     slope, q = fixed_point.slope, fixed_point.q
     # At 0 the curvature may be endless: V falls away from the identity, or leaves it, more slowly than any factor.
     bend = q * fixed_point.curvature if q else 0.0
     word = "neutral" if fixed_point.kind == "neutral" else str(words(slope, bend))
     if word == "neutral":
-        return Verdict("neutral", _neutral(network, fixed_point, start))
+        return Signal("neutral", _neutral(network, fixed_point, start))
     if word == "stable":
-        return Verdict("stable", _contracting(network, fixed_point, start))
+        return Signal("stable", _contracting(network, fixed_point, start))
     if is_tangency(slope, bend):
-        return Verdict("unstable", _marginal(slope, fixed_point.curvature))
-    return Verdict("unstable", f"V'(q*) = {slope:.4g} > 1: any deviation from q* grows by this factor each layer.")
+        return Signal("unstable", _marginal(slope, fixed_point.curvature))
+    return Signal("unstable", f"V'(q*) = {slope:.4g} > 1: any deviation from q* grows by this factor each layer.")
 
 
 def _growing(network: MeanField, start: float) -> str:

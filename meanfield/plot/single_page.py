@@ -16,7 +16,8 @@ from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.verdict import at_width
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.operating_point import OperatingPoint, Subject, operating_point_of
-from meanfield.infinite_width.stability import diagnose
+from meanfield.infinite_width.stability import Diagnosis, diagnose
+from meanfield.infinite_width.verdict import Verdict
 from meanfield.plot.activation_function import ActivationFunction
 from meanfield.plot.correlation_maps import CorrelationMaps
 from meanfield.plot.drawing import Drawing, Record, draw
@@ -91,14 +92,26 @@ class SinglePage(Drawing):
         }
 
     @cached_property
-    def _numbers(self) -> dict[str, float | str]:
-        """The lines of the table; the verdict is that at the width and depth of the ensemble."""
-        network, judged, diagnosis = self.point.network, self._judged, diagnose(self.point, with_remedies=False)
+    def _diagnosis(self) -> Diagnosis:
+        return diagnose(self.point, with_remedies=False)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """At the width and depth of the ensemble; at any, where its layers are convolutional."""
         asked = self.ensemble.experiment
-        verdict = diagnosis.verdict
-        if asked.is_dense and asked.weights == "gaussian":
-            required = Requirement(asked.width, asked.depth)
-            verdict = at_width(diagnosis, required, asked.start, with_remedies=False).verdict
+        if not asked.is_dense:
+            return self._diagnosis.verdict
+        required = Requirement(asked.width, asked.depth, asked.within, weights=asked.weights)
+        return at_width(self._diagnosis, required, asked.start, rho=asked.rho, with_remedies=False).verdict
+
+    @cached_property
+    def _numbers(self) -> dict[str, float | str]:
+        """The lines of the table."""
+        network, judged, asked = self.point.network, self._judged, self.ensemble.experiment
+        lost = {
+            name: part.share_lost
+            for name, part in (("signal", self.verdict.signal), ("gradient", self.verdict.gradient))
+        }
         return {
             "q_star": judged.q,
             "sigma_w": network.sigma_w,
@@ -107,10 +120,11 @@ class SinglePage(Drawing):
             "chi_1": network.chi1(judged.q),
             "V_prime": judged.slope,
             "V_double_prime": judged.curvature,
-            "phase": diagnosis.phase,
+            "phase": self._diagnosis.phase,
             "width": float(asked.width),
             "depth": float(asked.depth),
-            "verdict": verdict.word,
+            **{f"{name}_lost": share for name, share in lost.items() if share is not None},
+            "verdict": self.verdict.word,
         }
 
     def records(self) -> list[Record]:

@@ -39,9 +39,9 @@ Record = dict[str, Any]
 TABLE_DIGITS, PAPER_DIGITS, MOST_ROWS = 6, 4, 60
 
 #: Keys of sentences, which no narrow column holds.
-PROSE = frozenset({"explanation", "remedies", "description", "keeps", "error"})
+PROSE = frozenset({"explanation", "remedies", "description", "keeps", "error", "signal", "gradient", "inputs"})
 #: Keys of two numbers with everything between them.
-_INTERVALS = frozenset({"basin", "relative_basin", "escape_interval"})
+_INTERVALS = frozenset({"basin", "relative_basin", "escape_interval", "share_interval"})
 #: Of a longer list of numbers only the ends are shown.
 _LONG, _ENDS = 12, 4
 #: Layers that a table shows, as far as there are so many; and the last.
@@ -164,6 +164,8 @@ def _text(value: Any, digits: int, between: str = ", ") -> str:
     if value is None or isinstance(value, float | int):
         return _number(value, f".{digits}g")
     if isinstance(value, dict):
+        if "word" in value:
+            return f"{value['word']}: {value['explanation']}"
         if {"q", "kind"} <= set(value):
             return f"{_text(value['q'], digits)} ({value['kind']})"
         told = ", ".join(f"{quantity(name).symbol} = {_text(held, digits)}" for name, held in parts_of(value).items())

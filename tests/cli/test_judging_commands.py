@@ -22,7 +22,7 @@ SAFE = [*SMALL, "--risk", "0.9"]
 
 def test_stability_answers_with_every_quantity() -> None:
     answer = data("stability", "--act", CRELU, *SAFE)
-    assert list(answer)[:19] == [
+    assert list(answer)[:24] == [
         "activation",
         "q_star",
         "sigma_w",
@@ -31,6 +31,11 @@ def test_stability_answers_with_every_quantity() -> None:
         "depth",
         "verdict",
         "explanation",
+        "share_lost",
+        "share_interval",
+        "signal",
+        "gradient",
+        "inputs",
         "remedies",
         "V_prime",
         "basin",
@@ -59,7 +64,7 @@ def test_a_seed_decides_and_is_told() -> None:
         data("stability", "--act", CRELU, *SAFE, "--seed", seed)["escape_probability"] for seed in ("1", "1", "2")
     )
     assert first == again != other
-    assert "seed 1" in run("stability", "--act", CRELU, *SAFE, "--seed", "1").stdout
+    assert "seed 1" in run("stability", "--act", CRELU, *SAFE, "--seed", "1", "--verbose").stdout
 
 
 @pytest.mark.parametrize("act", [CRELU, "clipped-relu(tau=1.0364, m=1)", "shifted-relu(1.0364)", "relu"])

@@ -42,7 +42,7 @@ def test_the_predicted_spread_is_the_chains_to_three_per_cent(phi: PiecewiseLine
     assert edge.V_prime <= 0.81
     diagnosis = diagnose(edge)
     # The standard error of a standard deviation is about 1.1 % of it.
-    variances_ = trajectories(edge.mean_field, q_star, 300, 40, 4096, seed=12)
+    variances_ = trajectories(edge.mean_field, q_star, 300, 40, 4096, seed=12).variances
     predicted = fluctuations(edge.mean_field, diagnosis.point.fixed_point, 300, 40)
     # Layers 20 to 40 all have the stationary spread; together they pin it down.
     assert np.mean(variances_[20:].std(axis=1)) == pytest.approx(predicted.stationary_sd, rel=0.03)
@@ -53,7 +53,7 @@ def test_the_predicted_spread_is_the_chains_to_three_per_cent(phi: PiecewiseLine
 @pytest.mark.parametrize("phi", [clipped_relu(0.0, 1.6), clipped_relu(0.2, 1.5), clipped_relu(0.5244, 1.2)])
 def test_the_predicted_mean_is_the_chains(phi: PiecewiseLinear) -> None:
     edge = edge_of_chaos(phi)
-    variances_ = trajectories(edge.mean_field, 1.0, 300, 40, 8192, seed=12)
+    variances_ = trajectories(edge.mean_field, 1.0, 300, 40, 8192, seed=12).variances
     predicted = fluctuations(edge.mean_field, diagnose(edge).point.fixed_point, 300, 40)
     noise = 4 * predicted.stationary_sd / math.sqrt(8192 * 10)
     assert abs(predicted.stationary_mean - 1) > noise

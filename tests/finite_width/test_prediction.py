@@ -71,7 +71,7 @@ def test_q_strays_as_predicted_at_the_fixed_point_and_on_the_way_to_it(
 ) -> None:
     width, count = 300, 1500
     p = predict(Experiment(network, width, max(layers), 1, start=start))["q"]
-    drawn = trajectories(network, start, width, max(layers), count, seed=9)
+    drawn = trajectories(network, start, width, max(layers), count, seed=9).variances
     for layer in layers:
         assert drawn[layer].std() == pytest.approx(p.sd[layer], rel=0.08)
         assert drawn[layer].mean() == pytest.approx(p.mean[layer], abs=4 * p.sd[layer] / math.sqrt(count))

@@ -44,7 +44,7 @@ NETWORKS = [
 @pytest.mark.parametrize("q", [0.25, 1.0, 4.0])
 def test_one_exact_step_has_the_mean_and_variance_of_the_theory(network: MeanField, q: float) -> None:
     width, chains = 40, 40_000
-    _, after = trajectories(network, q, width, 1, chains, seed=1)
+    _, after = trajectories(network, q, width, 1, chains, seed=1).variances
     spread = math.sqrt(float(network.kick_variance(q)) / width)
     assert abs(after.mean() - network.V(q)) < 4 * spread / math.sqrt(chains)
     assert after.std() == pytest.approx(spread, rel=0.03)
@@ -54,7 +54,7 @@ def test_one_exact_step_has_the_mean_and_variance_of_the_theory(network: MeanFie
 def test_the_chain_is_a_real_network(network: MeanField) -> None:
     width, depth = 30, 4
     real = np.sort(networks_by_hand(network, 1.0, width, depth, 2000, seed=2))
-    drawn = np.sort(trajectories(network, 1.0, width, depth, 20_000, seed=3)[-1])
+    drawn = np.sort(trajectories(network, 1.0, width, depth, 20_000, seed=3).variances[-1])
     both = np.concatenate([real, drawn])
     distance = np.abs(
         np.searchsorted(real, both, side="right") / real.size - np.searchsorted(drawn, both, side="right") / drawn.size
@@ -66,26 +66,28 @@ def test_the_chain_is_a_real_network(network: MeanField) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen here")
 def test_a_seed_is_a_result_whatever_the_number_of_processors() -> None:
     network, all_of_them = NETWORKS[0], os.sched_getaffinity(0)
-    whole = trajectories(network, 1.0, 50, 10, 1100, seed=7)
+    whole = trajectories(network, 1.0, 50, 10, 1100, seed=7).variances
     os.sched_setaffinity(0, {min(all_of_them)})
     try:
-        alone = trajectories(network, 1.0, 50, 10, 1100, seed=7)
+        alone = trajectories(network, 1.0, 50, 10, 1100, seed=7).variances
     finally:
         os.sched_setaffinity(0, all_of_them)
     assert (whole == alone).all()
-    assert (whole != trajectories(network, 1.0, 50, 10, 1100, seed=8))[1:].all()
+    assert (whole != trajectories(network, 1.0, 50, 10, 1100, seed=8).variances)[1:].all()
 
 
 @pytest.mark.parametrize("normal", [False, True])
 def test_chains_of_a_seed_can_be_drawn_in_parts(normal: bool) -> None:
     network = NETWORKS[0]
-    whole = trajectories(network, 1.0, 50, 10, 2048, seed=7, normal=normal)
-    parts = [trajectories(network, 1.0, 50, 10, 1024, seed=7, first=first, normal=normal) for first in (0, 1024)]
+    whole = trajectories(network, 1.0, 50, 10, 2048, seed=7, normal=normal).variances
+    parts = [
+        trajectories(network, 1.0, 50, 10, 1024, seed=7, first=first, normal=normal).variances for first in (0, 1024)
+    ]
     assert (whole == np.concatenate(parts, axis=1)).all()
 
 
 def test_chains_are_independent() -> None:
-    last = trajectories(NETWORKS[0], 1.0, 50, 5, 4096, seed=0)[-1]
+    last = trajectories(NETWORKS[0], 1.0, 50, 5, 4096, seed=0).variances[-1]
     # Two layers whose sloping units all rest can agree; whole blocks cannot.
     assert len(np.unique(last)) > 0.99 * last.size
     assert abs(np.corrcoef(last[:-1], last[1:])[0, 1]) < 4 / math.sqrt(last.size)
@@ -93,7 +95,7 @@ def test_chains_are_independent() -> None:
 
 def test_a_wide_layer_is_drawn_in_parts_that_fit_together() -> None:
     network, width = NETWORKS[0], 20_000
-    _, after = trajectories(network, 1.0, width, 1, 300, seed=4, normal=False)
+    _, after = trajectories(network, 1.0, width, 1, 300, seed=4, normal=False).variances
     assert after.std() == pytest.approx(math.sqrt(float(network.kick_variance(1.0)) / width), rel=0.2)
     assert after.mean() == pytest.approx(1.0, abs=4 * after.std() / math.sqrt(300))
 
@@ -101,7 +103,7 @@ def test_a_wide_layer_is_drawn_in_parts_that_fit_together() -> None:
 def test_a_runaway_stays_a_number() -> None:
     network = MeanField(shifted_relu(0.5), 5.0, 1.0)
     for normal in (False, True):
-        last = trajectories(network, 1.0, 200, 500, 64, normal=normal)[-1]
+        last = trajectories(network, 1.0, 200, 500, 64, normal=normal).variances[-1]
         assert np.isfinite(last).all()
         assert last.min() > 1e150
 
@@ -109,14 +111,14 @@ def test_a_runaway_stays_a_number() -> None:
 def test_a_constant_square_makes_no_noise() -> None:
     network = MeanField(SIGN, 1.5, 0.5)
     assert normal_step_error(network, 1.0, 10) == 0
-    assert trajectories(network, 1.0, 10, 3, 100)[1:] == pytest.approx(np.full((3, 100), 2.5))
+    assert trajectories(network, 1.0, 10, 3, 100).variances[1:] == pytest.approx(np.full((3, 100), 2.5))
 
 
 @pytest.mark.parametrize("phi", [RELU, ABS, HARD_TANH, clipped_relu(1.0364, 1.0), soft_threshold(1.0)])
 @pytest.mark.parametrize("width", [30, 300])
 def test_a_layer_is_as_close_to_normal_as_proven(phi: PiecewiseLinear, width: int) -> None:
     network, chains = MeanField(phi, 1.0), 40_000
-    after = np.sort(trajectories(network, 1.0, width, 1, chains, seed=5, normal=False)[-1])
+    after = np.sort(trajectories(network, 1.0, width, 1, chains, seed=5, normal=False).variances[-1])
     z = (after - float(network.V(1.0))) / math.sqrt(float(network.kick_variance(1.0)) / width)
     distance = np.abs(ndtr(z) - (np.arange(chains) + 0.5) / chains).max()
     # 1.95/√n is exceeded by chance once in a thousand.
@@ -145,7 +147,7 @@ def test_normal_steps_give_the_escapes_of_exact_ones_well_before_they_are_taken(
     assert takes_normal_steps(network, 1.0, 100 * width)
     shares = []
     for normal in (False, True):
-        last = trajectories(network, 1.0, width, 40, 2048, seed=6, normal=normal)[-1]
+        last = trajectories(network, 1.0, width, 40, 2048, seed=6, normal=normal).variances[-1]
         shares.append(((last < 0.5) | (last > 2)).mean())
     noise = math.sqrt(shares[0] * (1 - shares[0]) * 2 / 2048)
     assert shares[0] > 0.02

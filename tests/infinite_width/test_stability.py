@@ -38,7 +38,7 @@ from meanfield.infinite_width.stability import diagnose, phase, verdict
 def test_homogeneous_activations_on_the_edge_are_neutral(phi: PiecewiseLinear) -> None:
     edge = edge_of_chaos(phi)
     for found in (diagnose(edge), diagnose(edge.mean_field, 3.0)):
-        assert found.verdict.word == "neutral"
+        assert found.verdict.signal.word == "neutral"
         assert found.phase == "edge of chaos"
         assert found.verdict.remedy is None
     assert diagnose(edge.mean_field, 3.0).point.fixed_point.q == 3.0
@@ -51,7 +51,7 @@ UNCLIPPED = [shifted_relu(0.5), shifted_relu(1.0364), soft_threshold(0.5), soft_
 @pytest.mark.parametrize("phi", UNCLIPPED)
 def test_unclipped_thresholds_on_the_edge_are_unstable_and_run_away_above(phi: PiecewiseLinear, q_star: float) -> None:
     found = diagnose(edge_of_chaos(phi, q_star))
-    assert found.verdict.word == "unstable"
+    assert found.verdict.signal.word == "unstable"
     assert re.search(r"V'\(q\*\) = 1 and V''\(q\*\) = \S+ > 0: .*runs away above", found.verdict.explanation)
 
 
@@ -74,7 +74,7 @@ def test_the_remedy_for_an_unclipped_threshold_works_as_printed(phi: PiecewiseLi
     assert point.slope <= 0.7 + 1e-4
     assert point.slope == pytest.approx(slope, abs=1e-3)
     assert phase(network, point.q) == "edge of chaos"
-    assert verdict(network, point).word == "stable"
+    assert verdict(network, point).signal.word == "stable"
 
 
 @pytest.mark.parametrize("phi", UNCLIPPED)
@@ -89,7 +89,7 @@ def test_no_larger_two_digit_clip_would_do(phi: PiecewiseLinear) -> None:
 
 def test_clipped_relu_with_a_tight_clip_is_stable_with_nowhere_else_to_go() -> None:
     found = diagnose(edge_of_chaos(clipped_relu(1.0364, 1.0)))
-    assert found.verdict.word == "stable"
+    assert found.verdict.signal.word == "stable"
     assert found.verdict.remedy is None
     assert len(found.point.fixed_points) == 1
     assert "but" not in found.verdict.explanation
@@ -97,7 +97,7 @@ def test_clipped_relu_with_a_tight_clip_is_stable_with_nowhere_else_to_go() -> N
 
 def test_clipped_relu_with_a_wide_clip_is_stable_up_to_the_next_fixed_point() -> None:
     found = diagnose(MeanField(clipped_relu(1.0364, 2.0), 2.592286, 0.737097))
-    assert found.verdict.word == "stable"
+    assert found.verdict.signal.word == "stable"
     assert "1.235" in found.verdict.explanation
     assert "3.47" in found.verdict.explanation
     assert found.phase == "edge of chaos"
@@ -111,7 +111,7 @@ def test_the_fixed_point_to_which_a_signal_goes_is_judged() -> None:
     assert diagnose(network, 0.01).point.fixed_point == below
     assert diagnose(network, 1.25).point.fixed_point == above
     assert diagnose(network, 1e4).point.fixed_point == above
-    assert verdict(network, middle).word == "unstable"
+    assert verdict(network, middle).signal.word == "unstable"
 
 
 @pytest.mark.parametrize("family", [shifted_relu, soft_threshold])
@@ -129,7 +129,7 @@ def test_without_a_fixed_point_the_variance_grows_without_bound() -> None:
     network = MeanField(RELU, 1.5, 0.5)
     found = diagnose(network)
     assert (found.point.fixed_points, found.point.fixed_point) == ((), None)
-    assert (found.verdict.word, found.verdict.explanation) == ("unstable", verdict(network, None).explanation)
+    assert (found.verdict.signal.word, found.verdict.explanation) == ("unstable", verdict(network, None).explanation)
     # E φ² is q/2, so that q grows by σ_w²/2 in the end.
     assert "no fixed point" in found.verdict.explanation
     assert "by a factor 1.125 a layer" in found.verdict.explanation
@@ -138,13 +138,13 @@ def test_without_a_fixed_point_the_variance_grows_without_bound() -> None:
 
 def test_a_repelling_fixed_point_is_unstable() -> None:
     (zero,) = fixed_points(MeanField(RELU, 1.5))
-    assert verdict(MeanField(RELU, 1.5), zero).word == "unstable"
+    assert verdict(MeanField(RELU, 1.5), zero).signal.word == "unstable"
 
 
 def test_a_network_whose_signal_dies_out_says_so() -> None:
     for network in (MeanField(RELU, 1.0), MeanField(shifted_relu(1.0), 1.0)):
         found = diagnose(network)
-        assert (found.point.fixed_point.q, found.verdict.word) == (0.0, "stable")
+        assert (found.point.fixed_point.q, found.verdict.signal.word) == (0.0, "stable")
         assert "q → 0" in found.verdict.explanation
 
 
@@ -173,7 +173,7 @@ def test_the_word_for_any_edge_is_that_of_its_slope(case: tuple[PiecewiseLinear,
     assert found.point.fixed_point.q == q_star
     # A slope within two per cent of 1 may count as 1 or not.
     if abs(edge.V_prime - 1) > 0.02:
-        assert found.verdict.word == ("stable" if edge.V_prime < 1 else "unstable")
+        assert found.verdict.signal.word == ("stable" if edge.V_prime < 1 else "unstable")
         assert edge.V_prime >= -0.5
     # Where V stays along q, the rounding of σ_w and σ_b moves the fixed point.
     if abs(edge.V_prime - 1) > 1e-6:
@@ -183,19 +183,19 @@ def test_the_word_for_any_edge_is_that_of_its_slope(case: tuple[PiecewiseLinear,
 def test_the_verdict_depends_on_the_fixed_point_it_is_asked_for() -> None:
     network = MeanField(HARD_TANH, 1.5)
     zero, saturated = fixed_points(network)
-    assert (verdict(network, zero).word, verdict(network, saturated).word) == ("unstable", "stable")
+    assert (verdict(network, zero).signal.word, verdict(network, saturated).signal.word) == ("unstable", "stable")
 
 
 def test_a_clip_far_out_of_reach_leaves_the_identity() -> None:
     found = diagnose(edge_of_chaos(PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6])))
-    assert found.verdict.word == "neutral"
+    assert found.verdict.signal.word == "neutral"
 
 
 @pytest.mark.parametrize("sigma_w", [math.sqrt(2), 1.41421356, 1.414214])
 @pytest.mark.parametrize("name", ["relu6", "clip(x, 0, 1)", "clip(x, 0, 20)"])
 def test_an_identity_cut_off_far_out_is_neutral_whatever_the_digits_of_its_weights(name: str, sigma_w: float) -> None:
     found = diagnose(MeanField(mf.activation(name), sigma_w))
-    assert (found.verdict.word, found.phase) == ("neutral", "edge of chaos")
+    assert (found.verdict.signal.word, found.phase) == ("neutral", "edge of chaos")
     scaled = MeanField(mf.activation("clip(0.1*x, 0, 1)"), 10 * sigma_w)
     assert diagnose(scaled).verdict.word == "neutral"
 
@@ -207,7 +207,7 @@ def test_a_slow_pull_on_both_sides_is_stable_and_says_how_slow(sigma_w: float, s
     network = MeanField(HARD_TANH, sigma_w, sigma_b)
     found = diagnose(network)
     q_star = found.point.q_star
-    assert found.verdict.word == "stable"
+    assert found.verdict.signal.word == "stable"
     # Both sides come nearer by the factor V'^(layers), or about: that is what attracting means.
     for start in (0.9 * q_star, 1.1 * q_star):
         q, layers = start, 400
@@ -227,7 +227,7 @@ def test_a_signal_is_judged_where_it_goes_and_the_other_fixed_points_are_named()
     assert (found.point.q_star, found.phase) == (pytest.approx(q), "ordered")
     assert "a signal of variance 1 settles at 0.04" in found.verdict.explanation
     assert "past q = 1.565 it moves to q = 2.011" in found.verdict.explanation
-    assert not found.passes()
+    assert not found.verdict.is_good
 
 
 @given(activations(), st.floats(0.1, 3.0), st.floats(0.0, 1.0), variances(1 / 4, 16))
@@ -241,16 +241,40 @@ def test_the_slope_of_V_is_at_least_minus_a_half_at_every_fixed_point(
 
 
 @pytest.mark.parametrize(("chi", "kept"), [(0.93, False), (0.995, True), (1.0, True), (1.005, True), (1.4, False)])
-def test_a_network_off_its_edge_of_chaos_does_not_pass(chi: float, kept: bool) -> None:
+def test_off_its_edge_of_chaos_a_network_keeps_its_signal_alone(chi: float, kept: bool) -> None:
     edge = edge_of_chaos(clipped_relu(1.0, 1.0))
     sigma_w = edge.sigma_w * math.sqrt(chi)
     network = MeanField(edge.activation, sigma_w, math.sqrt(1 - sigma_w**2 * (1 - edge.sigma_b**2) / edge.sigma_w**2))
     found = diagnose(network)
-    assert (found.verdict.word, found.chi_1) == ("stable", pytest.approx(chi))
-    assert found.passes() == kept
-    # Over few layers a gradient does not change by much.
-    assert found.passes(depth=10)
-    assert found.passes(depth=300) == (abs(300 * math.log(chi)) < math.log(1000))
+    judged = found.verdict
+    assert (judged.signal.word, found.chi_1) == ("stable", pytest.approx(chi))
+    word = "stable" if kept else "unstable"
+    assert (judged.gradient.word, judged.inputs.word, judged.word, judged.is_good) == (word, word, word, kept)
+    if not kept:
+        # Of n layers each multiplies a squared gradient by χ₁; the verdict counts those up to a factor 1000.
+        counted = int(re.search(r"over (\d+) layers at most", judged.gradient.explanation)[1])
+        assert chi**counted < 1000 < chi ** (counted + 1) or chi**counted > 1e-3 > chi ** (counted + 1)
+    assert "give a width and depth" in judged.explanation
+
+
+def test_differences_between_inputs_die_out_or_settle_where_iterating_R_says() -> None:
+    for sigma_w, sigma_b in ((1.2, 0.2), (1.8, 0.1)):
+        network = MeanField(mf.activation("tanh"), sigma_w, sigma_b)
+        found = diagnose(network)
+        q = found.point.q_star
+        assert q is not None
+        rho = 0.5
+        for _ in range(3000):
+            rho = network.R(rho, q)
+        inputs = found.verdict.inputs
+        assert inputs.rho == pytest.approx(rho, abs=1e-9)
+        assert inputs.xi_c == pytest.approx(-1 / math.log(network.dR(inputs.rho, q)), rel=1e-6)
+
+
+def test_a_jump_passes_no_gradient_and_parts_inputs_at_once() -> None:
+    judged = diagnose(MeanField(mf.activation("sign"), 1.0, 0.5)).verdict
+    assert (judged.gradient.word, judged.inputs.word, judged.word) == ("unstable", "unstable", "unstable")
+    assert "no gradient passes" in judged.gradient.explanation
 
 
 @pytest.mark.parametrize("q_star", [1e-300, 1e300])
@@ -271,7 +295,7 @@ def test_on_the_edge_of_tanh_without_biases_a_signal_falls_as_one_over_2l() -> N
     found = diagnose(network)
     assert found.point.fixed_point is not None and found.point.fixed_point.q == 0
     assert found.phase == "edge of chaos"
-    assert found.verdict.word == "neutral"
+    assert found.verdict.signal.word == "neutral"
     assert "as 0.5/l over l layers" in found.verdict.explanation
     q = 1.0
     for _ in range(4000):
@@ -302,7 +326,7 @@ def test_the_authors_of_selu_chose_a_variance_that_attracts() -> None:
 @pytest.mark.parametrize("name", ["gelu", "silu", "mish", "hardswish"])
 def test_where_gelu_and_its_like_run_away_another_variance_of_the_edge_keeps_the_signal(name: str) -> None:
     found = diagnose(edge_of_chaos(mf.activation(name)))
-    assert found.verdict.word == "unstable"
+    assert found.verdict.signal.word == "unstable"
     (remedy,) = found.verdict.remedies
     network = MeanField(mf.activation(name), remedy.sigma_w, remedy.sigma_b)
     q = 1.2 * remedy.q_star

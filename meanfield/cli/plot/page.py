@@ -21,6 +21,7 @@ from meanfield.atomic_files import write_whole
 from meanfield.cli.lazy_group import Command
 from meanfield.cli.process import tell
 from meanfield.cli.usage import read_as_written
+from meanfield.cli.verdicts import hold
 from meanfield.errors import OutputError
 from meanfield.tables.plain import as_csv
 
@@ -82,8 +83,8 @@ class _Sheet:
     ] = None
     show: Annotated[bool, typer.Option("--show", help="Open a window, where there is a display.")] = False
 
-    def draw(self, kind: str, make: Callable[[], Drawing]) -> None:
-        """Draw on the sheet what is made, once nothing else can be wrong."""
+    def draw(self, kind: str, make: Callable[[], Drawing]) -> Drawing:
+        """Draw on the sheet what is made, once nothing else can be wrong; returns it."""
         _require_matplotlib()
         from meanfield.plot import window
         from meanfield.plot.drawing import new_figure
@@ -119,6 +120,7 @@ class _Sheet:
                 print(f"wrote {path}")
         if opens:
             window.show(drawing, page)
+        return drawing
 
 
 def _require_matplotlib() -> None:
@@ -145,7 +147,9 @@ class FigureCommand(Command):
     def invoke(self, ctx: Any) -> None:
         """Draw."""
         sheet = self._sheet.callback(**{option.name: ctx.params.pop(option.name) for option in self._sheet.params})
-        sheet.draw(self.name, partial(super().invoke, ctx))
+        drawn = sheet.draw(self.name, partial(super().invoke, ctx))
+        if ctx.params.get("strict"):
+            hold(True, [drawn])
 
 
 def _require_table(paths: list[Path]) -> None:

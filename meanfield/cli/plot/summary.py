@@ -5,6 +5,7 @@ from __future__ import annotations
 from meanfield.cli import options
 from meanfield.cli.ensembles import NetworksOfFigure, Rho0OfFigure, Samples, ensemble, experiment
 from meanfield.cli.plot.page import Drawing
+from meanfield.cli.verdicts import Strict
 
 __all__ = ["summary"]
 
@@ -26,6 +27,7 @@ def summary(
     networks: NetworksOfFigure = 512,
     samples: Samples = 12,
     seed: options.Seed = 0,
+    strict: Strict = False,
 ) -> Drawing:
     """One page: φ and its density, V, R, trajectories, and a table of numbers.
 

@@ -1,0 +1,147 @@
+"""The verdict at a width and depth in words: what holds signal, gradient and inputs, and who loses them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from meanfield.finite_width.escape import Escapes, Requirement
+from meanfield.finite_width.fluctuations import variance_path
+from meanfield.infinite_width.criteria import phases
+from meanfield.infinite_width.depth_scales import correlation_depth
+from meanfield.infinite_width.fixed_points import FixedPoint
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import sloping_share
+from meanfield.infinite_width.operating_point import OperatingPoint
+from meanfield.infinite_width.stability import Diagnosis, decay, parting
+from meanfield.infinite_width.verdict import Word
+
+__all__ = ["gradient_told", "inputs_told", "signal_told"]
+
+
+def signal_told(
+    word: Word, diagnosis: Diagnosis, found: Escapes, start: float, ends: tuple[float, float], sd: float
+) -> str:
+    """What holds q, and how many networks have left it.
+
+    The `ends` of the basin and the `sd` of q at the last layer are NaN if unknown.
+    """
+    local, network, r = diagnosis.verdict.signal, diagnosis.point.network, found.requirement
+    point, q = diagnosis.point.fixed_point, diagnosis.point.variance
+    fate = _fate(found, q, start)
+    if point is None or not point.q:
+        last = variance_path(network, start, r.depth)[-1]
+        fate = f"{fate}; as N → ∞, q = {last:.3g} there"
+    elif point.kind == "neutral" and word == "unstable":
+        factor = math.exp(min(r.depth * math.log(network.V(q) / q), 700))
+        rate = f"V(q) = {network.V(q) / q:.6g} q: over {r.depth} layers q changes by a factor {factor:.3g}"
+        return f"{rate}, and gradients with it. At width {r.width}, {fate}."
+    elif word == "neutral":
+        return f"{local.explanation} {_drift(network, q, found)}; {fate}."
+    elif local.word != "unstable":
+        return f"{_pull(network, point, ends, sd, r.width)}: {fate}."
+    if word == "safe":
+        note = f"The mechanism is unstable all the same, and only this depth saves it: {local.explanation}"
+        return f"{_capital(fate)}. {note}"
+    return f"{local.explanation} At width {r.width}, {fate}."
+
+
+def gradient_told(
+    word: Word, diagnosis: Diagnosis, found: Escapes, drift: float, mean: float | None, sd: float | None
+) -> str:
+    """How many networks lose their gradient, and why; `drift` is ln Πχ₁ along the path of infinite width."""
+    network, r, q = diagnosis.point.network, found.requirement, diagnosis.point.variance
+    factor = f"more than a factor {r.gradient_within:g} over {r.depth} layer{'s' * (r.depth > 1)}"
+    who = _share(found.without_gradient.mean(), r.chains)
+    change = "changes" if who.startswith("none") else "change"
+    lost = _capital(f"{who} {change} the square of a gradient by {factor}")
+    if mean is None:
+        return f"{lost}: no gradient passes{', for φ has no slope' * (not network.activation.has_slope)}."
+    law = f"ln G has mean {mean:.3g} and standard deviation {sd:.2g}"
+    told = f"{lost}; {law}."
+    gain = network.gain(q)
+    if phases(gain) != "edge of chaos":
+        told = f"{told} {decay(gain, r.gradient_within)}"
+    elif word == "fragile":
+        told = f"{told} χ₁(q*) = {gain:.4g}: no layer loses it, but what layers of {r.width} units make of it adds up."
+    elif word == "unstable":
+        told = f"{told} q leaves q*, and χ₁ with it."
+    return " ".join([told, *_cut(network, q, r)])
+
+
+def inputs_told(point: OperatingPoint, r: Requirement, eps: float, rho: float, xi_c: float) -> str:
+    """What is left of the difference of two inputs."""
+    if math.isnan(eps):
+        return "No signal is left at the last layer that could tell inputs apart."
+    left = f"Of inputs with 1 − ρ = {1 - rho:.3g} at layer 0, {eps:.3g} is left at layer {r.depth} (N → ∞)."
+    if point.q_star is None:
+        return left
+    network, q = point.network, point.q_star
+    rho_star = float(correlation_depth(network.activation, network.sigma_w_squared, np.array(q))[0])
+    return f"{left} {parting(network, q, rho_star, xi_c)}"
+
+
+def _cut(network: MeanField, q: float, r: Requirement) -> list[str]:
+    """A sentence on networks in which a whole layer rests, so that no signal and no gradient passes; if there are."""
+    if not network.activation.is_continuous:
+        return []
+    resting = (1 - sloping_share(network.activation, q)) ** r.width
+    share = 1 - (1 - resting) ** r.depth
+    if share <= r.risk:
+        return []
+    return [
+        f"But {100 * share:.3g} % of networks have a layer without a sloping unit, and are cut there: give more width."
+    ]
+
+
+def _drift(network: MeanField, q: float, found: Escapes) -> str:
+    """How far a random walk has led ln q, in the networks and by leading order, as a sentence without its stop."""
+    r, last = found.requirement, found.variances[-1]
+    alive = last[last > 0]
+    if not alive.size:
+        return f"At width {r.width} every network has lost its signal, q = 0, by layer {r.depth}"
+    leading = math.sqrt(r.depth * network.kick_variance(q) / r.width) / q
+    died = f" and {1 - alive.size / last.size:.2%} have lost it, q = 0" if alive.size < last.size else ""
+    return (
+        f"At width {r.width}, ln q has standard deviation {np.log(alive).std():.3g} by layer {r.depth} "
+        f"(√(L S/N)/q* = {leading:.3g} to leading order){died}"
+    )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _share(share: float, of: int) -> str:
+    """So many networks, in words."""
+    percent = 100 * float(share)
+    return f"{percent:{'.2g' if percent < 1 else '.1f'}} % of networks" if percent else f"none of {of} networks"
+
+
+def _fate(found: Escapes, q: float, start: float) -> str:
+    """How many networks have escaped, as a clause."""
+    r = found.requirement
+    who = _share(found.probability, r.chains)
+    have = "has" if who.startswith("none") else "have"
+    begin = "" if start == q else f" from q = {start:.4g}"
+    return f"{who} {have} q outside [{q / r.within:.4g}, {q * r.within:.4g}] at layer {r.depth}{begin}"
+
+
+def _pull(network: MeanField, point: FixedPoint, ends: tuple[float, float], sd: float, width: int) -> str:
+    """What holds q, how far it strays, and where its basin ends, as a clause."""
+    held, scale = f"V'(q*) = {point.slope:.4g}", point.depth_scale
+    pull = f"{held} pulls q back over ξ_q = {scale:.3g} layers" if scale < 1e4 else f"{held} hardly pulls q back"
+    strays = f"q strays by {sd:.3g} (one standard deviation at width {width})"
+    if math.isnan(sd):
+        # How far many kicks lead is beyond a formula here; what one does is not.
+        sd = math.sqrt(network.kick_variance(point.q) / width)
+        strays = f"a layer kicks it by {sd:.3g} (one standard deviation at width {width})"
+    walls = [(abs(end - point.q), end) for end in ends if 0 < end < math.inf]
+    if not walls:
+        return f"{pull}, and {strays}"
+    distance, end = min(walls)
+    beyond = (
+        f"its basin ends at q = {end:.4g}, {distance / sd:.2g} of them away" if sd else f"its basin ends at {end:.4g}"
+    )
+    return f"{pull}, {strays}, and {beyond}"

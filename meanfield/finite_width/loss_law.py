@@ -1,0 +1,190 @@
+"""The share of networks that lose signal, gradient or either, without random networks: the law of (K, ln G).
+
+`variance_law` says where K goes from a node. Carried along with it is the characteristic function of ln G,
+
+    û_l(q; t) = E[exp(it ln G of the layers from l on) | K_l = q],    û_l = ψ e^{it(μ − PB)} · P(e^{itB} û_{l+1}),
+
+P the step of the variance, for as many t as tell the law of ln G apart, and once more with networks left out whose
+signal escapes. At a node q one layer brings ln G a mean μ; a part that goes along with the kick of K', by a slope β in
+ln K' whose integral is B; and the logarithm of a gamma variable, ψ. docs/theory.md, section 17.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.finite_width.escape import Requirement
+from meanfield.finite_width.gain_law import GainLaw
+from meanfield.finite_width.layer_noise import layer_noise
+from meanfield.finite_width.overlaps import overlap_of
+from meanfield.finite_width.variance_law import VarianceLaw, variance_law
+from meanfield.infinite_width.mean_field import MeanField
+
+__all__ = ["LossLaw", "loss_law"]
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+#: One layer changes ln G by no more than this many times ln f_g: what is lost at once is lost.
+_LARGEST_STEP = 3.0
+#: The law of ln G is told as far as this many standard deviations from its mean, and to this share of one.
+_REACH, _DETAIL = 8.0, 7.0
+#: Frequencies at most.
+_MOST = 512
+#: Standard deviations of a normal law beyond which nothing is left of it.
+_TAIL = 6.0
+#: A gain that can be no smaller.
+_SMALLEST = 1e-300
+#: Of a gain no more than this share goes through the direction of the activations.
+_MOST_SHARED = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class LossLaw:
+    """By depth 1…L, shape (L,) each.
+
+    Attributes:
+        signal: the share of networks whose variance has escaped.
+        gradient: that of networks whose gradient is lost.
+        either: that of networks that have lost one or the other.
+        mean, sd: of ln G, a single layer counted as no more than three times ln f_g.
+    """
+
+    signal: Array
+    gradient: Array
+    either: Array
+    mean: Array
+    sd: Array
+
+
+class _Layer:
+    """What one layer brings ln G at each of n + 1 variances, the last of which is the start.
+
+    `mean`, `variance`; `slope`, how it goes along with ln K'; `rest`, the share of its standard deviation that does
+    not.
+    """
+
+    def __init__(self, network: MeanField, law: VarianceLaw, requirement: Requirement) -> None:
+        q, width = law.variances, requirement.width
+        self.gain = GainLaw(network, q, width)
+        noise = layer_noise(network, q, width)
+        most = _LARGEST_STEP * math.log(requirement.gradient_within)
+        self.variance = self.gain.variance
+        with np.errstate(all="ignore"):
+            logs = np.log(np.maximum(network.gain(q), _SMALLEST))
+            self.mean = np.clip(logs + self.gain.mean, -most, most)
+            # In ln K', whose kick is relative to V.
+            slope = np.nan_to_num(noise.both * network.V(q) / noise.kick, posinf=0.0, neginf=0.0)
+            strays = np.sqrt(np.nan_to_num(noise.kick, posinf=0.0)) / network.V(q)
+            self.slope = np.clip(slope, *(side * np.sqrt(self.variance) / strays for side in (-1, 1)))
+            shared = np.nan_to_num(np.square(self.slope * strays))
+        self.slope = np.nan_to_num(self.slope)
+        self.rest = np.sqrt(np.maximum(self.variance - shared, 0.0) / np.maximum(self.variance, _SMALLEST))
+
+    def characteristic(self, t: Array, *, alone: bool) -> Complex:
+        """Of ln G less its mean, times the share that passes; `alone` of what does not go along with K'."""
+        scale = self.rest if alone else np.ones_like(self.rest)
+        found: Complex = self.gain.characteristic(scale[:, None] * t) * self.gain.passes[:, None]
+        return found
+
+
+def loss_law(
+    network: MeanField, q_star: float, requirement: Requirement, start: float | None = None, *, neutral: bool = False
+) -> LossLaw:
+    """Of networks whose layer 0 has the variance `start`, by default q*; a `neutral` signal may go where it likes.
+
+    `risk`, `chains` and `seed` of the requirement play no part.
+
+    Raises:
+        DomainError: as `variance_law`.
+
+    Source: docs/theory.md, section 17.
+    """
+    depth, limit = requirement.depth, math.log(requirement.gradient_within)
+    law = variance_law(network, q_star, requirement, start)
+    signal, gain = law.escaped(depth), _Layer(network, law, requirement)
+    drifts = _drifts(network, law, gain, requirement)
+    mean, variance = _moments(law, gain, drifts)
+    reach = abs(mean[-1]) + _REACH * math.sqrt(variance[-1])
+    # Where next to nothing comes near the limit, too many frequencies would be needed to say so.
+    near = reach > 0.5 * limit or gain.gain.passes.min() < 1
+    kept, both = _kept(law, gain, drifts, limit, limit + reach) if near else (np.ones(depth), 1 - signal)
+    gradient, either = np.clip(1 - kept, 0.0, 1.0), np.clip(1 - both, 0.0, 1.0)
+    return LossLaw(signal, gradient, gradient if neutral else either, mean, np.sqrt(variance))
+
+
+def _drifts(network: MeanField, law: VarianceLaw, layer: _Layer, r: Requirement) -> list[Array]:
+    """The mean that a layer brings, by how many layers there are from it on, shape (n + 1,) each.
+
+    ω in front of a layer is expected from where the variance goes.
+    """
+    at = overlap_of(network, law.variances)
+    fresh, kept, weight = (np.nan_to_num(part, posinf=0.0, neginf=0.0) for part in at)
+    shared = np.clip(weight / r.width, 0.0, _MOST_SHARED)
+    omega, found = np.ones_like(layer.mean), list[Array]()
+    for _ in range(r.depth):
+        ahead = law.step @ omega[:-1] if found else omega
+        excess = np.maximum(ahead - 1, -1.0)
+        longer = 1 + shared * excess
+        found.append(layer.mean + np.log(longer))
+        omega = np.clip((fresh + kept * excess) / longer, 0.0, r.width)
+    return found
+
+
+def _moments(law: VarianceLaw, gain: _Layer, drifts: list[Array]) -> tuple[Array, Array]:
+    """Mean and variance of ln G from the start, by depth."""
+    first, second = np.zeros((2, len(law.nodes)))
+    found = []
+    x = law.step @ law.nodes
+    for drift in drifts:
+        after, square = law.step @ first, law.step @ second
+        together = gain.slope * (law.step @ (law.nodes * first) - x * after)
+        whole = drift + after
+        whole_square = drift**2 + gain.variance + 2 * (drift * after + together) + square
+        found.append((whole[-1], max(whole_square[-1] - whole[-1] ** 2, 0.0)))
+        first, second = whole[:-1], whole_square[:-1]
+    mean, variance = np.transpose(found)
+    return mean, variance
+
+
+def _kept(law: VarianceLaw, gain: _Layer, drifts: list[Array], limit: float, period: float) -> tuple[Array, Array]:
+    """The share of networks with |ln G| up to `limit`, and of those among them with their signal, by depth.
+
+    What is further from 0 than `period` − `limit` is too little to matter.
+    """
+    depth, count = len(drifts), len(law.nodes)
+    finest = math.sqrt(max(depth * float(gain.variance[-1] * gain.rest[-1] ** 2), _SMALLEST))
+    number = math.ceil(min(period * _DETAIL / (2 * math.pi * finest), _MOST))
+    t = np.arange(number + 1.0) * (2 * math.pi / period)
+    # Integral of B, the slope of ln G in ln K'.
+    B = np.concatenate([[0.0], np.cumsum((gain.slope[1:count] + gain.slope[: count - 1]) / 2 * np.diff(law.nodes))])
+    turned = np.exp(1j * t * B[:, None])
+    middle, noise = law.step @ B, gain.characteristic(t, alone=True)
+    inside = 1 - law.outside
+    u = gain.characteristic(t, alone=False) * np.exp(1j * t * drifts[0][:, None])
+    u = np.concatenate([u, u * inside[:, None]], axis=1)
+    found = [_within(u[-1], t, limit, period, finest, 1 / depth)]
+    twice = np.concatenate([turned, turned], axis=1)
+    for k, drift in enumerate(drifts[1:], 2):
+        carried = law.step @ (twice * u[:count]).view(float)
+        phase = noise * np.exp(1j * t * (drift - middle)[:, None])
+        u = np.concatenate([phase, phase], axis=1) * carried.view(complex)
+        found.append(_within(u[-1], t, limit, period, finest, k / depth))
+    kept, both = np.transpose(found)
+    return kept, both
+
+
+def _within(u: Complex, t: Array, limit: float, period: float, finest: float, share: float) -> tuple[float, float]:
+    """P(|ln G| ≤ limit) twice, from characteristic functions at the frequencies t, one after the other in `u`.
+
+    Where ln G strays by less than the frequencies can tell it is blurred to that.
+    """
+    blur = max((_TAIL / t[-1]) ** 2 - share * finest**2, 0.0)
+    weights = np.exp(-0.5 * blur * t**2) * (4 / period) * np.sin(t * limit) / np.maximum(t, _SMALLEST)
+    weights[0] = 2 * limit / period
+    kept, both = (u.reshape(2, -1).real @ weights).tolist()
+    return kept, both
