@@ -22,7 +22,7 @@ from trainability_grids import GRIDS, Case, Grid
 
 import meanfield as mf
 from meanfield.finite_width.escape import wilson_interval
-from meanfield.finite_width.prediction import predict
+from meanfield.infinite_width.verdict import GOOD
 from meanfield.quantities import RISK
 
 __all__ = ["Prediction", "Trial", "predicted", "show"]
@@ -41,6 +41,7 @@ class Prediction:
     Attributes:
         signal, gradient, either: the shares lost.
         word: the verdict.
+        words: of signal and gradient, and of the two together.
         mean, sd: of ln G, to order 1/N; NaN where that theory is withheld.
     """
 
@@ -48,23 +49,25 @@ class Prediction:
     gradient: float
     either: float
     word: str
+    words: tuple[str, str, str]
     mean: float
     sd: float
 
 
 def predicted(case: Case) -> Prediction:
-    """By the verdict that `meanfield stability` gives, and the theory of order 1/N that `meanfield verify` tries."""
+    """By the verdict that `meanfield stability` gives."""
     required = mf.Requirement(case.width, case.depth, weights=case.weights)
     diagnosis = mf.diagnose(case.point, with_remedies=False)
     found = mf.at_width(diagnosis, required, case.start, with_remedies=False)
-    theory = predict(case.experiment)["log_gradient"]
+    verdict, chains = found.verdict, found.escapes
     return Prediction(
-        signal=found.escapes.probability,
-        gradient=float(found.escapes.without_gradient.mean()),
-        either=float(found.escapes.lost().mean()),
-        word=found.verdict.word,
-        mean=float(theory.mean[0]),
-        sd=float(theory.sd[0]),
+        signal=chains.probability,
+        gradient=float(chains.without_gradient.mean()),
+        either=float(chains.lost().mean()),
+        word=verdict.word,
+        words=(verdict.signal.word, verdict.gradient.word, verdict.together),
+        mean=float(found.gradients.mean[0]),
+        sd=float(found.gradients.sd[0]),
     )
 
 
@@ -107,12 +110,21 @@ class Trial:
 
     @property
     def word_is_right(self) -> bool:
-        """Whether the drawn networks allow the word: good ones lose at most the share `RISK`, others more.
+        """Whether the networks drawn allow the words: of good ones at most the share `RISK` is lost, of others more.
 
-        A neutral signal may go where it likes, and its gradient may not.
+        A neutral signal may go where it likes.
         """
-        low, high = self.interval("gradient" if self.foretold.word == "neutral" else "either")
-        return low <= RISK if self.foretold.word in ("safe", "neutral") else high >= RISK
+        signal, gradient, together = self.foretold.words
+        neutral = signal == "neutral"
+        return (
+            (neutral or self._allows("signal", signal))
+            and self._allows("gradient", gradient)
+            and self._allows("gradient" if neutral else "either", together)
+        )
+
+    def _allows(self, part: str, word: str) -> bool:
+        low, high = self.interval(part)
+        return low <= RISK if word in GOOD else high >= RISK
 
     @property
     def moments(self) -> tuple[float, float]:

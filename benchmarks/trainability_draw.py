@@ -18,12 +18,9 @@ from threadpoolctl import threadpool_limits
 from trainability_grids import GRIDS, Case
 
 import meanfield as mf
-from meanfield.quantities import WITHIN
+from meanfield.quantities import GRADIENT_WITHIN, WITHIN
 
 __all__ = ["Drawn", "drawn"]
-
-#: A squared gradient that changes by more than this factor over all layers is lost.
-GRADIENT_WITHIN = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
