@@ -2,7 +2,7 @@ from . import plot as plot, symbolic as symbolic
 from .activations.family import Family as Family
 from .activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
 from .activations.spec import activation as activation
-from .design.design import Design as Design, designs as designs, safe_designs as safe_designs
+from .design.design import Design as Design, designs as designs
 from .design.near_zero import near_zero_share as near_zero_share
 from .design.reshaping import (
     Reshaped as Reshaped,
@@ -11,6 +11,7 @@ from .design.reshaping import (
     tailored_rectifier as tailored_rectifier,
     tailored_shape as tailored_shape,
 )
+from .design.safe_designs import largest_safe_sparsity as largest_safe_sparsity, safe_designs as safe_designs
 from .design.shape import Shape as Shape
 from .design.sparse_layers import ActiveUnits as ActiveUnits, active_units as active_units
 from .design.sweeps import (

@@ -129,6 +129,7 @@ QUANTITIES = {
     "explanation": Quantity("why", "explanation", "of the verdict, in words"),
     "remedies": Quantity("remedies", "remedies", "changes that are each enough"),
     "what": Quantity("change", "change", "initialisation, weights, clip, width or depth"),
+    "instead_of": Quantity("instead of", "instead of", "the q* judged, where that is the trouble"),
     "weights": Quantity("weights", "weights", "gaussian or orthogonal"),
     "share_lost": Quantity("lost", "lost", "share of networks that lose signal or gradient"),
     "interval": Quantity("95 % interval", r"95\,\% interval", "of a share (Wilson)"),
@@ -136,6 +137,7 @@ QUANTITIES = {
     "foretold": Quantity("foretold", "foretold", "the verdict before any network is drawn"),
     "share_interval": Quantity("95 % of lost", r"95\,\% of lost", "its interval (Wilson)"),
     "signal_lost": Quantity("signal lost", "signal lost", "share with q outside [q*/f, f q*]"),
+    "m_range": Quantity("safe m", "safe $m$", "clip levels at which at most half the risk is lost"),
     "gradient_lost": Quantity("gradient lost", "gradient lost", "share with |ln G| > ln f_g"),
     # At a width and depth.
     "sd": Quantity("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, predicted"),

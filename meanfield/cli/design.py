@@ -14,7 +14,7 @@ from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import emit, printing, progress
 from meanfield.cli.reshape import C0, Depths, Eta, Method, Reshape, Zeta, print_reshaped, require_no_shape
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
-from meanfield.quantities import CHAINS, RISK, WITHIN, quantity
+from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN, quantity
 from meanfield.tables.records import Record, answered
 
 if TYPE_CHECKING:
@@ -59,9 +59,12 @@ SafeFor = Annotated[
     typer.Option(
         "--safe-for",
         metavar="width=N,depth=L",
-        help="Instead of --slope: the largest clip level that half of --risk allows, so that it holds for any seed.",
+        help="Instead of --slope: the clip at which fewest networks lose signal or gradient, at most half of --risk.",
         show_default=False,
     ),
+]
+MaxSparsity = Annotated[
+    bool, typer.Option("--max-sparsity", help="With --safe-for: the largest sparsity that can be had safely.")
 ]
 Solve = Annotated[
     str | None,
@@ -77,6 +80,12 @@ _BESIDE = ("near_zero_share", "R_double_prime")
 _COLUMNS = {"slope": "V_prime", "curvature": "R_double_prime"}
 #: What sparse networks train well with (Price et al. 2024).
 _SPARSITY, _SLOPE = "0.85", "0.7"
+#: Sparsities looked at until the largest that is safe is found.
+_SPARSITIES = 10
+_FREEDOM = (
+    "(τ, m, q*) and (cτ, cm, c²q*) are one network in other units: to choose q* at a fixed m is to choose m at a fixed "
+    "q*. What counts is m/√q*, here {}."
+)
 _SCALING = (
     "(τ, m, q*) and (cτ, cm, c²q*) are one network in other units: σ_w, V', q*V'', q*χ₁', sparsity and relative basins "
     "do not change, V'' and σ_b do. Compare networks of different q* by the second table."
@@ -93,6 +102,7 @@ def design(
     curvature: Curvature = None,
     q_star: QStar = None,
     safe_for: SafeFor = None,
+    max_sparsity: MaxSparsity = False,
     solve: Solve = None,
     reshape: Reshape = False,
     method: Method = None,
@@ -104,6 +114,7 @@ def design(
     m: options.M = None,
     param: options.Params = None,
     within: options.Within = WITHIN,
+    gradient_within: options.GradientWithin = GRADIENT_WITHIN,
     risk: options.Risk = RISK,
     escapes: options.Escapes = CHAINS,
     seed: options.Seed = 0,
@@ -121,15 +132,17 @@ def design(
       meanfield design --act clipped-relu --sparsity 0.85 --slope 0.7
       meanfield design --sparsity 0.6,0.7,0.8,0.85,0.9 --slope 0.5,0.7,0.9
       meanfield design --act clipped-soft-threshold --q-star 0.5:8:4 --format csv
-      meanfield design --safe-for width=100,depth=20 --sparsity 0.9 --escapes 1024
+      meanfield design --safe-for width=300,depth=20 --sparsity 0.85 --escapes 1024
+      meanfield design --max-sparsity --safe-for width=300,depth=30
       meanfield design --act "clip(x - a, 0, b)" --solve a,b
       meanfield design --act swish --share 0.3
       meanfield design --act "tanh(a*x)" --slope 0.6,0.7,0.8
       meanfield design --act tanh --reshape --depth 50
       meanfield design --act leaky-relu --reshape --method tat --depth 50,100
     """
-    from meanfield.design.design import designs, safe_designs
+    from meanfield.design.design import designs
     from meanfield.design.near_zero import BELOW
+    from meanfield.design.safe_designs import largest_safe_sparsity, safe_designs
     from meanfield.domain import MOST_DESIGNS, MOST_SAFE_DESIGNS, require_cells
 
     how = printing(format, digits, columns, caption, tex_label, output)
@@ -137,7 +150,9 @@ def design(
     shaping = {"--method": method, "--depth": depth, "--zeta": zeta, "--eta": eta, "--c0": c0}
     if safe_for is None:
         options.require_left_out(
-            context, ("within", "risk", "escapes", "seed"), "{} is of --safe-for: add --safe-for width=N,depth=L"
+            context,
+            ("within", "gradient_within", "risk", "escapes", "seed", "max_sparsity"),
+            "{} is of --safe-for: add --safe-for width=N,depth=L",
         )
     if reshape:
         _require_none(
@@ -159,7 +174,9 @@ def design(
         return
     require_no_shape(shaping)
     family = _family(act, solve, given)
-    requirement = _requirement(safe_for, within, risk, escapes, seed)
+    requirement = _requirement(safe_for, within, gradient_within, risk, escapes, seed)
+    if max_sparsity and sparsity is not None:
+        raise DomainError("--max-sparsity finds the sparsity: leave --sparsity out")
     asked = _asked(act, family, requirement, solve, sparsity, share, slope, curvature)
     if below is not None and share is None:
         raise DomainError("--below says what --share calls near 0: give --share too, or leave it out")
@@ -169,11 +186,13 @@ def design(
     stars = options.numbers("--q-star", "1" if q_star is None else q_star)
     cells = len(stars) * math.prod(map(len, asked.values()))
     require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
-    with progress("designs", cells) as advance:
+    with progress("designs", cells * (_SPARSITIES if max_sparsity else 1)) as advance:
         for q, *values in product(stars, *asked.values()):
             wanted = dict(zip(asked, values, strict=True))
             try:
-                if requirement:
+                if requirement and max_sparsity:
+                    solutions = largest_safe_sparsity(family, requirement, q_star=q, advance=advance)
+                elif requirement:
                     solutions = safe_designs(family, requirement, **wanted, q_star=q)
                 else:
                     solutions = designs(family, **wanted, below=BELOW if below is None else below, q_star=q)
@@ -183,7 +202,7 @@ def design(
                 refusals |= dict.fromkeys(refusal.args)
                 told = {_COLUMNS.get(name, name): value for name, value in wanted.items()}
                 rows.append({"activation": family.spec, "q_star": q, **told, "error": str(refusal)})
-            advance(1)
+            advance(0 if max_sparsity else 1)
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
         raise NoDesign(*refusals)
@@ -256,11 +275,13 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
     return Family(act, names, tuple(given.items()))
 
 
-def _requirement(safe_for: str | None, within: float, risk: float, chains: int, seed: int) -> Requirement | None:
+def _requirement(
+    safe_for: str | None, within: float, gradient_within: float, risk: float, chains: int, seed: int
+) -> Requirement | None:
     from meanfield.finite_width.escape import Requirement
 
     # What is wrong with the other options is wrong without a size as well.
-    unsized = Requirement(1, 1, within, risk, chains, seed)
+    unsized = Requirement(1, 1, within, risk, chains, seed, gradient_within)
     if safe_for is None:
         return None
     pairs = [[part.strip() for part in pair.split("=")] for pair in safe_for.split(",")]
@@ -268,7 +289,8 @@ def _requirement(safe_for: str | None, within: float, risk: float, chains: int, 
         raise DomainError(
             f"--safe-for {shortened(safe_for)} is not a width and a depth: write --safe-for width=300,depth=100"
         )
-    return replace(unsized, **{name: _whole(f"--safe-for {name}={shortened(text)}", text) for name, text in pairs})
+    sizes = {name: _whole(f"--safe-for {name}={shortened(text)}", text) for name, text in pairs}
+    return replace(unsized, width=sizes["width"], depth=sizes["depth"])
 
 
 def _whole(given: str, text: str) -> int:
@@ -283,7 +305,7 @@ def _whole(given: str, text: str) -> int:
 def _fitting(family: Family, rows: list[Record]) -> list[str]:
     """The columns that fit on a page: what was asked for and what to set, and q* where it differs."""
     several = len({row["q_star"] for row in answered(rows)}) > 1
-    asked = [key for key in (*_BESIDE, "escape_probability") if key in answered(rows)[0]]
+    asked = [key for key in (*_BESIDE, "share_lost", "m_range") if key in answered(rows)[0]]
     sparsity = ["sparsity"] if any(row["sparsity"] for row in answered(rows)) else []
     return [*sparsity, "V_prime", *(["q_star"] if several else []), *family.open, "sigma_w", "sigma_b", *asked]
 
@@ -294,11 +316,14 @@ def _tables(family: Family, found: list[Design], digits: int | None) -> list[Blo
     records = [d.record() for d in found]
     sparsity = ["sparsity"] if any(record["sparsity"] for record in records) else []
     keys = [*sparsity, *family.open, "q_star", "sigma_w", "sigma_b", "V_prime", "V_double_prime"]
-    keys += [key for key in (*_BESIDE, "escape_probability") if key in records[0]]
+    keys += [key for key in (*_BESIDE, "share_lost", "m_range") if key in records[0]]
     tables = [
         heading(f"{family.spec} on the edge of chaos"),
         grid(records, keys, digits or (4 if len(keys) > 8 else 5)),
     ]
+    if found[0].margins:
+        levels = {f"{found_m / math.sqrt(d.edge.q_star):.3g}" for d in found if (found_m := d.values[family.open[-1]])}
+        tables.append(paragraph("units:", _FREEDOM.format(" or ".join(sorted(levels)))))
     if len({d.edge.q_star for d in found}) == 1 or not all(
         isinstance(d.activation.phi, PiecewiseLinear) for d in found
     ):

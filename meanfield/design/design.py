@@ -9,7 +9,7 @@ found, and where there is none the reachable range. docs/theory.md, sections 9 a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -20,25 +20,47 @@ from meanfield.design.crossings import Crossings, crossings
 from meanfield.design.near_zero import BELOW
 from meanfield.design.pairs import together
 from meanfield.domain import require_a, require_share, require_signal
-from meanfield.errors import ActivationError, DomainError, MeanFieldError, NoDesign, NoEdgeOfChaos
-from meanfield.finite_width.escape import Escapes, Requirement, escapes, is_safe
+from meanfield.errors import ActivationError, DomainError, NoDesign, NoEdgeOfChaos
+from meanfield.finite_width.escape import Escapes
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.infinite_width.fixed_points import basin
 from meanfield.infinite_width.operating_point import operating_point_of
-from meanfield.infinite_width.roots import decimals, first_index
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown, ShownList
 
-__all__ = ["Design", "designs", "safe_designs", "sparse_values"]
+__all__ = ["Design", "Margins", "branches", "designs", "require_conditions", "sparse_values"]
 
 Values = dict[str, float]
 
-#: The largest clip level tried, in standard deviations of a pre-activation: nothing ever reaches it.
-_HIGHEST_CLIP = 10.0
-#: Levels tried from there downwards are this ratio apart; the largest safe one is then found to three digits.
-_RATIO, _TRIES = 1.15, 60
 #: A sparsity that changes by less than this does not depend on the parameter.
 _MET = 1e-12
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How far a design for a width and depth is from losing what it keeps, by the law of (K, ln G).
+
+    Attributes: shares of networks that lose `signal`, `gradient` and `either`; `mean` and `sd` of ln G; `m_range`, the
+    levels around the one chosen at which at most half of the risk is lost.
+    """
+
+    signal: float
+    gradient: float
+    either: float
+    mean: float
+    sd: float
+    m_range: tuple[float, float]
+
+    def record(self) -> Record:
+        """By the keys of a verdict."""
+        return {
+            "signal_lost": self.signal,
+            "gradient_lost": self.gradient,
+            "share_lost": self.either,
+            "log_gain_mean": self.mean,
+            "log_gain_sd": self.sd,
+            "m_range": list(self.m_range),
+        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,8 +68,8 @@ class Design(Shown):
     """An activation as asked for, with its initialisation.
 
     Attributes: `values` of the parameters that were open; `activation`, the member of the family; `edge`, its edge of
-    chaos at q*; `networks`, the random networks that it was designed for, if it was for a width and depth; `asked`,
-    the conditions that it meets.
+    chaos at q*; `networks`, the random networks that it was designed for, if it was for a width and depth, and its
+    `margins` there; `asked`, the conditions that it meets.
     """
 
     values: Mapping[str, float]
@@ -55,6 +77,7 @@ class Design(Shown):
     edge: EdgeOfChaos
     networks: Escapes | None = None
     asked: tuple[Condition, ...] = ()
+    margins: Margins | None = None
 
     paper = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime")
 
@@ -74,6 +97,7 @@ class Design(Shown):
             "q_chi_1_prime": self.q_chi_1_prime,
             **self.beside_the_edge,
             **(self.networks.record() if self.networks else {}),
+            **(self.margins.record() if self.margins else {}),
             "basin": list(self.basin),
         }
 
@@ -169,8 +193,8 @@ def _solutions(family: Family, conditions: list[Condition], q_star: float) -> li
     if len(conditions) == 2 and conditions[0].name != "sparsity":
         return together(family, conditions[0], last, q_star)
     solutions: list[Values] = []
-    branches = _branches(family, conditions[0].value if len(conditions) == 2 else None, q_star)
-    for chosen in branches:
+    chosen_values = branches(family, conditions[0].value if len(conditions) == 2 else None, q_star)
+    for chosen in chosen_values:
         found = _crossings(family, name, tuple(chosen.items()), last, q_star)
         solutions += [{**chosen, name: root} for root in found.roots]
     if not solutions:
@@ -190,47 +214,7 @@ def _crossings(
     return replace(found, low=found.low * unit, high=found.high * unit)
 
 
-def safe_designs(
-    family: Family, requirement: Requirement, *, sparsity: float | None = None, q_star: float = 1.0
-) -> list[Design]:
-    """With this sparsity, the members with the largest clip level that meets the requirement with half the risk.
-
-    Half, so that the design is safe with other random networks too. The last open parameter is the clip level, found to
-    three digits; one before it is found from `sparsity`.
-
-    Raises:
-        NoDesign: no level is safe, or every one is; or the sparsity is out of reach.
-        DomainError: q_star or sparsity is out of range, or the conditions are not as many as open parameters.
-    """
-    _require_conditions(family, sparsity, q_star)
-    results = []
-    clip = family.open[-1]
-    for chosen in _branches(family, sparsity, q_star):
-
-        def edge_at(m: float, chosen: Values = chosen) -> EdgeOfChaos | None:
-            try:
-                return edge_of_chaos(family.member({**chosen, clip: m}).phi, q_star)
-            except MeanFieldError:
-                return None
-
-        for m in _safe_levels(edge_at, requirement, q_star):
-            if edge := edge_at(m):
-                networks = escapes(edge.mean_field, q_star, requirement)
-                # What was found from fewer networks may just fail with all of them.
-                if networks.probability <= requirement.careful.risk:
-                    values = {**chosen, clip: m}
-                    results.append(Design(values, family.member(values), edge, networks))
-                    break
-    if not results:
-        r = requirement
-        raise NoDesign(
-            f"no {family.open[-1]} keeps the signal of {family.spec} at width {r.width}, depth {r.depth} with a risk "
-            f"of {r.risk:g}: give more width, less depth or a higher risk"
-        )
-    return ShownList(results)
-
-
-def _require_conditions(family: Family, sparsity: float | None, q_star: float) -> None:
+def require_conditions(family: Family, sparsity: float | None, q_star: float) -> None:
     """Of a design for a width and depth."""
     require_signal(q_star)
     if sparsity is not None:
@@ -254,7 +238,7 @@ def _require_as_many(family: Family, conditions: list[str]) -> None:
     )
 
 
-def _branches(family: Family, sparsity: float | None, q_star: float) -> list[Values]:
+def branches(family: Family, sparsity: float | None, q_star: float) -> list[Values]:
     """The values of the first open parameter that meet the sparsity; one empty choice where there is none to make."""
     if len(family.open) == 1:
         return [{}]
@@ -313,24 +297,3 @@ def _no_roots(
     return NoDesign(
         f"no {name} makes {told} {value:g}: over {name} >= 0 it reaches from {found.low:.6g} to {found.high:.6g}"
     )
-
-
-def _safe_levels(
-    edge_at: Callable[[float], EdgeOfChaos | None], requirement: Requirement, q_star: float
-) -> Iterator[float]:
-    """The largest clip level of three digits that seems safe, then lower ones."""
-
-    def safe(m: float) -> bool:
-        edge = edge_at(m)
-        return edge is not None and is_safe(edge.mean_field, q_star, requirement.careful)
-
-    tried = [_HIGHEST_CLIP * math.sqrt(q_star) / _RATIO**n for n in range(_TRIES)]
-    low = next((n for n, m in enumerate(tried) if safe(m)), None)
-    if low is None:
-        return
-    if low == 0:
-        raise NoDesign(
-            f"at width {requirement.width}, depth {requirement.depth} it is safe without a clip: none is needed"
-        )
-    levels = decimals(3, tried[low] / 10, math.nextafter(tried[low - 1], 0))
-    yield from levels[first_index(len(levels), lambda n: safe(levels[n])) :]

@@ -31,8 +31,9 @@ Complex = NDArray[np.complex128]
 
 #: One layer changes ln G by no more than this many times ln f_g: what is lost at once is lost.
 _LARGEST_STEP = 3.0
-#: The law of ln G is told as far as this many standard deviations from its mean, and to this share of one.
-_REACH, _DETAIL = 8.0, 7.0
+#: The law of ln G is told as far as this many standard deviations from its mean, and blurred by ln f_g over the other
+#: at most: by so little none is lost of what strays by less.
+_REACH, _DETAIL = 8.0, 10.0
 #: Frequencies at most.
 _MOST = 512
 #: Standard deviations of a normal law beyond which nothing is left of it.
@@ -157,9 +158,8 @@ def _kept(law: VarianceLaw, gain: _Layer, drifts: list[Array], limit: float, per
 
     What is further from 0 than `period` − `limit` is too little to matter.
     """
-    depth, count = len(drifts), len(law.nodes)
-    finest = math.sqrt(max(depth * float(gain.variance[-1] * gain.rest[-1] ** 2), _SMALLEST))
-    number = math.ceil(min(period * _DETAIL / (2 * math.pi * finest), _MOST))
+    count = len(law.nodes)
+    number = math.ceil(min(period * _TAIL * _DETAIL / (2 * math.pi * limit), _MOST))
     t = np.arange(number + 1.0) * (2 * math.pi / period)
     # Integral of B, the slope of ln G in ln K'.
     B = np.concatenate([[0.0], np.cumsum((gain.slope[1:count] + gain.slope[: count - 1]) / 2 * np.diff(law.nodes))])
@@ -168,23 +168,24 @@ def _kept(law: VarianceLaw, gain: _Layer, drifts: list[Array], limit: float, per
     inside = 1 - law.outside
     u = gain.characteristic(t, alone=False) * np.exp(1j * t * drifts[0][:, None])
     u = np.concatenate([u, u * inside[:, None]], axis=1)
-    found = [_within(u[-1], t, limit, period, finest, 1 / depth)]
+    of_one = float(gain.variance[-1] * gain.rest[-1] ** 2)
+    found = [_within(u[-1], t, limit, period, of_one)]
     twice = np.concatenate([turned, turned], axis=1)
     for k, drift in enumerate(drifts[1:], 2):
         carried = law.step @ (twice * u[:count]).view(float)
         phase = noise * np.exp(1j * t * (drift - middle)[:, None])
         u = np.concatenate([phase, phase], axis=1) * carried.view(complex)
-        found.append(_within(u[-1], t, limit, period, finest, k / depth))
+        found.append(_within(u[-1], t, limit, period, k * of_one))
     kept, both = np.transpose(found)
     return kept, both
 
 
-def _within(u: Complex, t: Array, limit: float, period: float, finest: float, share: float) -> tuple[float, float]:
+def _within(u: Complex, t: Array, limit: float, period: float, variance: float) -> tuple[float, float]:
     """P(|ln G| ≤ limit) twice, from characteristic functions at the frequencies t, one after the other in `u`.
 
-    Where ln G strays by less than the frequencies can tell it is blurred to that.
+    Where ln G strays, with this `variance`, by less than the frequencies can tell it is blurred to that.
     """
-    blur = max((_TAIL / t[-1]) ** 2 - share * finest**2, 0.0)
+    blur = max((_TAIL / t[-1]) ** 2 - variance, 0.0)
     weights = np.exp(-0.5 * blur * t**2) * (4 / period) * np.sin(t * limit) / np.maximum(t, _SMALLEST)
     weights[0] = 2 * limit / period
     kept, both = (u.reshape(2, -1).real @ weights).tolist()

@@ -50,7 +50,7 @@ class Remedy(Shown):
         what: initialisation, of φ as it is; weights, orthogonal ones; clip, of φ at |φ| ≤ m, with its initialisation;
             width; or depth.
         m: the clip level.
-        q_star, sigma_w, sigma_b, V_prime: the edge of chaos that goes with it.
+        q_star, sigma_w, sigma_b, V_prime, sparsity: the edge of chaos that goes with it.
         instead_of: the variance of the edge judged, where that itself is the trouble: the same φ on its edge at
             `q_star` is none (Dent and Tanner 2026).
         weights: orthogonal, where that is the change.
@@ -68,6 +68,7 @@ class Remedy(Shown):
     sigma_w: float | None = None
     sigma_b: float | None = None
     V_prime: float | None = None
+    sparsity: float | None = None
     instead_of: float | None = None
     weights: Literal["orthogonal"] | None = None
     width: int | None = None
@@ -81,7 +82,7 @@ class Remedy(Shown):
         what: Literal["initialisation", "clip"] = "initialisation" if m is None else "clip"
         kept: Literal["stable", "safe"] = "stable" if share_lost is None else "safe"
         verdict = "neutral" if is_neutral(edge) else kept
-        numbers = edge.q_star, edge.sigma_w, edge.sigma_b, edge.V_prime
+        numbers = edge.q_star, edge.sigma_w, edge.sigma_b, edge.V_prime, edge.sparsity or None
         return cls(what, m, *numbers, verdict=verdict, share_lost=share_lost)
 
     def record(self) -> Record:
@@ -99,9 +100,10 @@ class Remedy(Shown):
             case "initialisation":
                 here = " here" if self.verdict == "safe" else ""
                 trouble = "" if self.instead_of is None else f"q* = {self.instead_of:.6g} itself is the trouble: "
+                zeros = f" and a sparsity of {self.sparsity:.3g}" if trouble and self.sparsity else ""
                 return (
-                    f"{trouble}σ_w = {self.sigma_w:.8g}, σ_b = {self.sigma_b:.8g}, the edge of chaos at q* = {self.q_star:.6g}, "
-                    f"has V'(q*) = {self.V_prime:.3f} and is {self.verdict}{here}"
+                    f"{trouble}σ_w = {self.sigma_w:.8g}, σ_b = {self.sigma_b:.8g}, the edge of chaos at "
+                    f"q* = {self.q_star:.6g}, has V'(q*) = {self.V_prime:.3f}{zeros} and is {self.verdict}{here}"
                 )
             case "clip":
                 held = "no other fixed point" if self.share_lost is None else "is safe here"

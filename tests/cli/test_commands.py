@@ -35,8 +35,7 @@ def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
         "V_double_prime",
         *("R_double_prime", "kappa"),
         *("phi_mean", "phi_variance", "phi_rms", "slope_rms", "gain_rms", "gain_sd", "gain_slope"),
-        "verdict",
-        "explanation",
+        *("verdict", "explanation", "share_lost", "share_interval", "signal", "gradient", "inputs"),
         "remedies",
     ]
     network = mf.MeanField(mf.activation("soft-threshold", tau=0.5), answer["sigma_w"], answer["sigma_b"])

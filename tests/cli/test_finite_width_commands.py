@@ -47,11 +47,26 @@ def test_a_sweep_of_q_states_the_scaling_law_beside_relative_quantities() -> Non
 
 
 def test_design_for_a_width_is_what_stability_finds_safe() -> None:
-    (row,) = data("design", "--safe-for", "width=60,depth=10", "--sparsity", "0.8")
-    assert row["escape_probability"] <= 0.01
-    again = data("stability", "--act", row["activation"], "--width", "60", "--depth", "10")
-    assert again["verdict"] == "safe"
-    assert again["escape_probability"] == row["escape_probability"]
+    (row,) = data("design", "--safe-for", "width=100,depth=10", "--sparsity", "0.8")
+    low, high = row["m_range"]
+    assert low < row["m"] < high
+    for m in (low, row["m"], high):
+        act = f"clipped-relu(tau={row['tau']!r}, m={m!r})"
+        again = data("stability", "--act", act, "--width", "100", "--depth", "10", "--seed", "5")
+        assert again["verdict"] == "safe"
+        assert again["share_lost"] >= row["share_lost"] - 0.002
+    for m in (low / 1.5, 1.5 * high):
+        act = f"clipped-relu(tau={row['tau']!r}, m={m!r})"
+        assert data("stability", "--act", act, "--width", "100", "--depth", "10")["share_lost"] > 0.005
+
+
+def test_the_largest_sparsity_that_can_be_had_is_told_where_more_is_asked_for() -> None:
+    size = ["--safe-for", "width=100,depth=4"]
+    (most,) = data("design", "--max-sparsity", *size)
+    assert data("stability", "--act", most["activation"], "--width", "100", "--depth", "4")["verdict"] == "safe"
+    more = run("design", *size, "--sparsity", str(most["sparsity"] + 0.01))
+    assert more.exit_code == 1
+    assert f"up to a sparsity of {most['sparsity']:g} it can be had" in more.stderr
 
 
 def test_design_solves_for_any_names() -> None:
@@ -66,8 +81,8 @@ def test_design_solves_for_any_names() -> None:
 
 
 def test_sizes_to_be_safe_for_are_read_as_those_of_other_options() -> None:
-    asked = ["design", "--sparsity", "0.8", "--escapes", "16", "--safe-for"]
-    assert data(*asked, "depth = 4/2, width=2e1") == data(*asked, "width=20,depth=2")
+    asked = ["design", "--sparsity", "0.8", "--escapes", "64", "--safe-for"]
+    assert data(*asked, "depth = 8/2, width=1e2") == data(*asked, "width=100,depth=4")
 
 
 @pytest.mark.parametrize("command", [design.design, plot_design.design, simulate.simulate, stability.stability])

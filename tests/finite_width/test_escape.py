@@ -7,15 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from examples import (
-    RELU,
-    VERDICTS,
-)
+from examples import HARD_TANH, RELU, SIGN, VERDICTS
 from hypothesis import given, strategies as st
 from real_networks import networks_by_hand
 
 from meanfield.errors import DomainError
-from meanfield.finite_width.escape import Requirement, escapes
+from meanfield.finite_width.escape import Requirement, escapes, is_safe
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.mean_field import MeanField
 
@@ -40,8 +37,9 @@ def wilson(count: int, total: int, z: float = 1.959963984540054) -> tuple[float,
 @given(st.integers(0, 40))
 def test_the_interval_is_wilsons(count: int) -> None:
     found = escapes(MeanField(RELU, 1.0), 1.0, Requirement(2, 1, chains=40))
-    outside = np.array([0, count])
-    assert replace(found, outside=outside).interval == pytest.approx(wilson(count, 40), abs=1e-12)
+    outside = np.arange(40) < count
+    interval = replace(found, outside=np.array([np.zeros(40, bool), outside])).interval
+    assert interval == pytest.approx(wilson(count, 40), abs=1e-12)
 
 
 def test_escapes_are_counted_on_both_sides_and_at_the_last_layer() -> None:
@@ -50,17 +48,51 @@ def test_escapes_are_counted_on_both_sides_and_at_the_last_layer() -> None:
     assert found.probability == np.mean((last < 1 / 1.5) | (last > 1.5))
     assert (last < 1 / 1.5).any()
     assert (last > 1.5).any()
-    assert found.outside[0] == 0
+    assert not found.outside[0].any()
+    np.testing.assert_array_equal(found.shares, np.mean((found.variances < 1 / 1.5) | (found.variances > 1.5), axis=1))
 
 
-def test_the_safe_depth_is_safe_with_half_the_risk_and_the_next_is_not() -> None:
-    required = Requirement(100, 60)
+def test_a_gradient_is_lost_when_it_changes_by_more_than_is_allowed_either_way() -> None:
+    # Chaos and order: gradients grow, and vanish.
+    for weight, sign in ((2.0, 1), (0.7, -1)):
+        network = MeanField(HARD_TANH, weight, 0.3)
+        found = escapes(network, 1.0, Requirement(40, 12, within=1.5, gradient_within=20, chains=300))
+        beyond = np.abs(found.log_gains) > math.log(20)
+        np.testing.assert_array_equal(found.without_gradient, beyond)
+        assert (sign * found.log_gains[beyond] > 0).all() and 0 < np.count_nonzero(beyond)
+        np.testing.assert_array_equal(found.lost(), beyond | found.outside[-1])
+        np.testing.assert_array_equal(found.lost(neutral=True), beyond)
+        assert found.interval_of(found.lost())[0] <= found.lost().mean() <= found.interval_of(found.lost())[1]
+
+
+def test_a_gradient_that_does_not_pass_is_lost() -> None:
+    assert escapes(MeanField(SIGN, 0.9, 0.4), 1.0, Requirement(10, 2, chains=50)).without_gradient.all()
+    # One unit sloping or not: half of all layers pass nothing.
+    found = escapes(MeanField(RELU, 1.0), 1.0, Requirement(1, 3, gradient_within=1e30, chains=2000))
+    assert np.mean(found.without_gradient) == pytest.approx(7 / 8, abs=4 * math.sqrt(7 / 64 / 2000))
+
+
+@pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
+def test_a_network_is_safe_if_no_more_than_the_risk_is_lost(weights: str) -> None:
     network = edge_of_chaos(VERDICTS["fragile"]).mean_field
-    depth = escapes(network, 1.0, required).safe_depth
-    assert 0 < depth < 60
-    assert escapes(network, 1.0, replace(required, depth=depth)).probability <= 0.005
-    assert escapes(network, 1.0, replace(required, depth=depth + 1)).probability > 0.005
-    assert escapes(edge_of_chaos(VERDICTS["safe"]).mean_field, 1.0, Requirement(300, 20)).safe_depth == 20
+    for risk in (0.02, 0.5):
+        required = Requirement(60, 20, risk=risk, chains=2048, weights=weights)
+        share = escapes(network, 1.0, required).lost().mean()
+        assert is_safe(network, 1.0, required) == (share <= risk)
+
+
+def test_a_neutral_signal_may_drift() -> None:
+    relu, required = edge_of_chaos(RELU).mean_field, Requirement(100, 30)
+    assert is_safe(relu, 1.0, required, neutral=True)
+    assert not is_safe(relu, 1.0, required)
+
+
+def test_orthogonal_weights_lose_fewer_gradients() -> None:
+    network, required = edge_of_chaos(HARD_TANH).mean_field, Requirement(30, 20, gradient_within=10, chains=1024)
+    gaussian = escapes(network, 1.0, required).without_gradient.mean()
+    orthogonal = escapes(network, 1.0, replace(required, weights="orthogonal")).without_gradient.mean()
+    assert 0.05 < gaussian
+    assert orthogonal < gaussian / 2
 
 
 def test_counts_may_be_numpys() -> None:
@@ -79,6 +111,8 @@ def test_counts_may_be_numpys() -> None:
         {"risk": 1.0},
         {"within": 1.0},
         {"within": math.nan},
+        {"gradient_within": 1.0},
+        {"weights": "uniform"},
         {"depth": 10**6, "chains": 10**4},
     ],
 )

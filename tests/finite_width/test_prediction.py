@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from examples import HARD_TANH, RELU, clipped_relu, clipped_soft_threshold, hard_threshold, shifted_relu, soft_threshold
 from scipy.integrate import quad
+from scipy.special import digamma, polygamma
+from scipy.stats import binom
 
 import meanfield as mf
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -101,17 +103,26 @@ def test_a_convolution_of_one_position_is_dense() -> None:
 
 
 def test_homogeneous_networks_have_the_moments_of_a_product() -> None:
-    # ReLU at σ_w² = 2: q is multiplied by (2/N) Σ max(z, 0)², of mean 1 and variance 5/N; |g|² likewise by a χ² of the
-    # units that are on, of mean 1 and variance 5/N, and ln of it on average by −5/2N.
-    e = Experiment(MeanField(RELU, math.sqrt(2)), 400, 8, 1, backward=True)
+    # ReLU at σ_w² = 2: q is multiplied by (2/N) Σ max(z, 0)², of mean 1 and variance 5/N; |g|² likewise by 2/N times a
+    # χ² of the n units that are on, n binomial. An orthogonal W takes its length from |g|²: a χ² of N.
+    width, layers = 400, np.arange(9)
+    e = Experiment(MeanField(RELU, math.sqrt(2)), width, 8, 1, backward=True)
     found = predict(e)
-    layers = np.arange(9)
+    n = np.arange(1, width + 1)
+    weights = binom.pmf(n, width, 0.5)
+    given = digamma(n / 2) + math.log(4 / width)
+    mean = weights @ given
+    variance = weights @ (polygamma(1, n / 2) + (given - mean) ** 2)
     np.testing.assert_allclose(found["q"].mean, 1, rtol=1e-12)
-    np.testing.assert_allclose(found["q"].sd ** 2, 5 * layers / 400, rtol=0.05)
-    np.testing.assert_allclose(found["log_gradient"].mean, -2.5 * (8 - layers) / 400, atol=1e-12)
-    np.testing.assert_allclose(found["log_gradient"].sd ** 2, 5 * (8 - layers) / 400, atol=1e-12)
+    np.testing.assert_allclose(found["q"].sd ** 2, 5 * layers / width, rtol=0.05)
     orthogonal = predict(replace(e, weights="orthogonal"))
-    np.testing.assert_allclose(orthogonal["log_gradient"].sd ** 2, 3 * (8 - layers) / 400, atol=1e-12)
+    less, of_length = digamma(width / 2) - math.log(width / 2), polygamma(1, width / 2)
+    # The gamma law of the gain has the third cumulant 50/N² where this has 44/N²: 2/N² of the mean, 6/N² of the spread.
+    for p, first, second in ((found, mean, variance), (orthogonal, mean - less, variance - of_length)):
+        off = np.abs(p["log_gradient"].mean - first * (8 - layers))
+        assert (off <= 2.2 / width**2 * (8 - layers)).all()
+        off = np.abs(p["log_gradient"].sd ** 2 - second * (8 - layers))
+        assert (off <= 6.6 / width**2 * (8 - layers) + 1e-15).all()
 
 
 def test_an_orthogonal_linear_network_changes_nothing() -> None:

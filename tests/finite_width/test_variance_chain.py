@@ -20,7 +20,7 @@ from examples import (
     variances,
 )
 from hypothesis import assume, given, settings
-from real_networks import networks_by_hand
+from real_networks import both_ways_by_hand
 from scipy.special import ndtr
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
@@ -50,11 +50,12 @@ def test_one_exact_step_has_the_mean_and_variance_of_the_theory(network: MeanFie
     assert after.std() == pytest.approx(spread, rel=0.03)
 
 
+@pytest.mark.parametrize("orthogonal", [False, True])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_chain_is_a_real_network(network: MeanField) -> None:
-    width, depth = 30, 4
-    real = np.sort(networks_by_hand(network, 1.0, width, depth, 2000, seed=2))
-    drawn = np.sort(trajectories(network, 1.0, width, depth, 20_000, seed=3).variances[-1])
+def test_the_chain_is_a_real_network(network: MeanField, orthogonal: bool) -> None:
+    width, depth = 12, 4
+    real = np.sort(both_ways_by_hand(network, 1.0, width, depth, 2000, seed=2, orthogonal=orthogonal).variances)
+    drawn = np.sort(trajectories(network, 1.0, width, depth, 20_000, seed=3, orthogonal=orthogonal).variances[-1])
     both = np.concatenate([real, drawn])
     distance = np.abs(
         np.searchsorted(real, both, side="right") / real.size - np.searchsorted(drawn, both, side="right") / drawn.size
@@ -66,14 +67,15 @@ def test_the_chain_is_a_real_network(network: MeanField) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen here")
 def test_a_seed_is_a_result_whatever_the_number_of_processors() -> None:
     network, all_of_them = NETWORKS[0], os.sched_getaffinity(0)
-    whole = trajectories(network, 1.0, 50, 10, 1100, seed=7).variances
+    whole = trajectories(network, 1.0, 50, 10, 1100, seed=7)
     os.sched_setaffinity(0, {min(all_of_them)})
     try:
-        alone = trajectories(network, 1.0, 50, 10, 1100, seed=7).variances
+        alone = trajectories(network, 1.0, 50, 10, 1100, seed=7)
     finally:
         os.sched_setaffinity(0, all_of_them)
-    assert (whole == alone).all()
-    assert (whole != trajectories(network, 1.0, 50, 10, 1100, seed=8).variances)[1:].all()
+    assert (whole.variances == alone.variances).all()
+    assert (whole.log_gains == alone.log_gains).all()
+    assert (whole.variances != trajectories(network, 1.0, 50, 10, 1100, seed=8).variances)[1:].all()
 
 
 @pytest.mark.parametrize("normal", [False, True])

@@ -115,6 +115,11 @@ def slope_moment(phi: PiecewiseLinear, q: Array, n: int) -> Array:
     return expectation(_slope_powers(phi, n), q, 0)
 
 
+def _slopes(phi: PiecewiseLinear) -> bool:
+    """Whether φφ' is anything but 0."""
+    return any(a * a for a in phi.slopes)
+
+
 @lru_cache(maxsize=64)
 def _times_slope(phi: PiecewiseLinear) -> PiecewiseLinear:
     """φφ', of the sloping pieces."""
@@ -124,11 +129,13 @@ def _times_slope(phi: PiecewiseLinear) -> PiecewiseLinear:
 
 def slope_weighted_square(phi: PiecewiseLinear, q: Array) -> Array:
     """E φ²φ'²."""
-    return second_moment(_times_slope(phi), q)
+    return second_moment(_times_slope(phi), q) if _slopes(phi) else np.zeros(np.shape(q))
 
 
 def slope_weighted_product(phi: PiecewiseLinear, q: Array) -> Array:
     """E xφφ'."""
+    if not _slopes(phi):
+        return np.zeros(np.shape(q))
     from meanfield.infinite_width.closed_forms.hermite import power
 
     first = power(_times_slope(phi), 1).coefficients(np.atleast_1d(q), 4)[1]
