@@ -61,7 +61,7 @@ def axes(kind: str) -> tuple[Axes, ...]:
         )
     elif kind == "phase at a depth":
         ends = {"sigma_w": (1.0, 1.8), "sigma_b": (0.0, 0.5)}
-        drawn = mf.plot.phase(mf.activation("relu"), **ends, requirement=mf.Requirement(60, 10))
+        drawn = mf.plot.phase(mf.activation("relu"), **ends, requirement=mf.Requirement(300, 10))
     elif kind == "trajectory":
         drawn = mf.plot.trajectory(mf.simulate(CHAINS), quantities=("q", "rho"))
     elif kind == "ensemble":

@@ -71,9 +71,7 @@ def trainable(
     if solve is None and {*names} == {"tau", "m"}:
         names = ("tau", "m")
     elif solve is None and len(names) != 1:
-        raise ActivationError(
-            f"{act} has no tau and m left open, nor one parameter: name them, as in --solve a,b"
-        )
+        raise ActivationError(f"{act} has no tau and m left open, nor one parameter: name them, as in --solve a,b")
     family = Family(act, names, tuple(given.items()))
     shares, ends = options.numbers("--sparsity", sparsity), options.numbers("--width", width)
     if ":" in width and min(ends) > 0:
