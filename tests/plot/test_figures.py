@@ -55,10 +55,8 @@ def axes(kind: str) -> tuple[Axes, ...]:
         required = mf.Requirement(300, 30)
         drawn = mf.plot.design(mf.design_map(FAMILY, np.linspace(0.6, 0.95, 6), np.linspace(0.4, 3, 6), required))
     elif kind == "trainable":
-        required = mf.Requirement(1, 40)
-        drawn = mf.plot.trainable(
-            mf.trainable_depths(FAMILY, [0.6, 0.8, 0.9], [64, 128, 256], required, [0.6, 1.0, 1.5])
-        )
+        asked = [0.6, 0.9], [64, 256], mf.Requirement(1, 20), [1.0]
+        drawn = mf.plot.trainable(mf.trainable_depths(FAMILY, *asked))
     elif kind == "phase at a depth":
         ends = {"sigma_w": (1.0, 1.8), "sigma_b": (0.0, 0.5)}
         drawn = mf.plot.phase(mf.activation("relu"), **ends, requirement=mf.Requirement(300, 10))
