@@ -20,6 +20,7 @@ from .design.sweeps import (
     design_map as design_map,
     slope_curve as slope_curve,
 )
+from .design.trainable import TrainableDepths as TrainableDepths, trainable_depths as trainable_depths
 from .errors import (
     ActivationError as ActivationError,
     ClusterError as ClusterError,

@@ -100,6 +100,8 @@ DRAWN = {
     "slope": ["--act", "clip(x - tau, 0, b)", "--against", "b", "--sparsity", "0.8", "--values", "0.5,1"],
     "phase": ["--act", "hard-tanh", "--sigma-w", "1.5", "--sigma-b", "0.1"],
     "design": ["--sparsity", "0.6:0.9:2", "--levels", "0.5:1:2", "--width", "30", "--depth", "3"],
+    "phase at a depth": ["--act", "relu", "--width", "300", "--depth", "10"],
+    "trainable": ["--sparsity", "0.6,0.8", "--width", "30:60:2", "--depth", "5", "--levels", "1"],
     "trajectory": NETWORKS,
     "activation": ["--act", "relu"],
     "summary": NETWORKS,

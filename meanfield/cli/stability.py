@@ -68,10 +68,11 @@ def stability(
 
     \b
     Examples:
-      meanfield stability --act "clipped-relu(tau=1.0364, m=2)" --width 300 --depth 100
+      meanfield stability --act "clipped-relu(tau=1.28155, m=1.61)" --width 300 --depth 30
       meanfield stability --act "clipped-relu(tau=1, m=1)" --width 100 --depth 30 --q-star 2 --format json
       meanfield stability --act relu --act shifted-relu --tau 0.5 --width 100 --depth 20 --escapes 1024
       meanfield stability --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 100 --depth 30 --q0 4
+      meanfield stability --act tanh --width 64 --depth 50 --weights orthogonal --verbose
     """
     from meanfield.finite_width.escape import Requirement
     from meanfield.finite_width.verdict import FiniteWidth, at_width

@@ -1,8 +1,8 @@
-"""How V'(q*), q*V''(q*) and the escape probability change along a family of activations on the edge of chaos.
+"""How V'(q*), q*V''(q*) and the shares lost change along a family of activations on the edge of chaos.
 
 Each point of a curve or a map is a member of the family with its own edge of chaos; where there is none, the values are
 NaN, a gap in a figure. A condition P(φ = 0) = s fixes one quantity more, a parameter or q*, at every point.
-docs/theory.md, sections 6 and 9.
+docs/theory.md, sections 6, 9 and 17.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from meanfield.design.design import sparse_values
 from meanfield.domain import MOST_DESIGNS, require_cells, require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Requirement
-from meanfield.finite_width.variance_law import escape_probability
+from meanfield.finite_width.loss_law import loss_law
 from meanfield.infinite_width.edge import edge_curve
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import sparsity as share_of_zeros
@@ -69,7 +69,7 @@ class DesignMap(ShownRows):
         parameter: the name of the second parameter, as a rule the clip level m.
         sparsity, values: the axes.
         V_prime: V'(q*) on the edge of chaos, NaN where there is none.
-        escape_probability: at `requirement`, by the law of the variance, NaN likewise.
+        signal, gradient, either: the shares of networks that lose it at `requirement`, by their law; NaN likewise.
         requirement: width and depth.
     """
 
@@ -77,14 +77,17 @@ class DesignMap(ShownRows):
     sparsity: Array
     values: Array
     V_prime: Array
-    escape_probability: Array
+    signal: Array
+    gradient: Array
+    either: Array
     requirement: Requirement
 
     def records(self) -> list[Record]:
         """A row for every member, `values` running first; what is NaN is None."""
         values, sparsity = np.meshgrid(self.values, self.sparsity)
         cells = {"sparsity": sparsity, self.parameter: values}
-        cells |= {"V_prime": self.V_prime, "escape_probability": self.escape_probability}
+        cells |= {"V_prime": self.V_prime, "signal_lost": self.signal}
+        cells |= {"gradient_lost": self.gradient, "share_lost": self.either}
         return row_records({key: array.ravel() for key, array in cells.items()})
 
 
@@ -210,7 +213,7 @@ def design_map(
     q_star: float = 1.0,
     advance: Callable[[int], object] | None = None,
 ) -> DesignMap:
-    """V'(q*) and the escape probability over sparsities, which set the first open parameter, and values of the second.
+    """V'(q*) and the shares lost over sparsities, which set the first open parameter, and values of the second.
 
     Where several values of the first have the sparsity, the smallest is taken. `advance` is called with the number of
     rows done.
@@ -226,7 +229,7 @@ def design_map(
     for share in sparsity:
         require_share("sparsity", share, "a share of zeros")
     first, second = family.open
-    slope, escape = (np.full((len(sparsity), len(values)), math.nan) for _ in range(2))
+    slope, signal, gradient, either = np.full((4, len(sparsity), len(values)), math.nan)
     refusals: list[NoDesign] = []
     for i, share in enumerate(sparsity):
         try:
@@ -240,11 +243,11 @@ def design_map(
             slope[i, j] = edge.V_prime
             if math.isfinite(slope[i, j]):
                 network = MeanField(phi, float(edge.sigma_w), float(edge.sigma_b))
-                escape[i, j] = escape_probability(network, q_star, requirement)
+                law = loss_law(network, q_star, requirement)
+                signal[i, j], gradient[i, j], either[i, j] = law.signal[-1], law.gradient[-1], law.either[-1]
         if advance:
             advance(1)
     if len(refusals) == len(sparsity):
         raise refusals[0]
-    return DesignMap(
-        second, np.asarray(sparsity, dtype=float), np.asarray(values, dtype=float), slope, escape, requirement
-    )
+    axes = np.asarray(sparsity, dtype=float), np.asarray(values, dtype=float)
+    return DesignMap(second, *axes, slope, signal, gradient, either, requirement)

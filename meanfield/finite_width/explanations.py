@@ -64,7 +64,8 @@ def gradient_told(
     if phases(gain) != "edge of chaos":
         told = f"{told} {decay(gain, r.gradient_within)}"
     elif word == "fragile":
-        told = f"{told} χ₁(q*) = {gain:.4g}: no layer loses it, but what layers of {r.width} units make of it adds up."
+        noise = f"the noise of {r.depth} layers of width {r.width} adds up"
+        told = f"{told} χ₁(q*) = {gain:.4g}: no layer loses it, but {noise}."
     elif word == "unstable":
         told = f"{told} q leaves q*, and χ₁ with it."
     return " ".join([told, *_cut(network, q, r)])

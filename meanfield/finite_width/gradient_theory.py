@@ -12,6 +12,7 @@ its way, and return what the gradient happens to have in common with it. docs/th
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,23 +25,31 @@ from meanfield.finite_width.overlaps import Overlap, overlap_of
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import slope_moment, slope_square_d1
 
-__all__ = ["LARGEST_NOISE", "GradientLaw", "gradient_theory"]
+__all__ = ["LARGEST_NOISE", "GradientLaw", "gradient_theory", "unknown_gradients"]
 
 Array = NDArray[np.float64]
 
 #: Variance of the noise of a gradient in one layer, relative to its square: beyond it a logarithm is no straight line.
 LARGEST_NOISE = 0.15
+#: Change of a layer's gain by what the gradient has in common with the signal, up to which ω grows as without it.
+_LARGEST_REUSE = 0.02
 
 
 class GradientLaw(NamedTuple):
     """Of ln |g^l|²/|g^L|² by layer, shape (depth + 1,): `mean` and `sd`; `correlation` of the whole, l = 0, with q^L.
 
-    NaN where the signal or the gradient is lost at infinite width.
+    NaN where the signal or the gradient is lost at infinite width, or what weights return of it is no small change.
     """
 
     mean: Array
     sd: Array
     correlation: float
+
+
+def unknown_gradients(depth: int) -> GradientLaw:
+    """Where nothing is said."""
+    nothing = np.full(depth + 1, np.nan)
+    return GradientLaw(nothing, nothing, math.nan)
 
 
 def gradient_theory(
@@ -50,8 +59,7 @@ def gradient_theory(
     q, depth = path[:-1], len(path) - 1
     gains = network.gain(q)
     if not (gains > 0).all() or not (path > 0).all() or not np.isfinite(path).all():
-        nothing = np.full(depth + 1, np.nan)
-        return GradientLaw(nothing, nothing, np.nan)
+        return unknown_gradients(depth)
     d1, d2, _ = differences(lambda q: slope_square_d1(network.activation, q), q)
     square, V1 = slope_moment(network.activation, q, 2), network.dV(q)
     # What an orthogonal W keeps from straying, of the way there; layer 0 is Gaussian.
@@ -62,6 +70,8 @@ def gradient_theory(
     sensitivity, overlap = d1 / square, overlap_of(network, q)
     # An orthogonal W passes the whole length, and so has less of it left for other directions.
     reuse = (overlap.weight - orthogonal) * (_overlaps(overlap) - 1) / width
+    if not (np.abs(reuse) <= _LARGEST_REUSE).all():
+        return unknown_gradients(depth)
     bent = 0.5 * (d2 / square - sensitivity**2) * spread
     steps = np.log(gains) + sensitivity * shift[:-1] + bent + gain.mean + reuse
     means, variances, response, fresh = [0.0], [0.0], 0.0, 0.0

@@ -12,7 +12,7 @@ ln K' whose integral is B; and the logarithm of a gamma variable, ψ. docs/theor
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +106,8 @@ def loss_law(
     Source: docs/theory.md, section 17.
     """
     depth, limit = requirement.depth, math.log(requirement.gradient_within)
-    law = variance_law(network, q_star, requirement, start)
+    # A single layer asks for no nodes, which the slopes are summed over.
+    law = variance_law(network, q_star, replace(requirement, depth=max(depth, 2)), start)
     signal, gain = law.escaped(depth), _Layer(network, law, requirement)
     drifts = _drifts(network, law, gain, requirement)
     mean, variance = _moments(law, gain, drifts)

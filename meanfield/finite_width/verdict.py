@@ -19,7 +19,7 @@ from meanfield.domain import correlations, require_a, require_signal
 from meanfield.finite_width.escape import Escapes, Requirement, escapes
 from meanfield.finite_width.explanations import gradient_told, inputs_told, signal_told
 from meanfield.finite_width.fluctuations import Fluctuations, fluctuations, strays, variance_path
-from meanfield.finite_width.gradient_theory import LARGEST_NOISE, GradientLaw, gradient_theory
+from meanfield.finite_width.gradient_theory import LARGEST_NOISE, GradientLaw, gradient_theory, unknown_gradients
 from meanfield.finite_width.jacobian import SquaredSingularValues, squared_singular_values
 from meanfield.finite_width.layer_noise import layer_noise
 from meanfield.finite_width.remedies import nothing_helps, remedies_at
@@ -217,8 +217,7 @@ def _gradient_law(network: MeanField, r: Requirement, path: Array, spread: Fluct
     orthogonal = r.weights == "orthogonal"
     noise = layer_noise(network, path[:-1], r.width, orthogonal=orthogonal).gain
     if not (np.isfinite(spread.mean).all() and (noise <= LARGEST_NOISE).all()):
-        nothing = np.full(r.depth + 1, np.nan)
-        return GradientLaw(nothing, nothing, math.nan)
+        return unknown_gradients(r.depth)
     shift, variance = strays(network, path, r.width, orthogonal=orthogonal)
     return gradient_theory(network, r.width, path, shift, variance, orthogonal=orthogonal)
 

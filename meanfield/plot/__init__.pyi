@@ -5,5 +5,6 @@ from .edge_slopes import slope as slope
 from .page import Page as Page, save as save
 from .phase_plane import phase as phase
 from .single_page import summary as summary
+from .trainable_plane import trainable as trainable
 from .trajectories import trajectory as trajectory
 from .variance_maps import variance as variance

@@ -1,4 +1,4 @@
-"""Designs over sparsity and clip level: how often networks lose their signal, and V'(q*)."""
+"""Designs over sparsity and clip level: how often networks lose their signal and their gradient, and V'(q*)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps, rcParams
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
-from matplotlib.contour import ContourSet
 from matplotlib.lines import Line2D
-from matplotlib.transforms import Bbox
 
 from meanfield.design.sweeps import DesignMap
+from meanfield.plot.contours import deviates, number_contours, percent
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, parameter_text, symbol
 from meanfield.plot.page import Page, figure_of
@@ -22,19 +21,23 @@ from meanfield.quantities import QUANTITIES
 
 __all__ = ["DesignPlane", "design"]
 
-#: Bands of the escape probability, and those of their bounds that are drawn as lines.
+#: Bands of a share, and the slopes that are drawn as lines.
 _BANDS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 _SLOPES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
+#: The line within which designs are safe.
+_SAFE: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (3, 1.2))}
 
 
 def design(
-    designs: DesignMap, ax: Axes | None = None, *, label: str = "", page: Page | None = None, **line: Any
-) -> Axes:
-    """A heat map of the escape probability of `meanfield.design_map`, with contours of V'(q*).
+    designs: DesignMap, ax: Sequence[Axes] | None = None, *, label: str = "", page: Page | None = None, **line: Any
+) -> tuple[Axes, ...]:
+    """Heat maps of `meanfield.design_map`: the share of networks that lose their signal, and below their gradient.
+
+    On both lie contours of V'(q*), and the line within which no more than the risk is lost, of one or the other.
 
     Args:
         designs: the map.
-        ax: where to draw; by default a new figure. The colour bar takes some of its room.
+        ax: two Axes; by default those of a new figure. The colour bar takes some of their room.
         label: what the activation is called, above a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib's contours of V'(q*).
@@ -48,21 +51,12 @@ class DesignPlane(Drawing):
 
     designs: DesignMap
     label: str = ""  # type: ignore[misc]
-    aspect = 0.86
+    panels = 2
+    aspect = 1.5
 
     def records(self) -> list[Record]:
         """A row for every design; empty where there is no edge."""
-        d = self.designs
-        return [
-            {
-                "sparsity": float(s),
-                d.parameter: float(m),
-                "V_prime": float(d.V_prime[i, j]),
-                "escape_probability": float(d.escape_probability[i, j]),
-            }
-            for i, s in enumerate(d.sparsity)
-            for j, m in enumerate(d.values)
-        ]
+        return self.designs.records()
 
     def notes(self) -> list[str]:
         """Where there is no edge of chaos."""
@@ -75,47 +69,37 @@ class DesignPlane(Drawing):
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
         """Draw."""
-        (ax,) = axes
-        d = self.designs
-        x, y = d.sparsity, d.values
-        slope, escape = np.ma.masked_invalid(d.V_prime.T), np.ma.masked_invalid(np.clip(d.escape_probability.T, 0, 1))
+        d, r = self.designs, self.designs.requirement
         # Light enough that black lines and their numbers are read on every band.
         colours = ListedColormap(colormaps["Blues"](np.linspace(0.0, 0.6, len(_BANDS) - 1)))
-        bands = ax.contourf(x, y, escape, levels=_BANDS, cmap=colours, norm=BoundaryNorm(_BANDS, colours.N), zorder=0)
-        contours = ax.contour(
-            x, y, slope, levels=_SLOPES, **{"colors": "black", "linewidths": 0.8, "linestyles": "-", **line}
-        )
-        risk = d.requirement.risk
-        ax.contour(x, y, escape, levels=[risk, 0.5], colors="black", linewidths=1.6, linestyles=[(0, (3, 1.2))])
-        ax.set_xlim(x[0], x[-1])
-        ax.set_ylim(y[0], y[-1])
-        ax.set_xlabel(symbol("sparsity"))
-        ax.set_ylabel(parameter_text(d.parameter))
-        bar = figure_of(ax).colorbar(bands, ax=ax, ticks=_BANDS, pad=0.02, aspect=18)
-        bar.ax.set_yticklabels([f"{100 * band:g} %" for band in _BANDS])
-        r = d.requirement
+        levels = deviates(_BANDS)
+        place = d.sparsity, d.values
+        style = {"colors": "black", "linewidths": 0.8, "linestyles": "-", **line}
+        safe = {"colors": "black", **{f"{key}s": value for key, value in _SAFE.items()}}
+        safe["linestyles"] = [_SAFE["linestyle"]]
+        slopes = []
+        for ax, share in zip(axes, (d.signal, d.gradient), strict=True):
+            norm = BoundaryNorm(levels, colours.N)
+            bands = ax.contourf(*place, deviates(share.T), levels=levels, cmap=colours, norm=norm, zorder=0)
+            slopes.append(ax.contour(*place, np.ma.masked_invalid(d.V_prime.T), levels=_SLOPES, **style))
+            ax.contour(*place, deviates(d.either.T), levels=deviates([r.risk]), **safe)
+            ax.set_xlim(d.sparsity[0], d.sparsity[-1])
+            ax.set_ylim(d.values[0], d.values[-1])
+            ax.set_ylabel(parameter_text(d.parameter))
+        axes[-1].set_xlabel(symbol("sparsity"))
+        bar = figure_of(axes[0]).colorbar(bands, ax=list(axes), ticks=levels, pad=0.02, aspect=36)
+        bar.ax.set_yticklabels([percent(band) for band in _BANDS])
         n, depth = QUANTITIES["width"].mathematics, QUANTITIES["depth"].mathematics
-        bar.set_label(f"escape probability, ${n} = {r.width}$, ${depth} = {r.depth}$")
+        bar.set_label(f"share of networks, ${n} = {r.width}$, ${depth} = {r.depth}$")
         bar.outline.set_linewidth(0.8)
         if legend is not False:
+            names = [
+                ax.text(0.03, 0.03, symbol(key), transform=ax.transAxes, ha="left", va="bottom")
+                for ax, key in zip(axes, ("signal_lost", "gradient_lost"), strict=True)
+            ]
             keys = [Line2D([], [], color="black", linewidth=0.8, linestyle="-", label=symbol("V_prime"))]
-            reached = [p for p in (risk, 0.5) if escape.min() <= p <= escape.max()]
-            if reached:
-                shares = ", ".join(f"{100 * p:g} %" for p in reached)
-                keys.append(
-                    Line2D([], [], color="black", linewidth=1.6, linestyle=(0, (3, 1.2)), label=f"{shares} escape")
-                )
-            in_box(ax, keys)
-            self._number(ax, contours)
-
-    def _number(self, ax: Axes, contours: ContourSet) -> None:
-        """Write V' on its contours, where one number does not run into another."""
-        numbers = ax.clabel(contours, fmt="%g", fontsize=rcParams["font.size"], inline=True, inline_spacing=2)
-        figure_of(ax).draw_without_rendering()
-        kept: list[Bbox] = []
-        for number in numbers or []:
-            box = number.get_window_extent()
-            if any(box.overlaps(other) for other in kept):
-                number.set_visible(False)
-            else:
-                kept.append(box)
+            if np.nanmin(d.either) <= r.risk <= np.nanmax(d.either):
+                keys.append(Line2D([], [], color="black", **_SAFE, label=f"{percent(r.risk)} lose either"))
+            in_box(axes[0], keys)
+            for ax, contours, name in zip(axes, slopes, names, strict=True):
+                number_contours(ax, contours, taken=[name.get_window_extent()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -13,18 +13,21 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from meanfield.activations.activation import Activation
+from meanfield.design.plane_losses import PlaneLosses, plane_losses, require_plane
 from meanfield.domain import require_scales, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
+from meanfield.finite_width.escape import Requirement
 from meanfield.infinite_width.criteria import MARGIN, phases
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.operating_point import operating_point
 from meanfield.infinite_width.phase_border import BorderLine, PhaseBorder, phase_border
 from meanfield.infinite_width.stability import diagnose
+from meanfield.plot.contours import deviates, percent
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, symbol
 from meanfield.plot.page import Page
@@ -42,6 +45,12 @@ _PARTS: dict[str, dict[str, Any]] = {
     "unbounded": {"linewidth_factor": 1.0, "linestyle": (0, (5, 1.5)), "label": r"$\chi_1 = 1$, $q \to \infty$"},
     "jump": {"linewidth_factor": 1.0, "linestyle": "-", "color": "0.4", "label": "fixed point jumps"},
 }
+#: What is lost at a width and depth, at half of the networks a thicker line than at the risk; where neither is.
+_LOST: dict[str, dict[str, Any]] = {
+    "signal": {"color": "#1d3557", "linestyle": (0, (1, 1.2))},
+    "gradient": {"color": "#a4303f", "linestyle": "-"},
+}
+_AT_RISK, _AT_HALF, _SAFE = 0.8, 1.5, "#9cc5a1"
 #: The initialisation marked, in usual markers; and a part of the border too short to be seen, of the axes.
 _STAR, _SHORTEST = 1.8, 0.015
 #: Points of an edge between which its word is taken to be what it is at both.
@@ -58,6 +67,7 @@ def phase(
     q_star: float = 1.0,
     sigma_w: tuple[float, float] | None = None,
     sigma_b: tuple[float, float] | None = None,
+    requirement: Requirement | None = None,
     label: str = "",
     page: Page | None = None,
     **line: Any,
@@ -65,7 +75,8 @@ def phase(
     """Ordered and chaotic initialisations (σ_w, σ_b), and the border between them, an edge of chaos where χ₁ = 1.
 
     A network is judged where a signal of variance `q_star` settles. Where the border is no edge of chaos, that fixed
-    point jumps.
+    point jumps. At a width and depth contours show which share of networks loses its signal or its gradient, and the
+    initialisations with which no more than the risk lose either are green.
 
     Args:
         activation: φ.
@@ -73,15 +84,16 @@ def phase(
         point: the initialisation (σ_w, σ_b) to mark; by default the edge of chaos at `q_star`.
         q_star: the variance from which the signal in each network is followed, and q* of the default point.
         sigma_w, sigma_b: the ends of the axes; by default around the point and the edge at `q_star`.
+        requirement: width and depth, and the risk; by default N → ∞ alone is shown.
         label: what the activation is called, above a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib for the edge.
 
     Raises:
         NoEdgeOfChaos: φ has no edge at `q_star`, and no `point` or ends are given.
-        DomainError: a scale out of range.
+        DomainError: a scale out of range, or more layers than a plane of networks is worked out for.
     """
-    return draw(PhasePlane(activation, point, q_star, sigma_w, sigma_b, label), ax, page, **line)
+    return draw(PhasePlane(activation, point, q_star, sigma_w, sigma_b, label, requirement), ax, page, **line)
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,8 @@ class PhasePlane(Drawing):
     sigma_w: tuple[float, float] | None = None
     sigma_b: tuple[float, float] | None = None
     label: str = ""  # type: ignore[misc]
+    requirement: Requirement | None = None
+    advance: Callable[[int], object] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.point is not None:
@@ -104,7 +118,9 @@ class PhasePlane(Drawing):
                     f"{name} from {ends[0]:g} to {ends[1]:g} is no range: give two ends, 0 or more, ascending"
                 )
         require_signal(self.q_star)
-        _ = self._border, self._words
+        if self.requirement is not None:
+            require_plane(self.requirement)
+        _ = self._border, self._words, self._losses
 
     @cached_property
     def _at_start(self) -> tuple[float, float] | None:
@@ -140,6 +156,12 @@ class PhasePlane(Drawing):
         return phase_border(self.activation, (max(w0, 1e-3 * w1), w1), sigma_b, self.q_star)
 
     @cached_property
+    def _losses(self) -> PlaneLosses | None:
+        if self.requirement is None:
+            return None
+        return plane_losses(self.activation, self._border, self.requirement, self.advance)
+
+    @cached_property
     def _words(self) -> list[list[str]]:
         """What each point of the border is, line by line: a key of `_PARTS`."""
         return [self._words_of(line) for line in self._border.lines]
@@ -163,7 +185,7 @@ class PhasePlane(Drawing):
         return [str(found) for found in words]
 
     def records(self) -> list[Record]:
-        """The networks of the plane with χ₁ and phase, the points of the border with q* and their word, the mark."""
+        """The networks of the plane with χ₁, phase and what is lost, the border with q* and its word, the mark."""
         found = self._border
         keys = ("series", "sigma_w", "sigma_b", "q_star", "chi_1", "word")
         every = slice(None, None, _SPARSE)
@@ -181,7 +203,15 @@ class PhasePlane(Drawing):
             ]
         if self._marked:
             rows.append(("point", *self._marked, None, None, ""))
-        return [dict(zip(keys, row, strict=True)) for row in rows]
+        records = [dict(zip(keys, row, strict=True)) for row in rows]
+        if self._losses:
+            shares = {"signal_lost": self._losses.signal, "gradient_lost": self._losses.gradient}
+            shares |= {"share_lost": self._losses.either}
+            columns = {key: share[every, every].ravel().tolist() for key, share in shares.items()}
+            for k, record in enumerate(records):
+                # The plane comes first; elsewhere nothing was asked.
+                record |= {key: column[k] if k < len(column) else None for key, column in columns.items()}
+        return records
 
     def notes(self) -> list[str]:
         """What is missing."""
@@ -201,7 +231,7 @@ class PhasePlane(Drawing):
             outlines = [Path([*outline, outline[0]], closed=True) for outline in self._border.chaotic]
             chaotic = Path.make_compound_path(*outlines)
             ax.add_patch(PathPatch(chaotic, facecolor=_CHAOTIC, linewidth=0, zorder=0.1))
-        keys = self._paint_border(ax, line)
+        keys = [*self._paint_border(ax, line), *self._paint_losses(ax)]
         if self._marked and self._shows_mark:
             size = _STAR * rcParams["lines.markersize"]
             star: dict[str, Any] = {"marker": "*", "markersize": size, "color": "black", "linestyle": "none"}
@@ -233,6 +263,25 @@ class PhasePlane(Drawing):
                 look = {"color": drawn.get_color(), "linestyle": style["linestyle"]}
                 keys[word] = Line2D([], [], **look, linewidth=drawn.get_linewidth(), label=label)
         return [keys[word] for word in _PARTS if word in keys]
+
+    def _paint_losses(self, ax: Axes) -> list[Any]:
+        if not (found := self._losses):
+            return []
+        risk, plane = found.requirement.risk, (found.sigma_w, found.sigma_b)
+        keys: list[Any] = []
+        either = deviates(found.either)
+        if either.min() < deviates(risk):
+            levels = [float(either.min()) - 1, float(deviates(risk))]
+            ax.contourf(*plane, either, levels=levels, colors=[_SAFE], zorder=0.2)
+            keys.append(Patch(facecolor=_SAFE, label=f"at most {percent(risk)} lose either"))
+        for name, style in _LOST.items():
+            share = deviates(getattr(found, name))
+            for level, width in ((risk, _AT_RISK), (0.5, _AT_HALF)):
+                if share.min() < deviates(level) < share.max():
+                    look: dict[str, Any] = {f"{key}s": [value] for key, value in style.items()}
+                    ax.contour(*plane, share, levels=[deviates(level)], linewidths=width, zorder=2.5, **look)
+                    keys.append(Line2D([], [], linewidth=width, **style, label=f"{percent(level)} lose {name}"))
+        return keys
 
     def _seen(self, line: BorderLine, words: list[str]) -> list[str]:
         """The words, those of parts too short to be seen as on the longer side."""

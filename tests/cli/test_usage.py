@@ -91,7 +91,7 @@ TOLD = {
     "a misspelt option": (["eoc", "--act", "relu", "--sigmaw", "3"], "did you mean --sigma-w? 'meanfield eoc --help'"),
     "an underscore": (["eoc", "--act", "relu", "--q_star", "3"], "did you mean --q-star?"),
     "a longer name and a shorter one": (["check", "--tex-labels", "a"], "did you mean --tex-label?"),
-    "a part of a name": (["plot", "phase", "--width", "8cm"], "did you mean --figure-width?"),
+    "a part of a name": (["plot", "variance", "--width", "8cm"], "did you mean --figure-width?"),
     "a longer name": (["eoc", "--activation", "relu"], "did you mean --act?"),
     "a shorter name": (["eoc", "--act", "relu", "--q", "3"], "did you mean --q-star?"),
     "a name unlike any": (["plot", "design", "--units", "3"], "plot design: 'meanfield plot design --help' lists them"),

@@ -19,6 +19,6 @@ def test_every_example_of_a_help_runs_as_printed(
     said = [as_printed(line).stdout for line in examples(name)]
     if name == ("stability",):
         # The README shows a verdict.
-        verdicts = [text[text.index("  fragile:") :] for text in said if "  fragile:" in text]
+        verdicts = [text[text.index("  signal, ") :] for text in said if "  signal, " in text]
         readme = (ROOT / "README.md").read_text()
         assert any("\n".join(map(str.rstrip, text.splitlines())).strip() in readme for text in verdicts)

@@ -13,6 +13,7 @@ import pytest
 from command import run
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -33,6 +34,7 @@ SPARSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1, m=1)"))
 RANGE = {f"m={m:g}": mf.edge_of_chaos(mf.activation("clipped-relu", tau=1, m=m)) for m in (0.5, 1, 2, np.inf)}
 FAMILY = mf.Family("clipped-relu", ("tau", "m"))
 CHAINS = mf.Experiment(SPARSE.mean_field, 100, 30, 32, q_star=1.0, method="chain")
+FLAT = mf.TrainableDepths(*np.ones((2, 2)), np.ones((2, 2)), None, np.ones((2, 2)), mf.Requirement(1, 9))
 
 
 @cache
@@ -52,6 +54,12 @@ def axes(kind: str) -> tuple[Axes, ...]:
     elif kind == "design":
         required = mf.Requirement(300, 30)
         drawn = mf.plot.design(mf.design_map(FAMILY, np.linspace(0.6, 0.95, 6), np.linspace(0.4, 3, 6), required))
+    elif kind == "trainable":
+        asked = [0.6, 0.9], [64, 256], mf.Requirement(1, 20), [1.0]
+        drawn = mf.plot.trainable(mf.trainable_depths(FAMILY, *asked))
+    elif kind == "phase at a depth":
+        ends = {"sigma_w": (1.0, 1.8), "sigma_b": (0.0, 0.5)}
+        drawn = mf.plot.phase(mf.activation("relu"), **ends, requirement=mf.Requirement(300, 10))
     elif kind == "trajectory":
         drawn = mf.plot.trajectory(mf.simulate(CHAINS), quantities=("q", "rho"))
     elif kind == "ensemble":
@@ -63,7 +71,7 @@ def axes(kind: str) -> tuple[Axes, ...]:
     return (drawn,) if isinstance(drawn, Axes) else drawn
 
 
-KINDS = ["variance", "correlation", "near-one", "slope", "phase", "design"]
+KINDS = ["variance", "correlation", "near-one", "slope", "phase", "phase at a depth", "design", "trainable"]
 KINDS += ["trajectory", "ensemble", "activation", "summary"]
 
 
@@ -166,9 +174,13 @@ def test_no_text_is_below_seven_points_and_no_line_below_point_eight(kind: str) 
         scripted = "^" in inside or "_" in inside
         assert text.get_fontsize() * (0.7 if scripted else 1) >= 7 - 1e-9, text
     drawn = [line for line in figure(kind).findobj(Line2D) if line.get_linestyle() != "None" and line.get_visible()]
-    assert drawn
+    # Contours that are filled have no lines.
+    contours = [one for one in figure(kind).findobj(ContourSet) if not one.filled]
+    assert drawn or contours
     for line in drawn:
         assert line.get_linewidth() >= 0.8, line
+    for contour in contours:
+        assert min(contour.get_linewidth()) >= 0.8, contour
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -221,12 +233,18 @@ def test_the_edge_of_a_clipped_relu_is_stable_and_that_of_a_shifted_one_is_not()
 
 
 def test_a_design_map_holds_what_each_design_has() -> None:
-    required = mf.Requirement(200, 20)
+    required = mf.Requirement(200, 20, gradient_within=10)
     found = mf.design_map(FAMILY, [0.7, 0.85], [1.0, 2.0], required)
     (design,) = mf.designs(mf.Family("clipped-relu", ("tau",), (("m", 2.0),)), sparsity=0.85)
     assert found.V_prime[1, 1] == pytest.approx(design.edge.V_prime, rel=1e-12)
     expected = mf.escape_probability(design.edge.mean_field, 1.0, required)
-    assert found.escape_probability[1, 1] == pytest.approx(expected, abs=1e-9)
+    assert found.signal[1, 1] == pytest.approx(expected, abs=1e-9)
+    networks = mf.escapes(design.edge.mean_field, 1.0, required)
+    lost = {"signal": networks.outside[-1], "gradient": networks.without_gradient, "either": networks.lost()}
+    for name, chains in lost.items():
+        share = getattr(found, name)[1, 1]
+        # Four standard errors.
+        assert abs(share - chains.mean()) < 4 * np.sqrt(share * (1 - share) / chains.size), name
 
 
 @pytest.mark.parametrize(
@@ -272,6 +290,11 @@ REFUSED = {
     "one not measured": (lambda: mf.plot.trajectory(mf.simulate(CHAINS), quantities="log_gradient"), "log_gradient"),
     "negative weights": (lambda: mf.plot.phase(SPARSE.activation, point=(-1, 1)), "sigma_w = -1 "),
     "negative biases": (lambda: mf.plot.phase(SPARSE.activation, point=(1, -2)), "sigma_b = -2 "),
+    "one width": (
+        lambda: mf.plot.trainable(mf.trainable_depths(FAMILY, [0.6, 0.7], [9], mf.Requirement(9, 1))),
+        "one width",
+    ),
+    "too many layers": (lambda: mf.plot.phase(SPARSE.activation, requirement=mf.Requirement(9, 2000)), "up to 1000"),
     "another network": (lambda: mf.plot.summary(LOOSE, mf.simulate(CHAINS)), "another network"),
 }
 

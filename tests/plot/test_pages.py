@@ -223,6 +223,6 @@ def test_a_width_is_units_and_a_figure_width_inches(tmp_path: Path) -> None:
     small = ["--act", "relu", "--depth", "2", "--networks", "4"]
     asked = run("plot", "trajectory", *small, "--width", "300", "--figure-width", "4", *files)
     assert asked.exit_code == 0 and 'width="288pt"' in (tmp_path / "figure.svg").read_text()
-    for kind in ("variance", "phase"):
+    for kind in ("variance", "correlation"):
         refused = run("plot", kind, "--act", "relu", "--width", "8cm")
         assert refused.exit_code == 2 and "--figure-width" in refused.stderr

@@ -55,6 +55,7 @@ def results() -> dict[str, object]:
         "designs": mf.designs(mf.Family("clipped-relu", ("tau", "m")), sparsity=0.85, slope=0.7),
         "slope curve": mf.slope_curve("clipped-relu(tau=1)", "m", [0.5, 1.0]),
         "design map": mf.design_map(mf.Family("clipped-relu", ("tau", "m")), [0.8], [1.0], required),
+        "trainable depths": mf.trainable_depths(mf.Family("clipped-relu", ("tau", "m")), [0.8], [50], required, [1.0]),
         "active units": mf.active_units(CRELU, 100),
         "gains": mf.gains(CRELU),
         "remedy": mf.diagnose(mf.edge_of_chaos(mf.activation("shifted-relu", tau=1))).verdict.remedies[0],

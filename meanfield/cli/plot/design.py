@@ -10,7 +10,7 @@ from meanfield.cli import options
 from meanfield.cli.output import progress
 from meanfield.cli.plot.page import Drawing
 from meanfield.errors import DomainError
-from meanfield.quantities import RISK, WITHIN
+from meanfield.quantities import GRADIENT_WITHIN, RISK, WITHIN
 
 __all__ = ["design"]
 
@@ -24,17 +24,18 @@ QStar = Annotated[float, typer.Option("--q-star", help="q* of the edge of chaos.
 def design(
     act: Act = "clipped-relu",
     solve: Solve = "tau,m",
-    sparsity: Sparsity = "0.5:0.95:31",
-    levels: Levels = "0.2:3:29",
+    sparsity: Sparsity = "0.5:0.95:19",
+    levels: Levels = "0.2:3:15",
     param: options.Params = None,
     label: options.Labels = None,
     q_star: QStar = 1.0,
     width: options.Width = 300,
     depth: options.Depth = 100,
     within: options.Within = WITHIN,
+    gradient_within: options.GradientWithin = GRADIENT_WITHIN,
     risk: options.Risk = RISK,
 ) -> Drawing:
-    """The escape probability at a width and depth, over sparsity and clip level, with contours of V'(q*).
+    """Shares that lose signal and gradient at a width and depth, over sparsity and clip level, with V'(q*).
 
     \b
     Examples:
@@ -56,6 +57,6 @@ def design(
     for option, places in (("--sparsity", shares), ("--levels", values)):
         if len(places) < 2 or sorted(set(places)) != places:
             raise DomainError(f"{option} makes no axis: give two or more values in ascending order")
-    requirement = Requirement(width, depth, within, risk)
+    requirement = Requirement(width, depth, within, risk, gradient_within=gradient_within)
     with progress("designs", len(shares)) as advance:
         return DesignPlane(design_map(family, shares, values, requirement, q_star, advance), called or "")
