@@ -36,7 +36,7 @@ def followed(
         width=cure.width or required.width,
         depth=cure.depth or required.depth,
         weights=cure.weights or required.weights,
-        chains=CHAINS if (cure.width or 0) <= 3000 else 128,
+        chains=CHAINS if (cure.width or 0) <= 3000 else 64,
         seed=99,
     )
     if cure.sigma_w is None:
