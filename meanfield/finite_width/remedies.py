@@ -42,7 +42,7 @@ _TRIED, _CONFIRMED = 6, 3
 _WIDE = 1000
 #: First estimates of a share that are this many times what may be are worth no closer look.
 _HOPELESS = 20.0
-#: Of an edge of chaos, of which there are many, and of which the estimate is nearly a lower bound.
+#: The same of edges of chaos, of which there are many: a closer look at the nearest would use up all of them.
 _LIKELY = 2.0
 #: σ_w and σ_b that differ by no more, relative to σ_w, are one initialisation.
 _SAME = 1e-3
