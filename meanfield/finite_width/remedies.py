@@ -55,9 +55,10 @@ _COARSE = 6
 def nothing_helps(requirement: Requirement) -> str:
     """What was tried, in a sentence."""
     others = "" if requirement.weights == "orthogonal" else " orthogonal weights,"
+    times = f" no width up to {round(_WIDER ** (_WIDTHS - 1), -2):.0f} times this one,"
+    wider = times if _seeks_width(requirement) else ""
     return (
-        f"Nothing tried is enough by itself: no edge of chaos of φ at any q*,{others} no clip, no width up to "
-        f"{round(_WIDER ** (_WIDTHS - 1), -2):.0f} times this one, no smaller depth."
+        f"Nothing tried is enough by itself: no edge of chaos of φ at any q*,{others} no clip,{wider} no smaller depth."
     )
 
 
@@ -147,7 +148,7 @@ class _Search:
     def width(self) -> Remedy | None:
         """About the least width that is enough, up to a thousand times the given one."""
         r, network, q = self.requirement, self.point.network, self.point.variance
-        if not self.point.q_star or r.risk < _LEAST_RISK or r.weights == "orthogonal":
+        if not self.point.q_star or not _seeks_width(r):
             return None
         widths = [round(r.width * _WIDER**n) for n in range(1, _WIDTHS)]
         asked = [replace(r, width=width) for width in widths if width <= LARGEST_COUNT]
@@ -204,6 +205,10 @@ class _Search:
         r = required or self.requirement
         fresh = replace(r, seed=r.seed + 1)
         return is_safe(network, q, fresh, self.start, neutral=neutral, normal=True if r.width >= _WIDE else None)
+
+
+def _seeks_width(r: Requirement) -> bool:
+    return r.risk >= _LEAST_RISK and r.weights == "gaussian"
 
 
 def _are_same(a: MeanField, b: MeanField) -> bool:

@@ -162,7 +162,12 @@ def test_where_nothing_helps_that_is_said() -> None:
     assert in_words(found.remedies) is None
     assert found.tried == nothing_helps(required)
     assert "orthogonal" in found.tried
-    assert "orthogonal" not in nothing_helps(replace(required, weights="orthogonal"))
+    assert "no width" in found.tried
+    # What is not looked for is not said to fail.
+    given = nothing_helps(replace(required, weights="orthogonal"))
+    assert "orthogonal" not in given
+    assert "width" not in given
+    assert "width" not in nothing_helps(replace(required, risk=1e-4))
 
 
 #: What is enough by itself: networks off their edge of chaos, whose φ needs no change.
