@@ -12,12 +12,9 @@ from scipy.special import ndtri
 import meanfield as mf
 from meanfield.activations.family import Family
 from meanfield.design.crossings import crossings
-from meanfield.design.design import designs, safe_designs
+from meanfield.design.design import designs
 from meanfield.errors import ActivationError, DomainError, NoDesign
-from meanfield.finite_width.escape import Requirement, escapes
-from meanfield.finite_width.verdict import at_width
 from meanfield.infinite_width.edge import edge_of_chaos
-from meanfield.infinite_width.stability import diagnose
 
 ONE_SIDED, TWO_SIDED = Family("clipped-relu", ("tau", "m")), Family("clipped-soft-threshold", ("tau", "m"))
 SPARSITIES, SLOPES = (0.6, 0.7, 0.8, 0.85, 0.9), (0.5, 0.7, 0.9)
@@ -177,30 +174,6 @@ def test_conditions_that_do_not_fit_are_refused(family: Family, conditions: dict
 def test_families_without_such_a_parameter_are_refused(spec: str, names: tuple, given: tuple) -> None:
     with pytest.raises(ActivationError):
         Family(spec, names, given)
-
-
-def test_a_design_for_a_width_and_depth_is_safe_there_and_the_next_clip_is_not() -> None:
-    required = Requirement(100, 15)
-    (design,) = safe_designs(ONE_SIDED, required, sparsity=0.85)
-    m = design.values["m"]
-    assert f"{m:.3g}" == f"{m:.12g}"
-    assert design.networks.probability <= 0.005
-    assert design.edge.sparsity == pytest.approx(0.85, abs=1e-10)
-    verdict = at_width(diagnose(edge_of_chaos(mf.activation(design.activation.label))), required)
-    assert verdict.verdict.word == "safe"
-    assert verdict.escapes.probability == design.networks.probability
-    looser = edge_of_chaos(ONE_SIDED.member({**design.values, "m": m * 1.1}).phi)
-    assert escapes(looser.mean_field, 1.0, required).probability > 0.005
-    for seed in (1, 2, 3):
-        other = escapes(design.edge.mean_field, 1.0, Requirement(100, 15, seed=seed))
-        assert other.probability <= 0.01
-
-
-def test_designs_for_a_width_that_need_no_clip_or_cannot_be_had_say_so() -> None:
-    with pytest.raises(NoDesign, match="none is needed"):
-        safe_designs(ONE_SIDED, Requirement(3000, 1), sparsity=0.6)
-    with pytest.raises(NoDesign, match="more width"):
-        safe_designs(Family("leaky-relu", ("slope",)), Requirement(10, 50, chains=64))
 
 
 @given(st.floats(-0.99, 0.99), st.floats(0.5, 2.0))

@@ -1,0 +1,104 @@
+"""Designs for a width and depth lose least, are safe over the range they tell, and reach no further than said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import meanfield as mf
+from meanfield.activations.family import Family
+from meanfield.design.design import Design
+from meanfield.design.safe_designs import largest_safe_sparsity, safe_designs
+from meanfield.errors import DomainError, NoDesign
+from meanfield.finite_width.escape import Requirement, escapes
+from meanfield.finite_width.loss_law import loss_law
+from meanfield.finite_width.verdict import at_width
+from meanfield.infinite_width.edge import edge_of_chaos
+from meanfield.infinite_width.stability import diagnose
+from meanfield.simulation.ensemble import simulate
+
+ONE_SIDED = Family("clipped-relu", ("tau", "m"))
+REQUIRED = Requirement(200, 15)
+
+
+@pytest.fixture(scope="module")
+def design() -> Design:
+    (found,) = safe_designs(ONE_SIDED, REQUIRED, sparsity=0.85)
+    return found
+
+
+def share_at(design: Design, m: float) -> float:
+    edge = edge_of_chaos(ONE_SIDED.member({**design.values, "m": m}).phi)
+    return float(loss_law(edge.mean_field, 1.0, REQUIRED).either[-1])
+
+
+def test_of_all_clip_levels_the_one_chosen_loses_least(design: Design) -> None:
+    m, margins = design.values["m"], design.margins
+    assert margins is not None
+    assert f"{m:.3g}" == f"{m:.12g}"
+    assert design.edge.sparsity == pytest.approx(0.85, abs=1e-10)
+    assert margins.either == pytest.approx(share_at(design, m), abs=1e-12)
+    assert all(margins.either <= share_at(design, m * factor) + 1e-6 for factor in np.geomspace(0.3, 3, 13))
+
+
+def test_the_range_of_levels_ends_where_half_the_risk_is_lost(design: Design) -> None:
+    assert design.margins is not None
+    low, high = design.margins.m_range
+    assert low < design.values["m"] < high
+    for m in (low, high):
+        assert share_at(design, m) <= 0.005
+    assert share_at(design, low * 0.985) > 0.005
+    assert share_at(design, high * 1.015) > 0.005
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_design_is_safe_in_networks_of_other_seeds(design: Design, seed: int) -> None:
+    verdict = at_width(diagnose(design.edge), Requirement(200, 15, seed=seed), with_remedies=False).verdict
+    assert (verdict.signal.word, verdict.gradient.word, verdict.word) == ("safe", "safe", "safe")
+    assert verdict.share_lost == pytest.approx(design.margins.either, abs=0.004)
+
+
+def test_a_design_is_safe_in_networks_with_all_their_weights(design: Design) -> None:
+    asked = mf.Experiment(
+        design.edge.mean_field, 200, 15, 300, inputs=1, backward=True, method="chain", q_star=1.0, seed=8
+    )
+    drawn = simulate(asked)
+    lost = ~(np.abs(drawn["log_gradient"][:, 0]) <= np.log(1000))
+    assert (lost.mean(), drawn.escaped[-1]) == (pytest.approx(0, abs=0.02), pytest.approx(0, abs=0.02))
+
+
+def test_a_sparsity_out_of_reach_names_the_largest_that_is_not() -> None:
+    required = Requirement(60, 3)
+    (most,) = largest_safe_sparsity(ONE_SIDED, required)
+    sparsity = most.edge.sparsity
+    assert round(sparsity * 1000) / 1000 == pytest.approx(sparsity, abs=1e-9)
+    with pytest.raises(NoDesign, match=rf"up to a sparsity of {sparsity:.3g} it can be had"):
+        safe_designs(ONE_SIDED, required, sparsity=round(sparsity, 3) + 0.002)
+    # Brute force: at a little more no level is safe, whatever it is.
+    tau = mf.designs(ONE_SIDED, sparsity=sparsity + 0.003, slope=0.7)[0].values["tau"]
+    for m in np.geomspace(0.2, 4, 12):
+        edge = edge_of_chaos(ONE_SIDED.member({"tau": tau, "m": m}).phi)
+        assert loss_law(edge.mean_field, 1.0, required).either[-1] > 0.005
+
+
+def test_a_change_of_units_changes_no_design(design: Design) -> None:
+    (other,) = safe_designs(ONE_SIDED, REQUIRED, sparsity=0.85, q_star=4.0)
+    assert other.values["tau"] == pytest.approx(2 * design.values["tau"])
+    assert share_at(design, other.values["m"] / 2) == pytest.approx(design.margins.either, abs=2e-6)
+
+
+def test_designs_for_a_width_that_need_no_clip_or_cannot_be_had_say_so() -> None:
+    with pytest.raises(NoDesign, match="none is needed"):
+        safe_designs(ONE_SIDED, Requirement(3000, 1), sparsity=0.6)
+    with pytest.raises(NoDesign, match="more width"):
+        safe_designs(Family("leaky-relu", ("slope",)), Requirement(10, 60, chains=64))
+    with pytest.raises(NoDesign, match="no sparsity"):
+        largest_safe_sparsity(ONE_SIDED, Requirement(4, 40))
+    with pytest.raises(DomainError):
+        largest_safe_sparsity(Family("shifted-relu", ("tau",)), REQUIRED)
+
+
+def test_what_gradients_may_do_decides_too() -> None:
+    narrow = Requirement(60, 10)
+    (design,) = safe_designs(ONE_SIDED, Requirement(60, 10, gradient_within=1e6), sparsity=0.8)
+    assert escapes(design.edge.mean_field, 1.0, narrow).without_gradient.mean() > 0.005
