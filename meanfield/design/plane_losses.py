@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,9 @@ _DEEPEST = 1000
 _VARIANCES, _ALONG = 10, 6
 #: Where near an edge: standard deviations of ln G from f_g or 1/f_g to its mean.
 _STEPS = (-4.0, -2.3, -1.0, 0.0, 1.0, 3.0)
-#: As many networks at most.
+#: Where two of them are farther apart than this, in ln Πχ₁ over ln f_g, there is one between.
+_WIDEST = 0.5
+#: As many networks, or nearly.
 LOOKED_AT = _VARIANCES * (2 * len(_STEPS) + 1) + _ALONG**2
 #: Shares are told from 0 and 1 as far as this many standard deviations; every gradient is lost at so many.
 _TOLD, _ALL = 4.0, 5.0
@@ -78,7 +81,7 @@ def plane_losses(
 ) -> PlaneLosses:
     """What is lost by the networks of the net that a border was found on.
 
-    `advance` is called with the number of networks just looked at, in all at most `LOOKED_AT`.
+    `advance` is called with the number of networks just looked at, in all about `LOOKED_AT`.
 
     Raises:
         DomainError: more layers than the law is worked out for in so many networks; weights that are not Gaussian.
@@ -163,12 +166,15 @@ def _at_variance(
     middle = min(0.0, highest)
     if middle < -far:
         return
-    law = law_at(middle)
-    shift, sd = float(law.mean[-1]) / limit - middle, float(law.sd[-1]) / limit
+    there = law_at(middle)
+    shift, sd = float(there.mean[-1]) / limit - middle, float(there.sd[-1]) / limit
     places = {side * (1 + z * sd) - shift for side in (-1, 1) for z in _STEPS if 1 + z * sd > 0}
     places = {place for place in places if place < highest} | {middle, min(highest, far)}
+    ascending = sorted(places)
+    # The signal may change where the gradient does not.
+    places |= {(low + high) / 2 for low, high in pairwise(ascending) if high - low > _WIDEST}
     for y in sorted(places):
-        law = law if y == middle else law_at(y)
+        law = there if y == middle else law_at(y)
         yield _Sample(math.log(q), y, float(law.signal[-1]), float(law.gradient[-1]), float(law.either[-1]))
 
 

@@ -61,7 +61,7 @@ def test_a_family_with_one_open_parameter_is_found_by_its_sparsity() -> None:
     assert found.depth[0, 0] == both.depth[0, 0] > 0
 
 
-def test_what_a_relu_loses_of_its_gradient_is_known_by_its_weights_alone() -> None:
+def test_what_a_relu_loses_is_known_by_its_weights_alone() -> None:
     """ln G is a sum of L independent terms, each of σ_w² times a χ² variable, whatever q* is."""
     phi = mf.activation("relu")
     border = phase_border(phi, (1.0, 1.8), (0.0, 0.5), networks=33)
@@ -76,6 +76,10 @@ def test_what_a_relu_loses_of_its_gradient_is_known_by_its_weights_alone() -> No
         logs = np.log(border.sigma_w[j] ** 2 * squares).sum(axis=1)
         share = np.mean(np.abs(logs) > np.log(3))
         assert found.gradient[1:, j] == pytest.approx(np.full(32, share), abs=0.03)
+        # In units of σ_b² the networks of a column are one.
+        network = mf.MeanField(phi, float(border.sigma_w[j]), 0.1)
+        escaped = mf.escapes(network, 0.01 / (1 - network.sigma_w_squared / 2), required).probability
+        assert found.signal[1:, j] == pytest.approx(np.full(32, escaped), abs=0.03)
 
 
 @pytest.mark.parametrize(
