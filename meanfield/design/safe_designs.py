@@ -17,8 +17,8 @@ from meanfield.design.design import Design, Margins, branches, require_condition
 from meanfield.errors import MeanFieldError, NoDesign
 from meanfield.finite_width.escape import Requirement, escapes
 from meanfield.finite_width.loss_law import LossLaw, loss_law
+from meanfield.finite_width.remedies import keeps_every_q
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
-from meanfield.infinite_width.remedies import is_neutral
 from meanfield.infinite_width.roots import decimals, first_index
 from meanfield.tables.shown import ShownList
 
@@ -64,7 +64,7 @@ class _Levels:
     def _at(self, m: float) -> _Level | None:
         try:
             edge = edge_of_chaos(self._family.member({**self._chosen, self._clip: m}).phi, self._q_star)
-            law = loss_law(edge.mean_field, self._q_star, self._requirement, neutral=is_neutral(edge))
+            law = loss_law(edge.mean_field, self._q_star, self._requirement, neutral=keeps_every_q(edge))
         except MeanFieldError:
             return None
         return _Level(m, edge, law)
@@ -191,7 +191,7 @@ def _found(family: Family, requirement: Requirement, sparsity: float | None, q_s
         if best is None or not levels.is_safe(best.m):
             continue
         networks = escapes(best.edge.mean_field, q_star, requirement)
-        if networks.lost(neutral=is_neutral(best.edge)).mean() <= requirement.risk:
+        if networks.lost(neutral=keeps_every_q(best.edge)).mean() <= requirement.risk:
             values = {**chosen, family.open[-1]: best.m}
             signal, gradient, either, mean, sd = (float(column[-1]) for column in vars(best.law).values())
             margins = Margins(signal, gradient, either, mean, sd, levels.safe_range(best.m))

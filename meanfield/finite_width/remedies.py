@@ -30,7 +30,7 @@ from meanfield.infinite_width.operating_point import OperatingPoint, operating_p
 from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, clipped_edge, is_neutral
 from meanfield.infinite_width.roots import first_index
 
-__all__ = ["nothing_helps", "remedies_at"]
+__all__ = ["keeps_every_q", "nothing_helps", "remedies_at"]
 
 #: Widths tried are this ratio apart, this many of them: up to a thousand times the one given.
 _WIDER, _WIDTHS = 1.25, 32
@@ -94,7 +94,7 @@ class _Search:
             share = self._share(edge)
             if share is None or share > self.requirement.careful.risk:
                 continue
-            neutral = _keeps_every_q(edge)
+            neutral = keeps_every_q(edge)
             if self._is_confirmed(edge.mean_field, edge.q_star, neutral=neutral):
                 remedy = replace(Remedy.at(edge, share_lost=share), verdict="neutral" if neutral else "safe")
                 judged = self.point.q_star
@@ -195,7 +195,7 @@ class _Search:
 
     def _share(self, edge: EdgeOfChaos) -> float | None:
         r = replace(self.requirement, weights="gaussian")
-        law = _law(edge.mean_field, edge.q_star, r, self.start, _keeps_every_q(edge))
+        law = _law(edge.mean_field, edge.q_star, r, self.start, keeps_every_q(edge))
         return None if law is None else float(law.either[-1])
 
     def _is_confirmed(
@@ -215,7 +215,7 @@ def _are_same(a: MeanField, b: MeanField) -> bool:
     return math.hypot(a.sigma_w - b.sigma_w, a.sigma_b - b.sigma_b) <= _SAME * b.sigma_w
 
 
-def _keeps_every_q(edge: EdgeOfChaos) -> bool:
+def keeps_every_q(edge: EdgeOfChaos) -> bool:
     """Whether V is the identity about q*, so that the signal may go where it likes: V'(q*) near 1 is too little."""
     if not is_neutral(edge):
         return False
@@ -234,7 +234,7 @@ def _estimate(edge: EdgeOfChaos, r: Requirement) -> float:
     """The share of networks that lose signal or gradient, about, from the first order in 1/N at q*."""
     network, q, V1 = edge.mean_field, edge.q_star, edge.V_prime
     lost = _gradient_estimate(network, q, r)
-    if _keeps_every_q(edge):
+    if keeps_every_q(edge):
         return lost
     # ln q strays by what the kicks of all layers leave.
     kept = r.depth if abs(V1) >= 1 else min(r.depth, 1 / (1 - V1**2))
