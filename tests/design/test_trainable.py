@@ -61,6 +61,21 @@ def test_a_family_with_one_open_parameter_is_found_by_its_sparsity() -> None:
     assert found.depth[0, 0] == both.depth[0, 0] > 0
 
 
+def test_a_design_map_holds_what_each_design_has() -> None:
+    required = mf.Requirement(200, 20, gradient_within=10)
+    found = mf.design_map(FAMILY, [0.7, 0.85], [1.0, 2.0], required)
+    (design,) = mf.designs(mf.Family("clipped-relu", ("tau",), (("m", 2.0),)), sparsity=0.85)
+    assert found.V_prime[1, 1] == pytest.approx(design.edge.V_prime, rel=1e-12)
+    expected = mf.escape_probability(design.edge.mean_field, 1.0, required)
+    assert found.signal[1, 1] == pytest.approx(expected, abs=1e-9)
+    networks = mf.escapes(design.edge.mean_field, 1.0, required)
+    lost = {"signal": networks.outside[-1], "gradient": networks.without_gradient, "either": networks.lost()}
+    for name, chains in lost.items():
+        share = getattr(found, name)[1, 1]
+        # Four standard errors.
+        assert abs(share - chains.mean()) < 4 * np.sqrt(share * (1 - share) / chains.size), name
+
+
 def test_what_a_relu_loses_is_known_by_its_weights_alone() -> None:
     """ln G is a sum of L independent terms, each of σ_w² times a χ² variable, whatever q* is."""
     phi = mf.activation("relu")

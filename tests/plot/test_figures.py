@@ -232,21 +232,6 @@ def test_the_edge_of_a_clipped_relu_is_stable_and_that_of_a_shifted_one_is_not()
         assert distance < 0.01, label
 
 
-def test_a_design_map_holds_what_each_design_has() -> None:
-    required = mf.Requirement(200, 20, gradient_within=10)
-    found = mf.design_map(FAMILY, [0.7, 0.85], [1.0, 2.0], required)
-    (design,) = mf.designs(mf.Family("clipped-relu", ("tau",), (("m", 2.0),)), sparsity=0.85)
-    assert found.V_prime[1, 1] == pytest.approx(design.edge.V_prime, rel=1e-12)
-    expected = mf.escape_probability(design.edge.mean_field, 1.0, required)
-    assert found.signal[1, 1] == pytest.approx(expected, abs=1e-9)
-    networks = mf.escapes(design.edge.mean_field, 1.0, required)
-    lost = {"signal": networks.outside[-1], "gradient": networks.without_gradient, "either": networks.lost()}
-    for name, chains in lost.items():
-        share = getattr(found, name)[1, 1]
-        # Four standard errors.
-        assert abs(share - chains.mean()) < 4 * np.sqrt(share * (1 - share) / chains.size), name
-
-
 @pytest.mark.parametrize(
     "against, given, sparsity, members",
     [
