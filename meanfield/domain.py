@@ -16,6 +16,7 @@ __all__ = [
     "LARGEST_COUNT",
     "LARGEST_SCALE",
     "MOST_DESIGNS",
+    "MOST_LAWS",
     "MOST_NETWORKS",
     "MOST_SAFE_DESIGNS",
     "complements",
@@ -38,8 +39,8 @@ LARGEST_SCALE = 1e150
 _LARGEST_DOUBLE = sys.float_info.max
 #: No network has more of anything.
 LARGEST_COUNT = 10**15
-#: Cells of a grid, each of which takes a tenth of a millisecond, a few hundredths of a second or ten seconds.
-MOST_NETWORKS, MOST_DESIGNS, MOST_SAFE_DESIGNS = 1_000_000, 10_000, 100
+#: Cells of a grid, each of which takes a tenth of a millisecond, some hundredths of a second, a tenth or ten seconds.
+MOST_NETWORKS, MOST_DESIGNS, MOST_LAWS, MOST_SAFE_DESIGNS = 1_000_000, 10_000, 2_000, 100
 
 
 def require_count(name: str, value: object, lowest: int = 1) -> None:

@@ -18,7 +18,7 @@ from meanfield.activations.family import Family
 from meanfield.activations.spec import parameters_of, read_activation
 from meanfield.design.crossings import crossings
 from meanfield.design.design import sparse_values
-from meanfield.domain import MOST_DESIGNS, require_cells, require_share, require_signal
+from meanfield.domain import MOST_DESIGNS, MOST_LAWS, require_cells, require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.loss_law import loss_law
@@ -225,7 +225,7 @@ def design_map(
     require_signal(q_star)
     if len(family.open) != 2:
         raise DomainError(f"a map has two axes: leave two parameters of {family.spec} open, not {len(family.open)}")
-    require_cells("designs", len(sparsity) * len(values), MOST_DESIGNS)
+    require_cells("designs", len(sparsity) * len(values), MOST_LAWS)
     for share in sparsity:
         require_share("sparsity", share, "a share of zeros")
     first, second = family.open

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from meanfield.activations.family import Family
 from meanfield.design.design import sparse_values
-from meanfield.domain import MOST_DESIGNS, require_a, require_cells, require_count, require_share, require_signal
+from meanfield.domain import MOST_LAWS, require_a, require_cells, require_count, require_share, require_signal
 from meanfield.errors import NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.loss_law import LossLaw, loss_law
@@ -108,7 +108,7 @@ def trainable_depths(
     require_a(Family, "family", family)
     require_a(Requirement, "requirement", requirement)
     require_signal(q_star)
-    require_cells("sparsities and widths", len(sparsity) * len(width), MOST_DESIGNS)
+    require_cells("sparsities and widths", len(sparsity) * len(width), MOST_LAWS)
     for share in sparsity:
         require_share("sparsity", share, "a share of zeros")
     for units in width:
