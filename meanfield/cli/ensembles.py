@@ -11,13 +11,10 @@ from meanfield.cli import options
 from meanfield.cli.output import progress
 from meanfield.cli.process import tell
 from meanfield.errors import DomainError
-from meanfield.quantities import CHAINS
 
 if TYPE_CHECKING:
     from meanfield.finite_width.experiment import Experiment
-    from meanfield.finite_width.verdict import FiniteWidth
     from meanfield.infinite_width.operating_point import OperatingPoint
-    from meanfield.infinite_width.stability import Diagnosis
     from meanfield.simulation.ensemble import Ensemble
 
 __all__ = [
@@ -38,7 +35,6 @@ __all__ = [
     "described",
     "ensemble",
     "experiment",
-    "foretold",
 ]
 
 
@@ -86,9 +82,6 @@ _MEMORY = 4e9
 LONG = 120.0
 #: Of convolutional layers, where none is given.
 _SIZE = 16
-#: Units of all layers of all chains that a verdict beside an ensemble may cost, as many seconds as 3e7 fit in; and the
-#: least chains that it takes.
-_UNITS, _FEWEST = 200_000_000, 256
 
 
 def experiment(
@@ -144,23 +137,6 @@ def ensemble(
             tell(f"note: {asked.networks} networks of this size take {duration(needed)} here")
     with progress("random networks", asked.networks) as advance:
         return simulate(asked, label=label, jobs=workers, dask=dask, memory=allowed, advance=advance, **record)
-
-
-def foretold(point: OperatingPoint, asked: Experiment) -> Diagnosis | FiniteWidth:
-    """The verdict on such networks before any is drawn: at their width and depth; at any, of convolutional ones."""
-    from meanfield.infinite_width.stability import diagnose
-
-    diagnosis = diagnose(point, with_remedies=False)
-    if not asked.is_dense:
-        return diagnosis
-    from meanfield.finite_width.escape import Requirement
-    from meanfield.finite_width.verdict import at_width
-
-    chains = max(min(_UNITS // (asked.width * asked.depth), CHAINS), _FEWEST)
-    required = Requirement(
-        asked.width, asked.depth, asked.within, chains=chains, seed=asked.seed, weights=asked.weights
-    )
-    return at_width(diagnosis, required, asked.start, rho=asked.rho, with_remedies=False)
 
 
 def described(asked: Experiment) -> str:

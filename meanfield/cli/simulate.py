@@ -109,6 +109,7 @@ def simulate(
       meanfield simulate --act relu --width 50 --depth 10 --networks 20 --conv 3 --size 8 --padding zero
       meanfield simulate --act "clipped-relu(tau=1.0364, m=2)" --width 300 --depth 50 --method chain --format csv
     """
+    from meanfield.finite_width.verdict import foretold
     from meanfield.infinite_width.operating_point import operating_point
     from meanfield.simulation.comparison import ROW, compare
     from meanfield.simulation.ensemble import Interrupted
@@ -136,6 +137,7 @@ def simulate(
         within=within,
         seed=seed,
     )
+    found = foretold(point, asked)
     interrupted = False
     try:
         drawn = ensembles.ensemble(asked, named.label, jobs, dask, memory, record=record, resume=resume)
@@ -143,7 +145,6 @@ def simulate(
         if cut.ensemble is None:
             raise typer.Abort from None
         drawn, interrupted = cut.ensemble, True
-    found = ensembles.foretold(point, asked)
     _report(named, compare(drawn), found, reports)
     if interrupted:
         more = f"; the same command with --resume goes on with {record}" if record else ""

@@ -193,8 +193,10 @@ def _found(family: Family, requirement: Requirement, sparsity: float | None, q_s
         networks = escapes(best.edge.mean_field, q_star, requirement)
         if networks.lost(neutral=keeps_every_q(best.edge)).mean() <= requirement.risk:
             values = {**chosen, family.open[-1]: best.m}
-            signal, gradient, either, mean, sd = (float(column[-1]) for column in vars(best.law).values())
-            margins = Margins(signal, gradient, either, mean, sd, levels.safe_range(best.m))
+            law, safe = best.law, levels.safe_range(best.m)
+            last = [float(column[-1]) for column in (law.signal, law.gradient, law.either, law.mean, law.sd)]
+            signal, gradient, either, mean, sd = last
+            margins = Margins(signal, gradient, either, mean, sd, safe)
             results.append(Design(values, family.member(values), best.edge, networks, margins=margins))
     return ShownList(results)
 

@@ -27,12 +27,12 @@ from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
-__all__ = ["Escapes", "Requirement", "escapes", "is_safe", "wilson_interval"]
+__all__ = ["MOST_NUMBERS", "Escapes", "Requirement", "escapes", "is_outside", "is_safe", "wilson_interval"]
 
 Array = NDArray[np.float64]
 
 #: Trajectories are kept whole; this many numbers fill 0.4 GB, and what is made of them as much again, twice.
-_MOST_NUMBERS = 50_000_000
+MOST_NUMBERS = 50_000_000
 #: Variances up to this, and down to its inverse, have sixth moments that are doubles with room to spare.
 _FURTHEST = 1e40
 #: Φ⁻¹(0.975), of an interval that 95 % lie within.
@@ -77,10 +77,10 @@ class Requirement:
         if self.weights not in get_args(Weights):
             raise DomainError(f"weights = {self.weights!r} is not known: give {' or '.join(get_args(Weights))}")
         require_share("risk", self.risk, "a probability to allow")
-        if self.chains * (self.depth + 1) > _MOST_NUMBERS:
+        if self.chains * (self.depth + 1) > MOST_NUMBERS:
             raise DomainError(
                 f"{self.chains} chains of {self.depth} layers do not fit in memory: give chains times depth <= "
-                f"{_MOST_NUMBERS:g}"
+                f"{MOST_NUMBERS:g}"
             )
 
     @property
@@ -202,8 +202,13 @@ def escapes(
         normal=normal,
         advance=advance,
     )
-    outside = (variances < q_star / r.within) | (variances > q_star * r.within)
-    return Escapes(r, variances, log_gains, outside, normal)
+    return Escapes(r, variances, log_gains, is_outside(variances, q_star, r), normal)
+
+
+def is_outside(variances: Array, q_star: float, requirement: Requirement) -> NDArray[np.bool_]:
+    """Whether each of the `variances`, of any shape, is outside [q*/f, f q*]."""
+    within = requirement.within
+    return np.asarray((variances < q_star / within) | (variances > q_star * within))
 
 
 def is_safe(

@@ -37,10 +37,6 @@ class Overlap(NamedTuple):
     kept: Array
     weight: Array
 
-    def behind(self, omega: Array) -> Array:
-        """ω of the layer that the gradient reaches, from that of the layer it leaves."""
-        return self.fresh + self.kept * (omega - 1)
-
 
 def overlap_of(network: MeanField, q: Array) -> Overlap:
     """Of the layers whose inputs have variances `q`, any shape."""

@@ -20,12 +20,15 @@ import numpy as np
 from meanfield.domain import LARGEST_COUNT
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Escapes, Requirement, escapes, is_safe
+from meanfield.finite_width.fluctuations import variance_path
 from meanfield.finite_width.gain_law import GainLaw
 from meanfield.finite_width.loss_law import LossLaw, loss_law
 from meanfield.finite_width.variance_law import escape_probability
+from meanfield.infinite_width.correlation_path import log_parting
 from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.edge import EdgeOfChaos
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import sloping_share
 from meanfield.infinite_width.operating_point import OperatingPoint, operating_point_of
 from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, clipped_edge, is_neutral
 from meanfield.infinite_width.roots import first_index
@@ -38,8 +41,8 @@ _WIDER, _WIDTHS = 1.25, 32
 _LEAST_RISK = 4e-4
 #: Candidates that the law is asked about, and that networks are asked to confirm, before none is named.
 _TRIED, _CONFIRMED = 6, 3
-#: Layers this wide are drawn as one normal number each: there the skewness of a sum over units is small.
-_WIDE = 1000
+#: With so many sloping units a layer is drawn as one normal number: there the skewness of a sum over units is small.
+_WIDE = 500
 #: First estimates of a share that are this many times what may be are worth no closer look.
 _HOPELESS = 20.0
 #: The same of edges of chaos, of which there are many: a closer look at the nearest would use up all of them.
@@ -201,10 +204,14 @@ class _Search:
     def _is_confirmed(
         self, network: MeanField, q: float, *, neutral: bool = False, required: Requirement | None = None
     ) -> bool:
-        """By networks of another seed than the verdict's."""
+        """By networks of another seed than the verdict's; inputs may not part or grow alike either."""
         r = required or self.requirement
+        path = variance_path(network, q if self.start is None else self.start, r.depth)
+        if not abs(log_parting(network, path)) <= math.log(r.gradient_within):
+            return False
+        wide = r.width * sloping_share(network.activation, q) >= _WIDE
         fresh = replace(r, seed=r.seed + 1)
-        return is_safe(network, q, fresh, self.start, neutral=neutral, normal=True if r.width >= _WIDE else None)
+        return is_safe(network, q, fresh, self.start, neutral=neutral, normal=True if wide else None)
 
 
 def _seeks_width(r: Requirement) -> bool:
@@ -245,7 +252,8 @@ def _gradient_estimate(network: MeanField, q: float, r: Requirement) -> float:
     """The share of networks that lose their gradient, about: at least what layers at rest at q make."""
     law = GainLaw(network, np.array([q]), r.width, orthogonal=r.weights == "orthogonal")
     mean = r.depth * (math.log(max(network.gain(q), 1e-300)) + float(law.mean[0]))
-    return _beyond(mean, math.sqrt(r.depth * float(law.variance[0])), math.log(r.gradient_within))
+    strays = _beyond(mean, math.sqrt(r.depth * float(law.variance[0])), math.log(r.gradient_within))
+    return 1 - float(law.passes[0]) ** r.depth * (1 - strays)
 
 
 def _beyond(mean: float, sd: float, limit: float) -> float:

@@ -38,11 +38,15 @@ _BLOCK, _NORMAL_BLOCK = 256, 1024
 #: Units of one chain worked on at once, and numbers of all chains: few calls, and arrays so small that they stay in
 #: cache and need no new memory of the system.
 _UNITS, _NUMBERS = 8192, 8192
+#: Sums over units that are kept at once, until their chains have come back: 0.4 GB.
+_MOST_SUMS = 50_000_000
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
 RUNAWAY = 1e200
 #: A layer's sum over N units counts as normal when its distribution function is proven to be this close to it. The
 #: bound is worst-case: what separates the two in truth, the skewness, is about a seventh of it.
 _NORMAL = 0.02
+#: Relative variance of the gain of a gradient up to which its logarithm counts as normal too.
+_NORMAL_GAIN = 0.01
 #: Rounding of a moment relative to its size.
 _MOMENT_ROUNDING = 1e-13
 #: I. G. Shevtsova's constant in the theorem of Berry and Esseen, for equal laws (2011).
@@ -93,7 +97,8 @@ def trajectories(
     from concurrent.futures import ThreadPoolExecutor
 
     blocks = []
-    with ThreadPoolExecutor(min(_processors(), len(sizes))) as workers:
+    at_once = len(sizes) if normal else max(_MOST_SUMS // (len(LayerSums._fields) * _BLOCK * depth), 1)
+    with ThreadPoolExecutor(min(_processors(), len(sizes), at_once)) as workers:
         try:
             for some in workers.map(drawn, count(first // most), sizes):
                 blocks.append(some)
@@ -192,4 +197,5 @@ def normal_step_error(network: MeanField, q: float, width: int) -> float:
 
 def takes_normal_steps(network: MeanField, start: float, width: int) -> bool:
     """Whether a layer at the variance `start` is proven normal to two per cent, so that one number may stand for N."""
-    return normal_step_error(network, start, width) <= _NORMAL
+    gain = float(layer_noise(network, np.array(start), width).gain)
+    return normal_step_error(network, start, width) <= _NORMAL and not gain > _NORMAL_GAIN

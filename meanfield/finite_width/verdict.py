@@ -16,29 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.domain import correlations, require_a, require_signal
-from meanfield.finite_width.escape import Escapes, Requirement, escapes
+from meanfield.errors import DomainError
+from meanfield.finite_width.escape import MOST_NUMBERS, Escapes, Requirement, escapes, is_outside
+from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.explanations import gradient_told, inputs_told, signal_told
 from meanfield.finite_width.fluctuations import Fluctuations, fluctuations, strays, variance_path
 from meanfield.finite_width.gradient_theory import LARGEST_NOISE, GradientLaw, gradient_theory, unknown_gradients
 from meanfield.finite_width.jacobian import SquaredSingularValues, squared_singular_values
 from meanfield.finite_width.layer_noise import layer_noise
 from meanfield.finite_width.remedies import nothing_helps, remedies_at
-from meanfield.infinite_width.correlation_path import correlation_path
+from meanfield.infinite_width.correlation_path import correlation_path, log_parting
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import FixedPoint, basin
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import OperatingPoint
-from meanfield.infinite_width.stability import Diagnosis
+from meanfield.infinite_width.stability import Diagnosis, diagnose
 from meanfield.infinite_width.verdict import Gradient, Inputs, Signal, Verdict, Word
+from meanfield.quantities import CHAINS
 from meanfield.tables.records import Record, few_layers
 from meanfield.tables.shown import Shown
 
-__all__ = ["FiniteWidth", "at_width"]
+__all__ = ["FiniteWidth", "at_width", "foretold"]
 
 Array = NDArray[np.float64]
 
 #: Mean and standard deviation of ln Π χ₁ up to which a drift of q does nothing to gradients.
 _HARMLESS = 0.1
+#: Units of all layers of all chains that a verdict beside an ensemble may cost; and the least chains that it takes.
+_UNITS, _FEWEST = 200_000_000, 64
 #: Correlation at layer 0 where none is asked for.
 _RHO = 0.5
 
@@ -178,10 +183,12 @@ def at_width(
     require_signal(begin, "q0")
     found = escapes(network, q, requirement, begin, advance=advance)
     at = point.fixed_point if point.q_star else None
-    spread = fluctuations(network, at, requirement.width, requirement.depth, begin)
     path = variance_path(network, begin, requirement.depth)
+    spread = fluctuations(network, at, requirement.width, requirement.depth, begin)
+    if requirement.weights == "orthogonal":
+        spread = _held(network, path, requirement.width, spread)
     ends, margin, xi_q, xi_c, sensitivity, jacobian = _around(point, at, spread, requirement.depth)
-    signal = _signal(diagnosis, found, begin, ends, float(spread.sd[-1]))
+    signal = _signal(diagnosis, found, path, ends, float(spread.sd[-1]))
     neutral = signal.word == "neutral"
     lost = found.lost(neutral=neutral)
     verdict = Verdict(
@@ -212,6 +219,32 @@ def at_width(
     )
 
 
+def foretold(point: OperatingPoint, experiment: Experiment) -> Diagnosis | FiniteWidth:
+    """The verdict on the networks of an experiment, of as many as cost some seconds, without remedies.
+
+    That of infinite width on convolutional networks, and where variances are beyond what networks are drawn for.
+    """
+    e, diagnosis = experiment, diagnose(point, with_remedies=False)
+    if not e.is_dense:
+        return diagnosis
+    affordable = min(_UNITS // (e.width * e.depth), MOST_NUMBERS // (e.depth + 1), CHAINS)
+    try:
+        required = Requirement(
+            e.width, e.depth, e.within, chains=max(affordable, _FEWEST), seed=e.seed, weights=e.weights
+        )
+        return at_width(diagnosis, required, e.start, rho=e.rho, with_remedies=False)
+    except DomainError:
+        return diagnosis
+
+
+def _held(network: MeanField, path: Array, width: int, gaussian: Fluctuations) -> Fluctuations:
+    """The mean and spread of q that orthogonal weights leave, where the expansion holds of Gaussian ones."""
+    shift, variance = strays(network, path, width, orthogonal=True)
+    known = np.isfinite(gaussian.mean)
+    mean, sd = np.where(known, path + shift, np.nan), np.where(known, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+    return Fluctuations(mean, sd, math.nan, math.nan)
+
+
 def _gradient_law(network: MeanField, r: Requirement, path: Array, spread: Fluctuations) -> GradientLaw:
     """Predicted to order 1/N; NaN where that is no small correction."""
     orthogonal = r.weights == "orthogonal"
@@ -222,14 +255,13 @@ def _gradient_law(network: MeanField, r: Requirement, path: Array, spread: Fluct
     return gradient_theory(network, r.width, path, shift, variance, orthogonal=orthogonal)
 
 
-def _signal(diagnosis: Diagnosis, found: Escapes, start: float, ends: tuple[float, float], sd: float) -> Signal:
+def _signal(diagnosis: Diagnosis, found: Escapes, path: Array, ends: tuple[float, float], sd: float) -> Signal:
     """The `ends` of the basin and the `sd` of q at the last layer are NaN if unknown."""
-    word = _signal_word(diagnosis, found)
-    told = signal_told(word, diagnosis, found, start, ends, sd)
-    return Signal(word, told, found.probability, found.interval)
+    word = _signal_word(diagnosis, found, path)
+    return Signal(word, signal_told(word, diagnosis, found, path, ends, sd), found.probability, found.interval)
 
 
-def _signal_word(diagnosis: Diagnosis, found: Escapes) -> Word:
+def _signal_word(diagnosis: Diagnosis, found: Escapes, path: Array) -> Word:
     network, point, r = diagnosis.point.network, diagnosis.point.fixed_point, found.requirement
     local, safe = diagnosis.verdict.signal.word, found.probability <= r.risk
     if point is not None and point.q:
@@ -238,7 +270,8 @@ def _signal_word(diagnosis: Diagnosis, found: Escapes) -> Word:
             return "neutral" if abs(drift) <= 0.5 * math.log(r.within) else "unstable"
         if local == "neutral" and max(map(abs, _log_gain(network, found.variances))) <= _HARMLESS:
             return "neutral"
-        if local != "unstable":
+        # Where V itself has led the start away no width helps.
+        if local != "unstable" and (safe or not is_outside(path[-1], point.q, r)):
             return "safe" if safe else "fragile"
     return "safe" if safe else "unstable"
 
@@ -259,21 +292,19 @@ def _gradient(diagnosis: Diagnosis, found: Escapes, path: Array) -> Gradient:
     word: Word = "safe" if share <= r.risk else "unstable" if runs_away else "fragile"
     passing = found.log_gains[np.isfinite(found.log_gains)]
     mean, sd = (float(passing.mean()), float(passing.std())) if passing.size else (None, None)
-    told = gradient_told(word, diagnosis, found, drift, mean, sd)
+    told = gradient_told(word, diagnosis, found, path, drift, mean, sd)
     return Gradient(word, told, share, found.interval_of(lost), mean, sd)
 
 
 def _inputs(point: OperatingPoint, r: Requirement, path: Array, rho: float, xi_c: float) -> Inputs:
     network = point.network
     eps = float(correlation_path(network, path, rho)[-1])
-    with np.errstate(all="ignore"):
-        # ln of the product of R'(1).
-        drift = float(np.log(network.chi1(path[:-1]) * path[:-1] / network.V(path[:-1])).sum())
+    drift = log_parting(network, path)
     word: Word = "safe" if abs(drift) <= math.log(r.gradient_within) else "unstable"
     known = math.isfinite(eps)
     return Inputs(
         word,
-        inputs_told(point, r, eps, rho, xi_c),
+        inputs_told(word, point, r, eps, rho, xi_c, drift),
         rho=1 - eps if known else None,
         one_minus_rho=eps if known else None,
         rho0=rho,

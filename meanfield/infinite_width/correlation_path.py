@@ -11,9 +11,16 @@ from meanfield.domain import correlations
 from meanfield.errors import UndefinedCorrelation
 from meanfield.infinite_width.mean_field import MeanField
 
-__all__ = ["correlation_path"]
+__all__ = ["correlation_path", "log_parting"]
 
 Array = NDArray[np.float64]
+
+
+def log_parting(network: MeanField, variances: Array) -> float:
+    """Σ ln R'(1; q_l) along the `variances` of layers 0…L: by what factor nearly equal inputs part, or grow alike."""
+    q = variances[:-1]
+    with np.errstate(all="ignore"):
+        return float(np.log(network.chi1(q) * q / network.V(q)).sum())
 
 
 def correlation_path(network: MeanField, variances: Array, rho: float) -> Array:

@@ -5,13 +5,12 @@ docs/theory.md, section 6.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MARGIN", "Phase", "is_tangency", "keeps_gradients", "phases", "words"]
+__all__ = ["MARGIN", "Phase", "is_tangency", "phases", "words"]
 
 Phase = Literal["ordered", "edge of chaos", "chaotic"]
 
@@ -21,8 +20,6 @@ Phase = Literal["ordered", "edge of chaos", "chaotic"]
 MARGIN = 1e-2
 #: Two fixed points this near in ln q, one of which repels, are one tangency, split by the digits of σ_w and σ_b.
 _TANGENCY = 0.1
-#: Factor by which the square of a gradient may grow or shrink over all layers, 30 in its norm.
-_GRADIENT = 1000.0
 
 
 def words(slope: ArrayLike, relative_curvature: ArrayLike) -> NDArray[np.str_]:
@@ -50,10 +47,3 @@ def phases(gain: ArrayLike) -> NDArray[np.str_]:
     """
     gain = np.asarray(gain)
     return np.where(np.abs(gain - 1) <= MARGIN, "edge of chaos", np.where(gain < 1, "ordered", "chaotic"))
-
-
-def keeps_gradients(gain: float, depth: int | None = None) -> bool:
-    """Whether χ₁ = `gain` keeps the square of a gradient within a factor 1000 over `depth` layers; by default any."""
-    if depth is None:
-        return bool(phases(gain) == "edge of chaos")
-    return 0 < gain < math.inf and depth * abs(math.log(gain)) <= math.log(_GRADIENT)

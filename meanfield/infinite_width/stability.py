@@ -26,6 +26,8 @@ from meanfield.tables.shown import Shown
 
 __all__ = ["Diagnosis", "decay", "diagnose", "parting", "phase", "verdict"]
 
+#: κ and R''(1) below which inputs keep their difference.
+_UNSEEN = 1e-9
 #: What holds for any width and depth does not say how far narrow layers stray.
 _SCOPE = "This is the limit N → ∞: give a width and depth for the share of networks that lose signal or gradient."
 
@@ -107,8 +109,8 @@ def decay(gain: float, within: float = GRADIENT_WITHIN) -> str:
     fate = "die out" if gain < 1 else "explode"
     most = math.floor(layers * math.log(within))
     return (
-        f"χ₁(q*) = {gain:.4g}: gradients {fate}, by a factor e in {layers:.3g} layers, and stay within a factor "
-        f"{within:g} of their square over {most} layer{'' if most == 1 else 's'} at most."
+        f"χ₁(q*) = {gain:.4g}: gradients {fate}, their square by a factor e in {layers:.3g} layers, and by less than "
+        f"{within:g} over at most {most} layer{'' if most == 1 else 's'}."
     )
 
 
@@ -131,9 +133,10 @@ def parting(network: MeanField, q: float, rho_star: float, depth: float) -> str:
         return f"χ₁ = ∞, for φ jumps: nearly equal inputs part at once, and correlations settle at ρ* = {rho_star:.4g}."
     if phases(chi) == "edge of chaos":
         kappa, bend = network.kappa(q), network.d2R(1.0, q)
-        if not kappa and not bend:
+        # What is left of kinks out of sight is rounding.
+        if kappa < _UNSEEN and abs(bend) < _UNSEEN:
             return "Inputs keep their difference."
-        rate = f"4/({kappa:.3g} l)²" if kappa else f"2/({bend:.3g} l)"
+        rate = f"4/({kappa:.3g} l)²" if kappa >= _UNSEEN else f"2/({bend:.3g} l)"
         return f"Inputs grow alike slowly, 1 − ρ as {rate} over l layers."
     if not chi:
         return "Nearly equal inputs are one after a layer."

@@ -12,11 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from meanfield.errors import DomainError, NoSignal
-from meanfield.finite_width.escape import Requirement
-from meanfield.finite_width.verdict import at_width
+from meanfield.finite_width.verdict import foretold
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.operating_point import OperatingPoint, Subject, operating_point_of
-from meanfield.infinite_width.stability import Diagnosis, diagnose
+from meanfield.infinite_width.stability import phase
 from meanfield.infinite_width.verdict import Verdict
 from meanfield.plot.activation_function import ActivationFunction
 from meanfield.plot.correlation_maps import CorrelationMaps
@@ -92,17 +91,9 @@ class SinglePage(Drawing):
         }
 
     @cached_property
-    def _diagnosis(self) -> Diagnosis:
-        return diagnose(self.point, with_remedies=False)
-
-    @cached_property
     def verdict(self) -> Verdict:
         """At the width and depth of the ensemble; at any, where its layers are convolutional."""
-        asked = self.ensemble.experiment
-        if not asked.is_dense:
-            return self._diagnosis.verdict
-        required = Requirement(asked.width, asked.depth, asked.within, weights=asked.weights)
-        return at_width(self._diagnosis, required, asked.start, rho=asked.rho, with_remedies=False).verdict
+        return foretold(self.point, self.ensemble.experiment).verdict
 
     @cached_property
     def _numbers(self) -> dict[str, float | str]:
@@ -120,7 +111,7 @@ class SinglePage(Drawing):
             "chi_1": network.chi1(judged.q),
             "V_prime": judged.slope,
             "V_double_prime": judged.curvature,
-            "phase": self._diagnosis.phase,
+            "phase": phase(network, judged.q),
             "width": float(asked.width),
             "depth": float(asked.depth),
             **{f"{name}_lost": share for name, share in lost.items() if share is not None},
