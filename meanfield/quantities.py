@@ -120,7 +120,7 @@ QUANTITIES = {
     "phase": Quantity("phase", "phase", "what correlations and gradients do"),
     "rho_star": Quantity("ρ*", r"$\rho^*$", "where the correlation of two inputs settles"),
     "xi_q": Quantity("ξ_q", r"$\xi_q$", "layers to return by a factor e", "layers"),
-    "xi_c": Quantity("ξ_c", r"$\xi_c$", "the same for correlations", "layers"),
+    "xi_c": Quantity("ξ_c", r"$\xi_c$", "layers to settle by a factor e, of correlations", "layers"),
     "basin": Quantity("basin", "basin", "variances that tend to q*"),
     "verdict": Quantity("verdict", "verdict", "the worst of signal, gradient and inputs"),
     "signal": Quantity("signal", "signal", "what the variance does"),

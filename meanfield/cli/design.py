@@ -319,7 +319,7 @@ def _tables(family: Family, found: list[Design], digits: int | None) -> list[Blo
     keys += [key for key in (*_BESIDE, "share_lost", "m_range") if key in records[0]]
     tables = [
         heading(f"{family.spec} on the edge of chaos"),
-        grid(records, keys, digits or (4 if len(keys) > 8 else 5)),
+        grid(records, keys, digits or (6 if len(found) == 1 else 4 if len(keys) > 8 else 5)),
     ]
     if found[0].margins:
         levels = {f"{found_m / math.sqrt(d.edge.q_star):.3g}" for d in found if (found_m := d.values[family.open[-1]])}

@@ -28,7 +28,7 @@ _VERBOSE = (
     *("log_gain_mean", "log_gain_sd", "log_gain_correlation"),
     *("jacobian_mean", "jacobian_variance_gaussian", "jacobian_variance_orthogonal"),
 )
-_COMPARED = ("activation", "q_star", "V_prime", *SHARES, "verdict")
+_COMPARED = ("activation", "q_star", "sigma_w", "sigma_b", "V_prime", *SHARES, "verdict")
 
 
 def stability(

@@ -112,9 +112,11 @@ def hold(strict: bool, judged: Iterable[Diagnosis | FiniteWidth]) -> None:
 
 
 def explanation(judged: Diagnosis | FiniteWidth) -> str:
-    """The mechanisms and, where one is known, the remedy, in one string."""
+    """The parts with their words and, where one is known, the remedy, in one string."""
     verdict = judged.verdict
-    return verdict.explanation + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
+    told = [f"{name} {part.word}: {part.explanation}" for name, part in verdict.parts.items()]
+    told += [verdict.scope] if verdict.scope else []
+    return " ".join(told) + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
 
 
 def prose(judged: Diagnosis | FiniteWidth) -> list[Block]:

@@ -108,7 +108,11 @@ def loss_law(
     depth, limit = requirement.depth, math.log(requirement.gradient_within)
     # A single layer asks for no nodes, which the slopes are summed over.
     law = variance_law(network, q_star, replace(requirement, depth=max(depth, 2)), start)
-    signal, gain = law.escaped(depth), _Layer(network, law, requirement)
+    signal = law.escaped(depth)
+    if neutral:
+        # Where V keeps every q a gradient does not notice which.
+        law = law.at_rest(q_star)
+    gain = _Layer(network, law, requirement)
     drifts = _drifts(network, law, gain, requirement)
     mean, variance = _moments(law, gain, drifts)
     reach = abs(mean[-1]) + _REACH * math.sqrt(variance[-1])

@@ -65,6 +65,10 @@ class VarianceLaw:
     step: Array
     outside: Array
 
+    def at_rest(self, q: float) -> VarianceLaw:
+        """The law of a variance that stays at `q`, from the same start."""
+        return VarianceLaw(np.zeros(1), np.array([q, self.variances[-1]]), np.ones((2, 1)), np.zeros(2))
+
     def escaped(self, depth: int) -> Array:
         """The share of networks that have escaped at the last of 1…`depth` layers, shape (depth,)."""
         u = self.outside

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.domain import correlations, require_a, require_signal
+from meanfield.domain import require_a, require_number, require_signal
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import MOST_NUMBERS, Escapes, Requirement, escapes, is_outside
 from meanfield.finite_width.experiment import Experiment
@@ -176,7 +176,9 @@ def at_width(
     """
     require_a(Diagnosis, "diagnosis", diagnosis)
     require_a(Requirement, "requirement", requirement)
-    correlations(rho)
+    require_number("rho0", rho)
+    if not -1 <= rho < 1:
+        raise DomainError(f"rho0 = {rho:g} is no correlation of two inputs that differ: give -1 <= rho0 < 1")
     point = diagnosis.point
     network, q = point.network, point.variance
     begin = q if start is None else start
