@@ -197,5 +197,5 @@ def normal_step_error(network: MeanField, q: float, width: int) -> float:
 
 def takes_normal_steps(network: MeanField, start: float, width: int) -> bool:
     """Whether a layer at the variance `start` is proven normal to two per cent, so that one number may stand for N."""
-    gain = float(layer_noise(network, np.array(start), width).gain)
+    gain = layer_noise(network, np.array([start]), width).gain.item()
     return normal_step_error(network, start, width) <= _NORMAL and not gain > _NORMAL_GAIN
