@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from meanfield.errors import UndefinedCorrelation
 from meanfield.infinite_width.criteria import MARGIN, Phase, is_tangency, phases, words
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
@@ -117,8 +118,11 @@ def decay(gain: float, within: float = GRADIENT_WITHIN) -> str:
 def _inputs(network: MeanField, q: float, *, settled: bool) -> Inputs:
     if not q and phases(network.dV(0.0)) != "edge of chaos":
         return Inputs("unstable", "No signal is left that could tell inputs apart.")
-    # As q → 0 the slope of R is what it is at a q of that kind.
-    slope = network.dR(1.0, q)
+    try:
+        # As q → 0 the slope of R is what it is at a q of that kind.
+        slope = network.dR(1.0, q)
+    except UndefinedCorrelation:
+        return Inputs("unstable", "As q grows no correlation is left that is a number.")
     word: Word = "stable" if phases(slope) == "edge of chaos" else "unstable"
     if not settled or not q:
         return Inputs(word, f"As q {'falls' if settled else 'grows'}, R'(1) tends to {slope:.4g}.")

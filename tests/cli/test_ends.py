@@ -168,7 +168,7 @@ def test_every_error_can_be_caught_by_the_name_it_has_here() -> None:
         (["design", "--sparsity", "0.5:0.9:1000000", "--slope", "0.5:0.9:1000000"], "a count from 2 to 100000"),
         (["design", "--sparsity", "0.5:0.9:101", "--slope", "0.5:0.9:100"], "10100 designs cannot be worked out"),
         (["design", "--sparsity", "0.5:0.9:101", "--safe-for", "width=9,depth=9"], "give from 1 to 100"),
-        (["plot", "design", "--sparsity", "0.5:0.9:101", "--levels", "1:2:100"], "give from 1 to 10000"),
+        (["plot", "design", "--sparsity", "0.5:0.9:101", "--levels", "1:2:100"], "give from 1 to 2000"),
         (["plot", "slope", "--act", "clipped-relu", "--tau", "1", "--against", "m", "--values", "1:2:10001"], "10001"),
         (["phase", "--act", "relu", "--sigma-w", "1:2:1001", "--sigma-b", "0:1:1000", "-f", "csv"], "to 1000000"),
         (["simulate", *SMALL, "--inputs", "1000000"], "allow "),

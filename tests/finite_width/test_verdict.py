@@ -29,7 +29,8 @@ from meanfield.infinite_width.stability import diagnose
 
 
 def judged(phi: PiecewiseLinear, width: int, depth: int, q_star: float = 1.0, **options: float) -> FiniteWidth:
-    return at_width(diagnose(edge_of_chaos(phi, q_star)), Requirement(width, depth, **options))
+    found = diagnose(edge_of_chaos(phi, q_star), with_remedies=False)
+    return at_width(found, Requirement(width, depth, **options), with_remedies=False)
 
 
 @pytest.mark.parametrize("word", VERDICTS)
@@ -72,7 +73,7 @@ def test_risk_and_reach_are_the_users() -> None:
 
 def test_a_start_elsewhere_is_where_the_chain_and_the_theory_begin() -> None:
     diagnosis = diagnose(MeanField(HARD_TANH, 1.5, 0.1))
-    found = at_width(diagnosis, Requirement(200, 10), start=4.0)
+    found = at_width(diagnosis, Requirement(200, 10), start=4.0, with_remedies=False)
     assert (found.escapes.variances[0] == 4.0).all()
     assert found.fluctuations.mean[0] == 4.0
     assert found.fluctuations.mean[1] == pytest.approx(diagnosis.point.network.V(4.0))
@@ -129,7 +130,7 @@ def test_networks_of_few_units_may_die() -> None:
 @pytest.mark.parametrize("start", [1e-3, 1e-10, 1e10, 1e35])
 def test_a_start_far_away_is_followed_as_exactly(start: float) -> None:
     diagnosis = diagnose(edge_of_chaos(clipped_relu(1.0, 1.0)))
-    found = at_width(diagnosis, Requirement(100, 3, chains=512), start=start)
+    found = at_width(diagnosis, Requirement(100, 3, chains=512), start=start, with_remedies=False)
     first = found.escapes.variances[1]
     spread = math.sqrt(diagnosis.point.network.kick_variance(start) / 100)
     assert abs(first.mean() - diagnosis.point.network.V(start)) <= 4 * spread / math.sqrt(512) + 1e-12

@@ -252,7 +252,7 @@ def test_off_its_edge_of_chaos_a_network_keeps_its_signal_alone(chi: float, kept
     assert (judged.gradient.word, judged.inputs.word, judged.word, judged.is_good) == (word, word, word, kept)
     if not kept:
         # Of n layers each multiplies a squared gradient by χ₁; the verdict counts those up to a factor 1000.
-        counted = int(re.search(r"over (\d+) layers at most", judged.gradient.explanation)[1])
+        counted = int(re.search(r"over at most (\d+) layer", judged.gradient.explanation)[1])
         assert chi**counted < 1000 < chi ** (counted + 1) or chi**counted > 1e-3 > chi ** (counted + 1)
     assert "give a width and depth" in judged.explanation
 
