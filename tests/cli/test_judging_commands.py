@@ -69,7 +69,7 @@ def test_a_seed_decides_and_is_told() -> None:
 
 @pytest.mark.parametrize("act", [CRELU, "clipped-relu(tau=1.0364, m=1)", "shifted-relu(1.0364)", "relu"])
 def test_eoc_check_and_stability_agree_at_a_width_and_depth(act: str) -> None:
-    size = ["--width", "60", "--depth", "15"]
+    size = ["--width", "40", "--depth", "6"]
     full = data("stability", "--act", act, *size)
     edge = data("eoc", "--act", act, *size)
     check = data("check", "--act", act, "--sigma-w", str(edge["sigma_w"]), "--sigma-b", str(edge["sigma_b"]), *size)

@@ -104,7 +104,7 @@ def test_a_column_that_is_none_is_refused_before_networks_are_drawn(command: str
 def test_a_row_that_does_not_fit_becomes_a_line_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
     lines = run("design").stdout.splitlines()
-    assert [line.split() for line in lines[2:5]] == [["sparsity", "0.85"], ["τ", "1.0364"], ["m", "1.1704"]]
+    assert [line.split() for line in lines[2:5]] == [["sparsity", "0.85"], ["τ", "1.03643"], ["m", "1.17037"]]
 
 
 def test_labels_name_the_activations_everywhere() -> None:
