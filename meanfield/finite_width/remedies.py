@@ -49,8 +49,8 @@ _HOPELESS = 20.0
 _LIKELY = 2.0
 #: σ_w and σ_b that differ by no more, relative to σ_w, are one initialisation.
 _SAME = 1e-3
-#: Networks from which the share lost by orthogonal ones is told, of which there is no law.
-_SHARE_FROM = 1024
+#: Networks that confirm a change, and from which the share lost by orthogonal ones is told, of which there is no law.
+_ENOUGH = 1024
 #: Every how manyth level of a clip is looked at.
 _COARSE = 6
 
@@ -131,7 +131,7 @@ class _Search:
             return None
         if not self._is_confirmed(network, q, neutral=self.neutral, required=asked.careful):
             return None
-        few = replace(asked, seed=r.seed + 1, chains=min(r.chains, _SHARE_FROM))
+        few = replace(asked, seed=r.seed + 1, chains=min(r.chains, _ENOUGH))
         lost = escapes(network, q, few, self.start).lost(neutral=self.neutral)
         return Remedy("weights", weights="orthogonal", share_lost=float(lost.mean()))
 
@@ -210,7 +210,8 @@ class _Search:
         if not abs(log_parting(network, path)) <= math.log(r.gradient_within):
             return False
         wide = r.width * sloping_share(network.activation, q) >= _WIDE
-        fresh = replace(r, seed=r.seed + 1)
+        # The law, or an estimate, allows half of the risk: that many networks would show it to be wrong.
+        fresh = replace(r, seed=r.seed + 1, chains=min(r.chains, _ENOUGH))
         return is_safe(network, q, fresh, self.start, neutral=neutral, normal=True if wide else None)
 
 

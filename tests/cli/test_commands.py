@@ -71,7 +71,10 @@ STRICT = {
     "an edge that repels": (["eoc", "--act", "soft-threshold", "--tau", "0.5"], 1),
     "one of two": (["eoc", "--act", "relu", "--act", "shifted-relu(1)"], 1),
     "an edge that holds": (["eoc", "--act", "clipped-relu(1, 1)"], 0),
-    "fragile": (["stability", "--act", "clipped-relu(tau=1.0364, m=2)", "--width", "60", "--depth", "6", "--escapes", "512"], 1),
+    "fragile": (
+        ["stability", "--act", "clipped-relu(tau=1.0364, m=2)", "--width", "60", "--depth", "6", "--escapes", "512"],
+        1,
+    ),
     "safe": (["stability", "--act", "clipped-relu(1, 1)", "--width", "200", "--depth", "5"], 0),
 }
 
