@@ -82,14 +82,13 @@ _COLUMNS = {"slope": "V_prime", "curvature": "R_double_prime"}
 _SPARSITY, _SLOPE = "0.85", "0.7"
 #: Sparsities looked at until the largest that is safe is found.
 _SPARSITIES = 10
-_FREEDOM = (
-    "(τ, m, q*) and (cτ, cm, c²q*) are one network in other units: to choose q* at a fixed m is to choose m at a fixed "
-    "q*. What counts is m/√q*, here {}."
-)
+_UNITS = "({0}, q*) and ({1}, c²q*) are one network in other units"
+_FREEDOM = "to choose q* at a fixed {0} is to choose {0} at a fixed q*. What counts is {0}/√q*, here {1}."
 _SCALING = (
-    "(τ, m, q*) and (cτ, cm, c²q*) are one network in other units: σ_w, V', q*V'', q*χ₁', sparsity and relative basins "
-    "do not change, V'' and σ_b do. Compare networks of different q* by the second table."
+    "σ_w, V', q*V'', q*χ₁', sparsity and relative basins do not change, V'' and σ_b do. Compare networks of different "
+    "q* by the second table."
 )
+_NO_CLIP = "where the range ends at ∞ networks are safe however large {0} is: a clip is not needed."
 
 
 def design(
@@ -311,25 +310,35 @@ def _fitting(family: Family, rows: list[Record]) -> list[str]:
 
 
 def _tables(family: Family, found: list[Design], digits: int | None) -> list[Block]:
-    from meanfield.activations.piecewise_linear import PiecewiseLinear
+    from meanfield.design.design import are_lengths
 
     records = [d.record() for d in found]
     sparsity = ["sparsity"] if any(record["sparsity"] for record in records) else []
     keys = [*sparsity, *family.open, "q_star", "sigma_w", "sigma_b", "V_prime", "V_double_prime"]
-    keys += [key for key in (*_BESIDE, "share_lost", "m_range") if key in records[0]]
+    if found[0].margins:
+        keys += ["signal_lost", "gradient_lost"] if len(found) == 1 else []
+        keys += ["share_lost", "m_range"]
+        keys += ["share_interval", "log_gain_mean", "log_gain_sd"] if len(found) == 1 else []
+    keys += [key for key in _BESIDE if key in records[0]]
     tables = [
         heading(f"{family.spec} on the edge of chaos"),
         grid(records, keys, digits or (6 if len(found) == 1 else 4 if len(keys) > 8 else 5)),
     ]
+    if any(d.margins and math.isinf(d.margins.m_range[1]) for d in found):
+        tables.append(paragraph("clip:", _NO_CLIP.format(quantity(family.open[-1]).symbol)))
+    if not all(are_lengths(family, d.values) for d in found):
+        return tables
+    symbols = [quantity(name).symbol for name in family.open]
+    units = _UNITS.format(", ".join(symbols), ", ".join(f"c{symbol}" for symbol in symbols))
     if found[0].margins:
-        levels = {f"{found_m / math.sqrt(d.edge.q_star):.3g}" for d in found if (found_m := d.values[family.open[-1]])}
-        tables.append(paragraph("units:", _FREEDOM.format(" or ".join(sorted(levels)))))
-    if len({d.edge.q_star for d in found}) == 1 or not all(
-        isinstance(d.activation.phi, PiecewiseLinear) for d in found
-    ):
+        levels = {f"{d.values[family.open[-1]] / math.sqrt(d.edge.q_star):.3g}" for d in found}
+        freedom = _FREEDOM.format(symbols[-1], " or ".join(sorted(levels, key=float)))
+        tables.append(paragraph("units:", f"{units}: {freedom}"))
+    if len({d.edge.q_star for d in found}) == 1:
         return tables
     relative = [_relative(d) for d in found]
-    return [*tables, heading("In units of q*"), grid(relative, list(relative[0]), digits or 4), paragraph("", _SCALING)]
+    compared = paragraph("", f"{units}: {_SCALING}")
+    return [*tables, heading("In units of q*"), grid(relative, list(relative[0]), digits or 4), compared]
 
 
 def _relative(found: Design) -> Record:

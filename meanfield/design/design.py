@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
+import numpy as np
+
 from meanfield.activations.family import Family
 from meanfield.activations.spec import NamedActivation
 from meanfield.design.conditions import Condition, measured
@@ -28,7 +30,16 @@ from meanfield.infinite_width.operating_point import operating_point_of
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown, ShownList
 
-__all__ = ["Design", "Margins", "branches", "designs", "require_conditions", "sparse_values"]
+__all__ = [
+    "Design",
+    "Margins",
+    "are_lengths",
+    "branches",
+    "designs",
+    "require_conditions",
+    "sparse_values",
+    "sparsities",
+]
 
 Values = dict[str, float]
 
@@ -40,8 +51,9 @@ _MET = 1e-12
 class Margins:
     """How far a design for a width and depth is from losing what it keeps, by the law of (K, ln G).
 
-    Attributes: shares of networks that lose `signal`, `gradient` and `either`; `mean` and `sd` of ln G; `m_range`, the
-    levels around the one chosen at which at most half of the risk is lost.
+    Attributes: shares of networks that lose `signal`, `gradient` and `either`; `mean` and `sd` of ln G; `interval` of
+    the share that loses either (Wilson, 95 %), by the networks that confirmed the design; `m_range`, the levels around
+    the one chosen at which at most half of the risk is lost, up to ∞ where no clip is needed.
     """
 
     signal: float
@@ -49,6 +61,7 @@ class Margins:
     either: float
     mean: float
     sd: float
+    interval: tuple[float, float]
     m_range: tuple[float, float]
 
     def record(self) -> Record:
@@ -57,6 +70,7 @@ class Margins:
             "signal_lost": self.signal,
             "gradient_lost": self.gradient,
             "share_lost": self.either,
+            "share_interval": list(self.interval),
             "log_gain_mean": self.mean,
             "log_gain_sd": self.sd,
             "m_range": list(self.m_range),
@@ -270,6 +284,30 @@ def sparse_values(
     if not found.roots:
         raise _no_roots(family, found, condition, name, dict(others), q_star)
     return found.roots
+
+
+def sparsities(family: Family, q_star: float) -> tuple[float, float]:
+    """The least and the largest sparsity at q* that the first of two open parameters brings about.
+
+    Raises:
+        NoDesign: every value brings about the same.
+    """
+    (name, last), scale = family.open, math.sqrt(q_star)
+    condition = Condition("sparsity", 0.5)
+    found = _crossings(family, name, ((last, scale),), condition, q_star)
+    if not found.high - found.low > _MET:
+        raise _no_roots(family, found, condition, name, {last: scale}, q_star)
+    return found.low, found.high
+
+
+def are_lengths(family: Family, values: Mapping[str, float]) -> bool:
+    """Whether the open parameters are lengths in x, and the only ones: c times as large they make φ(cx) = cφ(x).
+
+    Then a change of q* at fixed values is one of the values at fixed q*.
+    """
+    x = np.linspace(-4, 4, 81) * max(values.values())
+    once, twice = (family.member({name: c * value for name, value in values.items()}).phi for c in (1, 2))
+    return bool(np.allclose(twice(2 * x), 2 * once(x), rtol=1e-9, atol=1e-12))
 
 
 def _no_roots(

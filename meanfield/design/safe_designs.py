@@ -8,13 +8,13 @@ the law of (K, ln G), which draws no networks; what is found is confirmed by net
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from meanfield.activations.family import Family
-from meanfield.design.design import Design, Margins, branches, require_conditions
-from meanfield.errors import MeanFieldError, NoDesign
+from meanfield.design.design import Design, Margins, branches, require_conditions, sparsities
+from meanfield.errors import DomainError, MeanFieldError, NoDesign
 from meanfield.finite_width.escape import Requirement, escapes
 from meanfield.finite_width.loss_law import LossLaw, loss_law
 from meanfield.finite_width.remedies import keeps_every_q
@@ -25,11 +25,13 @@ from meanfield.tables.shown import ShownList
 __all__ = ["largest_safe_sparsity", "safe_designs"]
 
 #: Levels looked at first, in standard deviations of a pre-activation, this ratio apart; nothing reaches the highest.
-_LOWEST, _HIGHEST, _RATIO = 0.05, 10.0, 1.3
+_LOWEST, _HIGHEST, _RATIO = 1e-3, 10.0, 1.3
 #: Shares that differ by less are one: the law tells them no better.
 _TOLD = 1e-6
-#: A share that many times the risk at the best of the first levels is above it at all others too.
-_NEAR = 4.0
+#: A share above that many times the risk at the best of the first levels is above half of it at all others too.
+_NEAR = 1.0
+#: Thousandths this near a whole one are one.
+_MET = 1e-9
 #: Sparsities tried below one that networks do not confirm.
 _CONFIRMED = 5
 
@@ -51,6 +53,12 @@ class _Level:
     def rank(self) -> tuple[float, float]:
         """What is to be least: the share, and where that is nothing how far ln G strays."""
         return round(self.share / _TOLD) * _TOLD, math.hypot(self.law.mean[-1], self.law.sd[-1])
+
+    def margins(self, interval: tuple[float, float], m_range: tuple[float, float]) -> Margins:
+        """What the law says of the last layer, with what networks and other levels do."""
+        law = self.law
+        signal, gradient, either = float(law.signal[-1]), float(law.gradient[-1]), self.share
+        return Margins(signal, gradient, either, float(law.mean[-1]), float(law.sd[-1]), interval, m_range)
 
 
 class _Levels:
@@ -76,47 +84,67 @@ class _Levels:
 
     @cached_property
     def coarse(self) -> list[float]:
-        """Levels to look at first, descending."""
+        """Levels of three digits to look at first, descending."""
         count = math.ceil(math.log(_HIGHEST / _LOWEST) / math.log(_RATIO))
-        return [_HIGHEST * math.sqrt(self._q_star) / _RATIO**n for n in range(count + 1)]
+        return [float(f"{_HIGHEST * math.sqrt(self._q_star) / _RATIO**n:.3g}") for n in range(count + 1)]
 
     def rough(self) -> _Level | None:
-        """The best of the first levels, followed downhill from that of one standard deviation; None without an edge."""
+        """The best of the first levels, downhill from that of one standard deviation; None where none has an edge."""
         levels = self.coarse
-        place = min(range(len(levels)), key=lambda n: abs(math.log(levels[n] / math.sqrt(self._q_star))))
-        while True:
-            near = [n for n in (place, place - 1, place + 1) if 0 <= n < len(levels) and self.at(levels[n])]
-            if not near:
-                return None
-            best = min(near, key=lambda n: self._rank(levels[n]))
+        nearest = sorted(range(len(levels)), key=lambda n: abs(math.log(levels[n] / math.sqrt(self._q_star))))
+        place = next((n for n in nearest if self.at(levels[n])), None)
+        while place is not None:
+            around = [n for n in (place, place - 1, place + 1) if 0 <= n < len(levels)]
+            best = min(around, key=lambda n: self._rank(levels[n]))
             if best == place:
                 return self.at(levels[place])
             place = best
+        return None
 
     def best(self) -> _Level | None:
         """The level, of three digits, at which least is lost; None where no level has an edge of chaos."""
         rough = self.rough()
-        if rough is None:
-            return None
+        if rough is None or rough.m == self.coarse[0]:
+            return rough
+        return self.at(min(self._finer(rough), key=self._rank))
+
+    def some_safe(self) -> bool:
+        """Whether some level is safe, from no more of them than it takes to tell."""
+        rough = self.rough()
+        if rough is None or rough.share > _NEAR * self._requirement.risk:
+            return False
+        return any(map(self.is_safe, self._finer(rough)))
+
+    def _finer(self, rough: _Level) -> Iterator[float]:
+        """Levels of three digits on the way to the best, which is among them; one on either side of `rough` is worse.
+
+        A Fibonacci search: of two levels within, the best is not beyond the worse.
+        """
+        yield rough.m
         levels = decimals(3, rough.m / _RATIO, rough.m * _RATIO)
-        low, high = 0, len(levels) - 1
-        # Of two within, the least is not beyond the worse.
-        while high - low > 2:
-            third = (high - low) // 3
-            if self._rank(levels[low + third]) <= self._rank(levels[high - third]):
-                high -= third
-            else:
-                low += third
-        return self.at(min(levels[low : high + 1], key=self._rank))
+        short, long, outside = 1, 2, -1
+        while short + long <= len(levels):
+            short, long = long, short + long
+        while long > 1:
+            near, far = (levels[n] if n < len(levels) else 0.0 for n in (outside + short, outside + long))
+            yield near
+            if far and self._rank(far) < self._rank(near):
+                yield far
+                outside += short
+            short, long = long - short, short
 
     def _rank(self, m: float) -> tuple[float, float]:
         level = self.at(m)
         return level.rank if level else (math.inf, math.inf)
 
     def safe_range(self, m: float) -> tuple[float, float]:
-        """The least and the largest level, of three digits, around the safe level `m` up to which all are safe."""
+        """The least and the largest level, of three digits, around the safe level `m` up to which all are safe.
+
+        ∞ where a clip that nothing reaches is safe.
+        """
         tighter, looser = [c for c in self.coarse if c < m], [c for c in self.coarse[::-1] if c > m]
-        return self._end(m, tighter), self._end(m, looser)
+        loosest = self._end(m, looser)
+        return self._end(m, tighter), math.inf if loosest == self.coarse[0] else loosest
 
     def _end(self, m: float, outwards: list[float]) -> float:
         inside = m
@@ -124,12 +152,14 @@ class _Levels:
             if self.is_safe(level):
                 inside = level
                 continue
-            between = decimals(3, min(inside, level), max(inside, level))
-            return self._last_safe(between[::-1] if level > inside else between)
+            if level < inside:
+                return self._last_safe(decimals(3, level, inside))
+            return self._last_safe([inside, *decimals(3, inside, level)[::-1]])
         return inside
 
     def _last_safe(self, outwards: list[float]) -> float:
-        return outwards[max(first_index(len(outwards), lambda n: not self.is_safe(outwards[n])) - 1, 0)]
+        """Of levels the first of which is safe."""
+        return outwards[first_index(len(outwards), lambda n: not self.is_safe(outwards[n])) - 1]
 
 
 def safe_designs(
@@ -142,14 +172,14 @@ def safe_designs(
     from `sparsity`. Networks confirm what is found.
 
     Raises:
-        NoDesign: no level is safe, or none is needed; the message names the largest sparsity that can be had safely.
+        NoDesign: no level is safe; the message names the largest sparsity that can be had safely.
         DomainError: q_star or sparsity is out of range, or the conditions are not as many as open parameters.
     """
     require_conditions(family, sparsity, q_star)
     found = _found(family, requirement, sparsity, q_star)
     if not found:
         raise NoDesign(_nothing(family, requirement, sparsity, q_star))
-    return found
+    return ShownList(found)
 
 
 def largest_safe_sparsity(
@@ -161,71 +191,71 @@ def largest_safe_sparsity(
 ) -> list[Design]:
     """The designs with the largest sparsity, to three digits, that can be had safely at this width and depth.
 
-    `advance` is called with 1 for every sparsity looked at, about ten of them.
+    `advance` is called with 1 for every sparsity looked at, ten of them or fewer.
 
     Raises:
         NoDesign: none can.
         DomainError: q_star is out of range, or the family has not two open parameters.
     """
+    if len(family.open) == 1:
+        raise DomainError(
+            f"{family.open[0]} alone is open: the largest sparsity is looked for over two parameters, one for the "
+            "sparsity and one for the clip level; leave both open"
+        )
     require_conditions(family, 0.5, q_star)
-    thousandths = _largest(family, requirement, q_star, advance)
-    for n in range(thousandths, max(thousandths - _CONFIRMED, 0), -1):
-        if designs := _found(family, requirement, n / 1000, q_star):
-            return designs
-    r = requirement
-    raise NoDesign(
-        f"{family.spec} is safe at no sparsity at width {r.width}, depth {r.depth} with a risk of {r.risk:g}: give "
-        "more width, less depth or a higher risk"
-    )
-
-
-def _found(family: Family, requirement: Requirement, sparsity: float | None, q_star: float) -> list[Design]:
-    results = []
-    for chosen in branches(family, sparsity, q_star):
-        levels = _Levels(family, chosen, requirement, q_star)
-        if levels.is_safe(levels.coarse[0]):
-            raise NoDesign(
-                f"at width {requirement.width}, depth {requirement.depth} it is safe without a clip: none is needed"
-            )
-        best = levels.best()
-        if best is None or not levels.is_safe(best.m):
-            continue
-        networks = escapes(best.edge.mean_field, q_star, requirement)
-        if networks.lost(neutral=keeps_every_q(best.edge)).mean() <= requirement.risk:
-            values = {**chosen, family.open[-1]: best.m}
-            law, safe = best.law, levels.safe_range(best.m)
-            last = [float(column[-1]) for column in (law.signal, law.gradient, law.either, law.mean, law.sd)]
-            signal, gradient, either, mean, sd = last
-            margins = Margins(signal, gradient, either, mean, sd, safe)
-            results.append(Design(values, family.member(values), best.edge, networks, margins=margins))
-    return ShownList(results)
+    found = _largest(family, requirement, q_star, advance)
+    if not found:
+        r = requirement
+        raise NoDesign(
+            f"{family.spec} is safe at no sparsity at width {r.width}, depth {r.depth} with a risk of {r.risk:g}: give "
+            "more width, less depth or a higher risk"
+        )
+    return ShownList(found)
 
 
 def _largest(
     family: Family, requirement: Requirement, q_star: float, advance: Callable[[int], object] | None = None
-) -> int:
-    """The largest sparsity at which some level is safe, in thousandths; 0 if there is none."""
+) -> tuple[Design, ...]:
+    """The designs with the largest sparsity in thousandths at which networks confirm that some level is safe."""
+    low, high = sparsities(family, q_star)
+    within = range(max(math.ceil(1000 * low - _MET), 1), min(math.floor(1000 * high + _MET), 999) + 1)
 
     def unsafe(n: int) -> bool:
         if advance:
             advance(1)
-        try:
-            members = branches(family, n / 1000, q_star)
-            return not any(_some_safe(_Levels(family, chosen, requirement, q_star), requirement) for chosen in members)
-        except NoDesign:
-            return True
+        return not _can_be_had(family, requirement, within[n] / 1000, q_star)
 
-    return first_index(999, lambda n: unsafe(n + 1))
+    most = first_index(len(within), unsafe)
+    nearest = (_found(family, requirement, n / 1000, q_star) for n in within[max(most - _CONFIRMED, 0) : most][::-1])
+    return next(filter(None, nearest), ())
 
 
-def _some_safe(levels: _Levels, requirement: Requirement) -> bool:
-    rough = levels.rough()
-    if rough is None or rough.share > _NEAR * requirement.risk:
+@lru_cache(maxsize=1024)
+def _can_be_had(family: Family, requirement: Requirement, sparsity: float, q_star: float) -> bool:
+    """By the law."""
+    try:
+        members = branches(family, sparsity, q_star)
+    except NoDesign:
         return False
-    if levels.is_safe(rough.m):
-        return True
-    best = levels.best()
-    return best is not None and levels.is_safe(best.m)
+    return any(_Levels(family, chosen, requirement, q_star).some_safe() for chosen in members)
+
+
+# A design holds its networks.
+@lru_cache(maxsize=8)
+def _found(family: Family, requirement: Requirement, sparsity: float | None, q_star: float) -> tuple[Design, ...]:
+    results = []
+    for chosen in branches(family, sparsity, q_star):
+        levels = _Levels(family, chosen, requirement, q_star)
+        best = levels.best()
+        if best is None or not levels.is_safe(best.m):
+            continue
+        networks = escapes(best.edge.mean_field, q_star, requirement)
+        lost = networks.lost(neutral=keeps_every_q(best.edge))
+        if lost.mean() <= requirement.risk:
+            margins = best.margins(networks.interval_of(lost), levels.safe_range(best.m))
+            values = {**chosen, family.open[-1]: best.m}
+            results.append(Design(values, family.member(values), best.edge, networks, margins=margins))
+    return tuple(results)
 
 
 def _nothing(family: Family, r: Requirement, sparsity: float | None, q_star: float) -> str:
@@ -234,5 +264,5 @@ def _nothing(family: Family, r: Requirement, sparsity: float | None, q_star: flo
     if sparsity is None:
         return f"{what} {at}: give more width, less depth or a higher risk"
     most = _largest(family, r, q_star)
-    had = f"up to a sparsity of {most / 1000:g} it can be had" if most else "it can be had at no sparsity"
+    had = f"up to a sparsity of {most[0].edge.sparsity:.3g} it can be had" if most else "it can be had at no sparsity"
     return f"{what} with a sparsity of {sparsity:g} {at}; {had}: give that, more width, less depth or a higher risk"

@@ -57,6 +57,22 @@ def test_design_for_a_width_is_what_stability_finds_safe() -> None:
         assert again["share_lost"] >= row["share_lost"] - 0.005
 
 
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        ("clip(x, 0, b)", "(b, q*) and (cb, c²q*) are one network in other units"),
+        ("clip(x - 1, 0, b)", None),
+    ],
+)
+def test_q_star_is_called_a_unit_only_where_it_is_one(act: str, told: str | None) -> None:
+    asked = ["design", "--act", act, "--solve", "b", "--safe-for", "width=200,depth=1"]
+    printed = " ".join(run(*asked).stdout.split())
+    assert (told in printed) if told else ("other units" not in printed)
+    assert "however large b is: a clip is not needed" in printed
+    for key in ("signal lost", "gradient lost", "95 % of lost", "safe m"):
+        assert key in printed
+
+
 def test_design_solves_for_any_names() -> None:
     (row,) = data("design", "--act", "clip(x - a, 0, b)", "--solve", "a,b")
     (same,) = data("design")
@@ -149,6 +165,17 @@ WRONG = {
     "a sparsity out of reach": (["design", "--sparsity", "0.2"], 1, "reaches from 0.5 to 1"),
     "a sparsity above 1": (["design", "--sparsity", "1.5"], 2, "sparsity"),
     "two conditions": (["design", "--slope", "0.5", "--safe-for", "width=9,depth=9"], 2, "give one"),
+    "a largest sparsity and one": (
+        ["design", "--max-sparsity", "--safe-for", "width=9,depth=9", "--sparsity", "0.8"],
+        2,
+        "leave --sparsity out",
+    ),
+    "a largest sparsity of no width": (["design", "--max-sparsity"], 2, "add --safe-for width=N,depth=L"),
+    "a largest sparsity by the clip alone": (
+        ["design", "--max-sparsity", "--safe-for", "width=9,depth=9", "--tau", "1"],
+        2,
+        "m alone is open",
+    ),
     "no size": (["design", "--safe-for", "300,100"], 2, "width=300,depth=100"),
     "no clip level": (["design", "--act", "soft-threshold", "--safe-for", "width=9,depth=9"], 2, "clipped-relu"),
     "a size twice": (["design", "--safe-for", "width=9,depth=9,width=8"], 2, "width=300,depth=100"),
@@ -229,7 +256,7 @@ def test_public_names_are_no_modules() -> None:
     assert all(callable(getattr(mf, name)) for name in names for _ in range(2))
 
 
-@pytest.mark.parametrize("option", ["--risk=0.05", "--within=3", "--escapes=100", "--seed=1"])
+@pytest.mark.parametrize("option", ["--risk=0.05", "--within=3", "--gradient-within=10", "--escapes=100", "--seed=1"])
 @pytest.mark.parametrize("asked", [("--sparsity", "0.8"), ("--act", "tanh", "--reshape", "--depth", "10")])
 def test_what_belongs_to_a_width_is_refused_without_one(option: str, asked: tuple[str, ...]) -> None:
     name = option.split("=")[0]
