@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from trainability_grids import GRIDS, Case
 
 import meanfield as mf
+from meanfield.finite_width.escape import is_outside
 from meanfield.quantities import GRADIENT_WITHIN, WITHIN
 
 __all__ = ["Drawn", "drawn"]
@@ -40,8 +41,7 @@ class Drawn:
     @cached_property
     def without_signal(self) -> NDArray[np.bool_]:
         """Whether q has left [q*/f, f q*], by network."""
-        q_star = self.case.point.variance
-        return ~((self.q >= q_star / WITHIN) & (self.q <= q_star * WITHIN))
+        return is_outside(self.q, self.case.point.variance, WITHIN)
 
     @cached_property
     def without_gradient(self) -> NDArray[np.bool_]:

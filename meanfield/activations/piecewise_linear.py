@@ -160,11 +160,13 @@ class PiecewiseLinear(Activation):
     def with_slopes(self, x: Array) -> tuple[Array, Array]:
         if len(self.knots) > _FEW_KNOTS:
             return super().with_slopes(x)
-        # One comparison a knot is quicker than a search.
-        slopes: Array | float = self.slopes[0]
-        for knot, slope in zip(self.knots, self.slopes[1:], strict=True):
-            slopes = np.where(x >= knot, slope, slopes)
-        return self.values(x), np.broadcast_to(slopes, x.shape)
+        # Comparisons are quicker than a search.
+        slopes = np.zeros_like(x)
+        for j, slope in enumerate(self.slopes):
+            if slope:
+                beyond = x >= self.knots[j - 1] if j else np.ones(x.shape, dtype=bool)
+                slopes += slope * (beyond & (x < self.knots[j]) if j < len(self.knots) else beyond)
+        return self.values(x), slopes
 
     def marks(self, x: Array) -> NDArray[np.integer]:
         """The piece that every x lies on."""

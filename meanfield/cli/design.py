@@ -331,7 +331,7 @@ def _tables(family: Family, found: list[Design], digits: int | None) -> list[Blo
     symbols = [quantity(name).symbol for name in family.open]
     units = _UNITS.format(", ".join(symbols), ", ".join(f"c{symbol}" for symbol in symbols))
     if found[0].margins:
-        levels = {f"{d.values[family.open[-1]] / math.sqrt(d.edge.q_star):.3g}" for d in found}
+        levels = {f"{d.relative_values[family.open[-1]]:.3g}" for d in found}
         freedom = _FREEDOM.format(symbols[-1], " or ".join(sorted(levels, key=float)))
         tables.append(paragraph("units:", f"{units}: {freedom}"))
     if len({d.edge.q_star for d in found}) == 1:

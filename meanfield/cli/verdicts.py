@@ -42,15 +42,10 @@ Width = Annotated[
 Depth = Annotated[
     int | None, typer.Option("--depth", help="Judge networks of L layers, with --width.", show_default=False)
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 unless the verdict is stable, safe or neutral.")]
 
-
-Strict = Annotated[
-    bool,
-    typer.Option(
-        "--strict",
-        help="Exit with 1 unless the verdict is stable, safe or neutral.",
-    ),
-]
+#: What decides first, one number each.
+SHARES = ("signal_lost", "gradient_lost", "share_lost", "share_interval")
 
 
 def requirement(
@@ -79,10 +74,6 @@ def judged(subject: Subject, required: Requirement | None) -> Diagnosis:
 
     with progress("random networks, then what is safe", required.chains) as advance:
         return at_width(diagnose(subject, with_remedies=False), required, advance=advance).judged
-
-
-#: What decides first, one number each.
-SHARES = ("signal_lost", "gradient_lost", "share_lost", "share_interval")
 
 
 def shares(verdict: Verdict) -> Record:

@@ -35,8 +35,6 @@ Array = NDArray[np.float64]
 _LEVELS = np.geomspace(0.4, 2.5, 9)
 #: Where the first search begins, in layers.
 _FIRST_GUESS = 30
-#: The law of so many layers tells what fewer lose down to this share of them; below, it says too much.
-_SHARP = 0.75
 #: Depths that differ by less than this factor have the same best member.
 _NEAR = 1.25
 #: How often the best member is looked for again at the depth found, and how far beyond that depth the law reaches.
@@ -185,18 +183,13 @@ def _least(of: Callable[[int], float], at: int, count: int) -> int:
 
 def _deepest(network: MeanField, q_star: float, asked: Requirement, guess: int) -> int:
     """The largest depth of no more than `asked` up to which its risk is kept."""
-    kept, lost = 0, asked.depth + 1
-    look = guess
-    while lost - kept > 1:
+    kept, look = 0, guess
+    while kept < asked.depth:
         law = loss_law(network, q_star, replace(asked, depth=look))
         over = np.flatnonzero(law.either > asked.risk)
-        if not over.size:
-            kept = look
-        elif over[0] >= _SHARP * look:
+        if over.size:
             return int(over[0])
-        else:
-            lost = look
-        look = min(max(_expected(law, asked.risk), kept + 1), lost - 1)
+        kept, look = look, min(max(_expected(law, asked.risk), look + 1), asked.depth)
     return kept
 
 

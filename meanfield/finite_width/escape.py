@@ -27,7 +27,7 @@ from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
-__all__ = ["MOST_NUMBERS", "Escapes", "Requirement", "escapes", "is_outside", "is_safe", "wilson_interval"]
+__all__ = ["MOST_NUMBERS", "Escapes", "Requirement", "escapes", "is_outside", "wilson_interval"]
 
 Array = NDArray[np.float64]
 
@@ -37,8 +37,6 @@ MOST_NUMBERS = 50_000_000
 _FURTHEST = 1e40
 #: Φ⁻¹(0.975), of an interval that 95 % lie within.
 _NORMAL_QUANTILE = NormalDist().inv_cdf(0.975)
-#: Chains that often tell enough: if none of them escapes, the interval ends at 0.4 %.
-_FEW = 1024
 
 
 @dataclass(frozen=True)
@@ -164,14 +162,13 @@ def escapes(
     requirement: Requirement,
     start: float | None = None,
     *,
-    first: int = 0,
     normal: bool | None = None,
     advance: Callable[[int], object] | None = None,
 ) -> Escapes:
     """Random networks of the required width and depth, and how many have left q*.
 
-    `start` is their variance at layer 0, by default q*; `first`, `normal` and `advance` are those of
-    `trajectories`; by default normal steps are taken where they are proven close at q* and at `start`.
+    `start` is their variance at layer 0, by default q*; `normal` and `advance` are those of `trajectories`; by default
+    normal steps are taken where they are proven close at q* and at `start`.
 
     Raises:
         DomainError: variances so small or large that their sixth moments are no doubles.
@@ -198,40 +195,15 @@ def escapes(
         r.chains,
         r.seed,
         orthogonal=r.weights == "orthogonal",
-        first=first,
         normal=normal,
         advance=advance,
     )
-    return Escapes(r, variances, log_gains, is_outside(variances, q_star, r), normal)
+    return Escapes(r, variances, log_gains, is_outside(variances, q_star, r.within), normal)
 
 
-def is_outside(variances: Array, q_star: float, requirement: Requirement) -> NDArray[np.bool_]:
-    """Whether each of the `variances`, of any shape, is outside [q*/f, f q*]."""
-    within = requirement.within
+def is_outside(variances: Array, q_star: float, within: float) -> NDArray[np.bool_]:
+    """Whether each of the `variances`, of any shape, has escaped: is outside [q*/f, f q*], f = `within`."""
     return np.asarray((variances < q_star / within) | (variances > q_star * within))
-
-
-def is_safe(
-    network: MeanField,
-    q_star: float,
-    requirement: Requirement,
-    start: float | None = None,
-    *,
-    neutral: bool = False,
-    normal: bool | None = None,
-) -> bool:
-    """Whether at most the share `risk` is lost, from no more chains than it takes to tell with 95 % confidence.
-
-    A `neutral` signal may go where it likes.
-    """
-    lost = chains = 0
-    while True:
-        more = min(max(chains, _FEW), requirement.chains - chains)
-        found = escapes(network, q_star, replace(requirement, chains=more), start, first=chains, normal=normal)
-        lost, chains = lost + int(np.count_nonzero(found.lost(neutral=neutral))), chains + more
-        low, high = wilson_interval(lost, chains)
-        if chains == requirement.chains or not (low <= requirement.risk <= high):
-            return lost <= requirement.risk * chains
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.finite_width.escape import Escapes, Requirement
+from meanfield.finite_width.gain_law import GainLaw
 from meanfield.finite_width.layer_noise import held_back
 from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import FixedPoint
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import sloping_share
 from meanfield.infinite_width.operating_point import OperatingPoint
 from meanfield.infinite_width.stability import Diagnosis, decay, parting
 from meanfield.infinite_width.verdict import Word
@@ -110,8 +110,7 @@ def _cut(network: MeanField, q: float, r: Requirement) -> list[str]:
     """A sentence on networks in which a whole layer rests, so that no signal and no gradient passes; if there are."""
     if not network.activation.is_continuous:
         return []
-    resting = (1 - sloping_share(network.activation, q)) ** r.width
-    share = 1 - (1 - resting) ** r.depth
+    share = 1 - float(GainLaw(network, np.array([q]), r.width).passes[0]) ** r.depth
     if share <= r.risk:
         return []
     return [

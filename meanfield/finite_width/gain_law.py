@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import slope_moment, sloping_share
+from meanfield.infinite_width.moments import slope_kurtosis, sloping_share
 
 __all__ = ["GainLaw"]
 
@@ -33,12 +33,6 @@ _RARE = 1e-12
 _LEAST_NOISE = 1e-8
 
 
-def _evenness(network: MeanField, q: Array) -> Array:
-    """E φ'⁴/(E φ'²)²."""
-    square = slope_moment(network.activation, q, 2)
-    return np.asarray(slope_moment(network.activation, q, 4) / square / square)
-
-
 class GainLaw:
     """Of ln G of one layer, less ln χ₁(q), at each of n variances; of the networks in which a gradient passes.
 
@@ -51,9 +45,9 @@ class GainLaw:
         self._width, self._orthogonal = width, orthogonal
         with np.errstate(all="ignore"):
             share = np.clip(sloping_share(network.activation, q), 0.0, 1.0)
-            evenness = _evenness(network, q)
+            kurtosis = slope_kurtosis(network.activation, q)
             #: Relative variance of p²y² of one sloping unit.
-            self._of_one = np.nan_to_num(np.maximum(3 * evenness * share - 1, _LEAST_NOISE), nan=2.0)
+            self._of_one = np.nan_to_num(np.maximum(3 * kurtosis * share - 1, _LEAST_NOISE), nan=2.0)
             self.passes = -np.expm1(width * np.log1p(-np.minimum(share, 1 - 1e-16)))
         self._share = share
 

@@ -25,12 +25,12 @@ from meanfield.finite_width.overlaps import Overlap, overlap_of
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import slope_moment, slope_square_d1
 
-__all__ = ["LARGEST_NOISE", "GradientLaw", "gradient_theory", "unknown_gradients"]
+__all__ = ["GradientLaw", "gradient_theory", "unknown_gradients"]
 
 Array = NDArray[np.float64]
 
 #: Variance of the noise of a gradient in one layer, relative to its square: beyond it a logarithm is no straight line.
-LARGEST_NOISE = 0.15
+_LARGEST_NOISE = 0.15
 #: Change of a layer's gain by what the gradient has in common with the signal, up to which ω grows as without it.
 _LARGEST_REUSE = 0.02
 
@@ -38,7 +38,8 @@ _LARGEST_REUSE = 0.02
 class GradientLaw(NamedTuple):
     """Of ln |g^l|²/|g^L|² by layer, shape (depth + 1,): `mean` and `sd`; `correlation` of the whole, l = 0, with q^L.
 
-    NaN where the signal or the gradient is lost at infinite width, or what weights return of it is no small change.
+    NaN where the signal or the gradient is lost at infinite width, a layer is too narrow to pass it evenly, or what
+    weights return of it is no small change.
     """
 
     mean: Array
@@ -66,6 +67,8 @@ def gradient_theory(
     held = np.where(orthogonal & (np.arange(depth) > 0), held_back(network, q, width), 0.0)
     spread = variance[:-1] - held
     noise = layer_noise(network, q, width, orthogonal=orthogonal)
+    if not (noise.gain <= _LARGEST_NOISE).all():
+        return unknown_gradients(depth)
     gain = GainLaw(network, q, width, orthogonal=orthogonal)
     sensitivity, overlap = d1 / square, overlap_of(network, q)
     # An orthogonal W passes the whole length, and so has less of it left for other directions.

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import slope_moment
+from meanfield.infinite_width.moments import slope_kurtosis
 
 __all__ = ["SquaredSingularValues", "squared_singular_values"]
 
@@ -30,10 +32,9 @@ def squared_singular_values(network: MeanField, q: float, depth: int) -> Squared
     gain = network.chi1(q)
     if gain == math.inf:
         return SquaredSingularValues(math.inf, math.inf, math.inf)
-    square = slope_moment(network.activation, q, 2)
-    if not square:
+    if not gain:
         return SquaredSingularValues(0.0, 0.0, 0.0)
-    units = max(slope_moment(network.activation, q, 4) / square**2 - 1, 0.0)
+    units = max(float(slope_kurtosis(network.activation, np.array(q))) - 1, 0.0)
     try:
         mean = gain**depth
         return SquaredSingularValues(mean, mean**2 * depth * (units + 1), mean**2 * depth * units)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import second_moment, slope_moment, slope_weighted_square
+from meanfield.infinite_width.moments import second_moment, slope_kurtosis, slope_moment, slope_weighted_square
 
 __all__ = ["LayerNoise", "held_back", "layer_noise"]
 
@@ -36,9 +36,9 @@ def layer_noise(network: MeanField, q: Array, width: int, *, orthogonal: bool = 
     """
     phi = network.activation
     with np.errstate(all="ignore"):
-        square = slope_moment(phi, q, 2)
-        gain = 3 * (slope_moment(phi, q, 4) / square / square) - (3 if orthogonal else 1)
-        both = network.sigma_w_squared * (slope_weighted_square(phi, q) / square - second_moment(phi, q))
+        gain = 3 * slope_kurtosis(phi, q) - (3 if orthogonal else 1)
+        shared = slope_weighted_square(phi, q) / slope_moment(phi, q, 2)
+        both = network.sigma_w_squared * (shared - second_moment(phi, q))
         return LayerNoise(network.kick_variance(q) / width, gain / width, both / width)
 
 

@@ -12,7 +12,7 @@ ln K' whose integral is B; and the logarithm of a gamma variable, ψ. docs/theor
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,19 +106,18 @@ def loss_law(
     Source: docs/theory.md, section 17.
     """
     depth, limit = requirement.depth, math.log(requirement.gradient_within)
-    # A single layer asks for no nodes, which the slopes are summed over.
-    law = variance_law(network, q_star, replace(requirement, depth=max(depth, 2)), start)
+    law = variance_law(network, q_star, requirement, start)
     signal = law.escaped(depth)
     if neutral:
         # Where V keeps every q a gradient does not notice which.
         law = law.at_rest(q_star)
-    gain = _Layer(network, law, requirement)
-    drifts = _drifts(network, law, gain, requirement)
-    mean, variance = _moments(law, gain, drifts)
+    layer = _Layer(network, law, requirement)
+    drifts = _drifts(network, law, layer, requirement)
+    mean, variance = _moments(law, layer, drifts)
     reach = abs(mean[-1]) + _REACH * math.sqrt(variance[-1])
     # Where next to nothing comes near the limit, too many frequencies would be needed to say so.
-    near = reach > 0.5 * limit or gain.gain.passes.min() < 1
-    kept, both = _kept(law, gain, drifts, limit, limit + reach) if near else (np.ones(depth), 1 - signal)
+    near = reach > 0.5 * limit or layer.gain.passes.min() < 1
+    kept, both = _kept(law, layer, drifts, limit, limit + reach) if near else (np.ones(depth), 1 - signal)
     gradient, either = np.clip(1 - kept, 0.0, 1.0), np.clip(1 - both, 0.0, 1.0)
     return LossLaw(signal, gradient, gradient if neutral else either, mean, np.sqrt(variance))
 
@@ -141,23 +140,23 @@ def _drifts(network: MeanField, law: VarianceLaw, layer: _Layer, r: Requirement)
     return found
 
 
-def _moments(law: VarianceLaw, gain: _Layer, drifts: list[Array]) -> tuple[Array, Array]:
+def _moments(law: VarianceLaw, layer: _Layer, drifts: list[Array]) -> tuple[Array, Array]:
     """Mean and variance of ln G from the start, by depth."""
     first, second = np.zeros((2, len(law.nodes)))
     found = []
     x = law.step @ law.nodes
     for drift in drifts:
         after, square = law.step @ first, law.step @ second
-        together = gain.slope * (law.step @ (law.nodes * first) - x * after)
+        together = layer.slope * (law.step @ (law.nodes * first) - x * after)
         whole = drift + after
-        whole_square = drift**2 + gain.variance + 2 * (drift * after + together) + square
+        whole_square = drift**2 + layer.variance + 2 * (drift * after + together) + square
         found.append((whole[-1], max(whole_square[-1] - whole[-1] ** 2, 0.0)))
         first, second = whole[:-1], whole_square[:-1]
     mean, variance = np.transpose(found)
     return mean, variance
 
 
-def _kept(law: VarianceLaw, gain: _Layer, drifts: list[Array], limit: float, period: float) -> tuple[Array, Array]:
+def _kept(law: VarianceLaw, layer: _Layer, drifts: list[Array], limit: float, period: float) -> tuple[Array, Array]:
     """The share of networks with |ln G| up to `limit`, and of those among them with their signal, by depth.
 
     What is further from 0 than `period` − `limit` is too little to matter.
@@ -166,13 +165,13 @@ def _kept(law: VarianceLaw, gain: _Layer, drifts: list[Array], limit: float, per
     number = math.ceil(min(period * _TAIL * _DETAIL / (2 * math.pi * limit), _MOST))
     t = np.arange(number + 1.0) * (2 * math.pi / period)
     # Integral of B, the slope of ln G in ln K'.
-    B = np.concatenate([[0.0], np.cumsum((gain.slope[1:count] + gain.slope[: count - 1]) / 2 * np.diff(law.nodes))])
+    B = np.concatenate([[0.0], np.cumsum((layer.slope[1:count] + layer.slope[: count - 1]) / 2 * np.diff(law.nodes))])
     turned = np.exp(1j * t * B[:, None])
-    middle, noise = law.step @ B, gain.characteristic(t, alone=True)
+    middle, noise = law.step @ B, layer.characteristic(t, alone=True)
     inside = 1 - law.outside
-    u = gain.characteristic(t, alone=False) * np.exp(1j * t * drifts[0][:, None])
+    u = layer.characteristic(t, alone=False) * np.exp(1j * t * drifts[0][:, None])
     u = np.concatenate([u, u * inside[:, None]], axis=1)
-    of_one = float(gain.variance[-1] * gain.rest[-1] ** 2)
+    of_one = float(layer.variance[-1] * layer.rest[-1] ** 2)
     found = [_within(u[-1], t, limit, period, of_one)]
     twice = np.concatenate([turned, turned], axis=1)
     for k, drift in enumerate(drifts[1:], 2):

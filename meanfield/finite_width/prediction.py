@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.field_theory import FieldTheory, field_theory
 from meanfield.finite_width.fluctuations import LARGEST_SHIFT, fluctuations
-from meanfield.finite_width.gradient_theory import LARGEST_NOISE, gradient_theory
-from meanfield.finite_width.layer_noise import layer_noise
+from meanfield.finite_width.gradient_theory import gradient_theory
 from meanfield.finite_width.pair_theory import pair_theory
 from meanfield.infinite_width.operating_point import operating_point_of
 
@@ -69,7 +68,7 @@ def predict(experiment: Experiment) -> Mapping[str, Predicted]:
         mean, sd = pair_theory(e, field.q, field.rho)
         inside = ~(sd > np.maximum(1 - np.abs(field.rho), _END_ROUNDING))
         found["rho"] = _withheld(Predicted(field.rho, mean, sd if e.inputs == 2 else _unknown(e)[1]), inside)
-    if e.is_dense and e.backward and small.all() and (_gradient_noise(e, field) <= LARGEST_NOISE).all():
+    if e.is_dense and e.backward and small.all():
         orthogonal = e.weights == "orthogonal"
         law = gradient_theory(e.network, e.width, field.q, field.q_shift, field.q_variance, orthogonal=orthogonal)
         found["log_gradient"] = Predicted(field.log_gradient, law.mean, law.sd)
@@ -80,10 +79,6 @@ def _withheld(p: Predicted, holds: NDArray[np.bool_]) -> Predicted:
     """Without mean and spread from the first layer on where the theory does not hold."""
     until = np.logical_and.accumulate(holds)
     return Predicted(p.value, np.where(until, p.mean, np.nan), np.where(until, p.sd, np.nan))
-
-
-def _gradient_noise(e: Experiment, field: FieldTheory) -> Array:
-    return layer_noise(e.network, field.q[:-1], e.width, orthogonal=e.weights == "orthogonal").gain
 
 
 def _unknown(e: Experiment) -> tuple[Array, Array]:

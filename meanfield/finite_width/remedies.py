@@ -19,7 +19,7 @@ import numpy as np
 
 from meanfield.domain import LARGEST_COUNT
 from meanfield.errors import DomainError
-from meanfield.finite_width.escape import Escapes, Requirement, escapes, is_safe
+from meanfield.finite_width.escape import Escapes, Requirement, escapes
 from meanfield.finite_width.fluctuations import variance_path
 from meanfield.finite_width.gain_law import GainLaw
 from meanfield.finite_width.loss_law import LossLaw, loss_law
@@ -98,7 +98,7 @@ class _Search:
             if share is None or share > self.requirement.careful.risk:
                 continue
             neutral = keeps_every_q(edge)
-            if self._is_confirmed(edge.mean_field, edge.q_star, neutral=neutral):
+            if self._drawn(edge.mean_field, edge.q_star, neutral=neutral) is not None:
                 remedy = replace(Remedy.at(edge, share_lost=share), verdict="neutral" if neutral else "safe")
                 judged = self.point.q_star
                 on_edge = judged is not None and phases(self.point.network.chi1(judged)) == "edge of chaos"
@@ -129,11 +129,8 @@ class _Search:
         asked = replace(r, weights="orthogonal")
         if _gradient_estimate(network, q, asked) > _HOPELESS * r.risk:
             return None
-        if not self._is_confirmed(network, q, neutral=self.neutral, required=asked.careful):
-            return None
-        few = replace(asked, seed=r.seed + 1, chains=min(r.chains, _ENOUGH))
-        lost = escapes(network, q, few, self.start).lost(neutral=self.neutral)
-        return Remedy("weights", weights="orthogonal", share_lost=float(lost.mean()))
+        share = self._drawn(network, q, neutral=self.neutral, required=asked.careful)
+        return None if share is None else Remedy("weights", weights="orthogonal", share_lost=share)
 
     def clip(self) -> Remedy | None:
         """The level of a clip, of two digits, at which the share lost is least, if that is enough."""
@@ -144,7 +141,7 @@ class _Search:
         likely = [(m, edge) for estimate, _, m, edge in ranked[:_TRIED] if estimate <= _HOPELESS * risk]
         shares = [(share, m, edge) for m, edge in likely if (share := self._share(edge)) is not None]
         for share, m, edge in sorted(shares, key=lambda way: way[:2])[:_CONFIRMED]:
-            if share <= self.requirement.careful.risk and self._is_confirmed(edge.mean_field, q):
+            if share <= self.requirement.careful.risk and self._drawn(edge.mean_field, q) is not None:
                 return Remedy.at(edge, m, share)
         return None
 
@@ -178,7 +175,7 @@ class _Search:
             law = _law(network, q, wide, self.start, self.neutral)
             if law is None or law.either[-1] > r.careful.risk:
                 continue
-            if self._is_confirmed(network, q, neutral=self.neutral, required=wide):
+            if self._drawn(network, q, neutral=self.neutral, required=wide) is not None:
                 return Remedy("width", width=_two_digits_up(wide.width), share_lost=float(law.either[-1]))
         return None
 
@@ -192,7 +189,7 @@ class _Search:
         deepest = r.depth if enough.all() else int(np.argmin(enough))
         for depth in range(deepest, max(deepest - _CONFIRMED, 0), -1):
             shallow = replace(r, depth=depth)
-            if depth < r.depth and self._is_confirmed(network, q, neutral=self.neutral, required=shallow):
+            if depth < r.depth and self._drawn(network, q, neutral=self.neutral, required=shallow) is not None:
                 return Remedy("depth", depth=depth, share_lost=float(law.either[depth - 1]))
         return None
 
@@ -201,18 +198,23 @@ class _Search:
         law = _law(edge.mean_field, edge.q_star, r, self.start, keeps_every_q(edge))
         return None if law is None else float(law.either[-1])
 
-    def _is_confirmed(
+    def _drawn(
         self, network: MeanField, q: float, *, neutral: bool = False, required: Requirement | None = None
-    ) -> bool:
-        """By networks of another seed than the verdict's; inputs may not part or grow alike either."""
+    ) -> float | None:
+        """The share lost by networks of another seed than the verdict's.
+
+        None if it is more than the risk, or inputs part or grow alike.
+        """
         r = required or self.requirement
         path = variance_path(network, q if self.start is None else self.start, r.depth)
         if not abs(log_parting(network, path)) <= math.log(r.gradient_within):
-            return False
+            return None
         wide = r.width * sloping_share(network.activation, q) >= _WIDE
         # The law, or an estimate, allows half of the risk: that many networks would show it to be wrong.
         fresh = replace(r, seed=r.seed + 1, chains=min(r.chains, _ENOUGH))
-        return is_safe(network, q, fresh, self.start, neutral=neutral, normal=True if wide else None)
+        lost = escapes(network, q, fresh, self.start, normal=True if wide else None).lost(neutral=neutral)
+        share = float(lost.mean())
+        return share if share <= r.risk else None
 
 
 def _seeks_width(r: Requirement) -> bool:

@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 _BLOCK, _NORMAL_BLOCK = 256, 1024
 #: Units of one chain worked on at once, and numbers of all chains: few calls, and arrays so small that they stay in
 #: cache and need no new memory of the system.
-_UNITS, _NUMBERS = 8192, 8192
+_UNITS, _NUMBERS = 8192, 16384
 #: Sums over units that are kept at once, until their chains have come back: 0.4 GB.
 _MOST_SUMS = 50_000_000
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
@@ -73,15 +73,14 @@ def trajectories(
     seed: int = 0,
     *,
     orthogonal: bool = False,
-    first: int = 0,
     normal: bool = False,
     advance: Callable[[int], object] | None = None,
 ) -> Trajectories:
     """`chains` random networks whose layer 0 is Gaussian of variance `start`.
 
-    The same numbers for the same seed, however many processors there are. `first` chains of a seed, a multiple of
-    1024, may be left out. `normal` steps cost nothing however wide the network, and are close where
-    `takes_normal_steps` says so. `advance` is called with the number of chains done since the last call.
+    The same numbers for the same seed, however many processors there are. `normal` steps cost nothing however
+    wide the network, and are close where `takes_normal_steps` says so. `advance` is called with the number of chains
+    done since the last call.
     """
     block, most = (_normal_steps, _NORMAL_BLOCK) if normal else (_exact_steps, _BLOCK)
     sizes = [min(most, chains - done) for done in range(0, chains, most)]
@@ -100,7 +99,7 @@ def trajectories(
     at_once = len(sizes) if normal else max(_MOST_SUMS // (len(LayerSums._fields) * _BLOCK * depth), 1)
     with ThreadPoolExecutor(min(_processors(), len(sizes), at_once)) as workers:
         try:
-            for some in workers.map(drawn, count(first // most), sizes):
+            for some in workers.map(drawn, count(), sizes):
                 blocks.append(some)
                 if advance:
                     advance(len(some.log_gains))

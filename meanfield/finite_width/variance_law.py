@@ -101,9 +101,9 @@ def variance_law(
         return _outside(law, q_star, requirement.within), _expectations(law, q_star, nodes)
 
     q = q_star * np.exp(nodes)
-    blocks = _blocks(network, q, requirement.width) if requirement.depth > 1 else []
+    blocks = _blocks(network, q, requirement.width)
     outside, step = (np.concatenate(parts) for parts in zip(*map(rows, [*blocks, np.array([begin])]), strict=True))
-    return VarianceLaw(nodes, np.append(q[: len(outside) - 1], begin), step, outside)
+    return VarianceLaw(nodes, np.append(q, begin), step, outside)
 
 
 def escape_probability(

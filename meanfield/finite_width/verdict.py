@@ -21,9 +21,8 @@ from meanfield.finite_width.escape import MOST_NUMBERS, Escapes, Requirement, es
 from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.explanations import gradient_told, inputs_told, signal_told
 from meanfield.finite_width.fluctuations import Fluctuations, fluctuations, strays, variance_path
-from meanfield.finite_width.gradient_theory import LARGEST_NOISE, GradientLaw, gradient_theory, unknown_gradients
+from meanfield.finite_width.gradient_theory import GradientLaw, gradient_theory, unknown_gradients
 from meanfield.finite_width.jacobian import SquaredSingularValues, squared_singular_values
-from meanfield.finite_width.layer_noise import layer_noise
 from meanfield.finite_width.remedies import nothing_helps, remedies_at
 from meanfield.infinite_width.correlation_path import correlation_path, log_parting
 from meanfield.infinite_width.depth_scales import correlation_depth
@@ -186,9 +185,14 @@ def at_width(
     found = escapes(network, q, requirement, begin, advance=advance)
     at = point.fixed_point if point.q_star else None
     path = variance_path(network, begin, requirement.depth)
+    orthogonal = requirement.weights == "orthogonal"
+    shift, variance = strays(network, path, requirement.width, orthogonal=orthogonal)
     spread = fluctuations(network, at, requirement.width, requirement.depth, begin)
-    if requirement.weights == "orthogonal":
-        spread = _held(network, path, requirement.width, spread)
+    if orthogonal:
+        spread = _held(spread, path + shift, variance)
+    gradients = unknown_gradients(requirement.depth)
+    if np.isfinite(spread.mean).all():
+        gradients = gradient_theory(network, requirement.width, path, shift, variance, orthogonal=orthogonal)
     ends, margin, xi_q, xi_c, sensitivity, jacobian = _around(point, at, spread, requirement.depth)
     signal = _signal(diagnosis, found, path, ends, float(spread.sd[-1]))
     neutral = signal.word == "neutral"
@@ -216,7 +220,7 @@ def at_width(
         fluctuations=spread,
         escapes=found,
         sensitivity=sensitivity,
-        gradients=_gradient_law(network, requirement, path, spread),
+        gradients=gradients,
         jacobian=jacobian,
     )
 
@@ -239,22 +243,11 @@ def foretold(point: OperatingPoint, experiment: Experiment) -> Diagnosis | Finit
         return diagnosis
 
 
-def _held(network: MeanField, path: Array, width: int, gaussian: Fluctuations) -> Fluctuations:
+def _held(gaussian: Fluctuations, mean: Array, variance: Array) -> Fluctuations:
     """The mean and spread of q that orthogonal weights leave, where the expansion holds of Gaussian ones."""
-    shift, variance = strays(network, path, width, orthogonal=True)
     known = np.isfinite(gaussian.mean)
-    mean, sd = np.where(known, path + shift, np.nan), np.where(known, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+    mean, sd = np.where(known, mean, np.nan), np.where(known, np.sqrt(np.maximum(variance, 0.0)), np.nan)
     return Fluctuations(mean, sd, math.nan, math.nan)
-
-
-def _gradient_law(network: MeanField, r: Requirement, path: Array, spread: Fluctuations) -> GradientLaw:
-    """Predicted to order 1/N; NaN where that is no small correction."""
-    orthogonal = r.weights == "orthogonal"
-    noise = layer_noise(network, path[:-1], r.width, orthogonal=orthogonal).gain
-    if not (np.isfinite(spread.mean).all() and (noise <= LARGEST_NOISE).all()):
-        return unknown_gradients(r.depth)
-    shift, variance = strays(network, path, r.width, orthogonal=orthogonal)
-    return gradient_theory(network, r.width, path, shift, variance, orthogonal=orthogonal)
 
 
 def _signal(diagnosis: Diagnosis, found: Escapes, path: Array, ends: tuple[float, float], sd: float) -> Signal:
@@ -273,7 +266,7 @@ def _signal_word(diagnosis: Diagnosis, found: Escapes, path: Array) -> Word:
         if local == "neutral" and max(map(abs, _log_gain(network, found.variances))) <= _HARMLESS:
             return "neutral"
         # Where V itself has led the start away no width helps.
-        if local != "unstable" and (safe or not is_outside(path[-1], point.q, r)):
+        if local != "unstable" and (safe or not is_outside(path[-1], point.q, r.within)):
             return "safe" if safe else "fragile"
     return "safe" if safe else "unstable"
 

@@ -4,8 +4,8 @@ With x = √q z and z standard normal, φ an `Activation`, q ≥ 0 of any shape:
 
 - `mean` E φ, `second_moment` E φ², `fourth_moment` E φ⁴, `sixth_moment` E φ⁶, `mirrored_moment` E φ(x)φ(−x);
 - `second_moment_d1`, `second_moment_d2`: first and second derivative of E φ² in q;
-- `slope_moment` E φ'ⁿ of the slopes alone, `mirrored_slopes` E φ'(x)φ'(−x), `slope_square_d1` d/dq E φ'²,
-  `slope_weighted_square` E φ²φ'² and `slope_weighted_product` E xφφ';
+- `slope_moment` E φ'ⁿ of the slopes alone, `slope_kurtosis` E φ'⁴/(E φ'²)², `mirrored_slopes` E φ'(x)φ'(−x),
+  `slope_square_d1` d/dq E φ'², `slope_weighted_square` E φ²φ'² and `slope_weighted_product` E xφφ';
 - `curvature_term`, `bend` and `squared_curvature`, which decide stability and how fast correlations grow;
 - `sparsity` P(φ(x) = 0), `active_share` P(φ(x) ≠ 0) and `sloping_share` P(φ'(x) ≠ 0);
 - `square_variance` and `square_cumulants` of φ², which keep their digits where it is nearly constant.
@@ -38,6 +38,7 @@ __all__ = [
     "second_moment_d1",
     "second_moment_d2",
     "sixth_moment",
+    "slope_kurtosis",
     "slope_moment",
     "slope_square_d1",
     "slope_weighted_product",
@@ -106,6 +107,13 @@ def slope_moment(phi: Activation, q: Array, n: int) -> Array:
     """E φ'(√q z)ⁿ, between the breaks of φ alone: jumps are left out."""
     found: Array = room("moments", phi).slope_moment(phi, q, n)
     return found
+
+
+def slope_kurtosis(phi: Activation, q: Array) -> Array:
+    """E φ'⁴/(E φ'²)² ≥ 1, how unevenly units pass a gradient; NaN where φ has no slope."""
+    with np.errstate(invalid="ignore"):
+        square = slope_moment(phi, q, 2)
+        return np.asarray(slope_moment(phi, q, 4) / square / square)
 
 
 @of_any_shape

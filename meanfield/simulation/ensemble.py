@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from meanfield.domain import require_a
 from meanfield.errors import ClusterError, DomainError
+from meanfield.finite_width.escape import is_outside
 from meanfield.finite_width.experiment import Experiment
 from meanfield.processes import end_with, undisturbed
 from meanfield.simulation.cost import require_time, workload
@@ -101,8 +102,7 @@ class Ensemble(ShownRows):
         e = self.experiment
         if e.q_star is None:
             return np.full(e.depth + 1, np.nan)
-        outside = (self["q"] < e.q_star / e.within) | (self["q"] > e.q_star * e.within)
-        return np.asarray(outside.mean(axis=0))
+        return np.asarray(is_outside(self["q"], e.q_star, e.within).mean(axis=0))
 
 
 class Interrupted(KeyboardInterrupt):

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from real_networks import networks_by_hand
 
 from meanfield.errors import DomainError
-from meanfield.finite_width.escape import Requirement, escapes, is_safe
+from meanfield.finite_width.escape import Requirement, escapes
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.mean_field import MeanField
 
@@ -72,19 +72,9 @@ def test_a_gradient_that_does_not_pass_is_lost() -> None:
     assert np.mean(found.without_gradient) == pytest.approx(7 / 8, abs=4 * math.sqrt(7 / 64 / 2000))
 
 
-@pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
-def test_a_network_is_safe_if_no_more_than_the_risk_is_lost(weights: str) -> None:
-    network = edge_of_chaos(VERDICTS["fragile"]).mean_field
-    for risk in (0.02, 0.5):
-        required = Requirement(60, 20, risk=risk, chains=2048, weights=weights)
-        share = escapes(network, 1.0, required).lost().mean()
-        assert is_safe(network, 1.0, required) == (share <= risk)
-
-
 def test_a_neutral_signal_may_drift() -> None:
-    relu, required = edge_of_chaos(RELU).mean_field, Requirement(100, 30)
-    assert is_safe(relu, 1.0, required, neutral=True)
-    assert not is_safe(relu, 1.0, required)
+    found = escapes(edge_of_chaos(RELU).mean_field, 1.0, Requirement(100, 30, chains=1024))
+    assert found.lost(neutral=True).mean() < found.requirement.risk < found.lost().mean()
 
 
 def test_orthogonal_weights_lose_fewer_gradients() -> None:

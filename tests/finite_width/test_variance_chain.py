@@ -78,16 +78,6 @@ def test_a_seed_is_a_result_whatever_the_number_of_processors() -> None:
     assert (whole.variances != trajectories(network, 1.0, 50, 10, 1100, seed=8).variances)[1:].all()
 
 
-@pytest.mark.parametrize("normal", [False, True])
-def test_chains_of_a_seed_can_be_drawn_in_parts(normal: bool) -> None:
-    network = NETWORKS[0]
-    whole = trajectories(network, 1.0, 50, 10, 2048, seed=7, normal=normal).variances
-    parts = [
-        trajectories(network, 1.0, 50, 10, 1024, seed=7, first=first, normal=normal).variances for first in (0, 1024)
-    ]
-    assert (whole == np.concatenate(parts, axis=1)).all()
-
-
 def test_chains_are_independent() -> None:
     last = trajectories(NETWORKS[0], 1.0, 50, 5, 4096, seed=0).variances[-1]
     # Two layers whose sloping units all rest can agree; whole blocks cannot.
