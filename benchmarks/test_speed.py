@@ -166,13 +166,13 @@ DERIVED = {
 CRELU = "clipped-relu(tau=1.0364, m=2)"
 GRID = ["--sigma-w", "0.5:4:200", "--sigma-b", "0:2:200", "--format", "csv"]
 COMMANDS = {
-    "meanfield stability, N = 300, L = 100, 4096 chains, and what would be safe": (
+    "meanfield stability, N = 300, L = 100, and what would be safe": (
         ["stability", "--act", CRELU, "--width", "300", "--depth", "100"],
-        "3 s",
+        "4 s",
     ),
-    "meanfield stability, N = 1000, L = 300, 4096 chains, and what would be safe": (
+    "meanfield stability, N = 1000, L = 300, and what would be safe": (
         ["stability", "--act", CRELU, "--width", "1000", "--depth", "300"],
-        "15 s",
+        "20 s",
     ),
     "meanfield design, 15 combinations": (
         ["design", "--sparsity", "0.6,0.7,0.8,0.85,0.9", "--slope", "0.5,0.7,0.9"],

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 #: Where nothing else is asked for: f of [q*/f, f q*], the share of networks that may leave it, how many are drawn.
-WITHIN, RISK, CHAINS = 2.0, 0.01, 4096
+WITHIN, RISK, CHAINS = 2.0, 0.01, 2048
 #: Factor by which the square of a gradient may grow or shrink over all layers, 30 in its norm.
 GRADIENT_WITHIN = 1000.0
 

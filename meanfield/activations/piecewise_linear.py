@@ -2,8 +2,8 @@
 
     φ(x) = slopes[j]·x + intercepts[j]   on the j-th of k + 1 pieces, knots[j−1] ≤ x < knots[j].
 
-Nothing downstream knows a name such as "soft threshold". Only the closed forms of `infinite_width` read knots, slopes
-and intercepts; everything else asks φ what any `Activation` answers.
+Nothing downstream knows a name such as "soft threshold". Only the closed forms of `infinite_width` and the draws of
+`finite_width.piece_sums` read knots, slopes and intercepts; everything else asks φ what any `Activation` answers.
 """
 
 from __future__ import annotations

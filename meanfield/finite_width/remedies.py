@@ -42,15 +42,16 @@ _LEAST_RISK = 4e-4
 #: Candidates that the law is asked about, and that networks are asked to confirm, before none is named.
 _TRIED, _CONFIRMED = 6, 3
 #: With so many sloping units a layer is drawn as one normal number: there the skewness of a sum over units is small.
-_WIDE = 500
+_WIDE = 250
 #: First estimates of a share that are this many times what may be are worth no closer look.
 _HOPELESS = 20.0
 #: The same of edges of chaos, of which there are many: a closer look at the nearest would use up all of them.
 _LIKELY = 2.0
 #: σ_w and σ_b that differ by no more, relative to σ_w, are one initialisation.
 _SAME = 1e-3
-#: Networks that confirm a change, and from which the share lost by orthogonal ones is told, of which there is no law.
-_ENOUGH = 1024
+#: Networks that often show a change to be too little, and those that confirm it: the law, or an estimate, allows half
+#: of the risk, and so many would show it to be wrong.
+_FEW, _ENOUGH = 128, 1024
 #: Every how manyth level of a clip is looked at.
 _COARSE = 6
 
@@ -210,9 +211,12 @@ class _Search:
         if not abs(log_parting(network, path)) <= math.log(r.gradient_within):
             return None
         wide = r.width * sloping_share(network.activation, q) >= _WIDE
-        # The law, or an estimate, allows half of the risk: that many networks would show it to be wrong.
-        fresh = replace(r, seed=r.seed + 1, chains=min(r.chains, _ENOUGH))
-        lost = escapes(network, q, fresh, self.start, normal=True if wide else None).lost(neutral=neutral)
+        for chains in _FEW, _ENOUGH:
+            fresh = replace(r, seed=r.seed + 1, chains=min(r.chains, chains))
+            drawn = escapes(network, q, fresh, self.start, normal=True if wide else None)
+            lost = drawn.lost(neutral=neutral)
+            if drawn.interval_of(lost)[0] > r.risk:
+                return None
         share = float(lost.mean())
         return share if share <= r.risk else None
 

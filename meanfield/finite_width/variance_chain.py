@@ -6,10 +6,10 @@ so only K is handed on,
     K' = σ_b² + σ_w²/N · Σⱼ φ(√K zⱼ)²,   z standard normal, j = 1…N.
 
 Orthogonal weights make of the activations a vector of known length, W x = √N·√(K − σ_b²) z/|z|, to which biases are
-added. A layer costs N normal numbers instead of the N² weights of a network, twice as many with orthogonal weights and
-biases, and nothing is approximated. `gradient_chain` makes the way back of a few sums over the same units. For very
-wide networks the sum is normal to within a proven bound, and two numbers stand for N. docs/theory.md, sections 8
-and 17.
+added. A layer costs N normal numbers instead of the N² weights of a network, or as many as it has units with a slope
+(`piece_sums`), or twice as many with orthogonal weights and biases. Nothing is approximated. `gradient_chain` makes
+the way back of a few sums over the same units. For very wide networks the sum is normal to within a proven bound, and
+two numbers stand for N. docs/theory.md, sections 8 and 17.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.finite_width.gradient_chain import log_gains
 from meanfield.finite_width.layer_noise import held_back, layer_noise
 from meanfield.finite_width.layer_sums import LayerSums, layer_sums
+from meanfield.finite_width.piece_sums import piece_sums
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import fourth_moment, second_moment, sixth_moment, slope_moment, slope_square_d1
 
@@ -34,10 +36,12 @@ __all__ = ["RUNAWAY", "Trajectories", "normal_step_error", "takes_normal_steps",
 Array = NDArray[np.float64]
 
 #: Chains that share one stream of random numbers, of exact and of normal steps.
-_BLOCK, _NORMAL_BLOCK = 256, 1024
+_BLOCK, _NORMAL_BLOCK = 512, 1024
 #: Units of one chain worked on at once, and numbers of all chains: few calls, and arrays so small that they stay in
 #: cache and need no new memory of the system.
-_UNITS, _NUMBERS = 8192, 16384
+_UNITS, _NUMBERS = 8192, 32768
+#: From so many units on, and with no more knots, units on flat pieces of φ are counted and not drawn: it is quicker.
+_MANY, _FEW_KNOTS = 150, 8
 #: Sums over units that are kept at once, until their chains have come back: 0.4 GB.
 _MOST_SUMS = 50_000_000
 #: A variance this large has run away; its square, and what σ_w² makes of it, are still doubles.
@@ -129,6 +133,9 @@ def _sums(
     network: MeanField, variance: Array, width: int, random: np.random.Generator, *, orthogonal: bool
 ) -> LayerSums:
     """Over the units of a layer, for each of n chains; on the sphere that orthogonal weights lead to, or Gaussian."""
+    phi = network.activation
+    if width >= _MANY and not orthogonal and isinstance(phi, PiecewiseLinear) and len(phi.knots) <= _FEW_KNOTS:
+        return piece_sums(phi, variance, width, random)
     total = np.zeros((len(LayerSums._fields), len(variance)))
     root = np.sqrt(np.maximum(variance - network.sigma_b_squared, 0.0) if orthogonal else variance)
     for some, units in _parts(len(variance), width, whole=orthogonal):
@@ -139,7 +146,7 @@ def _sums(
             t *= root[some, None]
         biased = orthogonal and network.sigma_b
         h = t + network.sigma_b * random.standard_normal(t.shape) if biased else t
-        total[:, some] += layer_sums(network.activation, h, t)
+        total[:, some] += layer_sums(phi, h, t)
     return LayerSums(*total)
 
 

@@ -114,7 +114,9 @@ def test_networks_cut_by_a_layer_at_rest_are_told_of() -> None:
     told = float(
         re.search(r"But (\S+) % of networks have a layer without a sloping unit", found.verdict.explanation)[1]
     )
-    h = np.sqrt(found.escapes.variances[:-1, :, None]) * np.random.default_rng(0).standard_normal((10, 4096, 100))
+    h = np.sqrt(found.escapes.variances[:-1, :, None]) * np.random.default_rng(0).standard_normal(
+        (10, found.requirement.chains, 100)
+    )
     cut = ~((h > 2.5) & (h < 3.0)).any(axis=2)
     assert told == pytest.approx(100 * cut.any(axis=0).mean(), rel=0.05)
     assert "sloping" not in judged(VERDICTS["safe"], 300, 10).verdict.explanation
