@@ -23,13 +23,15 @@ from trainability_grids import GRIDS, Case, Grid
 import meanfield as mf
 from meanfield.finite_width.escape import wilson_interval
 from meanfield.infinite_width.verdict import GOOD
-from meanfield.quantities import RISK
+from meanfield.quantities import CHAINS, RISK
 
 __all__ = ["Prediction", "Trial", "predicted", "show"]
 
 PARTS = ("signal", "gradient", "either")
 #: A share foretold is that of so many random networks; 0 of them means less than half of one.
-_LEAST = 0.5 / 4096
+_LEAST = 0.5 / CHAINS
+#: No error of ln G is less.
+_ROUNDING = 1e-9
 #: No share of some hundred networks says more.
 _FURTHEST = 5.0
 
@@ -136,11 +138,15 @@ class Trial:
     def distances(self) -> tuple[float, float]:
         """Mean and sd of ln G less those foretold, in standard errors; NaN where either is unknown."""
         values, (mean, sd) = self._log_gradient, self.moments
-        if math.isnan(mean) or not sd:
+        if math.isnan(mean):
             return math.nan, math.nan
-        kurtosis = float(np.mean(((values - mean) / sd) ** 4))
-        error_of_sd = 0.5 * sd * math.sqrt((kurtosis - 1) / values.size)
-        return (mean - self.foretold.mean) / (sd / math.sqrt(values.size)), (sd - self.foretold.sd) / error_of_sd
+        fourth = float(np.mean((values - mean) ** 4))
+        errors = (
+            sd / math.sqrt(values.size),
+            0.5 * math.sqrt(max(fourth - sd**4, 0.0) / values.size) / max(sd, _ROUNDING),
+        )
+        off = mean - self.foretold.mean, sd - self.foretold.sd
+        return off[0] / max(errors[0], _ROUNDING), off[1] / max(errors[1], _ROUNDING)
 
     @property
     def _log_gradient(self) -> np.ndarray:
