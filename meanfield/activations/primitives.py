@@ -29,7 +29,7 @@ def _tanh(u: Array) -> Jet:
 
 def _logistic(u: Array) -> Array:
     e = np.exp(-np.abs(u))
-    value: Array = np.where(u < 0, e, 1.0) / (1 + e)
+    value: Array = np.exp(np.minimum(u, 0.0)) / (1 + e)
     return value
 
 
@@ -43,7 +43,7 @@ def _sigmoid(u: Array) -> Jet:
     e = np.exp(-np.abs(u))
     larger = 1 / (1 + e)
     slope = e * larger * larger
-    return np.where(u < 0, e, 1.0) * larger, slope, -slope * np.tanh(0.5 * u)
+    return np.exp(np.minimum(u, 0.0)) * larger, slope, -slope * np.tanh(0.5 * u)
 
 
 def _softplus(u: Array) -> Jet:

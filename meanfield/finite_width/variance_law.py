@@ -138,7 +138,8 @@ def _nodes(network: MeanField, q_star: float, start: float, requirement: Require
             f"q* = {q_star:g} or the variance at layer 0, {start:g}, is beyond what the law is worked out for: measure "
             f"x in other units, so that they lie between {1 / _LARGEST:g} and {_LARGEST:g}"
         )
-    sd = layer_moments(network, np.array([q_star]), requirement.width).sd.item() / q_star
+    moments = layer_moments(network, np.array([q_star]), requirement.width)
+    sd = moments.sd.item() / (moments.mean.item() or q_star)
     walk = min(4 * sd * math.sqrt(requirement.depth), math.log(_FURTHEST))
     high = math.log(requirement.within) + max(walk, math.log(_NEAREST))
     begin = math.log(start / q_star)
