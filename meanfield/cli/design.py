@@ -326,7 +326,7 @@ def _tables(family: Family, found: list[Design], digits: int | None) -> list[Blo
     ]
     if any(d.margins and math.isinf(d.margins.m_range[1]) for d in found):
         tables.append(paragraph("clip:", _NO_CLIP.format(quantity(family.open[-1]).symbol)))
-    if not all(are_lengths(family, d.values) for d in found):
+    if not all(are_lengths(family, d.values, d.edge.q_star) for d in found):
         return tables
     symbols = [quantity(name).symbol for name in family.open]
     units = _UNITS.format(", ".join(symbols), ", ".join(f"c{symbol}" for symbol in symbols))

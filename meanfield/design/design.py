@@ -45,11 +45,13 @@ Values = dict[str, float]
 
 #: A sparsity that changes by less than this does not depend on the parameter.
 _MET = 1e-12
+#: Of pre-activations, in standard deviations.
+_ALL_SCALES = np.geomspace(1e-3, 1e3, 400)
 
 
 @dataclass(frozen=True)
 class Margins:
-    """How far a design for a width and depth is from losing what it keeps, by the law of (K, ln G).
+    """How far a design for a width and depth is from losing what it keeps: by the law of (K, ln G), and by networks.
 
     Attributes: shares of networks that lose `signal`, `gradient` and `either`; `mean` and `sd` of ln G; `interval` of
     the share that loses either (Wilson, 95 %), by the networks that confirmed the design; `m_range`, the levels around
@@ -300,14 +302,16 @@ def sparsities(family: Family, q_star: float) -> tuple[float, float]:
     return found.low, found.high
 
 
-def are_lengths(family: Family, values: Mapping[str, float]) -> bool:
+def are_lengths(family: Family, values: Mapping[str, float], q_star: float) -> bool:
     """Whether the open parameters are lengths in x, and the only ones: c times as large they make φ(cx) = cφ(x).
 
     Then a change of q* at fixed values is one of the values at fixed q*.
     """
-    x = np.linspace(-4, 4, 81) * max(values.values())
-    once, twice = (family.member({name: c * value for name, value in values.items()}).phi for c in (1, 2))
-    return bool(np.allclose(twice(2 * x), 2 * once(x), rtol=1e-9, atol=1e-12))
+    scale = math.sqrt(q_star)
+    x = scale * np.concatenate([-_ALL_SCALES, _ALL_SCALES])
+    # 0 times c is no test of c.
+    once, twice = (family.member({name: c * (value or scale) for name, value in values.items()}).phi for c in (1, 2))
+    return bool(np.allclose(twice(2 * x), 2 * once(x), rtol=1e-9, atol=1e-12 * scale))
 
 
 def _no_roots(

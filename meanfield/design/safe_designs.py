@@ -226,8 +226,13 @@ def _largest(
         return not _can_be_had(family, requirement, within[n] / 1000, q_star)
 
     most = first_index(len(within), unsafe)
-    nearest = (_found(family, requirement, n / 1000, q_star) for n in within[max(most - _CONFIRMED, 0) : most][::-1])
-    return next(filter(None, nearest), ())
+    nearest = [n / 1000 for n in within[max(most - _CONFIRMED, 0) : most][::-1]]
+    confirmed = (
+        _found(family, requirement, sparsity, q_star)
+        for sparsity in nearest
+        if _can_be_had(family, requirement, sparsity, q_star)
+    )
+    return next(filter(None, confirmed), ())
 
 
 @lru_cache(maxsize=1024)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from meanfield.finite_width.differences import differences
 from meanfield.finite_width.gain_law import GainLaw
 from meanfield.finite_width.layer_noise import held_back, layer_noise
-from meanfield.finite_width.overlaps import Overlap, overlap_of
+from meanfield.finite_width.overlaps import returned
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import slope_moment, slope_square_d1
 
@@ -70,9 +70,7 @@ def gradient_theory(
     if not (noise.gain <= _LARGEST_NOISE).all():
         return unknown_gradients(depth)
     gain = GainLaw(network, q, width, orthogonal=orthogonal)
-    sensitivity, overlap = d1 / square, overlap_of(network, q)
-    # An orthogonal W passes the whole length, and so has less of it left for other directions.
-    reuse = (overlap.weight - orthogonal) * (_overlaps(overlap) - 1) / width
+    sensitivity, reuse = d1 / square, returned(network, q, width, orthogonal=orthogonal)
     if not (np.abs(reuse) <= _LARGEST_REUSE).all():
         return unknown_gradients(depth)
     bent = 0.5 * (d2 / square - sensitivity**2) * spread
@@ -92,11 +90,3 @@ def gradient_theory(
     with np.errstate(all="ignore"):
         correlation = together / (sd[0] * np.sqrt(variance[-1]))
     return GradientLaw(np.array(means[::-1]), sd, float(np.clip(correlation, -1, 1)))
-
-
-def _overlaps(overlap: Overlap) -> Array:
-    """ω of layers 1…depth."""
-    found = [1.0]
-    for fresh, kept in zip(overlap.fresh[:0:-1], overlap.kept[:0:-1], strict=True):
-        found.append(fresh + kept * (found[-1] - 1))
-    return np.array(found[::-1])

@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from meanfield.activations.activation import Activation
 
-__all__ = ["LayerSums", "layer_sums"]
+__all__ = ["NUMBERS_AT_ONCE", "UNITS_AT_ONCE", "LayerSums", "layer_sums"]
 
 Array = NDArray[np.float64]
+
+#: Units of each network drawn at once, so that they fit in memory; of all networks, so that they stay in cache, are few
+#: calls, and need no new memory of the system.
+UNITS_AT_ONCE, NUMBERS_AT_ONCE = 8192, 32768
 
 
 class LayerSums(NamedTuple):

@@ -176,7 +176,7 @@ def _kept(law: VarianceLaw, layer: _Layer, drifts: list[Array], limit: float, pe
     found = [_within(u[-1], t, limit, period, of_one)]
     for k, drift in enumerate(drifts[1:], 2):
         # No layer brings back a frequency that is gone.
-        told = 1 + np.flatnonzero(np.abs(u).max(axis=(0, 1)) > _GONE)[-1:].sum()
+        told = 1 + np.flatnonzero(~(np.abs(u).max(axis=(0, 1)) <= _GONE))[-1:].sum()
         ahead = turned[:, None, :told] * u[:count, :, :told]
         carried = (law.step @ ahead.reshape(count, -1).view(float)).view(complex)
         phase = noise[:, :told] * np.exp(1j * t[:told] * (drift - middle)[:, None])

@@ -24,7 +24,7 @@ from meanfield.infinite_width.moments import (
     slope_weighted_square,
 )
 
-__all__ = ["Overlap", "overlap_of"]
+__all__ = ["Overlap", "overlap_of", "returned"]
 
 Array = NDArray[np.float64]
 
@@ -48,3 +48,15 @@ def overlap_of(network: MeanField, q: Array) -> Overlap:
         meets = kept * (whole + 2 * q**2 * slope_square_d1(phi, q)) + offset * square
         seen = kept * np.square(slope_weighted_product(phi, q)) / size
         return Overlap(meets / whole, seen / whole, slope_weighted_square(phi, q) / (size * square))
+
+
+def returned(network: MeanField, q: Array, width: int, *, orthogonal: bool = False) -> Array:
+    """How much larger, relative to itself, each layer's gain is for what it returns, of layers at `q`, shape (depth,).
+
+    An orthogonal W passes the whole length, and so has less of it left for other directions.
+    """
+    of = overlap_of(network, q)
+    omega = [1.0]
+    for fresh, kept in zip(of.fresh[:0:-1], of.kept[:0:-1], strict=True):
+        omega.append(fresh + kept * (omega[-1] - 1))
+    return np.asarray((of.weight - orthogonal) * (np.array(omega[::-1]) - 1) / width)

@@ -17,15 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.finite_width.layer_sums import LayerSums
+from meanfield.finite_width.layer_sums import NUMBERS_AT_ONCE, UNITS_AT_ONCE, LayerSums
 
 __all__ = ["piece_sums"]
 
 Array = NDArray[np.float64]
 
-#: Units of each network drawn at once, so that they fit in memory, and of all networks, so that they stay in cache.
-_UNITS, _NUMBERS = 8192, 32768
-#: Put in place of a variance of 0.
+#: Put in place of a variance of 0 where something is divided by its root.
 _SMALLEST = 1e-300
 
 
@@ -45,15 +43,18 @@ def piece_sums(phi: PiecewiseLinear, variance: Array, width: int, random: np.ran
     pieces, root = _pieces(phi), np.sqrt(np.maximum(variance, _SMALLEST))
     ends = np.array([piece[:2] for piece in pieces])
     near, far = ndtr(-np.abs(ends.T[..., None]) / root)
+    # At a variance of 0 all units are at 0, which belongs to the piece on its right.
+    at_rest = np.array([piece.near == 0 < piece.far for piece in pieces])[:, None]
+    shares = np.where(variance > 0, np.maximum(near - far, 0.0), at_rest)
     # Pieces on which φ is 0 are left out; what lies there is what remains.
-    shares = np.concatenate([near - far, np.maximum(1 - (near - far).sum(axis=0, keepdims=True), 0.0)])
+    shares = np.concatenate([shares, np.maximum(1 - shares.sum(axis=0, keepdims=True), 0.0)])
     shares /= shares.sum(axis=0)
     total = np.zeros((len(LayerSums._fields), len(variance)))
-    for done in range(0, width, _UNITS):
-        count = random.multinomial(min(_UNITS, width - done), shares.T).T[:-1]
+    for done in range(0, width, UNITS_AT_ONCE):
+        count = random.multinomial(min(UNITS_AT_ONCE, width - done), shares.T).T[:-1]
         first, second = np.zeros((2, *count.shape))
         for j, piece in enumerate(pieces):
-            for some in _parts(count[j]) if piece.slope else ():
+            for some in _networks_at_once(count[j]) if piece.slope else ():
                 at = j, some
                 first[at], second[at] = _beyond(piece, count[at], far[at], near[at], root[some], random)
         total += _sums(pieces, count, first, second)
@@ -75,9 +76,9 @@ def _cut(phi: PiecewiseLinear) -> Iterator[_Piece]:
             yield _Piece(right, left, on[1].item(), phi.limits(right)[0])
 
 
-def _parts(count: NDArray[np.integer]) -> Iterator[slice]:
-    """Networks to work on at once."""
-    rows = max(_NUMBERS * len(count) // max(count.sum(), 1), 1)
+def _networks_at_once(count: NDArray[np.integer]) -> Iterator[slice]:
+    """So many that the units to draw stay in cache."""
+    rows = max(NUMBERS_AT_ONCE * len(count) // max(count.sum(), 1), 1)
     return (slice(start, start + rows) for start in range(0, len(count), rows))
 
 

@@ -22,13 +22,13 @@ from meanfield.errors import DomainError
 from meanfield.finite_width.escape import Escapes, Requirement, escapes
 from meanfield.finite_width.fluctuations import variance_path
 from meanfield.finite_width.gain_law import GainLaw
+from meanfield.finite_width.layer_law import layer_moments
 from meanfield.finite_width.loss_law import LossLaw, loss_law
 from meanfield.finite_width.variance_law import escape_probability
 from meanfield.infinite_width.correlation_path import log_parting
 from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.edge import EdgeOfChaos
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.infinite_width.moments import sloping_share
 from meanfield.infinite_width.operating_point import OperatingPoint, operating_point_of
 from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, clipped_edge, is_neutral
 from meanfield.infinite_width.roots import first_index
@@ -37,12 +37,13 @@ __all__ = ["keeps_every_q", "nothing_helps", "remedies_at"]
 
 #: Widths tried are this ratio apart, this many of them: up to a thousand times the one given.
 _WIDER, _WIDTHS = 1.25, 32
-#: No width is named for less: the chains that would confirm it are too few.
+#: No width is named for less: a thousand networks tell less nothing.
 _LEAST_RISK = 4e-4
 #: Candidates that the law is asked about, and that networks are asked to confirm, before none is named.
 _TRIED, _CONFIRMED = 6, 3
-#: With so many sloping units a layer is drawn as one normal number: there the skewness of a sum over units is small.
-_WIDE = 250
+#: Up to this skewness of the sum over a layer it is drawn as one normal number, which tells shares of a per cent to a
+#: fifth.
+_LARGEST_SKEWNESS = 0.3
 #: First estimates of a share that are this many times what may be are worth no closer look.
 _HOPELESS = 20.0
 #: The same of edges of chaos, of which there are many: a closer look at the nearest would use up all of them.
@@ -210,10 +211,10 @@ class _Search:
         path = variance_path(network, q if self.start is None else self.start, r.depth)
         if not abs(log_parting(network, path)) <= math.log(r.gradient_within):
             return None
-        wide = r.width * sloping_share(network.activation, q) >= _WIDE
-        for chains in _FEW, _ENOUGH:
-            fresh = replace(r, seed=r.seed + 1, chains=min(r.chains, chains))
-            drawn = escapes(network, q, fresh, self.start, normal=True if wide else None)
+        skewness = layer_moments(network, np.array([q]), r.width).skewness.item()
+        normal = True if abs(skewness) <= _LARGEST_SKEWNESS else None
+        for chains in sorted({min(r.chains, _FEW), min(r.chains, _ENOUGH)}):
+            drawn = escapes(network, q, replace(r, seed=r.seed + 1, chains=chains), self.start, normal=normal)
             lost = drawn.lost(neutral=neutral)
             if drawn.interval_of(lost)[0] > r.risk:
                 return None

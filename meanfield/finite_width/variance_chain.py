@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.finite_width.gradient_chain import log_gains
 from meanfield.finite_width.layer_noise import held_back, layer_noise
-from meanfield.finite_width.layer_sums import LayerSums, layer_sums
+from meanfield.finite_width.layer_sums import NUMBERS_AT_ONCE, UNITS_AT_ONCE, LayerSums, layer_sums
+from meanfield.finite_width.overlaps import returned
 from meanfield.finite_width.piece_sums import piece_sums
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import fourth_moment, second_moment, sixth_moment, slope_moment, slope_square_d1
@@ -35,11 +36,8 @@ __all__ = ["RUNAWAY", "Trajectories", "normal_step_error", "takes_normal_steps",
 
 Array = NDArray[np.float64]
 
-#: Chains that share one stream of random numbers, of exact and of normal steps.
+#: Chains that share one stream of random numbers, of exact and of normal steps; fewer exact ones where they are deep.
 _BLOCK, _NORMAL_BLOCK = 512, 1024
-#: Units of one chain worked on at once, and numbers of all chains: few calls, and arrays so small that they stay in
-#: cache and need no new memory of the system.
-_UNITS, _NUMBERS = 8192, 32768
 #: From so many units on, and with no more knots, units on flat pieces of φ are counted and not drawn: it is quicker.
 _MANY, _FEW_KNOTS = 150, 8
 #: Sums over units that are kept at once, until their chains have come back: 0.4 GB.
@@ -86,7 +84,8 @@ def trajectories(
     wide the network, and are close where `takes_normal_steps` says so. `advance` is called with the number of chains
     done since the last call.
     """
-    block, most = (_normal_steps, _NORMAL_BLOCK) if normal else (_exact_steps, _BLOCK)
+    most_kept = _MOST_SUMS // (len(LayerSums._fields) * depth)
+    block, most = (_normal_steps, _NORMAL_BLOCK) if normal else (_exact_steps, min(_BLOCK, max(most_kept, 1)))
     sizes = [min(most, chains - done) for done in range(0, chains, most)]
 
     def drawn(index: int, size: int) -> Trajectories:
@@ -100,7 +99,7 @@ def trajectories(
     from concurrent.futures import ThreadPoolExecutor
 
     blocks = []
-    at_once = len(sizes) if normal else max(_MOST_SUMS // (len(LayerSums._fields) * _BLOCK * depth), 1)
+    at_once = len(sizes) if normal else max(most_kept // most, 1)
     with ThreadPoolExecutor(min(_processors(), len(sizes), at_once)) as workers:
         try:
             for some in workers.map(drawn, count(), sizes):
@@ -152,10 +151,10 @@ def _sums(
 
 def _parts(chains: int, width: int, *, whole: bool) -> Iterator[tuple[slice, int]]:
     """Which chains to work on at once, and on how many units of each (or on all), until all of `width` are done."""
-    most = width if whole else _UNITS
+    most = width if whole else UNITS_AT_ONCE
     for first in range(0, width, most):
         units = min(most, width - first)
-        rows = max(_NUMBERS // units, 1)
+        rows = max(NUMBERS_AT_ONCE // units, 1)
         for chain in range(0, chains, rows):
             yield slice(chain, chain + rows), units
 
@@ -178,7 +177,8 @@ def _normal_steps(
         step = np.maximum(network.V(q) + spread * first, network.sigma_b_squared)
         # Where the moments overflow the variance has run away, and stays so.
         variances[layer + 1] = np.minimum(np.where(np.isfinite(spread), step, RUNAWAY), RUNAWAY)
-    return total
+    reuse = returned(network, np.median(variances[:-1], axis=1), width, orthogonal=orthogonal)
+    return np.asarray(total + np.nan_to_num(reuse).sum())
 
 
 def normal_step_error(network: MeanField, q: float, width: int) -> float:

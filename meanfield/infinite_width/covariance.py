@@ -67,7 +67,9 @@ def covariance_loss(phi: Activation, eps: ArrayLike, q: ArrayLike) -> Any:
     Raises:
         DomainError: any ε outside [0, 2], or NaN.
     """
-    return _broadcast("covariance_loss", phi, complements(eps), variances(q))
+    # A number below the smallest normal one has lost digits.
+    distinct = complements(eps)
+    return _broadcast("covariance_loss", phi, np.where(distinct < np.finfo(float).tiny, 0.0, distinct), variances(q))
 
 
 def _broadcast(name: str, phi: Activation, other: Array, q: Array) -> Any:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import meanfield as mf
 from meanfield.activations.family import Family
+from meanfield.design import safe_designs as found_by
 from meanfield.design.design import Design, are_lengths
 from meanfield.design.safe_designs import largest_safe_sparsity, safe_designs
 from meanfield.errors import DomainError, NoDesign
-from meanfield.finite_width.escape import Requirement, escapes, wilson_interval
+from meanfield.finite_width.escape import Escapes, Requirement, escapes, wilson_interval
 from meanfield.finite_width.loss_law import loss_law
 from meanfield.finite_width.verdict import at_width
 from meanfield.infinite_width.edge import edge_of_chaos
+from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.stability import diagnose
 from meanfield.simulation.ensemble import simulate
 
@@ -27,7 +30,7 @@ REQUIRED = Requirement(100, 10)
 
 @pytest.fixture(scope="module")
 def design() -> Design:
-    (found,) = safe_designs(ONE_SIDED, REQUIRED, sparsity=0.8)
+    (found,) = safe_designs(ONE_SIDED, REQUIRED, sparsity=0.85)
     return found
 
 
@@ -40,7 +43,7 @@ def test_of_all_clip_levels_the_one_chosen_loses_least(design: Design) -> None:
     m, margins = design.values["m"], design.margins
     assert margins is not None
     assert f"{m:.3g}" == f"{m:.12g}"
-    assert design.edge.sparsity == pytest.approx(0.8, abs=1e-10)
+    assert design.edge.sparsity == pytest.approx(0.85, abs=1e-10)
     assert margins.either == pytest.approx(share_at(design, m), abs=1e-12)
     assert all(margins.either <= share_at(design, m * factor) + 1e-6 for factor in np.geomspace(0.3, 3, 13))
 
@@ -90,13 +93,27 @@ def test_the_share_that_the_law_foretells_is_that_of_the_networks_that_confirm_i
     low, high = design.margins.interval
     assert low - 0.002 <= design.margins.either <= high + 0.002
     drawn = escapes(design.edge.mean_field, 1.0, REQUIRED)
+    assert low > 0
     assert (low, high) == wilson_interval(int(drawn.lost().sum()), REQUIRED.chains)
     assert np.median(drawn.log_gains) == pytest.approx(design.margins.mean, abs=0.2)
     assert drawn.log_gains.std() == pytest.approx(design.margins.sd, abs=0.1)
 
 
+def test_networks_that_lose_more_than_the_law_says_refuse_a_design(
+    design: Design, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def more_lost(network: MeanField, q_star: float, requirement: Requirement) -> Escapes:
+        return escapes(network, q_star, replace(requirement, gradient_within=30.0))
+
+    family = Family("clipped-relu", ("m",), (("tau", design.values["tau"]),))
+    assert safe_designs(family, REQUIRED)
+    monkeypatch.setattr(found_by, "escapes", more_lost)
+    with pytest.raises(NoDesign):
+        safe_designs(family, replace(REQUIRED, seed=3))
+
+
 def test_a_change_of_units_changes_no_design(design: Design) -> None:
-    (other,) = safe_designs(ONE_SIDED, REQUIRED, sparsity=0.8, q_star=4.0)
+    (other,) = safe_designs(ONE_SIDED, REQUIRED, sparsity=0.85, q_star=4.0)
     assert other.values["tau"] == pytest.approx(2 * design.values["tau"])
     assert other.margins.either == pytest.approx(design.margins.either, abs=2e-6)
     assert [end / 2 for end in other.margins.m_range] == pytest.approx(design.margins.m_range, rel=0.011)
@@ -130,6 +147,8 @@ def test_designs_for_a_width_that_cannot_be_had_say_so() -> None:
         (SPARSE, {"a": 0.3, "b": 1.0}, False),
         (Family("clipped-relu", ("m",), (("tau", 1.0),)), {"m": 1.0}, False),
         (Family("clipped-relu", ("m",), (("tau", 0.0),)), {"m": 1.0}, True),
+        (Family("clipped-relu", ("m",), (("tau", 1.5),)), {"m": 0.1}, False),
+        (Family("clipped-relu", ("tau",), (("m", 1.0),)), {"tau": 0.0}, False),
         (Family("clip(tanh(x), -b, b)", ("b",)), {"b": 0.5}, False),
         (Family("clip(b*tanh(x/b), -a, a)", ("a", "b")), {"a": 0.5, "b": 1.5}, True),
     ],
@@ -137,7 +156,7 @@ def test_designs_for_a_width_that_cannot_be_had_say_so() -> None:
 def test_parameters_that_are_lengths_are_told_from_those_that_are_not(
     family: Family, values: dict[str, float], lengths: bool
 ) -> None:
-    assert are_lengths(family, values) == lengths
+    assert are_lengths(family, values, 1.0) == lengths
 
 
 def test_what_gradients_may_do_decides_too() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from examples import ABS, HARD_TANH, LEAKY_RELU, RELU, SIGN, clipped_relu, soft_threshold
@@ -32,10 +30,10 @@ ACTIVATIONS = {
 @pytest.mark.parametrize("phi", ACTIVATIONS.values(), ids=ACTIVATIONS)
 @pytest.mark.parametrize("width", [3, 40])
 def test_sums_have_the_law_of_drawing_all_units(phi: PiecewiseLinear, width: int) -> None:
-    count, q = 40_000, 1.3
-    random = np.random.default_rng(width)
-    h = math.sqrt(q) * random.standard_normal((count, width))
-    both = [np.stack(layer_sums(phi, h, h)), np.stack(piece_sums(phi, np.full(count, q), width, random))]
+    count = 40_000
+    q, random = np.geomspace(0.3, 4, count), np.random.default_rng(width)
+    h = np.sqrt(q)[:, None] * random.standard_normal((count, width))
+    both = [np.stack(layer_sums(phi, h, h)), np.stack(piece_sums(phi, q, width, random))]
     size = np.abs(both[0]).mean(axis=1, keepdims=True) + 1e-300
     both = [sums / size for sums in both]
     # Means, and with them the mean products of every two, each with its standard error.
@@ -74,6 +72,17 @@ def test_points_on_a_piece_are_normal_between_its_ends() -> None:
 
 
 def test_a_signal_that_has_died_gives_numbers() -> None:
+    at_rest = np.zeros((1, 20))
     for phi in ACTIVATIONS.values():
         sums = np.stack(piece_sums(phi, np.array([0.0, 1e-290, 1.0]), 20, np.random.default_rng(0)))
         assert np.isfinite(sums).all()
+        np.testing.assert_allclose(sums[:, :1], np.stack(layer_sums(phi, at_rest, at_rest)), atol=1e-140)
+
+
+@pytest.mark.parametrize("knot", np.linspace(0.7, 2, 12))
+def test_a_piece_may_be_as_short_as_can_be(knot: float) -> None:
+    after = np.nextafter(knot, 9)
+    phi = PiecewiseLinear([knot, after], [0, 1, 2], [0, -knot, -knot - after])
+    sums = piece_sums(phi, np.ones(512), 300, np.random.default_rng(5))
+    plain = piece_sums(PiecewiseLinear([knot], [0, 2], [0, -2 * knot]), np.ones(512), 300, np.random.default_rng(6))
+    assert sums.xx.mean() == pytest.approx(plain.xx.mean(), rel=4 * sums.xx.std() / sums.xx.mean() / 16)

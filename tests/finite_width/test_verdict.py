@@ -108,6 +108,12 @@ def test_a_clip_out_of_reach_leaves_relu_what_it_is() -> None:
     assert judged(PiecewiseLinear([0, 6], [0, 1, 0], [0, 0, 6]), 100, 20).verdict.word == "neutral"
 
 
+def test_inputs_that_grow_alike_beyond_the_doubles_are_alike() -> None:
+    found = diagnose(MeanField(clipped_relu(1.0364, 1.0), 1.5, 0.3), with_remedies=False)
+    inputs = at_width(found, Requirement(50, 300, chains=64), with_remedies=False).verdict.inputs
+    assert (inputs.word, inputs.rho, inputs.one_minus_rho) == ("unstable", 1.0, 0.0)
+
+
 def test_networks_cut_by_a_layer_at_rest_are_told_of() -> None:
     phi = clipped_relu(2.5, 0.5)
     found = judged(phi, 100, 10)

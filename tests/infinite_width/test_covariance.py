@@ -118,6 +118,12 @@ def test_loss_keeps_ten_digits_however_small_for_relu_absolute_value_and_sign(ep
             assert abs(mpf(covariance_loss(ABS, eps, q)) / both - 1) <= 1e-10
 
 
+@pytest.mark.parametrize("phi", [RELU, HARD_TANH, SIGN, shifted_relu(0.5)])
+def test_what_is_too_small_to_keep_digits_is_lost(phi: PiecewiseLinear) -> None:
+    assert covariance_loss(phi, 1e-308, 1.0) == covariance_loss(phi, 5e-324, 1.0) == 0.0
+    assert covariance_loss(phi, 2.3e-308, 1.0) > 0
+
+
 LOSSY = {
     "shifted ReLU": (shifted_relu(0.5), 1.0),
     "soft threshold far out": (soft_threshold(4.0), 1.0),
