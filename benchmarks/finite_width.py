@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 import meanfield as mf
-from meanfield.finite_width.escape import wilson_interval
+from meanfield.finite_width.escape import is_outside, wilson_interval
 from meanfield.finite_width.fluctuations import fluctuations
 from meanfield.finite_width.variance_chain import trajectories
+from meanfield.quantities import WITHIN
 
 WIDTH, DEPTH = 300, 100
 
@@ -28,11 +29,11 @@ def spread_errors(family: mf.Family, sparsity: float, slope: float, width: int) 
     variances = trajectories(design.edge.mean_field, 1.0, width, 60, 8192).variances
     observed = float(np.mean(variances[30:].std(axis=1)))
     predicted = fluctuations(design.edge.mean_field, point, width, 60).stationary_sd
-    return predicted, observed, float(np.mean((variances[-1] < 0.5) | (variances[-1] > 2)))
+    return predicted, observed, float(is_outside(variances[-1], 1.0, WITHIN).mean())
 
 
 def real_escapes(spec: str, count: int = 200, seed: int = 1) -> int:
-    """How many of `count` real networks, dense layers with all their weights, have left [1/2, 2] at the last layer."""
+    """How many of `count` real networks, dense layers with all their weights, have escaped at the last layer."""
     network = mf.edge_of_chaos(mf.activation(spec)).mean_field
     random = np.random.default_rng(seed)
     escaped = 0
@@ -43,7 +44,7 @@ def real_escapes(spec: str, count: int = 200, seed: int = 1) -> int:
             weights *= np.float32(network.sigma_w / math.sqrt(WIDTH))
             h = weights @ network.activation(h) + network.sigma_b * random.standard_normal(WIDTH)
         variance = network.sigma_b**2 + network.sigma_w**2 * float(np.mean(np.square(network.activation(h))))
-        escaped += not 0.5 <= variance <= 2
+        escaped += bool(is_outside(np.array(variance), 1.0, WITHIN))
     return escaped
 
 

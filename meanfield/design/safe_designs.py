@@ -19,7 +19,7 @@ from meanfield.finite_width.escape import Requirement, escapes
 from meanfield.finite_width.loss_law import LossLaw, loss_law
 from meanfield.finite_width.remedies import keeps_every_q
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
-from meanfield.infinite_width.roots import decimals, first_index
+from meanfield.infinite_width.roots import decimals, first_index, nearest_least
 from meanfield.tables.shown import ShownList
 
 __all__ = ["largest_safe_sparsity", "safe_designs"]
@@ -28,8 +28,6 @@ __all__ = ["largest_safe_sparsity", "safe_designs"]
 _LOWEST, _HIGHEST, _RATIO = 1e-3, 10.0, 1.3
 #: Shares that differ by less are one: the law tells them no better.
 _TOLD = 1e-6
-#: A share above that many times the risk at the best of the first levels is above half of it at all others too.
-_NEAR = 1.0
 #: Thousandths this near a whole one are one.
 _MET = 1e-9
 #: Sparsities tried below one that networks do not confirm.
@@ -93,13 +91,9 @@ class _Levels:
         levels = self.coarse
         nearest = sorted(range(len(levels)), key=lambda n: abs(math.log(levels[n] / math.sqrt(self._q_star))))
         place = next((n for n in nearest if self.at(levels[n])), None)
-        while place is not None:
-            around = [n for n in (place, place - 1, place + 1) if 0 <= n < len(levels)]
-            best = min(around, key=lambda n: self._rank(levels[n]))
-            if best == place:
-                return self.at(levels[place])
-            place = best
-        return None
+        if place is None:
+            return None
+        return self.at(levels[nearest_least(len(levels), lambda n: self._rank(levels[n]), place)])
 
     def best(self) -> _Level | None:
         """The level, of three digits, at which least is lost; None where no level has an edge of chaos."""
@@ -111,7 +105,8 @@ class _Levels:
     def some_safe(self) -> bool:
         """Whether some level is safe, from no more of them than it takes to tell."""
         rough = self.rough()
-        if rough is None or rough.share > _NEAR * self._requirement.risk:
+        # Above the risk at the best of the first levels is above half of it at all others too.
+        if rough is None or rough.share > self._requirement.risk:
             return False
         return any(map(self.is_safe, self._finer(rough)))
 

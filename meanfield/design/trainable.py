@@ -24,6 +24,7 @@ from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.loss_law import LossLaw, loss_law
 from meanfield.infinite_width.edge import edge_curve
 from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.roots import nearest_least
 from meanfield.tables.records import Record, row_records
 from meanfield.tables.shown import ShownRows
 
@@ -163,22 +164,13 @@ def _deepest_of(
     """The largest safe depth, and the place of the network that loses least there; `at` and `guess` are near them."""
     for _ in range(_ROUNDS):
         look = replace(asked, depth=min(guess, asked.depth))
-        at = _least(cache(lambda k, look=look: loss_law(networks[k], q_star, look).either[-1]), at, len(networks))
+        lost = cache(lambda k, look=look: loss_law(networks[k], q_star, look).either[-1])
+        at = nearest_least(len(networks), lost, at)
         depth = _deepest(networks[at], q_star, asked, look.depth)
         if 1 / _NEAR <= max(depth, 1) / look.depth <= _NEAR:
             break
         guess = max(depth, 1)
     return depth, at
-
-
-def _least(of: Callable[[int], float], at: int, count: int) -> int:
-    """Where `of` is least, climbed to from `at`, of so many places along which it falls and then rises."""
-    while True:
-        near = [at, *(k for k in (at - 1, at + 1) if 0 <= k < count)]
-        best = min(near, key=of)
-        if best == at:
-            return at
-        at = best
 
 
 def _deepest(network: MeanField, q_star: float, asked: Requirement, guess: int) -> int:

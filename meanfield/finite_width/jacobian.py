@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import slope_kurtosis
 
@@ -34,7 +32,7 @@ def squared_singular_values(network: MeanField, q: float, depth: int) -> Squared
         return SquaredSingularValues(math.inf, math.inf, math.inf)
     if not gain:
         return SquaredSingularValues(0.0, 0.0, 0.0)
-    units = max(float(slope_kurtosis(network.activation, np.array(q))) - 1, 0.0)
+    units = max(slope_kurtosis(network.activation, q) - 1, 0.0)
     try:
         mean = gain**depth
         return SquaredSingularValues(mean, mean**2 * depth * (units + 1), mean**2 * depth * units)

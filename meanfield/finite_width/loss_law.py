@@ -38,8 +38,6 @@ _REACH, _DETAIL = 8.0, 10.0
 _MOST = 512
 #: Standard deviations of a normal law beyond which nothing is left of it.
 _TAIL = 6.0
-#: A characteristic function this small is 0.
-_GONE = 1e-20
 #: A gain that can be no smaller.
 _SMALLEST = 1e-300
 #: Of a gain no more than this share goes through the direction of the activations.
@@ -175,12 +173,10 @@ def _kept(law: VarianceLaw, layer: _Layer, drifts: list[Array], limit: float, pe
     of_one = float(layer.variance[-1] * layer.rest[-1] ** 2)
     found = [_within(u[-1], t, limit, period, of_one)]
     for k, drift in enumerate(drifts[1:], 2):
-        # No layer brings back a frequency that is gone.
-        told = 1 + np.flatnonzero(~(np.abs(u).max(axis=(0, 1)) <= _GONE))[-1:].sum()
-        ahead = turned[:, None, :told] * u[:count, :, :told]
-        carried = (law.step @ ahead.reshape(count, -1).view(float)).view(complex)
-        phase = noise[:, :told] * np.exp(1j * t[:told] * (drift - middle)[:, None])
-        u = phase[:, None] * carried.reshape(-1, 2, told)
+        ahead = (turned[:, None] * u[:count]).reshape(count, -1)
+        carried = (law.step @ ahead.view(float)).view(complex).reshape(u.shape)
+        phase = noise * np.exp(1j * t * (drift - middle)[:, None])
+        u = phase[:, None] * carried
         found.append(_within(u[-1], t, limit, period, k * of_one))
     kept, both = np.transpose(found)
     return kept, both
@@ -189,11 +185,10 @@ def _kept(law: VarianceLaw, layer: _Layer, drifts: list[Array], limit: float, pe
 def _within(u: Complex, t: Array, limit: float, period: float, variance: float) -> tuple[float, float]:
     """P(|ln G| ≤ limit) twice, from characteristic functions at the frequencies t, a row each of `u`.
 
-    Where ln G strays, with this `variance`, by less than the frequencies can tell it is blurred to that. At frequencies
-    that `u` has no more it is 0.
+    Where ln G strays, with this `variance`, by less than the frequencies can tell it is blurred to that.
     """
     blur = max((_TAIL / t[-1]) ** 2 - variance, 0.0)
     weights = np.exp(-0.5 * blur * t**2) * (4 / period) * np.sin(t * limit) / np.maximum(t, _SMALLEST)
     weights[0] = 2 * limit / period
-    kept, both = (u.real @ weights[: u.shape[1]]).tolist()
+    kept, both = (u.real @ weights).tolist()
     return kept, both

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +101,7 @@ def trajectories(
     at_once = len(sizes) if normal else max(most_kept // most, 1)
     with ThreadPoolExecutor(min(_processors(), len(sizes), at_once)) as workers:
         try:
-            for some in workers.map(drawn, count(), sizes):
+            for some in workers.map(drawn, range(len(sizes)), sizes):
                 blocks.append(some)
                 if advance:
                     advance(len(some.log_gains))

@@ -109,11 +109,12 @@ def slope_moment(phi: Activation, q: Array, n: int) -> Array:
     return found
 
 
+@of_any_shape
 def slope_kurtosis(phi: Activation, q: Array) -> Array:
     """E φ'⁴/(E φ'²)² ≥ 1, how unevenly units pass a gradient; NaN where φ has no slope."""
-    with np.errstate(invalid="ignore"):
-        square = slope_moment(phi, q, 2)
-        return np.asarray(slope_moment(phi, q, 4) / square / square)
+    slope_moment = room("moments", phi).slope_moment
+    square = slope_moment(phi, q, 2)
+    return np.asarray(slope_moment(phi, q, 4) / square / square)
 
 
 @of_any_shape

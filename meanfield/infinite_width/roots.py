@@ -5,7 +5,8 @@ tangencies. `find_roots` therefore takes f with its derivatives and climbs: sign
 found on a grid fine enough for it, split the line into intervals on which the next lower one is monotone, and so on
 up to f. A sign change found by mistake only splits an interval once more. docs/theory.md, section 5.
 
-Where a condition begins to hold among numbers that a person would write, `decimals` and `first_index` tell.
+Where a condition begins to hold among numbers that a person would write, `decimals` and `first_index` tell; and where
+among some values a function is least, `nearest_least`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ZERO", "Function", "Root", "bracketed", "decimals", "find_roots", "first_index"]
+__all__ = ["ZERO", "Function", "Root", "bracketed", "decimals", "find_roots", "first_index", "nearest_least"]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -176,3 +178,14 @@ def first_index(count: int, holds: Callable[[int], bool]) -> int:
         else:
             low = middle + 1
     return low
+
+
+def nearest_least(count: int, of: Callable[[int], Any], start: int) -> int:
+    """The n < count at which `of`, whose values have an order, is least among its neighbours, downhill from `start`."""
+    place = start
+    while True:
+        around = [place, *(n for n in (place - 1, place + 1) if 0 <= n < count)]
+        best = min(around, key=of)
+        if best == place:
+            return place
+        place = best
