@@ -199,6 +199,12 @@ QUANTITIES = {
     "moment": Quantity("moment", "moment", "what departs, mean or sd"),
     "seen": Quantity("seen", "seen", "the moment over the networks"),
     "predicted": Quantity("predicted", "predicted", "the moment in theory"),
+    # Of a model.
+    "module": Quantity("module", "module", "name of a layer in the model"),
+    "fan_in": Quantity("fan_in", r"fan\_in", "weights that an output sums over", "weights"),
+    "left": Quantity("left alone", "left alone", "why a layer was left as it was"),
+    "notes": Quantity("notes", "notes", "what the theory does not cover at a layer"),
+    "warnings": Quantity("warnings", "warnings", "the same, with the layers concerned"),
     # Designs, and sparse layers.
     "near_zero_share": Quantity("near 0", "near 0", "fraction of activations up to --below rms φ in size"),
     "R_zero": Quantity("R(0)", "$R(0)$", "correlation of two inputs without any, one layer on"),
