@@ -201,6 +201,7 @@ QUANTITIES = {
     "predicted": Quantity("predicted", "predicted", "the moment in theory"),
     # Of a model.
     "module": Quantity("module", "module", "name of a layer in the model"),
+    "layer_kind": Quantity("kind", "kind", "linear, or a convolution with its kernel"),
     "fan_in": Quantity("fan_in", r"fan\_in", "weights that an output sums over", "weights"),
     "left": Quantity("left alone", "left alone", "why a layer was left as it was"),
     "notes": Quantity("notes", "notes", "what the theory does not cover at a layer"),

@@ -47,7 +47,7 @@ Kind = Literal["activation", "input", "normalised", "linear", "sum", "unknown"]
 _ROLES: dict[Role, str] = {
     "shape": "flatten view reshape squeeze unsqueeze permute transpose contiguous clone detach to type float half get "
     "double bfloat16 getitem chunk split unbind narrow select swapaxes swapdims movedim moveaxis t expand roll "
-    "unflatten pixel_shuffle pixel_unshuffle channel_shuffle tensor_split view_as reshape_as expand_as type_as identity",
+    "unflatten pixel_shuffle pixel_unshuffle channel_shuffle tensor_split view_as reshape_as expand_as type_as",
     "pooling": "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d mean amax "
     "max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool1d lp_pool2d "
     "interpolate upsample",

@@ -71,7 +71,8 @@ class InitialisedLayer(Shown):
 
     def record(self) -> Record:
         """Every field."""
-        return {**vars(self), "notes": list(self.notes)}
+        fields = {"layer_kind" if name == "kind" else name: value for name, value in vars(self).items()}
+        return {**fields, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +113,7 @@ class Initialised(Shown):
             for layer in self.layers
         ]
         head = f"{self.weights} weights on the edge of chaos at q* = {self.q_star:g}"
-        body = table(rows, ("module", "kind", "fan_in", "activation", "sigma_w", "sigma_b"), "activation")
+        body = table(rows, ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b"), "activation")
         return "\n\n".join(part for part in (head, body, paragraphs(self.warnings)) if part)
 
 
