@@ -17,20 +17,22 @@ _WIDTH, _GAP, _DIGITS = 80, 2, 4
 _LONGEST = 28
 
 
-def table(rows: Sequence[Record], keys: Sequence[str], flowing: str) -> str:
-    """A line a row; the column `flowing`, of words, takes what room is left and goes on in the next line."""
+def table(rows: Sequence[Record], keys: Sequence[str], flowing: str = "") -> str:
+    """A line a row; the column `flowing`, if there is one, takes what room is left and goes on in the next line."""
     columns = {key: list(map(_ending, texts(key, [row.get(key) for row in rows], _DIGITS))) for key in keys}
-    columns[flowing] = texts(flowing, [row.get(flowing) for row in rows], _DIGITS)
+    if flowing:
+        columns[flowing] = texts(flowing, [row.get(flowing) for row in rows], _DIGITS)
     heads = {key: quantity(key).symbol for key in keys}
     numbers = {key for key in keys if is_numeric([row.get(key) for row in rows])}
     widths = {key: max(map(_length, (heads[key], *cells))) for key, cells in columns.items()}
-    others = sum(widths.values()) - widths[flowing] + _GAP * (len(keys) - 1)
-    widths[flowing] = min(widths[flowing], max(_WIDTH - others, 12))
+    if flowing:
+        others = sum(widths.values()) - widths[flowing] + _GAP * (len(keys) - 1)
+        widths[flowing] = min(widths[flowing], max(_WIDTH - others, 12))
     lines = []
     for row in (heads, *({key: columns[key][i] for key in keys} for i in range(len(rows)))):
-        flow = textwrap.wrap(row[flowing], widths[flowing]) or [""]
-        for i, part in enumerate(flow):
-            cells = {**({key: "" for key in keys} if i else row), flowing: part}
+        flow = textwrap.wrap(row[flowing], widths[flowing]) if flowing else []
+        for i, part in enumerate(flow or [""]):
+            cells = {**({key: "" for key in keys} if i else row), **({flowing: part} if flowing else {})}
             lines.append((" " * _GAP).join(_padded(cells[key], widths[key], key in numbers) for key in keys).rstrip())
     return "\n".join(lines)
 
