@@ -39,8 +39,8 @@ class AuditedLayer(Shown):
         units, fan_in: its outputs (channels), and the weights that each sums over.
         sigma_w, sigma_b: √(fan_in · mean W²) and √(mean b²) as they are.
         q, q_theory, q_sd, q_z: the mean square of its pre-activations.
-        from_inputs: whether q_theory rests on the mean square of what the layer receives, where no activation of a
-            known variance stands right before it.
+        from_inputs: whether q_theory rests on the mean square of what the layer receives, because it does not receive
+            an activation of another layer or of a normalisation straight: after pooling, dropout, a sum of branches.
         rho, rho_theory, rho_z: mean correlation of two examples, not centred.
         sparsity, sparsity_theory: share of zeros in the activations that it receives, before any pooling.
         dead: share of their units that are 0 for every example.
@@ -154,7 +154,7 @@ def audit(
     observed = _Observed()
     with untouched(model), torch.enable_grad():
         steps, returned = recorded(model, inputs, observed)
-        observed.carry_back(returned, loss, seed)
+        observed.carry_back(model, returned, loss, seed)
     layers = tuple(_rows(steps, observed, seed))
     if not layers:
         raise DomainError(f"{type(model).__name__} ran no linear and no convolutional layer: there is nothing to audit")
@@ -177,9 +177,11 @@ class _Observed:
         self.values: dict[Step, Measured] = {}
         self.weights: dict[Step, Weighed] = {}
         self.gradients: dict[Step, float] = {}
-        self._outputs: list[Tensor] = []
+        self._leaves: list[Tensor] = []
 
     def __call__(self, step: Step, args: tuple[Any, ...], value: Any) -> None:
+        if step.kind == "input":
+            self._leaves.extend(arg for arg in args if arg.requires_grad)
         if not isinstance(value, Tensor) or role(step) == "shape":
             return
         found = measured(step, value)
@@ -188,20 +190,20 @@ class _Observed:
         if role(step) == "layer" and args and isinstance(args[0], Tensor):
             self.weights[step] = weighed(step.operation, args[0])
             if value.requires_grad:
-                self._outputs.append(value)
                 value.register_hook(lambda g: self._keep(step, g))  # type: ignore[no-untyped-call]
 
     def _keep(self, step: Step, gradient: Tensor) -> None:
         self.gradients[step] = gradient.detach().double().square().sum().item()
 
-    def carry_back(self, returned: Any, loss: Callable[[Any], Tensor] | None, seed: int) -> None:
+    def carry_back(self, model: nn.Module, returned: Any, loss: Callable[[Any], Tensor] | None, seed: int) -> None:
         total = _functional(returned, seed) if loss is None else loss(returned)
         if not isinstance(total, Tensor) or total.numel() != 1:
             raise DomainError("loss returns no single number: give a function from what the model returns to one")
-        if total.requires_grad and self._outputs:
-            # Of the weights nothing is asked, and so nothing is added to the gradients that they have.
-            torch.autograd.grad(total, self._outputs, allow_unused=True)
-        self._outputs.clear()
+        wanted = [*self._leaves, *(p for p in model.parameters() if p.requires_grad)]
+        if total.requires_grad and wanted:
+            # Unlike `backward`, adds nothing to the gradients that parameters have.
+            torch.autograd.grad(total, wanted, allow_unused=True)
+        self._leaves.clear()
 
 
 def _functional(returned: Any, seed: int) -> Tensor:
@@ -245,6 +247,9 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, seed: int) -> 
     phi, source = incoming.activation, incoming.source
     before = observed.values.get(source) if source is not None and phi is not None else None
     made = observed.values.get(incoming.made) if incoming.made is not None else None
+    # Units of a sum have means of their own, and are no Gaussian numbers of mean 0.
+    if incoming.feeds not in ("layer", "normalisation"):
+        before = None
     straight = before is not None and not incoming.through and incoming.kind == "activation"
     q = _variance(weights, here, before if straight else None, phi)
     row = AuditedLayer(
@@ -262,10 +267,11 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, seed: int) -> 
         from_inputs=not straight,
         rho=here.rho,
     )
+    if made is not None and incoming.kind == "activation":
+        row = replace(row, sparsity=made.zeros, dead=made.dead)
     if before is None or phi is None or incoming.kind != "activation":
         return row
-    if made is not None:
-        row = replace(row, sparsity=made.zeros, sparsity_theory=expected_zeros(before, phi), dead=made.dead)
+    row = replace(row, sparsity_theory=expected_zeros(before, phi))
     rho = expected_rho(weights, here, before, phi, seed) if straight and weights.sigma_w > 0 else None
     return replace(row, rho_theory=rho[0].value, rho_z=rho[1]) if rho else row
 

@@ -113,7 +113,7 @@ class Incoming:
             branches, without an activation; or `unknown`.
         activation: φ, None where there is none.
         label: what it is, in a few words.
-        source: the step that φ is applied to.
+        source: the step whose numbers φ is applied to.
         made: the step that makes φ of it.
         through: the steps between φ and the layer that change a mean square, the last first.
         feeds: the role of what the source's numbers come from.
@@ -175,8 +175,8 @@ class Reader:
                 read = self._activation(step)
                 if read.activation is None or not _is_identity(read.activation):
                     return replace(read, through=(*through, *read.through))
-                assert read.source is not None
-                step = read.source
+                assert read.made is not None
+                step = self._source(read.made) or step
             elif found in ("shape", "pooling", "dropout", "padding", "affine") and self.before(step):
                 if found != "shape" and not _is_idle(step):
                     through.append(step)
@@ -205,6 +205,8 @@ class Reader:
         if phi is None:
             return Incoming("unknown", None, f"{_told(end)}, no activation that can be read", source, end)
         feeds = self.feeds(source)
+        while self.role(source) == "shape" and self.before(source):
+            source = self.before(source)[0]
         return Incoming("activation", phi, str(phi.name or _told(end)), source, end, (), feeds)
 
     def feeds(self, step: Step) -> Role:

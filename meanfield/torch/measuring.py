@@ -6,6 +6,7 @@ one position; its variance q is the mean square of its units.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,8 +97,8 @@ def measured(step: Step, value: Tensor) -> Measured | None:
         gram=_array(some @ some.T / units),
         examples_gram=_array(across @ across.T / across.shape[1]),
         by_position=_array(products / (roots[upper[0]] * roots[upper[1]]).clamp_min(1e-30)),
-        zeros=zero.double().mean().item(),
-        dead=zero.all(dim=0).double().mean().item(),
+        zeros=zero.mean(dtype=torch.float64).item(),
+        dead=zero.all(dim=0).mean(dtype=torch.float64).item(),
     )
 
 
@@ -136,22 +137,25 @@ def weighed(layer: WeightLayer, received: Tensor) -> Weighed:
     """Of a layer and its input."""
     x = received.detach()
     x = x.to(torch.float64 if x.dtype == torch.float64 else torch.float32).square()
-    square = x.double().mean().item()
+    square = x.mean(dtype=torch.float64).item()
     seen, coverage = square, 1.0
     if isinstance(layer, _ConvNd):
         batched = x if x.ndim == len(layer.kernel_size) + 2 else x[None]
         grouped = batched.reshape(len(batched), layer.groups, -1, *batched.shape[2:]).sum(dim=2)
-        seen = _spread(layer, grouped).double().mean().item() / fan_in(layer)
+        seen = _spread(layer, grouped).mean(dtype=torch.float64).item() / fan_in(layer)
         ones = torch.full_like(grouped[:1], layer.in_channels / layer.groups)
-        coverage = _spread(layer, ones).double().mean().item() / fan_in(layer)
-    weight, bias = layer.weight.detach().double(), layer.bias
+        coverage = _spread(layer, ones).mean(dtype=torch.float64).item() / fan_in(layer)
     return Weighed(
-        sigma_w=(fan_in(layer) * weight.square().mean().item()) ** 0.5,
-        sigma_b=0.0 if bias is None else bias.detach().double().square().mean().sqrt().item(),
+        sigma_w=math.sqrt(fan_in(layer) * _mean_square(layer.weight)),
+        sigma_b=0.0 if layer.bias is None else math.sqrt(_mean_square(layer.bias)),
         square=square,
         seen=seen,
         coverage=coverage,
     )
+
+
+def _mean_square(tensor: Tensor) -> float:
+    return tensor.detach().square().mean(dtype=torch.float64).item()
 
 
 def _spread(layer: _ConvNd, x: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ def recorded(model: nn.Module, batch: tuple[Any, ...], observe: Observer | None 
     """As the model runs on a batch, in order; and what it returns.
 
     `observe` is called after every step with it, the values of its arguments and its value; its own steps are not
-    recorded.
+    recorded. The argument of an input is the leaf that it is a copy of.
 
     Raises:
         DomainError: the model does not run on the batch.
@@ -166,11 +166,12 @@ class _Recorder(TorchFunctionMode):
             return value
         step = Step("input", name)
         self.steps.append(step)
-        alias = value.detach().clone()
-        if alias.is_floating_point() and torch.is_grad_enabled():
-            # A leaf that wants a gradient may not be overwritten, its clone may.
-            alias = alias.requires_grad_().clone()
+        own = value.detach().clone()
+        # A leaf that wants a gradient may not be overwritten, its clone may.
+        alias = own.requires_grad_().clone() if own.is_floating_point() and torch.is_grad_enabled() else own
         self._made[alias] = step
+        if self._observe is not None:
+            self._observe(step, (own,), alias)
         return alias
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
