@@ -24,6 +24,8 @@ __all__ = ["call_name", "in_double", "is_elementwise", "named_call", "named_modu
 
 Array = NDArray[np.float64]
 
+#: Names of arguments by position, where the catalogue has fewer.
+_POSITIONAL = {"softplus": ("beta", "threshold")}
 #: Points at which code is tried, in no order and some of them beyond every knot that people use.
 _TRIED = 24
 
@@ -92,6 +94,8 @@ def _named_inside(module: nn.Module) -> Activation | None:
 
 def named_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activation | None:
     """The same of a function of PyTorch, by its arguments after the first."""
+    if names := _POSITIONAL.get(call_name(name)):
+        args, kwargs = (), {**dict(zip(names, args, strict=False)), **kwargs}
     texts = [*map(repr, args), *(f"{key}={value!r}" for key, value in kwargs.items() if value is not None)]
     return _in_catalogue(call_name(name), ", ".join(texts))
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
@@ -228,24 +229,17 @@ class Reader:
     def _is_elementwise(self, step: Step) -> bool:
         if step not in self._unary:
             known = step.before and all(s.kind != "parameter" or s.operation.numel() == 1 for s in step.before)
-            self._unary[step] = bool(known) and is_elementwise(lambda x: _applied(step, dict.fromkeys(step.before, x)))
+            named = step.kind == "module" and named_module(step.operation) is not None
+            tried = named or is_elementwise(lambda x: _applied(step, dict.fromkeys(step.before, x)))
+            self._unary[step] = bool(known) and tried
         return self._unary[step]
 
     def _phi(self, end: Step, source: Step) -> Activation | None:
         key = self._key(end, source)
         if key not in self._read:
-            name = _stretch(end, source)
-            self._read[key] = self._named(end, source) or sampled(lambda x: _carried(end, source, x), name)
+            alone = _named(end) if end.before == [source] else None
+            self._read[key] = alone or sampled(lambda x: _carried(end, source, x), _stretch(end, source))
         return self._read[key]
-
-    def _named(self, end: Step, source: Step) -> Activation | None:
-        if end.before != [source]:
-            return None
-        if end.kind == "module":
-            return named_module(end.operation)
-        if end.args and end.args[0] is source:
-            return named_call(end.name, end.args[1:], end.kwargs)
-        return None
 
     def _key(self, step: Step, source: Step) -> Any:
         """What tells one stretch of steps from another that computes something else."""
@@ -320,6 +314,15 @@ def _mapped(value: Any, of: Callable[[Step], Any]) -> Any:
     return value
 
 
+def _named(step: Step) -> Activation | None:
+    """What the catalogue has by the name of a step."""
+    if step.kind == "module":
+        return named_module(step.operation)
+    if step.args and len(step.before) == 1 and step.args[0] is step.before[0]:
+        return named_call(step.name, step.args[1:], step.kwargs)
+    return None
+
+
 def _applied(step: Step, values: dict[Step, Tensor]) -> Any:
     """One step, at the values of the steps before it."""
 
@@ -337,4 +340,9 @@ def _carried(step: Step, source: Step, x: Tensor) -> Any:
     if step is source:
         # A step may work in place.
         return x.clone()
-    return _applied(step, {s: _carried(s, source, x) for s in step.before if s.kind != "parameter"})
+    values = {s: _carried(s, source, x) for s in step.before if s.kind != "parameter"}
+    # PyTorch's own softplus jumps by 2e-9 where it takes x.
+    if len(values) == 1 and (phi := _named(step)) is not None:
+        (value,) = values.values()
+        return torch.from_numpy(phi.values(value.numpy()))
+    return _applied(step, values)

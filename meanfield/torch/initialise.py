@@ -300,7 +300,7 @@ class _Planner:
 
     def _of(self, name: str, layer: WeightLayer, step: Step, incoming: Incoming) -> _Plan:
         plan = _Plan(name, layer, incoming.label)
-        if not layer.weight.requires_grad:
+        if isinstance(layer.weight, nn.Parameter) and not layer.weight.requires_grad:
             return replace(plan, left="frozen (requires_grad is False)")
         notes = _notes_of_layer(layer)
         if incoming.kind in ("input", "normalised"):

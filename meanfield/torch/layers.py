@@ -56,7 +56,7 @@ def require_writable(name: str, layer: WeightLayer) -> None:
         held = getattr(layer, which, None)
         if isinstance(held, UninitializedParameter):
             raise DomainError(f"{name} is lazy and has no weights yet: pass a batch through the model first")
-        if is_parametrized(layer, which) or (which == "weight" and not isinstance(held, nn.Parameter)):
+        if is_parametrized(layer, which) or not (held is None or isinstance(held, nn.Parameter)):
             raise DomainError(
                 f"the {which} of {name} is computed from other parameters (weight or spectral norm, pruning), and what "
                 "is written there is lost: initialise first, parametrise afterwards, or remove the parametrisation"
