@@ -21,7 +21,7 @@ from meanfield.torch.incoming import Incoming, Reader, role
 from meanfield.torch.layers import fan_in, kind, require_writable
 from meanfield.torch.measuring import Measured, Weighed, measured, weighed
 from meanfield.torch.text import paragraphs, table
-from meanfield.torch.tracing import Step, Steps, recorded
+from meanfield.torch.tracing import Step, Steps, as_batch, recorded
 from meanfield.torch.untouched import untouched
 
 __all__ = ["Audit", "AuditedLayer", "audit"]
@@ -146,7 +146,7 @@ def audit(
         raise DomainError(f"{shortened(type(model).__name__)} is no module of PyTorch that can be traced: give one")
     require_share("level", level, "a probability")
     require_count("seed", seed, 0)
-    inputs = (batch,) if isinstance(batch, Tensor) else tuple(batch)
+    inputs = as_batch("batch", batch)
     model = getattr(model, "_orig_mod", model)
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear | _ConvNd) and not _is_computed(module):
@@ -161,7 +161,7 @@ def audit(
     comparisons = [z for layer in layers for _, z in _told(layer)]
     threshold = float(norm.isf(0.5 * level / max(len(comparisons), 1)))
     first = next((layer for layer in layers if any(abs(z) > threshold for _, z in _told(layer))), None)
-    examples = next(len(part) for part in inputs if isinstance(part, Tensor) and part.ndim)
+    examples = next((len(part) for part in inputs if part.ndim), 1)
     verdict = _verdict(first, threshold, len(comparisons))
     return Audit(layers, examples, level, threshold, first.module if first else None, verdict)
 

@@ -35,7 +35,7 @@ from meanfield.torch.layers import (
 )
 from meanfield.torch.pooling import pooled_factor
 from meanfield.torch.text import paragraphs, table
-from meanfield.torch.tracing import Step, Steps, recorded, symbolic
+from meanfield.torch.tracing import Step, Steps, as_batch, recorded, symbolic
 from meanfield.torch.untouched import untouched
 
 __all__ = ["Initialised", "InitialisedLayer", "LayerRule", "edge_of_chaos_"]
@@ -224,9 +224,7 @@ def _traced(
         if not (0 < square < math.inf):
             raise DomainError(f"inputs = {square:g} is no mean square: give a finite number > 0, or a batch")
         return symbolic(model), square
-    batch = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    if not batch or not all(isinstance(part, Tensor) for part in batch):
-        raise DomainError("inputs are neither a number nor a batch: give a tensor, or one for each argument")
+    batch = as_batch("inputs", inputs)
     for name, layer in layers.items():
         # Without numbers a model cannot run.
         require_writable(name, layer)

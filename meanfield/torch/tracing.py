@@ -19,10 +19,10 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.guarded import in_words
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, shortened
 from meanfield.torch.elementwise import is_elementwise
 
-__all__ = ["Step", "Steps", "leaves", "recorded", "symbolic"]
+__all__ = ["Step", "Steps", "as_batch", "leaves", "recorded", "symbolic"]
 
 #: Their inside is no chain of layers and activations.
 _WHOLE = (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
@@ -125,7 +125,19 @@ def _from_fx(graph: fx.Graph, model: nn.Module) -> Steps:
     return list(made.values())
 
 
-def recorded(model: nn.Module, batch: tuple[Any, ...], observe: Observer | None = None) -> tuple[Steps, Any]:
+def as_batch(name: str, given: object) -> tuple[Tensor, ...]:
+    """What a model runs on, a tensor for each of its arguments; `name` is what messages call it.
+
+    Raises:
+        DomainError: it is neither a tensor nor several.
+    """
+    batch = tuple(given) if isinstance(given, list | tuple) else (given,)
+    if not batch or not all(isinstance(part, Tensor) for part in batch):
+        raise DomainError(f"{name} = {shortened(given)} is no batch: give a tensor, or one for each argument")
+    return batch
+
+
+def recorded(model: nn.Module, batch: tuple[Tensor, ...], observe: Observer | None = None) -> tuple[Steps, Any]:
     """As the model runs on a batch, in order; and what it returns.
 
     `observe` is called after every step with it, the values of its arguments and its value; its own steps are not
@@ -160,10 +172,8 @@ class _Recorder(TorchFunctionMode):
         self._made: Any = WeakIdKeyDictionary()
         self._open: list[Step] = []
 
-    def entered(self, value: Any, name: str) -> Any:
-        """The value as an input of the model; another tensor object, so that the caller's stays as it is."""
-        if not isinstance(value, Tensor):
-            return value
+    def entered(self, value: Tensor, name: str) -> Tensor:
+        """The value as an input of the model; another tensor, so that the caller's stays as it is."""
         step = Step("input", name)
         self.steps.append(step)
         own = value.detach().clone()
