@@ -18,7 +18,7 @@ from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.expecting import Expected, expected_gain, expected_rho, expected_variance, expected_zeros
 from meanfield.torch.incoming import Incoming, Reader, role
-from meanfield.torch.layers import fan_in, kind, require_writable
+from meanfield.torch.layers import fan_in, has_own_forward, kind, require_writable
 from meanfield.torch.measuring import Measured, Weighed, measured, weighed
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded
@@ -38,7 +38,7 @@ class AuditedLayer(Shown):
         module, kind, activation: its name, what it is, what it receives.
         units, fan_in: its outputs (channels), and the weights that each sums over.
         sigma_w, sigma_b: √(fan_in · mean W²) and √(mean b²) as they are.
-        q, q_theory, q_sd, q_z: the mean square of its pre-activations.
+        q, q_theory, q_sd, q_z: the mean square of its pre-activations; no theory of a layer with a forward of its own.
         from_inputs: whether q_theory rests on the mean square of what the layer receives, because it does not receive
             an activation of another layer or of a normalisation straight: after pooling, dropout, a sum of branches.
         rho, rho_theory, rho_z: mean correlation of two examples, not centred.
@@ -56,7 +56,7 @@ class AuditedLayer(Shown):
     sigma_w: float
     sigma_b: float
     q: float
-    q_theory: float
+    q_theory: float | None
     q_sd: float | None
     q_z: float | None
     from_inputs: bool
@@ -99,7 +99,10 @@ class Audit(Shown):
 
     def __getitem__(self, name: str) -> AuditedLayer:
         """The first use of the layer of that name."""
-        return next(layer for layer in self.layers if layer.module == name)
+        found = next((layer for layer in self.layers if layer.module == name), None)
+        if found is None:
+            raise DomainError(f"no layer of weights that ran is called {shortened(name)}")
+        return found
 
     def record(self) -> Record:
         """The verdict, and a row for every layer."""
@@ -117,7 +120,7 @@ class Audit(Shown):
         rows = [layer.record() for layer in self.layers]
         forward = ("module", "activation", "q", "q_theory", "q_z", "rho", "rho_theory")
         backward = ("module", "sparsity", "sparsity_theory", "dead", "log_gradient", "log_gradient_theory")
-        return "\n\n".join((table(rows, forward, "activation"), table(rows, backward), paragraphs([self.verdict])))
+        return "\n\n".join((table(rows, forward, 3), table(rows, backward, 3), paragraphs([self.verdict])))
 
 
 def audit(
@@ -251,7 +254,7 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, seed: int) -> 
     if incoming.feeds not in ("layer", "normalisation"):
         before = None
     straight = before is not None and not incoming.through and incoming.kind == "activation"
-    q = _variance(weights, here, before if straight else None, phi)
+    q = None if has_own_forward(layer) else _variance(weights, here, before if straight else None, phi)
     row = AuditedLayer(
         module=step.name,
         kind=kind(layer),
@@ -261,9 +264,9 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, seed: int) -> 
         sigma_w=weights.sigma_w,
         sigma_b=weights.sigma_b,
         q=float(here.q.mean()),
-        q_theory=q.value,
-        q_sd=q.sd,
-        q_z=q.z_of_square(float(here.q.mean())),
+        q_theory=q.value if q else None,
+        q_sd=q.sd if q else None,
+        q_z=q.z_of_square(float(here.q.mean())) if q else None,
         from_inputs=not straight,
         rho=here.rho,
     )
@@ -272,7 +275,8 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, seed: int) -> 
     if before is None or phi is None or incoming.kind != "activation":
         return row
     row = replace(row, sparsity_theory=expected_zeros(before, phi))
-    rho = expected_rho(weights, here, before, phi, seed) if straight and weights.sigma_w > 0 else None
+    known = straight and weights.sigma_w > 0 and not has_own_forward(layer)
+    rho = expected_rho(weights, here, before, phi, seed) if known else None
     return replace(row, rho_theory=rho[0].value, rho_z=rho[1]) if rho else row
 
 
@@ -316,7 +320,7 @@ def _with_gain(
     if follower is None or not observed.gradients.get(follower):
         return row
     phi, weights = incoming[follower].activation, observed.weights[follower]
-    if phi is None or not phi.is_continuous or weights.sigma_w <= 0:
+    if phi is None or not phi.is_continuous or weights.sigma_w <= 0 or has_own_forward(follower.operation):
         return row
     gain = expected_gain(weights, observed.values[step], observed.values[follower], phi)
     after = math.log(observed.gradients[follower] / last)

@@ -21,7 +21,7 @@ from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos, shorte
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
-from meanfield.torch.elementwise import is_elementwise, named_module, sampled
+from meanfield.torch.elementwise import call_name, is_elementwise, named_module, sampled
 from meanfield.torch.incoming import Incoming, Reader, role
 from meanfield.torch.layers import (
     WEIGHTS,
@@ -29,6 +29,7 @@ from meanfield.torch.layers import (
     Weights,
     drawn,
     fan_in,
+    has_own_forward,
     kind,
     require_drawable,
     require_writable,
@@ -42,6 +43,8 @@ __all__ = ["Initialised", "InitialisedLayer", "LayerRule", "edge_of_chaos_"]
 
 LayerRule = Literal["match", "keep"]
 
+#: Functions that take weights.
+_WEIGHING = frozenset("linear bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d".split())
 #: Layers that a warning names.
 _NAMED = 3
 
@@ -95,7 +98,10 @@ class Initialised(Shown):
 
     def __getitem__(self, name: str) -> InitialisedLayer:
         """What became of the layer of that name."""
-        return next(layer for layer in self.layers if layer.module == name)
+        found = next((layer for layer in self.layers if layer.module == name), None)
+        if found is None:
+            raise DomainError(f"no layer of weights is called {shortened(name)}")
+        return found
 
     def record(self) -> Record:
         """What was asked, and a row for every layer."""
@@ -113,7 +119,7 @@ class Initialised(Shown):
             for layer in self.layers
         ]
         head = f"{self.weights} weights on the edge of chaos at q* = {self.q_star:g}"
-        body = table(rows, ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b"), "activation")
+        body = table(rows, ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b"), 4)
         return "\n\n".join(part for part in (head, body, paragraphs(self.warnings)) if part)
 
 
@@ -378,7 +384,7 @@ def _affine_square(step: Step) -> float:
 
 def _notes_of_layer(layer: WeightLayer) -> tuple[str, ...]:
     notes = []
-    if type(layer).forward not in (nn.Linear.forward, *(base.forward for base in _CONVOLUTIONS)):
+    if has_own_forward(layer):
         notes.append(f"is a {type(layer).__name__} with a forward of its own, and drawn as if it had none")
     if isinstance(layer, _ConvNd):
         pads = layer.padding
@@ -387,16 +393,14 @@ def _notes_of_layer(layer: WeightLayer) -> tuple[str, ...]:
             uneven = any(k % s for k, s in zip(layer.kernel_size, layer.stride, strict=True))
             if uneven:
                 notes.append("gives its output positions different numbers of weights, q* only on average")
+            sides = zip(layer.kernel_size, layer.stride, layer.padding, strict=True)
+            if any(isinstance(p, int) and k - s > p for k, s, p in sides):
+                notes.append("has borders that fewer weights reach: q is below q* there")
             if any(layer.stride[i] > 1 and layer.dilation[i] > 1 for i in range(len(layer.stride))):
                 notes.append("is strided and dilated, and gives q* only on average")
         elif beyond and layer.padding_mode == "zeros":
             notes.append("pads with zeros: q is below q* at borders")
     return tuple(notes)
-
-
-_CONVOLUTIONS: tuple[Any, ...] = (
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-)
 
 
 def _notes_between(incoming: Incoming, phi: Activation, q_star: float) -> list[str]:
@@ -489,7 +493,9 @@ def _warnings(plans: list[_Plan], steps: Steps | None) -> tuple[str, ...]:
         if role(step) in ("attention", "recurrence") and step.kind == "module":
             what = type(step.operation).__name__
             concerned.setdefault(f"{what}: left alone, the theory does not cover it", []).append(step.name)
-    return tuple(f"{_names(names)} {note}" for note, names in concerned.items())
+        if step.kind == "function" and call_name(step.name) in _WEIGHING:
+            concerned.setdefault("uses weights that no layer applies, and they are left alone", []).append(step.name)
+    return tuple(f"{_names(list(dict.fromkeys(names)))} {note}" for note, names in concerned.items())
 
 
 def _names(names: list[str]) -> str:

@@ -19,11 +19,27 @@ from torch.nn.utils.parametrize import is_parametrized
 from meanfield.errors import DomainError
 from meanfield.infinite_width.initialisers import CUT, truncated_variance
 
-__all__ = ["WEIGHTS", "WeightLayer", "Weights", "drawn", "fan_in", "kind", "require_drawable", "require_writable"]
+__all__ = [
+    "WEIGHTS",
+    "WeightLayer",
+    "Weights",
+    "drawn",
+    "fan_in",
+    "has_own_forward",
+    "kind",
+    "require_drawable",
+    "require_writable",
+]
 
 Weights = Literal["gaussian", "orthogonal", "delta-orthogonal", "uniform", "truncated"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 WeightLayer = nn.Linear | _ConvNd
+_FORWARDS: tuple[Any, ...] = tuple(
+    base.forward
+    for base in (
+        *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+    )
+)
 
 
 def kind(layer: WeightLayer) -> str:
@@ -48,6 +64,11 @@ def fan_in(layer: WeightLayer, weights: Weights = "gaussian") -> float:
         return float(channels)
     strides = math.prod(layer.stride) if isinstance(layer, _ConvTransposeNd) else 1
     return channels * math.prod(layer.kernel_size) / strides
+
+
+def has_own_forward(layer: WeightLayer) -> bool:
+    """Whether somebody derived it and computes something else, such as standardised weights."""
+    return type(layer).forward not in _FORWARDS
 
 
 def require_writable(name: str, layer: WeightLayer) -> None:

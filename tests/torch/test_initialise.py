@@ -15,6 +15,7 @@ from torch.nn.utils import parametrizations, prune, spectral_norm
 
 import meanfield as mf
 from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos
+from meanfield.quantities import QUANTITIES
 from meanfield.torch.initialise import Initialised, edge_of_chaos_
 
 
@@ -391,12 +392,32 @@ def test_the_report_says_what_pooling_dropout_and_missing_biases_do() -> None:
     assert (report["10"].sigma_b, report["12"].left) == (0.0, "the last layer, kept")
 
 
+def test_weights_that_no_layer_holds_are_told() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.layer = nn.Parameter(torch.ones(4, 4)), nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(F.linear(x, self.weight).relu())
+
+    for inputs in (None, torch.ones(2, 4)):
+        model = Own()
+        report = edge_of_chaos_(model, inputs=inputs, last_layer="match")
+        assert report["layer"].activation == "relu"
+        assert "linear: uses weights that no layer applies, and they are left alone" in report.warnings
+        assert model.weight.eq(1).all()
+
+
 def test_the_report_is_a_table_of_80_columns_and_a_record() -> None:
     report = edge_of_chaos_(chain(nn.ReLU(), nn.GELU(), nn.Tanh()))
     assert isinstance(report, Initialised)
     lines = str(report).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[2].split() == ["module", "kind", "fan_in", "activation", "σ_w", "σ_b"]
+    with pytest.raises(DomainError, match="no layer of weights is called 1"):
+        report["1"]
     record = report.record()
+    assert {*record, *record["layers"][0]} <= {*QUANTITIES}
     assert [row["module"] for row in record["layers"]] == ["0", "2", "4", "6"]
     assert record["layers"][1]["sigma_w"] == mf.edge_of_chaos(mf.activation("relu")).sigma_w
