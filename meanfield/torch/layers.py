@@ -58,12 +58,13 @@ def kind(layer: WeightLayer) -> str:
 def fan_in(layer: WeightLayer, weights: Weights = "gaussian") -> float:
     """Weights that an output sums over; of a transposed convolution the mean over its positions."""
     if isinstance(layer, nn.Linear):
-        return float(layer.in_features)
+        return layer.in_features
     channels = layer.in_channels // layer.groups
     if weights == "delta-orthogonal":
-        return float(channels)
+        return channels
+    count = channels * math.prod(layer.kernel_size)
     strides = math.prod(layer.stride) if isinstance(layer, _ConvTransposeNd) else 1
-    return channels * math.prod(layer.kernel_size) / strides
+    return count / strides if count % strides else count // strides
 
 
 def has_own_forward(layer: WeightLayer) -> bool:
