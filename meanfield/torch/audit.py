@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.stats import norm
 from torch import Tensor, nn
@@ -157,6 +158,7 @@ def audit(
     observed = _Observed()
     with untouched(model), torch.enable_grad():
         steps, returned = recorded(model, inputs, observed)
+        _require_finite(steps, observed)
         observed.carry_back(model, returned, loss, seed)
     layers = tuple(_rows(steps, observed, seed))
     if not layers:
@@ -167,6 +169,16 @@ def audit(
     examples = next((len(part) for part in inputs if part.ndim), 1)
     verdict = _verdict(first, threshold, len(comparisons))
     return Audit(layers, examples, level, threshold, first.module if first else None, verdict)
+
+
+def _require_finite(steps: Steps, observed: _Observed) -> None:
+    """Refuse signals that are no numbers or whose squares are none, with a `DomainError` that says from where on."""
+    for step in steps:
+        if step in observed.values and not np.isfinite(observed.values[step].q).all():
+            raise DomainError(
+                f"{step.name} makes numbers that are not finite, or whose squares are not: there is nothing to measure "
+                "from there on; give finite inputs, smaller ones, or smaller weights"
+            )
 
 
 def _is_computed(module: nn.Module) -> bool:

@@ -32,6 +32,8 @@ Array = NDArray[np.float64]
 
 #: Terms of a series in ρ; the rest is put in one more.
 _TERMS = 40
+#: What was measured in single precision has no smaller spread.
+_ROUNDING = 1e-6
 #: Layers drawn for the spread of ρ, of so many numbers in all at most.
 _DRAWN, _NUMBERS = 64, 4_000_000
 
@@ -133,7 +135,7 @@ def expected_rho(
     if drawn is None or before.positions > 1 or after.positions > 1:
         return Expected(value), None
     mean, sd = drawn
-    return Expected(value, sd), Expected(mean, sd).z(after.rho)
+    return Expected(value, sd), Expected(mean, sd).z(after.rho) if sd > _ROUNDING else None
 
 
 def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, seed: int) -> tuple[float, float] | None:

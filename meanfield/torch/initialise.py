@@ -16,7 +16,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.spec import activation as read_text
-from meanfield.domain import require_number, require_signal
+from meanfield.domain import require_a, require_number, require_signal
 from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos, shortened
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.tables.records import Record
@@ -174,6 +174,8 @@ def edge_of_chaos_(
     Source: Schoenholz et al. (2017); docs/torch.md.
     """
     _require_options(model, q_star, first_layer, last_layer, weights)
+    if generator is not None:
+        require_a(torch.Generator, "generator", generator)
     fallback = None if activation is None else _fallback(activation)
     model = getattr(model, "_orig_mod", model)
     layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | _ConvNd)}
@@ -225,8 +227,8 @@ def _traced(
 ) -> tuple[Steps | None, float | dict[Step, float]]:
     """The steps; and the mean square of the inputs, or of what each layer receives of a batch."""
     if inputs is None or isinstance(inputs, int | float):
+        require_number("inputs", 1.0 if inputs is None else inputs)
         square = 1.0 if inputs is None else float(inputs)
-        require_number("inputs", square)
         if not (0 < square < math.inf):
             raise DomainError(f"inputs = {square:g} is no mean square: give a finite number > 0, or a batch")
         return symbolic(model), square
@@ -488,7 +490,7 @@ def _warnings(plans: list[_Plan], steps: Steps | None) -> tuple[str, ...]:
         for note in () if plan.left else plan.notes:
             concerned.setdefault(note, []).append(plan.name or "the layer")
         if plan.left:
-            concerned.setdefault(f"left alone: {plan.left}", []).append(plan.name)
+            concerned.setdefault(f"left alone: {plan.left}", []).append(plan.name or "the layer")
     for step in steps or ():
         if role(step) in ("attention", "recurrence") and step.kind == "module":
             what = type(step.operation).__name__

@@ -77,6 +77,8 @@ def measured(step: Step, value: Tensor) -> Measured | None:
     """Of the value of a step; None of what holds no examples or no floating-point numbers."""
     if not value.is_floating_point() or value.ndim < 2 or not value.numel():
         return None
+    if isinstance(step.operation, _ConvNd) and value.ndim == len(step.operation.kernel_size) + 1:
+        value = value[None]
     h = value.detach()
     h = h.to(torch.float64 if h.dtype == torch.float64 else torch.float32)
     h = h.movedim(_axis_of_units(step, value), -1).reshape(len(h), -1, h.shape[_axis_of_units(step, value)])

@@ -28,7 +28,7 @@ __all__ = ["Step", "Steps", "as_batch", "leaves", "recorded", "symbolic"]
 _WHOLE = (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Step:
     """One operation: `name` is that of a module in the model, of a function, or of an input.
 

@@ -269,6 +269,18 @@ def test_other_precisions(dtype: torch.dtype) -> None:
     assert [layer.q for layer in found.layers] == pytest.approx([layer.q for layer in plain.layers], rel=0.03)
 
 
+def test_inputs_without_a_signal_are_no_departure() -> None:
+    # All examples are alike, and rounding tells nothing.
+    found = audit(nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64)), torch.zeros(4, 8))
+    assert found["2"].rho == pytest.approx(1.0) and found["2"].rho_z is None
+
+
+def test_an_image_alone_is_a_batch_of_one() -> None:
+    model, x = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)), normals(3, 8, 8)
+    rows = [[layer.q for layer in audit(model, batch).layers] for batch in (x, x[None])]
+    assert rows[0] == pytest.approx(rows[1])
+
+
 def test_one_example_has_no_correlation() -> None:
     found = audit(mlp(nn.ReLU), normals(1, 30))
     assert all(layer.rho is None and layer.rho_theory is None for layer in found.layers)
@@ -296,6 +308,8 @@ def test_an_audit_is_tables_of_80_columns_and_a_record() -> None:
         (nn.Linear(3, 2), torch.ones(2, 3), {"seed": -1}, "seed"),
         (nn.Linear(3, 2), 3.0, {}, "is no batch"),
         ("relu", torch.ones(2, 3), {}, "no module"),
+        (nn.Linear(3, 2), torch.full((2, 3), torch.nan), {}, "input 0 makes numbers that are not finite"),
+        (nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)), torch.full((2, 3), 1e25), {}, "not finite"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
