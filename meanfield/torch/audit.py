@@ -174,7 +174,9 @@ def audit(
 def _require_finite(steps: Steps, observed: _Observed) -> None:
     """Refuse signals that are no numbers or whose squares are none, with a `DomainError` that says from where on."""
     for step in steps:
-        if step in observed.values and not np.isfinite(observed.values[step].q).all():
+        # Elsewhere masks may be ∞, and new tensors anything.
+        counts = step.kind == "input" or role(step) == "layer"
+        if counts and step in observed.values and not np.isfinite(observed.values[step].q).all():
             raise DomainError(
                 f"{step.name} makes numbers that are not finite, or whose squares are not: there is nothing to measure "
                 "from there on; give finite inputs, smaller ones, or smaller weights"
@@ -227,7 +229,7 @@ def _functional(returned: Any, seed: int) -> Tensor:
     for output in _tensors(returned):
         if output.requires_grad:
             normals = torch.randn(output.shape, generator=generator).to(output)
-            total = total + (normals * output).sum().to("cpu", torch.float32 if not output.is_cpu else None)
+            total = total + (normals * output).sum().float().cpu()
     return total
 
 
@@ -263,7 +265,7 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, seed: int) -> 
     before = observed.values.get(source) if source is not None and phi is not None else None
     made = observed.values.get(incoming.made) if incoming.made is not None else None
     # Units of a sum have means of their own, and are no Gaussian numbers of mean 0.
-    if incoming.feeds not in ("layer", "normalisation"):
+    if incoming.feeds not in ("layer", "normalisation") or (before and not np.isfinite(before.q).all()):
         before = None
     straight = before is not None and not incoming.through and incoming.kind == "activation"
     q = None if has_own_forward(layer) else _variance(weights, here, before if straight else None, phi)

@@ -23,7 +23,7 @@ from meanfield.activations.spec import activation
 from meanfield.torch.elementwise import call_name, in_double, is_elementwise, named_call, named_module, sampled
 from meanfield.torch.tracing import Step, Steps
 
-__all__ = ["Incoming", "Reader", "Role", "is_layer", "role"]
+__all__ = ["Incoming", "Reader", "Role", "dropped_share", "is_layer", "role"]
 
 Role = Literal[
     "input",
@@ -283,11 +283,17 @@ def _is_identity(phi: Activation) -> bool:
 
 
 def _is_idle(step: Step) -> bool:
-    """Whether a step changes nothing: a pool over one position, dropout of nothing."""
-    module = step.operation
-    if isinstance(module, _DropoutNd):
-        return module.p == 0
-    return getattr(module, "drop_prob", 1) in (0, 0.0, None)
+    """Whether a step changes nothing: dropout of nothing, or by a function that is told not to train."""
+    return role(step) == "dropout" and (dropped_share(step) == 0 or step.kwargs.get("training") is False)
+
+
+def dropped_share(step: Step) -> float | None:
+    """p of a dropout, None where it is not known."""
+    if step.kind == "function":
+        p = step.kwargs.get("p", step.args[1] if len(step.args) > 1 else 0.5)
+    else:
+        p = getattr(step.operation, "p", getattr(step.operation, "drop_prob", None))
+    return float(p) if isinstance(p, int | float) else None
 
 
 def _told(step: Step) -> str:

@@ -22,7 +22,7 @@ from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.elementwise import call_name, is_elementwise, named_module, sampled
-from meanfield.torch.incoming import Incoming, Reader, role
+from meanfield.torch.incoming import Incoming, Reader, dropped_share, role
 from meanfield.torch.layers import (
     WEIGHTS,
     WeightLayer,
@@ -308,7 +308,7 @@ class _Planner:
         plan = _Plan(name, layer, incoming.label)
         if isinstance(layer.weight, nn.Parameter) and not layer.weight.requires_grad:
             return replace(plan, left="frozen (requires_grad is False)")
-        notes = _notes_of_layer(layer)
+        notes = _notes_of_layer(layer, self.weights)
         if incoming.kind in ("input", "normalised"):
             if incoming.kind == "input" and self.first_layer == "keep":
                 return replace(plan, left="the first layer, kept")
@@ -384,7 +384,7 @@ def _affine_square(step: Step) -> float:
     return square + (shift.detach().double().square().mean().item() if isinstance(shift, Tensor) else 0.0)
 
 
-def _notes_of_layer(layer: WeightLayer) -> tuple[str, ...]:
+def _notes_of_layer(layer: WeightLayer, weights: Weights) -> tuple[str, ...]:
     notes = []
     if has_own_forward(layer):
         notes.append(f"is a {type(layer).__name__} with a forward of its own, and drawn as if it had none")
@@ -400,7 +400,7 @@ def _notes_of_layer(layer: WeightLayer) -> tuple[str, ...]:
                 notes.append("has borders that fewer weights reach: q is below q* there")
             if any(layer.stride[i] > 1 and layer.dilation[i] > 1 for i in range(len(layer.stride))):
                 notes.append("is strided and dilated, and gives q* only on average")
-        elif beyond and layer.padding_mode == "zeros":
+        elif beyond and layer.padding_mode == "zeros" and weights != "delta-orthogonal":
             notes.append("pads with zeros: q is below q* at borders")
     return tuple(notes)
 
@@ -436,7 +436,7 @@ def _pooling_note(step: Step, phi: Activation, q_star: float) -> str:
 
 
 def _dropout_note(step: Step) -> str:
-    p = getattr(step.operation, "p", step.kwargs.get("p")) if step.kind == "module" else step.kwargs.get("p", 0.5)
+    p = dropped_share(step)
     if isinstance(p, float) and p < 1:
         return f"comes after dropout, in training σ_w² counts {1 / (1 - p):.4g} times; weights are those without it"
     return "comes after random dropping of units or branches; weights are those without it"

@@ -393,7 +393,17 @@ def test_the_report_says_what_pooling_dropout_and_missing_biases_do() -> None:
     assert "counts 1.25 times" in " ".join(report["8"].notes)
     assert any("pads with zeros" in note for note in report["3"].notes)
     assert any("no biases" in note for note in report["10"].notes)
+    # A matrix at the centre of the kernel sees no zeros around.
+    assert not any("zeros" in warning for warning in edge_of_chaos_(model, weights="delta-orthogonal").warnings)
     assert (report["10"].sigma_b, report["12"].left) == (0.0, "the last layer, kept")
+
+
+@pytest.mark.parametrize("inputs", [None, torch.ones(2, 6)], ids=["symbolic", "recorded"])
+def test_dropout_by_a_function_is_told_as_by_a_module(inputs: Tensor | None) -> None:
+    for training, told in ((True, ["comes after dropout, in training σ_w² counts 1.25 times"]), (False, [])):
+        model = Functions(lambda x, t=training: F.dropout(x.relu(), 0.2, training=t))
+        notes = edge_of_chaos_(model, inputs=inputs, last_layer="match")["second"].notes
+        assert [note.partition(";")[0] for note in notes] == told
 
 
 def test_weights_that_no_layer_holds_are_told() -> None:

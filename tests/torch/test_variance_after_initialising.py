@@ -164,6 +164,7 @@ def test_so_do_networks_of_other_weights(weights: Any) -> None:
 
 
 CHANNELS, SIZE = 192, 4
+CONVOLVED = ("relu", "tanh", "gelu", "hard-tanh", "soft-threshold(0.5)", "elu", "silu")
 
 
 def convolutional(phi: Activation, depth: int, mode: str) -> nn.Sequential:
@@ -173,15 +174,20 @@ def convolutional(phi: Activation, depth: int, mode: str) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-@pytest.mark.parametrize("padding", ["circular", "zero"])
-@pytest.mark.parametrize("text", ["relu", "tanh", "gelu", "hard-tanh", "soft-threshold(0.5)", "elu", "silu"])
-def test_convolutions_do_what_theory_says_of_their_padding(text: str, padding: Any) -> None:
+@pytest.mark.parametrize(
+    ("text", "padding", "weights"),
+    [
+        *((text, padding, "gaussian") for text in CONVOLVED for padding in ("circular", "zero")),
+        *(("tanh", padding, "orthogonal") for padding in ("circular", "zero")),
+    ],
+)
+def test_convolutions_do_what_theory_says_of_their_padding(text: str, padding: Any, weights: Any) -> None:
     phi, generator = mf.activation(text), torch.Generator().manual_seed(11)
     depth = DEPTH if padding == "circular" else 6
     rows, noise = [], []
     model = convolutional(phi, depth, "circular" if padding == "circular" else "zeros")
     for _ in range(NETWORKS):
-        edge_of_chaos_(model, last_layer="match", generator=generator)
+        edge_of_chaos_(model, last_layer="match", weights=weights, generator=generator)
         # Independent positions, all of variance 1 at layer 0, as theory begins.
         h = torch.randn(1, CHANNELS, SIZE, SIZE, generator=generator)
         h *= 1 / h.square().mean().sqrt()
@@ -190,7 +196,11 @@ def test_convolutions_do_what_theory_says_of_their_padding(text: str, padding: A
         grams = [(flat := layer[0].flatten(1)).T @ flat / CHANNELS for layer in found]
         noise.append([2 * gram.square().mean().item() / CHANNELS for gram in grams])
     network = edge_of_chaos(phi).mean_field
-    p = predict(Experiment(network, CHANNELS, depth, 1, start=1.0, inputs=1, kernel=3, size=SIZE, padding=padding))["q"]
+    p = predict(
+        Experiment(
+            network, CHANNELS, depth, 1, start=1.0, inputs=1, kernel=3, size=SIZE, padding=padding, weights=weights
+        )
+    )["q"]
     q = np.array(rows)
     # Where V' > 1 theory has no more to say once q has strayed by a fifth.
     assert np.isfinite(p.mean).sum() > (DEPTH if network.dV(1.0) <= 1 and depth == DEPTH else 6)
