@@ -55,7 +55,8 @@ _ROLES: dict[Role, str] = {
     "dropout": "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout "
     "stochastic_depth",
     "padding": "pad",
-    "normalisation": "batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm normalize",
+    "normalisation": "batch_norm layer_norm group_norm instance_norm rms_norm",
+    "affine": "local_response_norm",
     "concatenation": "cat concat concatenate hstack stack",
     "attention": "scaled_dot_product_attention softmax matmul bmm baddbmm einsum multi_head_attention_forward",
     "embedding": "embedding embedding_bag",
@@ -65,16 +66,21 @@ _POOLS = (
     *(nn.modules.pooling._AvgPoolNd, nn.modules.pooling._MaxPoolNd, nn.modules.pooling._LPPoolNd, nn.Upsample),
     *(nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd),
 )
-_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm)
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 _PADS = (
     *(nn.modules.padding._ConstantPadNd, nn.modules.padding._ReflectionPadNd),
     *(nn.modules.padding._ReplicationPadNd, nn.modules.padding._CircularPadNd),
 )
 _SHAPES = (nn.Flatten, nn.Unflatten, nn.Identity, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle)
-#: Classes that many packages write themselves, by the end or a part of their name.
+#: Classes that many packages write themselves, by a part of their name.
 _WRITTEN: tuple[tuple[str, Role], ...] = (
-    *(("droppath", "dropout"), ("stochasticdepth", "dropout"), ("norm", "normalisation"), ("attention", "attention")),
+    *(("droppath", "dropout"), ("stochasticdepth", "dropout"), ("attention", "attention")),
+    *((f"{kind}norm", "normalisation") for kind in ("layer", "rms", "batch", "group", "instance")),
 )
+
+
+#: What comes into a model, before any layer.
+_GIVEN: tuple[Role, ...] = ("input", "embedding")
 
 
 def is_layer(step: Step) -> bool:
@@ -97,6 +103,7 @@ def role(step: Step) -> Role:
     classes: tuple[tuple[Role, Any], ...] = (
         *(("shape", _SHAPES), ("pooling", _POOLS), ("dropout", _DropoutNd), ("normalisation", _NORMS)),
         *(("padding", _PADS), ("attention", nn.MultiheadAttention), ("embedding", nn.Embedding | nn.EmbeddingBag)),
+        ("affine", nn.LocalResponseNorm),
         ("recurrence", nn.RNNBase | nn.RNNCellBase),
     )
     for found, known in classes:
@@ -174,6 +181,8 @@ class Reader:
             found = self.role(step)
             if found == "elementwise":
                 read = self._activation(step)
+                if read.feeds in _GIVEN:
+                    read = Incoming("input", None, "the input", read.source, through=(step,), feeds=read.feeds)
                 if read.activation is None or not _is_identity(read.activation):
                     return replace(read, through=(*through, *read.through))
                 assert read.made is not None
@@ -185,6 +194,8 @@ class Reader:
             elif found == "concatenation":
                 read = self._together([self._from(branch) for branch in self._data(step)])
                 return replace(read, through=(*through, *read.through))
+            elif found == "sum" and all(self.feeds(branch) in _GIVEN for branch in self._data(step)):
+                return Incoming("input", None, "a sum of inputs", step, through=(step, *through), feeds="input")
             else:
                 return replace(_without_activation(step, found), through=tuple(through))
 

@@ -343,7 +343,7 @@ class _Planner:
             square = _affine_square(source)
             told = "receives normalised numbers: q is q* whatever the layers before, as long as they stay normalised"
             return square, (told,)
-        if source is not None and source.kind == "module":
+        if source is not None and role(source) == "embedding" and source.kind == "module" and not incoming.through:
             return source.operation.weight.detach().double().square().mean().item(), ()
         if isinstance(self.squares, float):
             through = (
@@ -377,9 +377,19 @@ def _unreached(model: nn.Module, name: str, layer: WeightLayer, used: Collection
     return "not reached when the model runs"
 
 
+#: At which position functions that normalise take γ; β follows.
+_GAIN = {"layer_norm": 2, "group_norm": 2, "rms_norm": 2, "batch_norm": 3, "instance_norm": 3}
+
+
 def _affine_square(step: Step) -> float:
     """Mean of γ² + β² of a normalisation, 1 without them."""
     gain, shift = getattr(step.operation, "weight", None), getattr(step.operation, "bias", None)
+    if step.kind == "function":
+        at = _GAIN[call_name(step.name)]
+        gain, shift = (
+            getattr(step.kwargs.get(name, step.args[i] if len(step.args) > i else None), "operation", None)
+            for name, i in (("weight", at), ("bias", at + 1))
+        )
     square = 1.0 if not isinstance(gain, Tensor) else gain.detach().double().square().mean().item()
     return square + (shift.detach().double().square().mean().item() if isinstance(shift, Tensor) else 0.0)
 

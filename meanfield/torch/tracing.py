@@ -156,7 +156,7 @@ def recorded(model: nn.Module, batch: tuple[Tensor, ...], observe: Observer | No
         with recorder:
             returned = model(*batch)
     except Exception as fault:
-        raise DomainError(f"the model does not run on the batch given: {in_words(fault)}") from fault
+        raise DomainError(f"the model does not run on the batch given: {in_words(fault)}") from None
     finally:
         for handle in handles:
             handle.remove()

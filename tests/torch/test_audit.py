@@ -197,6 +197,15 @@ def test_it_costs_one_forward_and_one_backward_and_leaves_the_model_as_it_was() 
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
+def test_a_run_that_fails_leaves_nothing_behind() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(8), nn.Linear(8, 3), nn.Linear(4, 4))
+    buffers = copy.deepcopy(dict(model.named_buffers()))
+    with pytest.raises(DomainError, match="does not run on the batch given: RuntimeError: mat1 and mat2 shapes"):
+        audit(model, normals(6, 8))
+    assert all(torch.equal(buffers[name], buffer) for name, buffer in model.named_buffers())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
 def test_activations_in_place_are_seen_as_others_are() -> None:
     torch.manual_seed(3)
     plain = nn.Sequential(

@@ -406,6 +406,50 @@ def test_dropout_by_a_function_is_told_as_by_a_module(inputs: Tensor | None) -> 
         assert [note.partition(";")[0] for note in notes] == told
 
 
+class Words(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places, self.layer = nn.Embedding(9, 16), nn.Embedding(4, 16), nn.Linear(16, 400)
+
+    def forward(self, words: Tensor) -> Tensor:
+        return self.layer(self.words(words) + self.places(torch.arange(4)))
+
+
+def test_what_is_made_of_inputs_alone_is_an_input() -> None:
+    # A batch is measured where a layer receives it; a number cannot tell, and that is noted.
+    x = 3 * torch.rand(64, 50, generator=torch.Generator().manual_seed(0))
+    model = nn.Sequential(nn.Identity(), nn.Linear(50, 400))
+    model.forward = lambda x: model[1]((x - 0.5) / 0.2)  # type: ignore[method-assign]
+    scaled = ((x - 0.5) / 0.2).square().mean().item()
+    report = edge_of_chaos_(model, inputs=x, last_layer="match")
+    assert (report["1"].activation, report["1"].notes) == ("the input", ())
+    assert report["1"].sigma_w == pytest.approx(scaled**-0.5)
+    words = torch.arange(36).reshape(9, 4) % 9
+    report = edge_of_chaos_(Words(), inputs=words, last_layer="match", generator=torch.Generator().manual_seed(0))
+    assert report["layer"].activation == "a sum of inputs"
+    # Two independent embeddings of variance 1.
+    assert report["layer"].sigma_w == pytest.approx(0.5**0.5, rel=0.2)
+    assert any("give inputs" in note for note in edge_of_chaos_(Words(), last_layer="match")["layer"].notes)
+
+
+@pytest.mark.parametrize("inputs", [None, torch.ones(2, 6)], ids=["symbolic", "recorded"])
+def test_a_normalisation_has_the_mean_square_of_its_factors(inputs: Tensor | None) -> None:
+    class Scaled(Functions):
+        def __init__(self) -> None:
+            super().__init__(None)
+            self.gain, self.shift = nn.Parameter(torch.full((6,), 2.0)), nn.Parameter(torch.full((6,), -1.0))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.second(F.layer_norm(self.first(x), (6,), self.gain, bias=self.shift))
+
+    by_module = nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6), nn.Linear(6, 6))
+    nn.init.constant_(by_module[1].weight, 2.0)
+    nn.init.constant_(by_module[1].bias, -1.0)
+    for model, name in ((Scaled(), "second"), (by_module, "2")):
+        report = edge_of_chaos_(model, q_star=3.0, inputs=inputs, last_layer="match")
+        assert report[name].sigma_w == pytest.approx(math.sqrt(3 / (4 + 1)))
+
+
 def test_weights_that_no_layer_holds_are_told() -> None:
     class Own(nn.Module):
         def __init__(self) -> None:
