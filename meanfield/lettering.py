@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["GREEK", "latex_name", "latex_text", "text_name"]
+__all__ = ["GREEK", "counted", "latex_name", "latex_text", "text_name"]
 
 _NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
@@ -21,6 +21,11 @@ _LATIN |= {name: name[0] for name in "Alpha Beta Epsilon Zeta Iota Kappa Mu Omic
 
 _PARTS = re.compile(r"([^\W\d_]+)_?(\w*)")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def counted(number: int, noun: str) -> str:
+    """1 layer, 2 layers."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def text_name(name: str) -> str:

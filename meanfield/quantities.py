@@ -136,9 +136,9 @@ QUANTITIES = {
     "gradient_within": Quantity("f_g", "$f_g$", "factor by which a squared gradient may change"),
     "foretold": Quantity("foretold", "foretold", "the verdict before any network is drawn"),
     "share_interval": Quantity("95 % of lost", r"95\,\% of lost", "its interval (Wilson)"),
-    "signal_lost": Quantity("signal lost", "signal lost", "share with q outside [q*/f, f q*]"),
+    "signal_lost": Quantity("signal lost", "signal lost", "share with q outside [q*/f, f q*] at layer L"),
     "m_range": Quantity("safe m", "safe $m$", "clip levels at which at most half the risk is lost"),
-    "gradient_lost": Quantity("gradient lost", "gradient lost", "share with |ln G| > ln f_g"),
+    "gradient_lost": Quantity("gradient lost", "gradient lost", "share with |ln G| > ln f_g over L layers"),
     # At a width and depth.
     "sd": Quantity("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, predicted"),
     "stationary_mean": Quantity("mean, settled", r"$\overline{q^\infty}$", "of q after many layers"),

@@ -258,7 +258,7 @@ def _asked(
 
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
     from meanfield.activations.family import Family, left_open
-    from meanfield.activations.spec import parameters_of, read_activation
+    from meanfield.activations.spec import formula_of, parameters_of, read_activation
 
     if solve is not None:
         names = tuple(name.strip() for name in solve.split(","))
@@ -269,8 +269,11 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
             names = ()
         if not names:
             # What is no activation is told as everywhere.
-            read_activation(act, **given)
-            raise ActivationError(f"{act} has no tau and no m left open: name what to solve for, as in --solve a,b")
+            formula = formula_of(read_activation(act, **given).phi)
+            raise ActivationError(
+                f"{act} has no tau and no m left open: name what to solve for, as in --solve a,b; where nothing is, "
+                f'leave something, as in --act "clip({formula}, -m, m)", or ask for --reshape'
+            )
     return Family(act, names, tuple(given.items()))
 
 

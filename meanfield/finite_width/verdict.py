@@ -31,6 +31,7 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import OperatingPoint
 from meanfield.infinite_width.stability import Diagnosis, diagnose
 from meanfield.infinite_width.verdict import Gradient, Inputs, Signal, Verdict, Word
+from meanfield.lettering import counted
 from meanfield.quantities import CHAINS
 from meanfield.tables.records import Record, few_layers
 from meanfield.tables.shown import Shown
@@ -173,8 +174,8 @@ def at_width(
     Raises:
         DomainError: `start` is not a finite number > 0, or `rho` no correlation.
     """
-    require_a(Diagnosis, "diagnosis", diagnosis)
-    require_a(Requirement, "requirement", requirement)
+    require_a(Diagnosis, "diagnosis", diagnosis, "diagnose(edge)")
+    require_a(Requirement, "requirement", requirement, "Requirement(width=300, depth=30)")
     require_number("rho0", rho)
     if not -1 <= rho < 1:
         raise DomainError(f"rho0 = {rho:g} is no correlation of two inputs that differ: give -1 <= rho0 < 1")
@@ -204,6 +205,7 @@ def at_width(
         share_lost=float(lost.mean()),
         interval=found.interval_of(lost),
         together="stable" if lost.mean() <= requirement.risk else "fragile",
+        scope=_close_call(found.interval_of(lost), requirement),
     )
     if with_remedies and not verdict.is_good:
         ways = remedies_at(point, found, start, neutral=neutral)
@@ -222,6 +224,17 @@ def at_width(
         sensitivity=sensitivity,
         gradients=gradients,
         jacobian=jacobian,
+    )
+
+
+def _close_call(interval: tuple[float, float], r: Requirement) -> str:
+    """What to know where other random numbers may change the word, in a sentence."""
+    low, high = interval
+    if not low <= r.risk <= high:
+        return ""
+    return (
+        f"The share lost is {low:.2g} to {high:.2g} (95 %), and the risk of {r.risk:g} lies within: another seed may "
+        f"say otherwise. Draw more than {counted(r.chains, 'network')} to tell."
     )
 
 

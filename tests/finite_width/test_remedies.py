@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import pytest
-from examples import HARD_TANH, LEAKY_RELU, RELU, SIGN, VERDICTS
+from examples import HARD_TANH, LEAKY_RELU, RELU, SIGN, VERDICTS, clipped_relu
 
 import meanfield as mf
 from meanfield.activations.activation import Activation
@@ -116,6 +116,31 @@ def test_the_width_is_about_the_least() -> None:
     assert escapes(edge.mean_field, 1.0, narrower).lost().mean() > required.risk / 2
 
 
+def test_orthogonal_networks_are_given_a_width_that_networks_need() -> None:
+    required = Requirement(1, 10, weights="orthogonal", chains=1024)
+    diagnosis = diagnose(edge_of_chaos(HARD_TANH))
+    cures = at_width(diagnosis, required).verdict.remedies
+    (width,) = [cure.width for cure in cures if cure.width]
+    for units, is_enough in ((width, True), (width // 2, False)):
+        found = at_width(diagnosis, replace(required, width=units, seed=5), with_remedies=False)
+        assert found.verdict.is_good == is_enough
+
+
+def test_a_start_is_not_blamed_on_the_fixed_point() -> None:
+    edge = edge_of_chaos(clipped_relu(1.28155, 1.61))
+    required = Requirement(300, 20, chains=256)
+    there, elsewhere = (at_width(diagnose(edge), required, start).verdict.remedies[0] for start in (None, 1.3))
+    assert there.what == elsewhere.what == "initialisation"
+    assert (there.instead_of, elsewhere.instead_of) == (1.0, None)
+
+
+def test_a_clip_is_told_as_an_activation() -> None:
+    phi, _, _, cures = mended("a runaway")
+    (clip,) = [cure for cure in cures if cure.m]
+    assert mf.activation(clip.activation) == clipped(phi, -clip.m, clip.m)
+    assert clip.activation in str(clip)
+
+
 def test_the_clip_loses_less_than_looser_and_tighter_ones() -> None:
     phi, _, required, cures = mended("a runaway")
     (m,) = [cure.m for cure in cures if cure.m]
@@ -157,9 +182,7 @@ def test_where_nothing_helps_that_is_said() -> None:
     assert "orthogonal" in found.tried
     assert "no width" in found.tried
     # What is not looked for is not said to fail.
-    given = nothing_helps(replace(required, weights="orthogonal"))
-    assert "orthogonal" not in given
-    assert "width" not in given
+    assert "orthogonal" not in nothing_helps(replace(required, weights="orthogonal"))
     assert "width" not in nothing_helps(replace(required, risk=1e-4))
 
 
