@@ -11,6 +11,7 @@ from examples import HARD_TANH, LEAKY_RELU, RELU, SIGN, VERDICTS, clipped_relu
 import meanfield as mf
 from meanfield.activations.activation import Activation
 from meanfield.activations.clipping import clipped
+from meanfield.finite_width import remedies
 from meanfield.finite_width.escape import Requirement, escapes
 from meanfield.finite_width.remedies import nothing_helps
 from meanfield.finite_width.verdict import FiniteWidth, at_width
@@ -222,3 +223,19 @@ def test_of_a_homogeneous_activation_there_is_one_edge_and_its_signal_may_drift(
     first = at_width(diagnose(MeanField(phi, 0.8 * edge.sigma_w)), required).verdict.remedies[0]
     assert (first.what, first.verdict, first.q_star) == ("initialisation", "neutral", 1)
     assert escapes(edge.mean_field, 1.0, replace(required, seed=9)).without_gradient.mean() <= 2 * required.risk
+
+
+def test_a_change_that_few_networks_show_to_be_too_little_is_tried_with_no_more(monkeypatch) -> None:
+    drawn: list[tuple[int, float]] = []
+
+    def counted(*arguments, **options):
+        found = escapes(*arguments, **options)
+        drawn.append((found.requirement.chains, found.interval_of(found.lost())[0]))
+        return found
+
+    monkeypatch.setattr(remedies, "escapes", counted)
+    at_width(diagnose(edge_of_chaos(clipped_relu(1.28155, 1.61))), Requirement(300, 30, chains=2048))
+    few = [low for chains, low in drawn if chains == 128]
+    more = [low for chains, low in drawn if chains > 128]
+    assert len(few) + len(more) == len(drawn)
+    assert len(more) == sum(low <= 0.01 for low in few) < len(few)
