@@ -128,11 +128,10 @@ def test_orthogonal_networks_are_given_a_width_that_networks_need() -> None:
 
 
 def test_a_start_is_not_blamed_on_the_fixed_point() -> None:
-    edge = edge_of_chaos(clipped_relu(1.28155, 1.61))
-    required = Requirement(300, 20, chains=256)
-    there, elsewhere = (at_width(diagnose(edge), required, start).verdict.remedies[0] for start in (None, 1.3))
-    assert there.what == elsewhere.what == "initialisation"
-    assert (there.instead_of, elsewhere.instead_of) == (1.0, None)
+    phi, edge, required, cures = mended("q* itself")
+    assert (cures[0].what, cures[0].instead_of) == ("initialisation", 1.0)
+    elsewhere = at_width(diagnose(edge), required, 1.3).verdict.remedies[0]
+    assert (elsewhere.what, elsewhere.instead_of) == ("initialisation", None)
 
 
 def test_a_clip_is_told_as_an_activation() -> None:
