@@ -34,7 +34,6 @@ SPARSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1, m=1)"))
 RANGE = {f"m={m:g}": mf.edge_of_chaos(mf.activation("clipped-relu", tau=1, m=m)) for m in (0.5, 1, 2, np.inf)}
 FAMILY = mf.Family("clipped-relu", ("tau", "m"))
 CHAINS = mf.Experiment(SPARSE.mean_field, 100, 30, 32, q_star=1.0, method="chain")
-FLAT = mf.TrainableDepths(*np.ones((2, 2)), np.ones((2, 2)), None, np.ones((2, 2)), mf.Requirement(1, 9))
 
 
 @cache
