@@ -78,6 +78,8 @@ def tight(latex: str) -> str:
     """Mathematics without the gaps that matplotlib leaves around a star and after primes; LaTeX leaves none."""
     if rcParams["text.usetex"]:
         return latex
+    # Outside mathematics only LaTeX reads commands.
+    latex = latex.replace(r"\,\%", " %")
     primed = re.sub(r"'+", lambda found: "^{" + r"\prime" * len(found[0]) + r"}\!", latex)
     return primed.replace("^*", "^{*}")
 
