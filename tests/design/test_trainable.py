@@ -70,7 +70,9 @@ def test_a_family_with_one_open_parameter_is_found_by_its_sparsity() -> None:
 
 def test_a_design_map_holds_what_each_design_has() -> None:
     required = mf.Requirement(200, 20, gradient_within=10)
-    found = mf.design_map(FAMILY, [0.7, 0.85], [1.0, 2.0], required)
+    done: list[int] = []
+    found = mf.design_map(FAMILY, [0.7, 0.85], [1.0, 2.0], required, advance=done.append)
+    assert done == [1, 1, 1, 1]
     (design,) = mf.designs(mf.Family("clipped-relu", ("tau",), (("m", 2.0),)), sparsity=0.85)
     assert found.V_prime[1, 1] == pytest.approx(design.edge.V_prime, rel=1e-12)
     expected = mf.escape_probability(design.edge.mean_field, 1.0, required)

@@ -279,6 +279,10 @@ REFUSED = {
         lambda: mf.plot.trainable(mf.trainable_depths(FAMILY, [0.6, 0.7], [9], mf.Requirement(9, 1))),
         "one width",
     ),
+    "no bands": (
+        lambda: mf.plot.trainable(mf.trainable_depths(FAMILY, [0.6, 0.7], [9, 10], mf.Requirement(9, 1), [1.0])),
+        "depth = 1 makes no bands",
+    ),
     "too many layers": (lambda: mf.plot.phase(SPARSE.activation, requirement=mf.Requirement(9, 2000)), "up to 1000"),
     "another network": (lambda: mf.plot.summary(LOOSE, mf.simulate(CHAINS)), "another network"),
 }
