@@ -82,6 +82,8 @@ _COLUMNS = {"slope": "V_prime", "curvature": "R_double_prime"}
 _SPARSITY, _SLOPE = "0.85", "0.7"
 #: Sparsities looked at until the largest that is safe is found.
 _SPARSITIES = 10
+#: Clip levels looked at for one that is safe, and sparsities where none is.
+_LEVELS = 40
 _UNITS = "({0}, q*) and ({1}, c²q*) are one network in other units"
 _FREEDOM = "to choose q* at a fixed {0} is to choose {0} at a fixed q*. What counts is {0}/√q*, here {1}."
 _SCALING = (
@@ -185,14 +187,22 @@ def design(
     stars = options.numbers("--q-star", "1" if q_star is None else q_star)
     cells = len(stars) * math.prod(map(len, asked.values()))
     require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
-    with progress("designs", cells * (_SPARSITIES if max_sparsity else 1)) as advance:
-        for q, *values in product(stars, *asked.values()):
+    each = _SPARSITIES if max_sparsity else _LEVELS if requirement else 1
+    with progress("designs", cells * each) as advance:
+        looked_at = 0
+
+        def look(done: int) -> None:
+            nonlocal looked_at
+            looked_at += done
+            advance(done)
+
+        for n, (q, *values) in enumerate(product(stars, *asked.values()), 1):
             wanted = dict(zip(asked, values, strict=True))
             try:
                 if requirement and max_sparsity:
-                    solutions = largest_safe_sparsity(family, requirement, q_star=q, advance=advance)
+                    solutions = largest_safe_sparsity(family, requirement, q_star=q, advance=look)
                 elif requirement:
-                    solutions = safe_designs(family, requirement, **wanted, q_star=q)
+                    solutions = safe_designs(family, requirement, **wanted, q_star=q, advance=look)
                 else:
                     solutions = designs(family, **wanted, below=BELOW if below is None else below, q_star=q)
                 found += solutions
@@ -201,7 +211,8 @@ def design(
                 refusals |= dict.fromkeys(refusal.args)
                 told = {_COLUMNS.get(name, name): value for name, value in wanted.items()}
                 rows.append({"activation": family.spec, "q_star": q, **told, "error": str(refusal)})
-            advance(0 if max_sparsity else 1)
+            # What was foreseen and not looked at is done too.
+            look(n * each - looked_at)
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
         raise NoDesign(*refusals)

@@ -238,8 +238,8 @@ def _close_call(interval: tuple[float, float], r: Requirement) -> str:
     )
 
 
-def foretold(point: OperatingPoint, experiment: Experiment) -> Diagnosis | FiniteWidth:
-    """The verdict on the networks of an experiment, of as many as cost some seconds, without remedies.
+def foretold(point: OperatingPoint, experiment: Experiment, *, with_remedies: bool = False) -> Diagnosis | FiniteWidth:
+    """The verdict on the networks of an experiment, of as many as cost some seconds; remedies cost as much again.
 
     That of infinite width on convolutional networks, and where variances are beyond what networks are drawn for.
     """
@@ -251,7 +251,9 @@ def foretold(point: OperatingPoint, experiment: Experiment) -> Diagnosis | Finit
         required = Requirement(
             e.width, e.depth, e.within, chains=max(affordable, _FEWEST), seed=e.seed, weights=e.weights
         )
-        return at_width(diagnosis, required, e.start, rho=e.rho, with_remedies=False)
+        # A remedy with another q* starts there, unless another start is asked for.
+        start = None if e.start == point.variance else e.start
+        return at_width(diagnosis, required, start, rho=e.rho, with_remedies=with_remedies)
     except DomainError:
         return diagnosis
 

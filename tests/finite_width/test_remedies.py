@@ -128,7 +128,7 @@ def test_orthogonal_networks_are_given_a_width_that_networks_need() -> None:
 
 
 def test_a_start_is_not_blamed_on_the_fixed_point() -> None:
-    phi, edge, required, cures = mended("q* itself")
+    _, edge, required, cures = mended("q* itself")
     assert (cures[0].what, cures[0].instead_of) == ("initialisation", 1.0)
     elsewhere = at_width(diagnose(edge), required, 1.3).verdict.remedies[0]
     assert (elsewhere.what, elsewhere.instead_of) == ("initialisation", None)
