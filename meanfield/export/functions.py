@@ -115,6 +115,8 @@ class Functions:
                 variable = "u"
                 lines.append(f"u = {space}.where({_within(low, high)}, x, {_inside(low, high)!r})")
             text = self._expression(piece, variable)
+            if high is not None and isinstance(piece, Number):
+                text = self.language.constant.format(c=text)
             if high is not None:
                 text = f"{space}.where(x < {high!r}, {text}, y)"
             elif isinstance(piece, Number):

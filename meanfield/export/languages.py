@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -27,6 +28,7 @@ class Language:
         table: the lines that choose a slope and an intercept of KNOTS, SLOPES and INTERCEPTS for every x.
         own: functions written out, by name, that only this framework lacks.
         begin: the line with which a function takes whatever becomes an array, if there is one.
+        constant: a number {c} as a branch that x may take.
     """
 
     imports: str
@@ -36,6 +38,7 @@ class Language:
     table: str
     own: Mapping[str, str] = field(default_factory=dict)
     begin: str = ""
+    constant: str = "{c}"
 
     def call(self, name: str, argument: str) -> tuple[str, str]:
         """A primitive of an argument; and the function that has to be written out for it, "" if none has."""
@@ -55,7 +58,9 @@ _WRITTEN_OUT = {
     """u - tanh(u), with all its digits near 0."""
     near = SPACE.where(SPACE.abs(u) < 1.0, u, 0.5)
     series = 0.0
-    for c in ({", ".join(map(repr, TANHSHRINK[::-1]))}):
+    for c in (
+{textwrap.indent(textwrap.fill(", ".join(map(repr, TANHSHRINK[::-1])), 110, break_on_hyphens=False), " " * 8)}
+    ):
         series = series * near * near + c
     return SPACE.where(SPACE.abs(u) < 1.0, series * near**3 / SPACE.cosh(near), u - SPACE.tanh(u))
 ''',
@@ -155,13 +160,10 @@ slope, intercept = jnp.asarray(SLOPES, x.dtype)[piece], jnp.asarray(INTERCEPTS, 
         space="keras.ops",
         calls={
             "sigmoid": "keras.ops.sigmoid({u})",
-            "softplus": "keras.ops.logaddexp({u}, 0.0)",
-            "logsigmoid": "(-keras.ops.logaddexp(-({u}), 0.0))",
             "Phi": f"(0.5 * (1.0 + keras.ops.erf({_ROOT_HALF!r} * ({{u}}))))",
         },
         native={
             "relu": "keras.ops.relu({u})",
-            "clip": "keras.ops.clip({u}, {a}, {b})",
             "abs": "keras.ops.abs(x)",
             "leaky_relu": "keras.ops.leaky_relu(x, {a})",
             "x*Phi(x)": "keras.ops.gelu(x, approximate=False)",
@@ -172,5 +174,17 @@ slope, intercept = jnp.asarray(SLOPES, x.dtype)[piece], jnp.asarray(INTERCEPTS, 
 slope = keras.ops.take(keras.ops.convert_to_tensor(SLOPES, dtype=x.dtype), piece)
 intercept = keras.ops.take(keras.ops.convert_to_tensor(INTERCEPTS, dtype=x.dtype), piece)
 """,
+        own={
+            "softplus": '''def softplus(u):
+    """log(1 + exp(u)), without overflow."""
+    return keras.ops.logaddexp(u, keras.ops.zeros_like(u))
+''',
+            "logsigmoid": '''def logsigmoid(u):
+    """log(1/(1 + exp(-u))), without overflow."""
+    return -keras.ops.logaddexp(-u, keras.ops.zeros_like(u))
+''',
+        },
+        # A number by itself becomes one of single precision.
+        constant="keras.ops.full_like(x, {c})",
     ),
 }
