@@ -14,6 +14,7 @@ from meanfield.export.languages import LANGUAGES, Framework
 from meanfield.infinite_width.framework_code import framework_code, numpy_code
 from meanfield.infinite_width.operating_point import Subject
 from meanfield.infinite_width.stability import Diagnosis, diagnose
+from meanfield.lettering import docstring_text
 from meanfield.papers import short
 from meanfield.quantities import quantity
 from meanfield.tables.records import Record
@@ -122,7 +123,7 @@ class Exported:
             f"Made by meanfield {__version__}" + (f": {self.command}" if self.command else "."),
             *(f"{'Theory: ' if not i else '        '}{paper}" for i, paper in enumerate(record["papers"])),
         ]
-        return '"""' + "\n".join(map(_in_docstring, told)) + '\n"""\n'
+        return '"""' + "\n".join(docstring_text(printable(line)) for line in told) + '\n"""\n'
 
     def _start(self) -> str:
         """Which inputs have the variance q* at the first layer."""
@@ -203,8 +204,3 @@ def _broken(line: str) -> str:
     head, _, inside = line.partition("(")
     inside, _, end = inside.rpartition(")")
     return f"{head}(\n{indent}    {inside}\n{indent}){end}"
-
-
-def _in_docstring(line: str) -> str:
-    """A line of a docstring, which holds it as it is, and cannot end there."""
-    return printable(line).replace("\\", "\\\\").replace('"', '\\"')
