@@ -173,9 +173,11 @@ slope, intercept = jnp.asarray(SLOPES, x.dtype)[piece], jnp.asarray(INTERCEPTS, 
             "x*sigmoid(x)": "keras.ops.silu(x)",
             "where(x < 0, expm1(x), x)": "keras.ops.elu(x)",
         },
-        table="""piece = keras.ops.digitize(x, KNOTS)
-slope = keras.ops.take(keras.ops.convert_to_tensor(SLOPES, dtype=x.dtype), piece)
-intercept = keras.ops.take(keras.ops.convert_to_tensor(INTERCEPTS, dtype=x.dtype), piece)
+        table="""knots, slopes, intercepts = (
+    keras.ops.convert_to_tensor(numbers, dtype=x.dtype) for numbers in (KNOTS, SLOPES, INTERCEPTS)
+)
+piece = keras.ops.digitize(x, knots)
+slope, intercept = keras.ops.take(slopes, piece), keras.ops.take(intercepts, piece)
 """,
         # A number by itself becomes one of single precision.
         constant="keras.ops.full_like(x, {c})",
