@@ -61,6 +61,7 @@ QUANTITIES = {
     # An activation and a network.
     "activation": Quantity("activation", r"$\phi$", "the activation as given"),
     "formula": Quantity("φ(x)", r"$\phi(x)$", "the activation as an expression in x"),
+    "phi": Quantity("φ", r"$\phi$", "the activation as a file of one holds it"),
     "tau": Quantity("τ", r"$\tau$", "threshold"),
     "m": Quantity("m", "$m$", "clip level"),
     "q_star": Quantity("q*", "$q^*$", "variance of a pre-activation, V(q*) = q*"),
@@ -259,6 +260,10 @@ QUANTITIES = {
     "one_minus_rho": Quantity("1 − ρ", r"$1 - \rho$", "how far two inputs are from alike"),
     "one_minus_R": Quantity("1 − R", "$1 - R$", "the same one layer on"),
     "gained": Quantity("|R − ρ|", r"$|R - \rho|$", "change of the correlation in a layer"),
+    # Where what is exported comes from.
+    "version": Quantity("version", "version", "of meanfield"),
+    "command": Quantity("command", "command", "that was given"),
+    "papers": Quantity("papers", "papers", "whose theory it is"),
 }
 
 

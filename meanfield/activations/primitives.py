@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PRIMITIVES", "Derivatives", "Jet"]
+__all__ = ["PRIMITIVES", "TANHSHRINK", "Derivatives", "Jet"]
 
 Array = NDArray[np.float64]
 #: f, f' and f'' at some points.
@@ -57,14 +57,14 @@ def _logsigmoid(u: Array) -> Derivatives:
 
 
 #: u cosh u − sinh u = Σ cₖ u^(2k + 1), for |u| ≤ 1: none of the terms cancel.
-_TANHSHRINK = tuple(2 * k / math.factorial(2 * k + 1) for k in range(1, 10))
+TANHSHRINK = tuple(2 * k / math.factorial(2 * k + 1) for k in range(1, 10))
 _CLOSE = 1.0
 
 
 def _tanhshrink(u: Array) -> Derivatives:
     near = np.clip(u, -_CLOSE, _CLOSE)
     square, series = near * near, np.zeros_like(near)
-    for coefficient in _TANHSHRINK[::-1]:
+    for coefficient in TANHSHRINK[::-1]:
         series = series * square + coefficient
     tanh = _tanh(u)
     t = next(tanh)
