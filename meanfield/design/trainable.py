@@ -177,7 +177,7 @@ def _deepest(network: MeanField, q_star: float, asked: Requirement, guess: int) 
     """The largest depth of no more than `asked` up to which its risk is kept."""
     kept, look = 0, guess
     while kept < asked.depth:
-        law = loss_law(network, q_star, replace(asked, depth=look))
+        law = loss_law(network, q_star, replace(asked, depth=look), most=asked.risk)
         over = np.flatnonzero(law.either > asked.risk)
         if over.size:
             return int(over[0])
