@@ -186,7 +186,7 @@ def _deepest(network: MeanField, q_star: float, asked: Requirement, guess: int) 
     """The largest depth of no more than `asked` up to which its risk is kept, and about where it is if that is more."""
     kept, look, expected = 0, guess, 0.0
     while kept < asked.depth:
-        law = loss_law(network, q_star, replace(asked, depth=look))
+        law = loss_law(network, q_star, replace(asked, depth=look), most=asked.risk)
         over = np.flatnonzero(law.either > asked.risk)
         if over.size:
             return int(over[0]), float(over[0])

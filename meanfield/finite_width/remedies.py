@@ -194,7 +194,7 @@ class _Search:
     def depth(self) -> Remedy | None:
         """The deepest network that is enough; of orthogonal weights by what Gaussian ones lose, which is more."""
         r, network, q = self.requirement, self.point.network, self.point.variance
-        law = _law(network, q, replace(r, weights="gaussian"), self.start, self.neutral)
+        law = _law(network, q, replace(r, weights="gaussian"), self.start, self.neutral, r.careful.risk)
         if law is None:
             return None
         enough = law.either <= r.careful.risk
@@ -279,10 +279,12 @@ def _beyond(mean: float, sd: float, limit: float) -> float:
 
 
 @lru_cache(maxsize=64)
-def _law(network: MeanField, q_star: float, r: Requirement, start: float | None, neutral: bool) -> LossLaw | None:
+def _law(
+    network: MeanField, q_star: float, r: Requirement, start: float | None, neutral: bool, most: float = 1.0
+) -> LossLaw | None:
     """None where moments on the way are no doubles."""
     try:
-        return loss_law(network, q_star, r, start, neutral=neutral)
+        return loss_law(network, q_star, r, start, neutral=neutral, most=most)
     except DomainError:
         return None
 
