@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test test-symbolic test-pages bench accuracy gallery clean
+.PHONY: install demo test test-figures test-symbolic test-pages bench accuracy gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -38,7 +38,11 @@ test: .venv/installed-test
 	$(BIN)/mypy --strict --num-workers 2 meanfield
 	# The order of the rooms, and no circle.
 	$(BIN)/lint-imports
-	$(PYTEST) --ignore tests/symbolic --ignore tests/pages
+	$(PYTEST) --ignore tests/plot --ignore tests/symbolic --ignore tests/pages --ignore tests/torch
+
+# Every figure, drawn and compared with the stored ones.
+test-figures: .venv/installed-test
+	$(PYTEST) tests/plot
 
 # Formulas with parameters as symbols, against the definitions: every derivation proved.
 test-symbolic: .venv/installed-test
