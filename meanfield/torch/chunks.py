@@ -13,8 +13,6 @@ from torch import Tensor
 
 __all__ = ["Evaluated", "Rule"]
 
-#: Elements at a time.
-_CHUNK = 2**16
 
 
 class Rule(Protocol):
@@ -22,6 +20,8 @@ class Rule(Protocol):
 
     #: The type of what has to be kept of x to know φ'(x); None where that is x itself.
     marks: torch.dtype | None
+    #: So many elements at a time stay in the cache with all that is made of them.
+    chunk: int
 
     def fill(self, x: Tensor, values: Tensor, marks: Tensor) -> None:
         """Put φ(x) into `values`, and what has to be kept into `marks`."""
@@ -37,7 +37,7 @@ class Evaluated(torch.autograd.Function):
     def forward(x: Tensor, rule: Rule) -> tuple[Tensor, Tensor | None]:
         values = torch.empty_like(x)
         marks = None if rule.marks is None else torch.empty_like(x, dtype=rule.marks)
-        for parts in _chunks(values, x, values, values if marks is None else marks):
+        for parts in _chunks(rule.chunk, values, x, values, values if marks is None else marks):
             rule.fill(*parts)
         return values, marks
 
@@ -70,7 +70,7 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(gradient: Tensor, kept: Tensor, rule: Rule) -> Tensor:
         scaled = torch.empty_like(kept, dtype=gradient.dtype)
-        for parts in _chunks(scaled, gradient, kept, scaled):
+        for parts in _chunks(rule.chunk, scaled, gradient, kept, scaled):
             rule.scale(*parts)
         return scaled
 
@@ -98,8 +98,10 @@ class _Scaled(torch.autograd.Function):
         return _Scaled.apply(*first, rule), 0
 
 
-def _chunks(dense: Tensor, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def _chunks(size: int, dense: Tensor, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Parts of tensors that have one shape, each with one axis, in the order in which `dense` is stored."""
     order = sorted(range(dense.dim()), key=dense.stride, reverse=True)
-    size = _CHUNK if dense.device.type == "cpu" else max(dense.numel(), 1)
-    return zip(*(tensor.permute(order).reshape(-1).split(size) for tensor in tensors), strict=True)
+    flat = [tensor.permute(order).reshape(-1) for tensor in tensors]
+    if dense.device.type != "cpu" or dense.numel() <= size:
+        return iter([tuple(flat)])
+    return zip(*(tensor.split(size) for tensor in flat), strict=True)

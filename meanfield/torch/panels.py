@@ -35,9 +35,8 @@ class Panels(Tables):
 
     def forward(self, x: Tensor) -> Tensor:
         panel = self.intervals(x) if self.intervals is not None else torch.zeros_like(x, dtype=torch.int32)
-        middles, halves, powers, *rows = (
-            looked_up(table.to(x.dtype), panel) for table in (self.middles, self.halves, self.powers, *self.rows)
-        )
+        middles, halves, powers = (looked_up(self.of(name, x.dtype), panel) for name in ("middles", "halves", "powers"))
+        rows = [looked_up(row, panel) for row in self.of("rows", x.dtype)]
         within = x.clamp(self.low, self.high)
         t = (within - middles) / halves
         last, before = torch.zeros_like(t), torch.zeros_like(t)

@@ -7,6 +7,7 @@ in tables; and for a compiler, which makes one pass of it, both are a chain of c
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -96,7 +97,7 @@ def _on(line: _Line, x: Tensor) -> Tensor:
 class _Ramps:
     """A base value, and ramps that start where φ leaves it: slope times how far x is between two knots."""
 
-    marks = None
+    marks, chunk = None, 2**18
 
     def __init__(self, phi: PiecewiseLinear) -> None:
         lines = list(zip(phi.slopes, phi.intercepts, strict=True))
@@ -113,8 +114,11 @@ class _Ramps:
         #: By precision, between which two numbers, both left out, each slope holds.
         self.between = {
             dtype: [
-                (number(low) if left else np.nextafter(number(low), number(-np.inf)),
-                 np.nextafter(number(high), number(np.inf)) if right else number(high), slope)
+                (
+                    float(number(low) if left else np.nextafter(number(low), number(-math.inf))),
+                    float(np.nextafter(number(high), number(math.inf)) if right else number(high)),
+                    slope,
+                )
                 for (low, high), (left, right), slope in zip(ends, pairwise(closed), phi.slopes, strict=True)
                 if slope
             ]
@@ -162,26 +166,35 @@ class _Ramps:
 class _Table(Tables):
     """The line of each piece, looked up by the number of the piece, which is also what is kept of x."""
 
+    chunk = 2**15
+
     def __init__(self, phi: PiecewiseLinear) -> None:
         starts, values, slopes = np.array([(line.start, line.value, line.slope) for line in _lines(phi)]).T
-        super().__init__(starts=starts, values=values, slopes=slopes)
+        super().__init__(starts=starts, heights=values, slopes=slopes)
         self.intervals = Intervals(np.array(phi.knots), np.array(_closed(phi)))
         self.marks = torch.uint8 if len(phi.knots) < 2**8 else torch.int16
+        self.has_slope = phi.has_slope
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._on_pieces(x, self.intervals(x))
+        start, slope, height = self._line(x.dtype, self.intervals(x))
+        return (_within(x) - start) * slope + height
 
-    def _on_pieces(self, x: Tensor, piece: Tensor) -> Tensor:
-        starts, values, slopes = (
-            looked_up(table.to(x.dtype), piece) for table in (self.starts, self.values, self.slopes)
-        )
-        return (_within(x) - starts) * slopes + values
+    def _line(self, dtype: torch.dtype, piece: Tensor) -> Iterator[Tensor]:
+        return (looked_up(self.of(name, dtype), piece) for name in ("starts", "slopes", "heights"))
 
     def fill(self, x: Tensor, values: Tensor, marks: Tensor) -> None:
         piece = self.intervals(x)
         marks.copy_(piece)
-        values.copy_(self._on_pieces(x, piece))
+        largest = torch.finfo(x.dtype).max
+        torch.clamp(x, -largest, largest, out=values)
+        if self.has_slope:
+            line = self._line(x.dtype, piece)
+            values.sub_(next(line)).mul_(next(line)).add_(next(line))
+        else:
+            values.mul_(0).add_(looked_up(self.of("heights", x.dtype), piece))
 
     def scale(self, gradient: Tensor, kept: Tensor, scaled: Tensor) -> None:
-        slopes = looked_up(self.slopes.to(gradient.dtype), kept.to(torch.int32))
-        torch.mul(gradient, slopes, out=scaled)
+        if self.has_slope:
+            torch.mul(gradient, looked_up(self.of("slopes", gradient.dtype), kept.to(torch.int32)), out=scaled)
+        else:
+            scaled.zero_()

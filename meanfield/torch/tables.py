@@ -14,14 +14,23 @@ __all__ = ["Tables", "looked_up"]
 
 
 class Tables(nn.Module):
-    """Arrays, each an attribute of its name: not saved with a network, nor rounded where it is turned to half
-    precision.
+    """Arrays of one axis or two, by name: not saved with a network, nor rounded where that is cast.
+
+    Numbers are held in single and in double precision, or both are given as `name32` and `name64`.
     """
 
     def __init__(self, **arrays: NDArray[Any]) -> None:
         super().__init__()
-        self._arrays = arrays
+        self._arrays = {}
+        for name, array in arrays.items():
+            both = array.dtype == np.float64 and not name.endswith("64")
+            self._arrays |= {f"{name}32": array.astype(np.float32), f"{name}64": array} if both else {name: array}
         self._place(None)
+
+    def of(self, name: str, dtype: torch.dtype) -> Tensor:
+        """The table of a name in a precision."""
+        table: Tensor = getattr(self, f"{name}{64 if dtype == torch.float64 else 32}")
+        return table
 
     def _place(self, device: torch.device | None) -> None:
         for name, array in self._arrays.items():
