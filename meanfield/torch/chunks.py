@@ -14,79 +14,83 @@ from torch import Tensor
 __all__ = ["Evaluated", "Rule"]
 
 
-
 class Rule(Protocol):
-    """How φ is worked out, on tensors of one axis."""
+    """How a function of straight pieces is worked out, on tensors of one axis."""
 
-    #: The type of what has to be kept of x to know φ'(x); None where that is x itself.
-    marks: torch.dtype | None
     #: So many elements at a time stay in the cache with all that is made of them.
     chunk: int
+    #: Whether slopes are found with the values, to be kept; if not, x is.
+    keeps_slopes: bool
 
-    def fill(self, x: Tensor, values: Tensor, marks: Tensor) -> None:
-        """Put φ(x) into `values`, and what has to be kept into `marks`."""
+    def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
+        """Put φ(x) into `values`, and φ'(x) into `slopes` if that is kept."""
 
-    def scale(self, gradient: Tensor, kept: Tensor, scaled: Tensor) -> None:
-        """Put the gradient times φ' into `scaled`."""
+    def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
+        """Put the gradient times φ'(x) into `scaled`; asked where x is kept."""
 
 
 class Evaluated(torch.autograd.Function):
-    """φ(x) by a rule, and what is kept of x."""
+    """φ(x) by a rule, and φ'(x) if the rule keeps it."""
 
     @staticmethod
     def forward(x: Tensor, rule: Rule) -> tuple[Tensor, Tensor | None]:
         values = torch.empty_like(x)
-        marks = None if rule.marks is None else torch.empty_like(x, dtype=rule.marks)
-        for parts in _chunks(rule.chunk, values, x, values, values if marks is None else marks):
+        slopes = torch.empty_like(x) if rule.keeps_slopes else None
+        for parts in _chunks(rule.chunk, values, x, values, values if slopes is None else slopes):
             rule.fill(*parts)
-        return values, marks
+        return values, slopes
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Rule], output: tuple[Tensor, Tensor | None]) -> None:
-        (x, ctx.rule), (_, marks) = inputs, output
-        if marks is not None:
-            ctx.mark_non_differentiable(marks)
+        (x, ctx.rule), (_, slopes) = inputs, output
+        if slopes is not None:
+            ctx.mark_non_differentiable(slopes)
         ctx.set_materialize_grads(False)
-        kept = x if marks is None else marks
+        kept = x if slopes is None else slopes
         ctx.save_for_backward(kept)
         ctx.save_for_forward(kept)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: None) -> tuple[Tensor, None]:
-        return _Scaled.apply(gradient, *ctx.saved_tensors, ctx.rule), None
+        return _scaled(gradient, *ctx.saved_tensors, ctx.rule), None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> tuple[Tensor, None]:
-        return _Scaled.apply(tangent, *ctx.saved_tensors, ctx.rule), None
+        return _scaled(tangent, *ctx.saved_tensors, ctx.rule), None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int, None], x: Tensor, rule: Rule) -> tuple[Any, Any]:
-        return Evaluated.apply(x, rule), in_dims[0]
+        return Evaluated.apply(x, rule), (in_dims[0], in_dims[0] if rule.keeps_slopes else None)
+
+
+def _scaled(gradient: Tensor, kept: Tensor, rule: Rule) -> Tensor:
+    return gradient * kept if rule.keeps_slopes else _Scaled.apply(gradient, kept, rule)
 
 
 class _Scaled(torch.autograd.Function):
-    """A gradient times φ': linear in it, and straight pieces have no φ''."""
+    """A gradient times φ'(x): linear in it, and straight pieces have no φ''."""
 
     @staticmethod
-    def forward(gradient: Tensor, kept: Tensor, rule: Rule) -> Tensor:
-        scaled = torch.empty_like(kept, dtype=gradient.dtype)
-        for parts in _chunks(rule.chunk, scaled, gradient, kept, scaled):
+    def forward(gradient: Tensor, x: Tensor, rule: Rule) -> Tensor:
+        scaled = torch.empty_like(x)
+        for parts in _chunks(rule.chunk, scaled, gradient, x, scaled):
             rule.scale(*parts)
         return scaled
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Rule], output: Tensor) -> None:
-        _, kept, ctx.rule = inputs
-        ctx.save_for_backward(kept)
-        ctx.save_for_forward(kept)
+        _, x, ctx.rule = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return _Scaled.apply(gradient, *ctx.saved_tensors, ctx.rule), None, None
 
     @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, _: Any, __: None) -> Tensor:
-        return _Scaled.apply(tangent, *ctx.saved_tensors, ctx.rule)
+    def jvp(ctx: Any, tangent: Tensor | None, _: Any, __: None) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return torch.zeros_like(x) if tangent is None else _Scaled.apply(tangent, x, ctx.rule)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:

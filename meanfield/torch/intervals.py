@@ -50,10 +50,14 @@ class Intervals(Tables):
     def forward(self, x: Tensor) -> Tensor:
         """How many edges lie at or below each x, as int32; some number where x is none."""
         x = x.detach()
-        # A comparison in place, whose result is a number, takes a quarter of the time of one that is not.
         if self.few:
-            passed = [x.clone().gt_(edge) if closed else x.clone().ge_(edge) for edge, closed in self.few]
-            return sum(passed[1:], passed[0]).to(torch.int32)
+            # A comparison whose result is a number takes a quarter of the time of one whose result is true or false.
+            passed, *others = (
+                (torch.gt if closed else torch.ge)(x, edge, out=torch.empty_like(x)) for edge, closed in self.few
+            )
+            for other in others:
+                passed += other
+            return passed.to(torch.int32)
         edges = self.of("edges", x.dtype)
         if self.steps is None:
             return torch.bucketize(x, edges[:-1], right=True, out_int32=True)
