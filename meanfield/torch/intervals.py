@@ -47,25 +47,27 @@ class Intervals(Tables):
         self.last, self.per_unit, self.shift = cells - 1, 1 / cut.width, -edges[0] / cut.width
         self.steps = cut.most if cut.most <= _MOST_STEPS else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """How many edges lie at or below each x, as int32; some number where x is none."""
-        x = x.detach()
-        if self.few:
-            # A comparison whose result is a number takes a quarter of the time of one whose result is true or false.
+    def forward(self, x: Tensor, in_place: bool = False) -> Tensor:
+        """How many edges lie at or below each x, as int32; some number where x is none.
+
+        Comparisons in place, whose results are numbers, take a quarter of the time; not every transform has them.
+        """
+        x, edges = x.detach(), self.of("edges", x.dtype)
+        if self.few and in_place:
             passed, *others = (
                 (torch.gt if closed else torch.ge)(x, edge, out=torch.empty_like(x)) for edge, closed in self.few
             )
             for other in others:
                 passed += other
             return passed.to(torch.int32)
-        edges = self.of("edges", x.dtype)
         if self.steps is None:
             return torch.bucketize(x, edges[:-1], right=True, out_int32=True)
-        cell = (x * self.per_unit).add_(self.shift).clamp_(0, self.last).to(torch.int32)
+        cell = (x * self.per_unit + self.shift).clamp(0, self.last).to(torch.int32)
         # What is no number becomes any number.
-        index = looked_up(self.first, cell.clamp_(0, self.last))
+        index = looked_up(self.first, cell.clamp(0, self.last))
         for _ in range(self.steps):
-            index += looked_up(edges, index).le_(x).to(torch.int32)
+            edge = looked_up(edges, index)
+            index = index + (edge.le_(x) if in_place else edge <= x).to(torch.int32)
         return index
 
 

@@ -31,9 +31,8 @@ class Straight(nn.Module):
 
     def __init__(self, phi: PiecewiseLinear) -> None:
         super().__init__()
-        table = _Table(phi)
-        self.rule: Rule = _ClippedShrink.of(phi) or _Ramps.of(phi) or table
-        self.compiled = _Chain(phi) if len(phi.knots) <= _MOST_COMPARED else table
+        self.rule: Rule = _ClippedShrink.of(phi) or _Ramps.of(phi) or _Table(phi)
+        self.compiled = _Chain(phi) if len(phi.knots) <= _MOST_COMPARED else _Table(phi)
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling() or torch.jit.is_tracing():
@@ -177,7 +176,7 @@ class _Table(Tables):
 
     def __init__(self, phi: PiecewiseLinear) -> None:
         super().__init__(slopes=np.array(phi.slopes), intercepts=np.array(phi.intercepts))
-        self.intervals = Intervals(np.array(phi.knots), np.array(_closed(phi))) if phi.knots else None
+        self.intervals = Intervals(np.array(phi.knots), np.array(_closed(phi)))
         self.keeps_slopes = phi.has_slope
 
     def forward(self, x: Tensor) -> Tensor:
@@ -186,7 +185,7 @@ class _Table(Tables):
         return slope * _within(x) + intercept
 
     def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
-        piece, largest = self.intervals(x), torch.finfo(x.dtype).max
+        piece, largest = self.intervals(x, in_place=True), torch.finfo(x.dtype).max
         torch.clamp(x, -largest, largest, out=values)
         if self.keeps_slopes:
             torch.index_select(self.of("slopes", x.dtype), 0, piece, out=slopes)
