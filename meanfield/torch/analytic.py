@@ -45,6 +45,11 @@ def _hyperbola(u: Tensor) -> Tensor:
     return torch.where(u > 0, 0.5 * (u + root), 2 / (root - u.clamp(max=0)))
 
 
+def _distribution(u: Tensor) -> Tensor:
+    """The Gaussian distribution function, with its digits where 1 + erf has none."""
+    return 0.5 * torch.erfc(-math.sqrt(0.5) * u)
+
+
 _CALLS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
@@ -65,7 +70,7 @@ _CALLS: dict[str, Callable[[Tensor], Tensor]] = {
     "logcosh": _log_of_cosh,
     "squareplus": _hyperbola,
     "erf": torch.erf,
-    "Phi": torch.special.ndtr,
+    "Phi": _distribution,
 }
 
 #: Inside another function their overflow would make 0·∞ of a slope that is 0.
@@ -155,16 +160,16 @@ class _Calls(nn.Module):
                 first, *others = (put(part, inside) for part in parts if not isinstance(part, Number))
                 for other in others:
                     first = self._call(together, first, other)
-                for value in (float(part.value) for part in parts if isinstance(part, Number)):
-                    first = self._call(partial(together, other=value), first)
+                for constant in (float(part.value) for part in parts if isinstance(part, Number)):
+                    first = self._call(partial(together, other=constant), first)
                 return first
             case Quotient(over=Number(value=value), under=under):
                 return self._call(partial(_over, number=float(value)), put(under, True))
             case Quotient(over=over, under=under):
                 return self._call(torch.div, put(over, inside), put(under, True))
             case Power(base=base, exponent=n):
-                whole_power = int(n) if n.denominator == 1 else float(n)
-                return self._call(partial(torch.pow, exponent=whole_power), put(base, inside))
+                exponent = int(n) if n.denominator == 1 else float(n)
+                return self._call(partial(torch.pow, exponent=exponent), put(base, inside))
             case Call(name=name, argument=u):
                 at = put(u, True)
                 if inside and name in _GROWING:

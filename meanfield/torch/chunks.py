@@ -51,12 +51,14 @@ class Evaluated(torch.autograd.Function):
         ctx.save_for_forward(kept)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: None) -> tuple[Tensor, None]:
-        return _scaled(gradient, *ctx.saved_tensors, ctx.rule), None
+    def backward(ctx: Any, gradient: Tensor | None, _: None) -> tuple[Tensor | None, None]:
+        (kept,) = ctx.saved_tensors
+        return None if gradient is None else _scaled(gradient, kept, ctx.rule), None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> tuple[Tensor, None]:
-        return _scaled(tangent, *ctx.saved_tensors, ctx.rule), None
+        (kept,) = ctx.saved_tensors
+        return _scaled(tangent, kept, ctx.rule), None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int, None], x: Tensor, rule: Rule) -> tuple[Any, Any]:
@@ -85,7 +87,8 @@ class _Scaled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return _Scaled.apply(gradient, *ctx.saved_tensors, ctx.rule), None, None
+        (x,) = ctx.saved_tensors
+        return _Scaled.apply(gradient, x, ctx.rule), None, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor | None, _: Any, __: None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which of the intervals between ascending edges a number lies in, in a time that does not depend on how many there are.
+"""Which interval between ascending edges a number lies in, in a time that does not depend on how many there are.
 
 The line is cut into cells of equal width, and a table has for each the first interval that reaches into it. From there
 a comparison with the next edge decides, or several where so many edges lie in one cell. The search by halves that torch

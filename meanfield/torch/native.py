@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import cache, partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -86,7 +87,8 @@ def _exponential(phi: Smooth) -> Elementwise | None:
     inner, x = _split(core.argument)
     if x == X and inner == 1:
         return partial(functional.elu, alpha=float(alpha))
-    if x == X and inner > 0 and float(1 / inner) == float(alpha):
+    # Torch's CELU has 1/α in single precision, whatever that of x.
+    if x == X and inner * alpha == 1 and alpha > 0 and float(inner) == float(np.float32(float(inner))):
         return partial(functional.celu, alpha=float(alpha))
     return None
 

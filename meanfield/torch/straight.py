@@ -90,7 +90,8 @@ class _ClippedShrink:
         """φ as one, if it is."""
         if phi.slopes != (0, 1, 0, 1, 0) or phi.intercepts[2] or not phi.is_odd or not phi.is_continuous:
             return None
-        return cls(*phi.knots[2:], phi.intercepts[-1])
+        tau, end = phi.knots[2:]
+        return cls(tau, end, phi.intercepts[-1])
 
     def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
         torch._C._nn.softshrink(x, self.tau, out=values)

@@ -21,7 +21,7 @@ class Tables(nn.Module):
 
     def __init__(self, **arrays: NDArray[Any]) -> None:
         super().__init__()
-        self._arrays = {}
+        self._arrays: dict[str, NDArray[Any]] = {}
         for name, array in arrays.items():
             both = array.dtype == np.float64 and not name.endswith("64")
             self._arrays |= {f"{name}32": array.astype(np.float32), f"{name}64": array} if both else {name: array}
