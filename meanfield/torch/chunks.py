@@ -17,8 +17,9 @@ __all__ = ["Evaluated", "Rule"]
 class Rule(Protocol):
     """How a function of straight pieces is worked out, on tensors of one axis."""
 
-    #: So many elements at a time stay in the cache with all that is made of them.
+    #: So many elements at a time stay in the cache with all that is made of them, forward and backward.
     chunk: int
+    chunk_back: int
     #: Whether slopes are found with the values, to be kept; if not, x is.
     keeps_slopes: bool
 
@@ -75,7 +76,7 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(gradient: Tensor, x: Tensor, rule: Rule) -> Tensor:
         scaled = torch.empty_like(x)
-        for parts in _chunks(rule.chunk, scaled, gradient, x, scaled):
+        for parts in _chunks(rule.chunk_back, scaled, gradient, x, scaled):
             rule.scale(*parts)
         return scaled
 

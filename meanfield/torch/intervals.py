@@ -19,7 +19,7 @@ from meanfield.torch.tables import Tables, looked_up
 __all__ = ["Intervals"]
 
 #: Up to this many edges each is compared with.
-_FEW = 6
+_FEW = 3
 #: There are no more cells, and with more edges than that in one of them a search is as fast.
 _MOST_CELLS, _MOST_STEPS = 2**16, 4
 #: Units in the last place of single precision by which the cell of a number may be off.
@@ -54,17 +54,16 @@ class Intervals(Tables):
         """
         x, edges = x.detach(), self.of("edges", x.dtype)
         if self.few and in_place:
-            passed, *others = (
-                (torch.gt if closed else torch.ge)(x, edge, out=torch.empty_like(x)) for edge, closed in self.few
-            )
-            for other in others:
-                passed += other
+            passed = torch.zeros_like(x)
+            for edge, closed in self.few:
+                passed += x.clone().gt_(edge) if closed else x.clone().ge_(edge)
             return passed.to(torch.int32)
         if self.steps is None:
             return torch.bucketize(x, edges[:-1], right=True, out_int32=True)
-        cell = (x * self.per_unit + self.shift).clamp(0, self.last).to(torch.int32)
+        place = x * self.per_unit
+        place = place.add_(self.shift).clamp_(0, self.last) if in_place else (place + self.shift).clamp(0, self.last)
         # What is no number becomes any number.
-        index = looked_up(self.first, cell.clamp(0, self.last))
+        index = looked_up(self.first, place.to(torch.int32).clamp(0, self.last))
         for _ in range(self.steps):
             edge = looked_up(edges, index)
             index = index + (edge.le_(x) if in_place else edge <= x).to(torch.int32)

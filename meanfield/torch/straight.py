@@ -7,6 +7,7 @@ tables. For a compiler, which makes one pass of it, either is a chain of compari
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -82,7 +83,7 @@ class _ClippedShrink:
     tau: float
     end: float
     height: float
-    chunk = 2**16
+    chunk = chunk_back = 2**16
     keeps_slopes = False
 
     @classmethod
@@ -133,6 +134,8 @@ class _Ramps:
             for dtype, number in ((torch.float32, np.float32), (torch.float64, np.float64))
         }
         self.chunk = 2**17 if len(self.ramps) == 1 else 2**16
+        # What takes one step backward needs no parts.
+        self.chunk_back = sys.maxsize if len(self.ramps) == 1 and self.ramps[0][3] == 1 else self.chunk
 
     @classmethod
     def of(cls, phi: PiecewiseLinear) -> Self | None:
@@ -173,7 +176,7 @@ class _Ramps:
 class _Table(Tables):
     """The line of each piece, looked up by the number of the piece."""
 
-    chunk = 2**16
+    chunk = chunk_back = 2**16
 
     def __init__(self, phi: PiecewiseLinear) -> None:
         super().__init__(slopes=np.array(phi.slopes), intercepts=np.array(phi.intercepts))
