@@ -10,7 +10,7 @@ import math
 import sys
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -33,7 +33,8 @@ class Straight(nn.Module):
     def __init__(self, phi: PiecewiseLinear) -> None:
         super().__init__()
         self.rule: Rule = _ClippedShrink.of(phi) or _Ramps.of(phi) or _Table(phi)
-        self.compiled = _Chain(phi) if len(phi.knots) <= _MOST_COMPARED else _Table(phi)
+        #: What a compiler is given; so many knots are in a table anyway.
+        self.compiled: Any = _Chain(phi) if len(phi.knots) <= _MOST_COMPARED else self.rule
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_compiling() or torch.jit.is_tracing():
