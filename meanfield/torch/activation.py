@@ -59,7 +59,7 @@ class Activation(nn.Module):
             raise DomainError(f"x = {shortened(x)} is no tensor: give one of floats, such as torch.tensor([0.5])")
         if not x.is_floating_point():
             raise DomainError(f"x is a tensor of {x.dtype}: give one of floats, such as x.float()")
-        if not self.is_native and x.dtype in (torch.float16, torch.bfloat16):
+        if not self.is_native and x.dtype not in (torch.float32, torch.float64):
             return self.function(x.float()).to(x.dtype)
         return self.function(x)
 
