@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test test-figures test-symbolic test-pages bench accuracy gallery clean
+.PHONY: install demo test test-figures test-symbolic test-pages test-torch bench accuracy gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -23,6 +23,11 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(PIP) install --no-compile --upgrade pip
 	$(PIP) install --no-compile --editable '.[test]'
+	touch $@
+
+# A build of torch, what runs its models elsewhere, and the other frameworks that code is written for.
+.venv/installed-torch: .venv/installed-test
+	$(PIP) install --no-compile 'torch==2.13.0' onnxruntime onnxscript jax flax keras
 	touch $@
 
 .venv/installed-bench: .venv/installed
@@ -51,6 +56,10 @@ test-symbolic: .venv/installed-test
 # Every command that a help or a page shows, as it is printed there.
 test-pages: .venv/installed-test
 	$(PYTEST) tests/pages
+
+# What needs torch, an extra.
+test-torch: .venv/installed-torch
+	$(PYTEST) tests/torch
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks
