@@ -13,7 +13,9 @@ from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import emit, printing, progress
 from meanfield.cli.reshape import C0, Depths, Eta, Method, Reshape, Zeta, print_reshaped, require_no_shape
+from meanfield.cli.verdicts import sized
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
+from meanfield.lettering import counted
 from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN, quantity
 from meanfield.tables.records import Record, answered
 
@@ -90,6 +92,7 @@ _SCALING = (
     "σ_w, V', q*V'', q*χ₁', sparsity and relative basins do not change, V'' and σ_b do. Compare networks of different "
     "q* by the second table."
 )
+_BY_LAW = "What is lost, ln G and the range of levels are by the law of networks of this width"
 _NO_CLIP = "where the range ends at ∞ networks are safe however large {0} is: a clip is not needed."
 
 
@@ -334,10 +337,16 @@ def _tables(family: Family, found: list[Design], digits: int | None) -> list[Blo
         keys += ["share_lost", "m_range"]
         keys += ["share_interval", "log_gain_mean", "log_gain_sd"] if len(found) == 1 else []
     keys += [key for key in _BESIDE if key in records[0]]
+    required = found[0].networks.requirement if found[0].networks else None
     tables = [
-        heading(f"{family.spec} on the edge of chaos"),
+        heading(sized(f"{family.spec} on the edge of chaos", required)),
         grid(records, keys, digits or (6 if len(found) == 1 else 4 if len(keys) > 8 else 5)),
     ]
+    if required:
+        drawn = "95 % of lost is of" if len(found) == 1 else "confirmed by"
+        told = f"at most {required.careful.risk:g} is lost, half of the risk. {_BY_LAW}; {drawn} "
+        told += f"{counted(required.chains, 'network')} drawn, seed {required.seed}."
+        tables.append(paragraph("safe:", told, "safe"))
     if any(d.margins and math.isinf(d.margins.m_range[1]) for d in found):
         tables.append(paragraph("clip:", _NO_CLIP.format(quantity(family.open[-1]).symbol)))
     if not all(are_lengths(family, d.values, d.edge.q_star) for d in found):
