@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test test-symbolic test-pages bench accuracy gallery clean
+.PHONY: install demo test test-figures test-symbolic test-pages test-torch bench accuracy gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -25,6 +25,11 @@ install: .venv/installed
 	$(PIP) install --no-compile --editable '.[test]'
 	touch $@
 
+# A build of torch, what runs its models elsewhere, and the other frameworks that code is written for.
+.venv/installed-torch: .venv/installed-test
+	$(PIP) install --no-compile 'torch==2.13.0' onnxruntime onnxscript jax flax keras
+	touch $@
+
 .venv/installed-bench: .venv/installed
 	$(PIP) install --editable '.[bench]'
 	touch $@
@@ -38,7 +43,11 @@ test: .venv/installed-test
 	$(BIN)/mypy --strict --num-workers 2 meanfield
 	# The order of the rooms, and no circle.
 	$(BIN)/lint-imports
-	$(PYTEST) --ignore tests/symbolic --ignore tests/pages
+	$(PYTEST) --ignore tests/plot --ignore tests/symbolic --ignore tests/pages --ignore tests/torch
+
+# Every figure, drawn and compared with the stored ones.
+test-figures: .venv/installed-test
+	$(PYTEST) tests/plot
 
 # Formulas with parameters as symbols, against the definitions: every derivation proved.
 test-symbolic: .venv/installed-test
@@ -47,6 +56,10 @@ test-symbolic: .venv/installed-test
 # Every command that a help or a page shows, as it is printed there.
 test-pages: .venv/installed-test
 	$(PYTEST) tests/pages
+
+# What needs torch, an extra.
+test-torch: .venv/installed-torch
+	$(PYTEST) tests/torch
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks

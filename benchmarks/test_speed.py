@@ -166,14 +166,14 @@ DERIVED = {
 CRELU = "clipped-relu(tau=1.0364, m=2)"
 GRID = ["--sigma-w", "0.5:4:200", "--sigma-b", "0:2:200", "--format", "csv"]
 COMMANDS = {
-    "meanfield stability, N = 300, L = 100, and what would be safe": (
-        ["stability", "--act", CRELU, "--width", "300", "--depth", "100"],
-        "4 s",
-    ),
-    "meanfield stability, N = 1000, L = 300, and what would be safe": (
-        ["stability", "--act", CRELU, "--width", "1000", "--depth", "300"],
-        "20 s",
-    ),
+    **{
+        f"meanfield stability of {called}, N = {width}, L = {depth}, and what would be safe": (
+            ["stability", "--act", act, "--width", str(width), "--depth", str(depth)],
+            bar,
+        )
+        for called, act in (("clipped ReLU", CRELU), ("GELU", "gelu"))
+        for width, depth, bar in ((300, 100, "4 s"), (1000, 300, "20 s"))
+    },
     "meanfield design, 15 combinations": (
         ["design", "--sparsity", "0.6,0.7,0.8,0.85,0.9", "--slope", "0.5,0.7,0.9"],
         "1 s",

@@ -1,4 +1,4 @@
-from . import plot as plot, symbolic as symbolic
+from . import plot as plot, symbolic as symbolic, torch as torch
 from .activations.family import Family as Family
 from .activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
 from .activations.spec import activation as activation
@@ -36,6 +36,7 @@ from .errors import (
     UndecidedOrder as UndecidedOrder,
     UndefinedCorrelation as UndefinedCorrelation,
 )
+from .export.snippet import snippet as snippet
 from .finite_width.escape import Escapes as Escapes, Requirement as Requirement, escapes as escapes
 from .finite_width.experiment import Experiment as Experiment
 from .finite_width.loss_law import LossLaw as LossLaw, loss_law as loss_law

@@ -66,10 +66,11 @@ def require_number(name: str, value: object) -> None:
         raise DomainError(f"{name} = {shown} is not a number: give one, such as 0.5")
 
 
-def require_a(kind: type, name: str, value: object) -> None:
-    """Refuse what is no object of that kind, with a `DomainError`."""
+def require_a(kind: type, name: str, value: object, found: str = "") -> None:
+    """Refuse what is no object of that kind, with a `DomainError` that says where one is `found`."""
     if not isinstance(value, kind):
-        raise DomainError(f"{name} = {shortened(value)} is no {kind.__name__}: give one")
+        where = f", such as {found}" if found else ""
+        raise DomainError(f"{name} = {shortened(value)} is no {kind.__name__}: give one{where}")
 
 
 def require_cells(what: str, cells: int, most: int) -> None:

@@ -1,10 +1,10 @@
-"""How names and texts are lettered: Greek letters and indices in Unicode and in LaTeX. Loads nothing."""
+"""How names and texts are lettered: Greek letters and indices in Unicode and in LaTeX; texts in code. Loads nothing."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["GREEK", "latex_name", "latex_text", "text_name"]
+__all__ = ["GREEK", "counted", "docstring_text", "latex_name", "latex_text", "text_name"]
 
 _NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
@@ -21,6 +21,11 @@ _LATIN |= {name: name[0] for name in "Alpha Beta Epsilon Zeta Iota Kappa Mu Omic
 
 _PARTS = re.compile(r"([^\W\d_]+)_?(\w*)")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def counted(number: int, noun: str) -> str:
+    """1 layer, 2 layers."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def text_name(name: str) -> str:
@@ -81,3 +86,8 @@ _SPECIAL = {
 def latex_text(text: str) -> str:
     """A text as LaTeX sets it, special characters and Greek letters included."""
     return "".join(_SPECIAL.get(c, c) for c in text)
+
+
+def docstring_text(line: str) -> str:
+    """A printable line as it stands in a docstring, which then holds it as it is, and cannot end there."""
+    return line.replace("\\", "\\\\").replace('"', '\\"')

@@ -61,6 +61,7 @@ QUANTITIES = {
     # An activation and a network.
     "activation": Quantity("activation", r"$\phi$", "the activation as given"),
     "formula": Quantity("φ(x)", r"$\phi(x)$", "the activation as an expression in x"),
+    "phi": Quantity("φ", r"$\phi$", "the activation as a file of one holds it"),
     "tau": Quantity("τ", r"$\tau$", "threshold"),
     "m": Quantity("m", "$m$", "clip level"),
     "q_star": Quantity("q*", "$q^*$", "variance of a pre-activation, V(q*) = q*"),
@@ -136,9 +137,9 @@ QUANTITIES = {
     "gradient_within": Quantity("f_g", "$f_g$", "factor by which a squared gradient may change"),
     "foretold": Quantity("foretold", "foretold", "the verdict before any network is drawn"),
     "share_interval": Quantity("95 % of lost", r"95\,\% of lost", "its interval (Wilson)"),
-    "signal_lost": Quantity("signal lost", "signal lost", "share with q outside [q*/f, f q*]"),
+    "signal_lost": Quantity("signal lost", "signal lost", "share with q outside [q*/f, f q*] at layer L"),
     "m_range": Quantity("safe m", "safe $m$", "clip levels at which at most half the risk is lost"),
-    "gradient_lost": Quantity("gradient lost", "gradient lost", "share with |ln G| > ln f_g"),
+    "gradient_lost": Quantity("gradient lost", "gradient lost", "share with |ln G| > ln f_g over L layers"),
     # At a width and depth.
     "sd": Quantity("sd of q", r"$\mathrm{sd}\,q^L$", "at layer L, predicted"),
     "stationary_mean": Quantity("mean, settled", r"$\overline{q^\infty}$", "of q after many layers"),
@@ -280,6 +281,10 @@ QUANTITIES = {
     "one_minus_rho": Quantity("1 − ρ", r"$1 - \rho$", "how far two inputs are from alike"),
     "one_minus_R": Quantity("1 − R", "$1 - R$", "the same one layer on"),
     "gained": Quantity("|R − ρ|", r"$|R - \rho|$", "change of the correlation in a layer"),
+    # Where what is exported comes from.
+    "version": Quantity("version", "version", "of meanfield"),
+    "command": Quantity("command", "command", "that was given"),
+    "papers": Quantity("papers", "papers", "whose theory it is"),
 }
 
 

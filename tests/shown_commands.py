@@ -13,7 +13,7 @@ from typer.testing import Result
 
 COMMANDS = [
     *("eoc", "check", "gain", "stability", "design", "maps", "phase", "sparsity", "derive", "simulate", "verify"),
-    *("activations", "cite"),
+    *("export", "activations", "cite"),
 ]
 KINDS = ["variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary"]
 NAMES = [(), *((command,) for command in COMMANDS)]

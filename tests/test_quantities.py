@@ -126,7 +126,7 @@ def keys(value: Any) -> set[str]:
 
 
 def test_every_command_and_figure_is_asked() -> None:
-    assert {*ASKED, "plot", "cite"} == {*group().list_commands(None)}
+    assert {*ASKED, "export", "plot", "cite"} == {*group().list_commands(None)}
     assert {name.split()[0] for name in DRAWN} == {*group("plot").list_commands(None)}
 
 

@@ -371,7 +371,7 @@ def _value(name: str, argument: Number) -> Fraction | None:
         if Fraction(top * top, bottom * bottom) == a:
             return Fraction(top, bottom)
     with np.errstate(all="ignore"):
-        value = float(PRIMITIVES[name](np.array(float(a)))[0])
+        value = float(next(PRIMITIVES[name](np.array(float(a)))))
     return _double(value) if math.isfinite(value) else None
 
 

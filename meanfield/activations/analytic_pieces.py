@@ -120,7 +120,7 @@ def _polynomial(resolution: Resolution, x: Array, y: Array) -> Polynomial | None
 
 
 def _tangent(found: Chebyshev, at: float) -> tuple[float, ...]:
-    f, slope, _ = (float(value[0]) for value in found.jet(np.array([at])))
+    f, slope = (float(value[0]) for value in found.with_slopes(np.array([at])))
     return f - slope * at, slope
 
 

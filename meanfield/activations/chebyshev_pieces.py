@@ -17,8 +17,8 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebder
 from numpy.typing import NDArray
 
-from meanfield.activations.primitives import Jet
-from meanfield.activations.trees import Call, Power, Product, Quotient, Sum, Tree
+from meanfield.activations.primitives import Derivatives, Jet
+from meanfield.activations.trees import Call, Power, Product, Quotient, Sum, Tree, leibniz
 from meanfield.errors import ActivationError
 
 __all__ = ["Chebyshev", "Panel", "seams"]
@@ -90,25 +90,16 @@ class Chebyshev(Tree):
         narrowest = (width <= beside[:-2]) & (width <= beside[2:])
         return tuple(self._frames[0][narrowest].tolist())
 
-    def jet(self, x: Array) -> Jet:
+    def derivatives(self, x: Array) -> Derivatives:
         panel, t, powers = self._placed(x)
-        g, g1, g2 = (_clenshaw(rows, panel, t) for rows in self._rows)
+        inside: Derivatives = (_clenshaw(rows, panel, t) for rows in self._rows)
         if powers.any():
-            lifted, first, second = (_monomial(x, powers, order) for order in range(3))
-            g, g1, g2 = lifted * g, lifted * g1 + first * g, lifted * g2 + 2 * first * g1 + second * g
-        for beyond, coefficients in self._beyond(x):
-            g[beyond], g1[beyond], g2[beyond] = _polynomial(coefficients, x[beyond])
-        return g, g1, g2
-
-    def values(self, x: Array) -> Array:
-        """The function alone, the same as in its jet."""
-        panel, t, powers = self._placed(x)
-        g = _clenshaw(self._rows[0], panel, t)
-        if powers.any():
-            g = _monomial(x, powers, 0) * g
-        for beyond, coefficients in self._beyond(x):
-            g[beyond] = _polynomial(coefficients, x[beyond])[0]
-        return g
+            inside = leibniz((_monomial(x, powers, order) for order in range(3)), inside)
+        sides = [(beyond, _polynomial(coefficients, x[beyond])) for beyond, coefficients in self._beyond(x)]
+        for order, g in enumerate(inside):
+            for beyond, continued in sides:
+                g[beyond] = continued[order]
+            yield g
 
     def _placed(self, x: Array) -> tuple[NDArray[np.int64], Array, NDArray[np.int64]]:
         """The panel of each x, where on it from −1 to 1, and the power of x that its polynomial is multiplied by."""

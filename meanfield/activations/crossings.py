@@ -111,7 +111,7 @@ def _root(value: Fraction) -> Fraction:
 def _searched(tree: Tree, left: End, right: End) -> Iterator[Fraction]:
     def sample(x: Array) -> tuple[Array, Array, Array]:
         with np.errstate(all="ignore"):
-            f, slope, _ = tree.jet(x)
+            f, slope = tree.with_slopes(x)
             return f, slope, _ROUNDING * tree.size(x) + _TINY
 
     low, high = -math.inf if left is None else float(left), math.inf if right is None else float(right)
@@ -176,7 +176,7 @@ def sign_between(tree: Tree, left: End, right: End) -> int:
         return (tree.value > 0) - (tree.value < 0)
     for x in _between(left, right):
         with np.errstate(all="ignore"):
-            value = tree.jet(np.array([x]))[0][0]
+            value = tree.values(np.array([x]))[0]
             rounding = _ROUNDING * tree.size(np.array([x]))[0]
         if value == value and abs(value) > rounding:
             return 1 if value > 0 else -1
@@ -199,6 +199,6 @@ def vanishes(tree: Tree, t: float) -> bool:
     """Whether a function is 0 at t, to the rounding of t and of its terms."""
     x = np.array([t])
     with np.errstate(all="ignore"):
-        f, slope, _ = tree.jet(x)
+        f, slope = tree.with_slopes(x)
         rounding = 4 * _ROUNDING * tree.size(x) + 4 * np.abs(slope) * math.ulp(t)
     return bool(np.abs(f)[0] <= rounding[0])

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.activations.crossings import centres
-from meanfield.activations.primitives import Jet
 from meanfield.activations.trees import Number, Tree
 from meanfield.activations.zeros import Endless, zeros
 
 __all__ = ["grows_too_fast", "is_bounded", "largest", "lengths", "limiting_slope", "undefined_at"]
 
 Array = NDArray[np.float64]
+#: A function that gives its values and slopes.
+Slopes = Callable[[Array], tuple[Array, Array]]
 
 #: Far away, in powers of ten: what a function tends to is seen at the last two where it is finite.
 _FAR = 10.0 ** np.array([2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128])
@@ -44,7 +45,7 @@ def limiting_slope(tree: Tree, way: int) -> float:
     if isinstance(tree, Number):
         return 0.0
     with np.errstate(all="ignore"):
-        f, slope, _ = tree.jet(way * _FAR)
+        f, slope = tree.with_slopes(way * _FAR)
         slope = np.where(np.isinf(f), way * np.sign(f) * np.inf, slope)[~np.isnan(slope)]
     if len(slope) < 2 or np.isinf(slope[-1]):
         return float(slope[-1]) if len(slope) else math.nan
@@ -123,15 +124,15 @@ def _at(tree: Tree, points: Sequence[float]) -> float:
     return float(np.abs(_finite(tree, np.array(points, dtype=float))).max(initial=0.0))
 
 
-def lengths(jet: Callable[[Array], Jet], breaks: Sequence[float]) -> set[float]:
+def lengths(phi: Slopes, breaks: Sequence[float]) -> set[float]:
     """The least and the largest length on which a function varies, those that it has."""
     nearest = min((abs(t) for t in breaks if t), default=math.inf)
-    least = _least(jet, nearest)
-    largest = _largest(jet, least or 1.0)
+    least = _least(phi, nearest)
+    largest = _largest(phi, least or 1.0)
     return {length for length in (least, largest) if length}
 
 
-def _least(jet: Callable[[Array], Jet], nearest: float) -> float | None:
+def _least(phi: Slopes, nearest: float) -> float | None:
     """The largest 2^k up to which the function is resolved on either side of 0; None where it is on every scale."""
     angles = math.pi * (np.arange(_NODES) + 0.5) / _NODES
     transform = 2 / _NODES * np.cos(np.outer(np.arange(_NODES), angles))
@@ -140,7 +141,7 @@ def _least(jet: Callable[[Array], Jet], nearest: float) -> float | None:
     resolved = np.ones(len(r), dtype=bool)
     for way in (1.0, -1.0):
         with np.errstate(all="ignore"):
-            f = jet(way * np.outer(r, 0.5 + 0.5 * np.cos(angles)))[0]
+            f, _ = phi(way * np.outer(r, 0.5 + 0.5 * np.cos(angles)))
             coefficients = np.abs(f @ transform.T)
             # From small to large: where all nodes lie past what the function does, it looks resolved again.
             resolved &= coefficients[:, -_LAST:].max(axis=1) <= _RESOLVED * coefficients.max(axis=1)
@@ -149,14 +150,14 @@ def _least(jet: Callable[[Array], Jet], nearest: float) -> float | None:
     return float(r[int(np.argmin(resolved)) - 1])
 
 
-def _largest(jet: Callable[[Array], Jet], least: float) -> float | None:
+def _largest(phi: Slopes, least: float) -> float | None:
     """The length beyond which x φ'/φ has settled on either side, at most `_LONGEST` times the least; None for 0."""
     r = least * 2.0 ** np.arange(-40, math.log2(_LONGEST) + 1, 0.5)
     far = r[-1] * np.array([2.0, 8.0, 64.0])
     end = None
     for way in (1.0, -1.0):
         x = way * np.concatenate([r, far])
-        f, slope, _ = jet(x)
+        f, slope = phi(x)
         with np.errstate(all="ignore"):
             # A tail of which nothing is left has no scale.
             size = np.nan_to_num(np.abs(f), nan=0.0, posinf=np.inf)
@@ -178,7 +179,7 @@ def undefined_at(tree: Tree, left: float, right: float) -> float | None:
     x = np.unique(np.concatenate([x, *(end + way * away for end in ends for way in (1, -1))]))
     x = x[(x > left) & (x < right)]
     with np.errstate(all="ignore"):
-        f, slope, _ = tree.jet(x)
+        f, slope = tree.with_slopes(x)
     # Beyond the doubles a value may be, if it does not grow too fast.
     wrong = x[np.isnan(f) | (np.isnan(slope) & np.isfinite(f))]
     return float(wrong[np.abs(wrong).argmin()]) if len(wrong) else None

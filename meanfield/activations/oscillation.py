@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.primitives import Jet
+from meanfield.activations.primitives import Derivatives, Jet
 from meanfield.activations.trees import Call, Number, Power, Product, Quotient, Sum, Tree, X
 
 __all__ = ["Oscillation", "oscillation"]
@@ -33,15 +33,12 @@ class _Turning(Tree):
     shift: float
     phase: Array
 
-    def jet(self, x: Array) -> Jet:
+    def derivatives(self, x: Array) -> Derivatives:
         turned = self.multiple * self.phase + self.shift
-        return turned, np.full_like(turned, self.multiple * self.frequency), np.zeros_like(turned)
-
-    def values(self, x: Array) -> Array:
-        return self.jet(x)[0]
+        return iter((turned, np.array(self.multiple * self.frequency), np.zeros(())))
 
     def size(self, x: Array) -> Array:
-        return np.abs(self.jet(x)[0])
+        return np.abs(self.values(x))
 
     def __str__(self) -> str:
         return "x"

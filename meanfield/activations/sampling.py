@@ -74,7 +74,7 @@ def _require_like(resolution: Resolution, phi: Smooth, breaks: Sequence[Break]) 
     x = unseen(np.array([t.at for t in breaks]))
     # On which side of its jump φ lies there to the last bit is no matter.
     x = x[~beside(x, np.array([t.at for t in breaks if t.jumps]))]
-    f, slope, _ = phi.jet(x)
+    f, slope = phi.with_slopes(x)
     allowed = _WRONG * (resolution.tolerance * resolution.size(_FAR_END * x) + np.finfo(float).eps * np.abs(x * slope))
     off = np.abs(resolution.function(x) - f) > allowed
     if off.any():

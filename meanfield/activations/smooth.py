@@ -6,7 +6,7 @@ On which lengths it varies is found, not asked of the user. docs/theory.md, sect
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -97,34 +97,47 @@ class Smooth(Activation):
         return tuple(sorted({t for piece in self.pieces for t in seams(piece)}))
 
     def jet(self, x: Array) -> Jet:
-        """φ, φ' and φ'' at points x, an array of at least one axis, elementwise."""
         if not self.breaks:
             with np.errstate(all="ignore"):
                 return self.pieces[0].jet(x)
-        piece, found = np.searchsorted(self.breaks, x, side="right"), np.empty((3, *x.shape))
-        with np.errstate(all="ignore"):
-            for j, tree in enumerate(self.pieces):
-                here = piece == j
-                found[:, here] = tree.jet(x[here])
-        return found[0], found[1], found[2]
+        f, d1, d2 = self._by_pieces(x, 3)
+        return f, d1, d2
 
     def with_slopes(self, x: Array) -> tuple[Array, Array]:
-        return self.jet(x)[:2]
+        if not self.breaks:
+            with np.errstate(all="ignore"):
+                return self.pieces[0].with_slopes(x)
+        f, d1 = self._by_pieces(x, 2)
+        return f, d1
 
     def values(self, x: Array) -> Array:
-        with np.errstate(all="ignore"):
-            if not self.breaks:
+        if not self.breaks:
+            with np.errstate(all="ignore"):
                 return self.pieces[0].values(x)
-            flat = x.reshape(-1)
-            piece, found = np.searchsorted(self.breaks, flat, side="right"), np.empty(flat.shape)
-            for j, tree in enumerate(self.pieces):
-                here = piece == j
-                found[here] = tree.values(flat[here])
-        return found.reshape(x.shape)
+        (f,) = self._by_pieces(x, 1)
+        return f
+
+    def _by_pieces(self, x: Array, count: int) -> Iterator[Array]:
+        """So many of φ, φ' and φ''."""
+        flat, found = x.reshape(-1), np.empty((count, x.size))
+        with np.errstate(all="ignore"):
+            for tree, here in zip(self.pieces, self._places(flat), strict=True):
+                for row, d in zip(found, tree.derivatives(flat.take(here)), strict=False):
+                    row[here] = d
+        return iter(found.reshape(count, *x.shape))
+
+    def _places(self, x: Array) -> Iterator[NDArray[np.intp]]:
+        """Which points lie on each piece, from the left, by number: a mask takes longer. NaN is on the last."""
+        right = np.ones(x.shape, dtype=bool)
+        for t in self.breaks:
+            beyond = ~(x < t)
+            yield np.flatnonzero(right & ~beyond)
+            right = beyond
+        yield np.flatnonzero(right)
 
     def marks(self, x: Array) -> Array:
         """φ'(x) itself."""
-        return self.jet(x.reshape(-1))[1].reshape(x.shape)
+        return self.with_slopes(x)[1]
 
     def slopes_at(self, marks: Array) -> Array:
         """The slopes that were kept."""
@@ -197,7 +210,7 @@ class Smooth(Activation):
     @cached_property
     def scales(self) -> tuple[float, ...]:
         """The least and the largest length on which φ varies, and how far its breaks are from 0."""
-        return tuple(sorted({*lengths(self.jet, self.breaks), *(abs(t) for t in self.breaks if t)}))
+        return tuple(sorted({*lengths(self.with_slopes, self.breaks), *(abs(t) for t in self.breaks if t)}))
 
     @cached_property
     def centres(self) -> tuple[float, ...]:

@@ -1,7 +1,8 @@
 """Analytic functions of x as trees, with their first two derivatives, in doubles.
 
-A tree is evaluated as a jet (f, f', f''), carried from the leaves upwards by the chain rule: the derivatives are exact,
-and as stable as the values. `analytic` makes trees in forms that keep their digits. docs/theory.md, section 15.
+A tree is evaluated as f, f' and f'', carried from the leaves upwards by the chain rule: the derivatives are exact, and
+as stable as the values. Each is worked out when it is asked for, of what those before it have left. `analytic` makes
+trees in forms that keep their digits. docs/theory.md, section 15.
 """
 
 from __future__ import annotations
@@ -9,17 +10,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
+from itertools import islice
+from operator import add, mul
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.activations.primitives import PRIMITIVES, VALUES, Jet
+from meanfield.activations.primitives import PRIMITIVES, Derivatives, Jet
 from meanfield.errors import ActivationError
 
-__all__ = ["Call", "Number", "Power", "Product", "Quotient", "Sum", "Tree", "X", "with_doubles"]
+__all__ = ["Call", "Number", "Power", "Product", "Quotient", "Sum", "Tree", "X", "leibniz", "with_doubles"]
 
 Array = NDArray[np.float64]
 
+#: Of these exponents a power is a product: of negative numbers others take ten times as long.
+_FEW = (1, 2, 3, 4)
 #: A fraction with a larger denominator is written as a decimal.
 _SHORT = 10**6
 
@@ -28,12 +34,25 @@ class Tree(ABC):
     """A function of x."""
 
     @abstractmethod
-    def jet(self, x: Array) -> Jet:
-        """The function and its first two derivatives at x, of any shape; NaN or ∞ where they are none."""
+    def derivatives(self, x: Array) -> Derivatives:
+        """The function at x, of any shape, then its first two derivatives; NaN or ∞ where they are none.
 
-    @abstractmethod
+        What does not vary has no dimensions.
+        """
+
+    def jet(self, x: Array) -> Jet:
+        """The function and its first two derivatives, each of the shape of x."""
+        f, d1, d2 = (_shaped(d, x) for d in self.derivatives(x))
+        return f, d1, d2
+
+    def with_slopes(self, x: Array) -> tuple[Array, Array]:
+        """The function and its first derivative, the same as in its jet."""
+        f, d1 = (_shaped(d, x) for d in islice(self.derivatives(x), 2))
+        return f, d1
+
     def values(self, x: Array) -> Array:
         """The function alone, the same as in its jet."""
+        return _shaped(next(self.derivatives(x)), x)
 
     @abstractmethod
     def size(self, x: Array) -> Array:
@@ -44,19 +63,43 @@ class Tree(ABC):
         """The function as an expression in x."""
 
 
+def _shaped(d: Array, x: Array) -> Array:
+    return d if d.shape == x.shape else np.full(x.shape, d)
+
+
 def _times(f: Array, g: Array) -> Array:
     """f g, and 0 where f is 0 and g overflows."""
-    product: Array = np.where(f == 0, 0.0, f * g)
-    return product
+    product: Array = f * g
+    return product if not g.ndim and np.isfinite(g) else np.where(f == 0, 0.0, product)
+
+
+def leibniz(left: Derivatives, right: Derivatives) -> Derivatives:
+    """Those of a product, of those of its factors."""
+    f, g = next(left), next(right)
+    yield f * g
+    d1, e1 = next(left), next(right)
+    yield _times(g, d1) + _times(e1, f)
+    yield _times(g, next(left)) + 2 * _times(e1, d1) + _times(next(right), f)
+
+
+def _x_times(x: Array, right: Derivatives) -> Derivatives:
+    """The same of x g: x is finite."""
+    g = next(right)
+    yield x * g
+    e1 = next(right)
+    yield g + x * e1
+    yield 2 * e1 + x * next(right)
+
+
+def _power(u: Array, n: float) -> Array:
+    power: Array = reduce(mul, [u] * int(n)) if n in _FEW else np.power(u, n)
+    return power
 
 
 @dataclass(frozen=True)
 class _X(Tree):
-    def jet(self, x: Array) -> Jet:
-        return x, np.ones_like(x), np.zeros_like(x)
-
-    def values(self, x: Array) -> Array:
-        return x
+    def derivatives(self, x: Array) -> Derivatives:
+        return iter((x, np.ones(()), np.zeros(())))
 
     def size(self, x: Array) -> Array:
         return np.abs(x)
@@ -85,11 +128,8 @@ class Number(Tree):
         except OverflowError:
             raise ActivationError("it needs numbers larger than 1.8e308: rescale it") from None
 
-    def jet(self, x: Array) -> Jet:
-        return np.full_like(x, float(self.value)), np.zeros_like(x), np.zeros_like(x)
-
-    def values(self, x: Array) -> Array:
-        return np.full_like(x, float(self.value))
+    def derivatives(self, x: Array) -> Derivatives:
+        return iter((np.array(float(self.value)), np.zeros(()), np.zeros(())))
 
     def size(self, x: Array) -> Array:
         return np.full_like(x, abs(float(self.value)))
@@ -104,18 +144,9 @@ class Sum(Tree):
 
     parts: tuple[Tree, ...]
 
-    def jet(self, x: Array) -> Jet:
-        f, d1, d2 = self.parts[0].jet(x)
-        for term in self.parts[1:]:
-            g, e1, e2 = term.jet(x)
-            f, d1, d2 = f + g, d1 + e1, d2 + e2
-        return f, d1, d2
-
-    def values(self, x: Array) -> Array:
-        f = self.parts[0].values(x)
-        for term in self.parts[1:]:
-            f = f + (float(term.value) if isinstance(term, Number) else term.values(x))
-        return f
+    def derivatives(self, x: Array) -> Derivatives:
+        terms = [part.derivatives(x) for part in self.parts]
+        return (reduce(add, map(next, terms)) for _ in range(3))
 
     def size(self, x: Array) -> Array:
         total: Array = np.sum([part.size(x) for part in self.parts], axis=0)
@@ -131,33 +162,16 @@ class Product(Tree):
 
     parts: tuple[Tree, ...]
 
-    def jet(self, x: Array) -> Jet:
+    def derivatives(self, x: Array) -> Derivatives:
         first, *others = self.parts
+        found = first.derivatives(x)
         if isinstance(first, Number):
             c, (second, *others) = float(first.value), others
-            f, d1, d2 = second.jet(x)
-            f, d1, d2 = c * f, c * d1, c * d2
+            found = (c * d for d in second.derivatives(x))
         elif first == X:
             second, *others = others
-            g, e1, e2 = second.jet(x)
-            f, d1, d2 = x * g, g + x * e1, 2 * e1 + x * e2
-        else:
-            f, d1, d2 = first.jet(x)
-        for factor in others:
-            g, e1, e2 = factor.jet(x)
-            f, d1, d2 = (
-                f * g,
-                _times(g, d1) + _times(e1, f),
-                _times(g, d2) + 2 * _times(e1, d1) + _times(e2, f),
-            )
-        return f, d1, d2
-
-    def values(self, x: Array) -> Array:
-        first, *others = self.parts
-        f: Array | float = float(first.value) if isinstance(first, Number) else first.values(x)
-        for factor in others:
-            f = f * factor.values(x)
-        return np.asarray(f)
+            found = _x_times(x, second.derivatives(x))
+        return reduce(leibniz, (factor.derivatives(x) for factor in others), found)
 
     def size(self, x: Array) -> Array:
         product: Array = np.prod([part.size(x) for part in self.parts], axis=0)
@@ -176,21 +190,19 @@ class Quotient(Tree):
     over: Tree
     under: Tree
 
-    def jet(self, x: Array) -> Jet:
-        g, e1, e2 = self.under.jet(x)
-        f, d1, d2 = self.over.jet(x)
-        beyond = np.isinf(g) & np.isfinite(f)
-        f = f / g
+    def derivatives(self, x: Array) -> Derivatives:
+        over, under = self.over.derivatives(x), self.under.derivatives(x)
+        top, g = next(over), next(under)
+        f = top / g
+        yield f
         # From f g = over, twice differentiated.
-        first = (d1 - f * e1) / g
-        second = (d2 - 2 * first * e1 - f * e2) / g
-        return f, np.where(beyond, 0.0, first), np.where(beyond, 0.0, second)
-
-    def values(self, x: Array) -> Array:
-        return self.over.values(x) / self.under.values(x)
+        beyond, e1 = np.isinf(g) & np.isfinite(top), next(under)
+        first = (next(over) - f * e1) / g
+        yield np.where(beyond, 0.0, first)
+        yield np.where(beyond, 0.0, (next(over) - 2 * first * e1 - f * next(under)) / g)
 
     def size(self, x: Array) -> Array:
-        g = np.abs(self.under.jet(x)[0])
+        g = np.abs(self.under.values(x))
         quotient: Array = self.over.size(x) / g * np.maximum(1.0, self.under.size(x) / g)
         return quotient
 
@@ -205,19 +217,17 @@ class Power(Tree):
     base: Tree
     exponent: Fraction
 
-    def jet(self, x: Array) -> Jet:
-        u, d1, d2 = self.base.jet(x)
-        n = float(self.exponent)
-        slope = n * np.power(u, n - 1)
-        bend = n * (n - 1) * np.power(u, n - 2) if n != 2 else np.full_like(u, 2.0)
-        return np.power(u, n), _times(slope, d1), _times(_times(d1, d1), bend) + _times(slope, d2)
-
-    def values(self, x: Array) -> Array:
-        power: Array = np.power(self.base.values(x), float(self.exponent))
-        return power
+    def derivatives(self, x: Array) -> Derivatives:
+        base, n = self.base.derivatives(x), float(self.exponent)
+        u = next(base)
+        yield _power(u, n)
+        slope, d1 = n * _power(u, n - 1), next(base)
+        yield _times(slope, d1)
+        bend = n * (n - 1) * _power(u, n - 2) if n != 2 else np.array(2.0)
+        yield _times(_times(d1, d1), bend) + _times(slope, next(base))
 
     def size(self, x: Array) -> Array:
-        u, n = np.abs(self.base.jet(x)[0]), float(self.exponent)
+        u, n = np.abs(self.base.values(x)), float(self.exponent)
         power: Array = np.power(u, n) * np.maximum(1.0, abs(n) * self.base.size(x) / u)
         return power if n < 1 else np.where(u == 0, np.power(self.base.size(x), n), power)
 
@@ -233,19 +243,20 @@ class Call(Tree):
     name: str
     argument: Tree
 
-    def jet(self, x: Array) -> Jet:
-        if self.argument == X:
-            return PRIMITIVES[self.name](x)
-        u, d1, d2 = self.argument.jet(x)
-        f, slope, bend = PRIMITIVES[self.name](u)
-        # Of a linear argument d2 is 0 also where the slope is ∞.
-        return f, _times(slope, d1), _times(bend, d1 * d1) + _times(d2, slope)
+    def derivatives(self, x: Array) -> Derivatives:
+        return PRIMITIVES[self.name](x) if self.argument == X else self._chained(x)
 
-    def values(self, x: Array) -> Array:
-        return VALUES[self.name](self.argument.values(x))
+    def _chained(self, x: Array) -> Derivatives:
+        argument = self.argument.derivatives(x)
+        outer = PRIMITIVES[self.name](next(argument))
+        yield next(outer)
+        slope, d1 = next(outer), next(argument)
+        yield _times(slope, d1)
+        # Of a linear argument its second derivative is 0 also where the slope is ∞.
+        yield _times(next(outer), d1 * d1) + _times(next(argument), slope)
 
     def size(self, x: Array) -> Array:
-        f, slope, _ = PRIMITIVES[self.name](self.argument.jet(x)[0])
+        f, slope = islice(PRIMITIVES[self.name](self.argument.values(x)), 2)
         return np.abs(f) + _times(np.abs(slope), self.argument.size(x))
 
     def __str__(self) -> str:

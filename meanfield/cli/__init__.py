@@ -38,6 +38,7 @@ class _Commands(LazyGroup):
         "maps": "V, V', V'' and χ₁ over q; or R, R' and covariances over ρ.",
         "stability": "Whether random networks of a width and depth keep a signal.",
         "design": "Threshold, clip level and initialisation for a sparsity.",
+        "export": "φ and its initialiser as code for a framework.",
         "phase": "Phase and fixed point over (σ_w, σ_b), or along the edge.",
         "sparsity": "Active units, what skipping the others saves, what they learn.",
         "derive": "The maps as formulas, for any names in them.",

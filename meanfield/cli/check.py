@@ -10,12 +10,13 @@ from meanfield.cli import options
 from meanfield.cli.initialisation import Init, Scales, scales
 from meanfield.cli.layout import Block, grid, heading, listing
 from meanfield.cli.output import emit, printing
-from meanfield.cli.verdicts import Depth, Strict, Width, formula, hold, judged, prose, requirement
+from meanfield.cli.verdicts import DECISIVE, Depth, Strict, Width, formula, hold, judged, prose, requirement, sized
 from meanfield.quantities import GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
+    from meanfield.finite_width.escape import Requirement
     from meanfield.infinite_width.stability import Diagnosis
 
 __all__ = ["check"]
@@ -79,7 +80,7 @@ def check(
         diagnosis = judged(operating_point(named.phi, q_star, given.sigma_w, given.sigma_b), required)
         results.append((named, diagnosis, _record(diagnosis, given)))
     rows = [record for _, _, record in results]
-    tables = [table for result in results for table in _tables(*result, given, digits)]
+    tables = [table for result in results for table in _tables(*result, given, required, digits)]
     emit(rows, tables, how, single=len(act) == 1, paper=_FITTING)
     hold(strict, (diagnosis for _, diagnosis, _ in results))
 
@@ -94,10 +95,15 @@ def _record(diagnosis: Diagnosis, given: Scales) -> Record:
 
 
 def _tables(
-    named: NamedActivation, diagnosis: Diagnosis, record: Record, given: Scales, digits: int | None
+    named: NamedActivation,
+    diagnosis: Diagnosis,
+    record: Record,
+    given: Scales,
+    required: Requirement | None,
+    digits: int | None,
 ) -> list[Block]:
-    keys = ["sigma_w", "sigma_b", "q_star", "sparsity", "chi_1", "V_prime", "V_double_prime", "phase", "verdict"]
-    title = heading(f"{named.label} at given weights and biases")
+    keys = ["sigma_w", "sigma_b", "q_star", "sparsity", "chi_1", "V_prime", "V_double_prime", "phase", *DECISIVE]
+    title = heading(sized(f"{named.label} with given weights and biases", required))
     tables = [title, formula(named), *given.tables(digits), listing(record, keys, digits)]
     if record["fixed_points"]:
         points = grid(record["fixed_points"], ["q", "slope", "curvature", "kind"], digits)

@@ -13,7 +13,9 @@ from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import emit, printing, progress
 from meanfield.cli.reshape import C0, Depths, Eta, Method, Reshape, Zeta, print_reshaped, require_no_shape
+from meanfield.cli.verdicts import sized
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
+from meanfield.lettering import counted
 from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN, quantity
 from meanfield.tables.records import Record, answered
 
@@ -82,12 +84,15 @@ _COLUMNS = {"slope": "V_prime", "curvature": "R_double_prime"}
 _SPARSITY, _SLOPE = "0.85", "0.7"
 #: Sparsities looked at until the largest that is safe is found.
 _SPARSITIES = 10
+#: Clip levels looked at for one that is safe, and sparsities where none is.
+_LEVELS = 40
 _UNITS = "({0}, q*) and ({1}, c²q*) are one network in other units"
 _FREEDOM = "to choose q* at a fixed {0} is to choose {0} at a fixed q*. What counts is {0}/√q*, here {1}."
 _SCALING = (
     "σ_w, V', q*V'', q*χ₁', sparsity and relative basins do not change, V'' and σ_b do. Compare networks of different "
     "q* by the second table."
 )
+_BY_LAW = "What is lost, ln G and the range of levels are by the law of networks of this width"
 _NO_CLIP = "where the range ends at ∞ networks are safe however large {0} is: a clip is not needed."
 
 
@@ -185,14 +190,22 @@ def design(
     stars = options.numbers("--q-star", "1" if q_star is None else q_star)
     cells = len(stars) * math.prod(map(len, asked.values()))
     require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
-    with progress("designs", cells * (_SPARSITIES if max_sparsity else 1)) as advance:
-        for q, *values in product(stars, *asked.values()):
+    each = _SPARSITIES if max_sparsity else _LEVELS if requirement else 1
+    with progress("designs", cells * each) as advance:
+        looked_at = 0
+
+        def look(done: int) -> None:
+            nonlocal looked_at
+            looked_at += done
+            advance(done)
+
+        for n, (q, *values) in enumerate(product(stars, *asked.values()), 1):
             wanted = dict(zip(asked, values, strict=True))
             try:
                 if requirement and max_sparsity:
-                    solutions = largest_safe_sparsity(family, requirement, q_star=q, advance=advance)
+                    solutions = largest_safe_sparsity(family, requirement, q_star=q, advance=look)
                 elif requirement:
-                    solutions = safe_designs(family, requirement, **wanted, q_star=q)
+                    solutions = safe_designs(family, requirement, **wanted, q_star=q, advance=look)
                 else:
                     solutions = designs(family, **wanted, below=BELOW if below is None else below, q_star=q)
                 found += solutions
@@ -201,7 +214,8 @@ def design(
                 refusals |= dict.fromkeys(refusal.args)
                 told = {_COLUMNS.get(name, name): value for name, value in wanted.items()}
                 rows.append({"activation": family.spec, "q_star": q, **told, "error": str(refusal)})
-            advance(0 if max_sparsity else 1)
+            # What was foreseen and not looked at is done too.
+            look(n * each - looked_at)
     if refusals and output is not None:
         # A file holds all that was asked for, or is not written.
         raise NoDesign(*refusals)
@@ -258,7 +272,7 @@ def _asked(
 
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
     from meanfield.activations.family import Family, left_open
-    from meanfield.activations.spec import parameters_of, read_activation
+    from meanfield.activations.spec import formula_of, parameters_of, read_activation
 
     if solve is not None:
         names = tuple(name.strip() for name in solve.split(","))
@@ -269,8 +283,11 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
             names = ()
         if not names:
             # What is no activation is told as everywhere.
-            read_activation(act, **given)
-            raise ActivationError(f"{act} has no tau and no m left open: name what to solve for, as in --solve a,b")
+            formula = formula_of(read_activation(act, **given).phi)
+            raise ActivationError(
+                f"{act} has no tau and no m left open: name what to solve for, as in --solve a,b; where nothing is, "
+                f'leave something, as in --act "clip({formula}, -m, m)", or ask for --reshape'
+            )
     return Family(act, names, tuple(given.items()))
 
 
@@ -320,10 +337,16 @@ def _tables(family: Family, found: list[Design], digits: int | None) -> list[Blo
         keys += ["share_lost", "m_range"]
         keys += ["share_interval", "log_gain_mean", "log_gain_sd"] if len(found) == 1 else []
     keys += [key for key in _BESIDE if key in records[0]]
+    required = found[0].networks.requirement if found[0].networks else None
     tables = [
-        heading(f"{family.spec} on the edge of chaos"),
+        heading(sized(f"{family.spec} on the edge of chaos", required)),
         grid(records, keys, digits or (6 if len(found) == 1 else 4 if len(keys) > 8 else 5)),
     ]
+    if required:
+        drawn = "95 % of lost is of" if len(found) == 1 else "confirmed by"
+        told = f"at most {required.careful.risk:g} is lost, half of the risk. {_BY_LAW}; {drawn} "
+        told += f"{counted(required.chains, 'network')} drawn, seed {required.seed}."
+        tables.append(paragraph("safe:", told, "safe"))
     if any(d.margins and math.isinf(d.margins.m_range[1]) for d in found):
         tables.append(paragraph("clip:", _NO_CLIP.format(quantity(family.open[-1]).symbol)))
     if not all(are_lengths(family, d.values, d.edge.q_star) for d in found):

@@ -9,13 +9,26 @@ import typer
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, refusal
-from meanfield.cli.verdicts import Depth, Strict, Width, explanation, formula, hold, judged, prose, requirement
+from meanfield.cli.verdicts import (
+    DECISIVE,
+    Depth,
+    Strict,
+    Width,
+    explanation,
+    formula,
+    hold,
+    judged,
+    prose,
+    requirement,
+    sized,
+)
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.quantities import GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
+    from meanfield.finite_width.escape import Requirement
     from meanfield.infinite_width.stability import Diagnosis
 
 __all__ = ["eoc"]
@@ -90,7 +103,7 @@ def eoc(
         raise NoEdgeOfChaos(*refusals)
     if records or len(act) > 1:
         single = len(act) == 1 and sigma_w is None and sigma_b is None
-        emit(rows, _tables(records, digits), how, single=single, paper=_FITTING)
+        emit(rows, _tables(records, required, digits), how, single=single, paper=_FITTING)
     if refusals:
         raise NoEdgeOfChaos(*refusals)
     hold(strict, (diagnosis for _, diagnosis, _ in records))
@@ -105,15 +118,18 @@ _FROM_EDGE = (
 )
 
 
-def _tables(records: list[tuple[NamedActivation, Diagnosis, Record]], digits: int | None) -> list[Block]:
+def _tables(
+    records: list[tuple[NamedActivation, Diagnosis, Record]], required: Requirement | None, digits: int | None
+) -> list[Block]:
     if not records:
         return []
     if len(records) == 1:
         named, diagnosis, record = records[0]
-        title = heading(f"{named.label} on the edge of chaos")
+        title = heading(sized(f"{named.label} on the edge of chaos", required))
         # How fast correlations grow: by the curvature of R at 1, or by kinks.
         rate = "kappa" if record["kappa"] else "R_double_prime"
-        return [title, formula(named), listing(record, [*_FROM_EDGE, rate, "verdict"], digits), *prose(diagnosis)]
+        return [title, formula(named), listing(record, [*_FROM_EDGE, rate, *DECISIVE], digits), *prose(diagnosis)]
     rows = [record for _, _, record in records]
     notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in records]
-    return [heading("Edge of chaos"), grid(rows, _COMPARED, digits or 4), *notes]
+    compared = [*_COMPARED, *(["share_lost"] if required else [])]
+    return [heading(sized("Edge of chaos", required)), grid(rows, compared, digits or 4), *notes]

@@ -12,6 +12,7 @@ from meanfield.cli import options
 from meanfield.cli.layout import Block, exactly, grid, heading, lines, listing, paragraph
 from meanfield.cli.output import Printing, emit
 from meanfield.errors import DomainError, NoDesign, shortened
+from meanfield.lettering import counted
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _tables(found: list[Reshaped], records: list[Record], method: ReshapeMethod,
         ]
     (record,), (reshaped,) = records, found
     return [
-        heading(f"γ(φ(αx + β) + δ) of {label} for {record['depth']} layer{'s' * (record['depth'] > 1)}, by {method}"),
+        heading(f"γ(φ(αx + β) + δ) of {label} for {counted(record['depth'], 'layer')}, by {method}"),
         listing(record, _FOUND, digits or 17),
         heading("at q = 1, with σ_w = 1 and σ_b = 0"),
         listing(record, _REACHED, digits),

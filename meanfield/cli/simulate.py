@@ -17,7 +17,7 @@ from meanfield.cli.output import Printing, deliver, ending_of, printing, rendere
 from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.cli.verdicts import Strict, formula, hold, prose
 from meanfield.errors import DomainError, OutputError
-from meanfield.quantities import QUANTITIES, WITHIN
+from meanfield.quantities import GRADIENT_WITHIN, QUANTITIES, WITHIN
 from meanfield.tables.records import Record, few_layers
 
 if TYPE_CHECKING:
@@ -217,7 +217,9 @@ def _report(
         told = found.verdict.record()
         del told["remedies"]
         about = {**comparison.record(), "foretold": told}
-        text = rendered(rows, [*tables, *prose(found)], how, paper=_FITTING, about=about, rows="layers")
+        text = rendered(
+            rows, [*tables, _foretold(found), *prose(found)], how, paper=_FITTING, about=about, rows="layers"
+        )
         if how.output:
             contents[how.output] = text.encode()
         else:
@@ -269,10 +271,27 @@ def _fate(comparison: Comparison) -> str:
         parts.append(text)
     else:
         parts.append("there is no fixed point q* > 0 for them to leave")
+    if ensemble.gradient_lost is not None:
+        lost = _percent(ensemble.gradient_lost)
+        parts.append(f"{lost} change the square of a gradient by more than a factor {GRADIENT_WITHIN:g}")
     over = ensemble.overflowed
     if over[-1]:
         parts.append(f"{_percent(over[-1])} overflow (q > 1e200), the first at layer {int((over > 0).argmax())}")
     return "; ".join(parts) + "."
+
+
+def _foretold(found: Diagnosis | FiniteWidth) -> Block:
+    """The word, and which networks it is of."""
+    from meanfield.finite_width.verdict import FiniteWidth
+
+    verdict = found.verdict
+    body = f"{verdict.word}, as for N → ∞: networks such as these have no verdict of their own width."
+    if isinstance(found, FiniteWidth) and verdict.share_lost is not None:
+        lost = _percent(verdict.share_lost)
+        who = f"of {found.requirement.chains} networks drawn by their law, not those above,"
+        more = "" if verdict.is_good else "; meanfield stability looks for remedies"
+        body = f"{verdict.word}: {who} {lost} lose signal or gradient{more}."
+    return paragraph("verdict:", body, verdict.word)
 
 
 def _percent(share: float) -> str:

@@ -9,7 +9,7 @@ import typer
 from meanfield.cli import ensembles, options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, progress, refusal
-from meanfield.cli.verdicts import SHARES, Strict, explanation, formula, hold, prose, shares
+from meanfield.cli.verdicts import DECISIVE, Strict, explanation, formula, hold, prose, sized
 from meanfield.errors import NoEdgeOfChaos
 from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
@@ -22,13 +22,13 @@ __all__ = ["stability"]
 
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the verdict comes from too, and q by layer.")]
 
-_LISTED = ("q_star", "sigma_w", "sigma_b", "V_prime", "chi_1", *SHARES, "one_minus_rho", "xi_c", "verdict")
+_LISTED = (*DECISIVE, "q_star", "sigma_w", "sigma_b", "V_prime", "chi_1")
 _VERBOSE = (
-    *("V_double_prime", "basin", "sd", "stationary_mean", "stationary_sd", "margin", "xi_q", "q_chi_1_prime"),
+    *("V_double_prime", "basin", "sd", "stationary_mean", "stationary_sd", "margin", "xi_q", "xi_c", "q_chi_1_prime"),
     *("log_gain_mean", "log_gain_sd", "log_gain_correlation"),
     *("jacobian_mean", "jacobian_variance_gaussian", "jacobian_variance_orthogonal"),
 )
-_COMPARED = ("activation", "q_star", "sigma_w", "sigma_b", "V_prime", *SHARES, "verdict")
+_COMPARED = ("activation", *(key for key in DECISIVE if key != "share_interval"))
 
 
 def stability(
@@ -64,7 +64,7 @@ def stability(
 
     Verdicts: safe, at most --risk of them lose signal or gradient; neutral, V is the identity, so that q drifts and
     nothing else comes of it; fragile, more do though every layer is sound; unstable, more do and q* repels, or χ₁ is
-    not 1.
+    not 1. A framework's initialiser is judged by check --init, which takes --width and --depth too.
 
     \b
     Examples:
@@ -107,12 +107,11 @@ def _tables(
 ) -> list[Block]:
     if not results:
         return []
-    rows = [{**record, **shares(found.verdict), "chi_1": found.diagnosis.chi_1} for _, found, record in results]
+    rows = [{**record, "chi_1": found.diagnosis.chi_1} for _, found, record in results]
     required = results[0][1].requirement
-    size = f"width {required.width}, depth {required.depth}"
     if len(results) == 1:
         ((named, found, record),) = results
-        told = [heading(f"{named.label} at {size}"), formula(named), listing(rows[0], _LISTED, digits), *prose(found)]
+        told = [heading(sized(named.label, required)), formula(named), listing(rows[0], _LISTED, digits), *prose(found)]
         if not verbose:
             return told
         steps = "a layer is one normal number" if found.escapes.normal else "exact"
@@ -121,4 +120,4 @@ def _tables(
         by_layer = grid(record["layers"], list(record["layers"][0]), digits or 4)
         return [*told, heading("What it comes from"), listing(record, _VERBOSE, digits), title, by_layer]
     notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in results]
-    return [heading(f"Stability at {size}"), grid(rows, _COMPARED, digits or 4), *notes]
+    return [heading(sized("Stability", required)), grid(rows, _COMPARED, digits or 4), *notes]

@@ -12,7 +12,6 @@ from meanfield.cli.layout import Block, lines, paragraph
 from meanfield.cli.output import progress
 from meanfield.cli.process import tell
 from meanfield.errors import DomainError
-from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
     from meanfield.finite_width.verdict import FiniteWidth
     from meanfield.infinite_width.operating_point import Subject
     from meanfield.infinite_width.stability import Diagnosis
-    from meanfield.infinite_width.verdict import Verdict
 
 __all__ = [
-    "SHARES",
+    "DECISIVE",
     "Depth",
     "Strict",
     "Width",
@@ -33,7 +31,7 @@ __all__ = [
     "judged",
     "prose",
     "requirement",
-    "shares",
+    "sized",
 ]
 
 Width = Annotated[
@@ -44,8 +42,8 @@ Depth = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 unless the verdict is stable, safe or neutral.")]
 
-#: What decides first, one number each.
-SHARES = ("signal_lost", "gradient_lost", "share_lost", "share_interval")
+#: The verdict, and what decides it, one number each.
+DECISIVE = ("verdict", "share_lost", "share_interval", "signal_lost", "gradient_lost", "one_minus_rho")
 
 
 def requirement(
@@ -76,15 +74,9 @@ def judged(subject: Subject, required: Requirement | None) -> Diagnosis:
         return at_width(diagnose(subject, with_remedies=False), required, advance=advance).judged
 
 
-def shares(verdict: Verdict) -> Record:
-    """The numbers of a verdict at a width and depth, side by side."""
-    return {
-        "signal_lost": verdict.signal.share_lost,
-        "gradient_lost": verdict.gradient.share_lost,
-        "share_lost": verdict.share_lost,
-        "share_interval": list(verdict.interval or ()) or None,
-        "one_minus_rho": verdict.inputs.one_minus_rho,
-    }
+def sized(title: str, required: Requirement | None) -> str:
+    """A title, with the width and depth that are judged."""
+    return f"{title} at width {required.width}, depth {required.depth}" if required else title
 
 
 def formula(named: NamedActivation) -> Block:
@@ -103,16 +95,10 @@ def hold(strict: bool, judged: Iterable[Diagnosis | FiniteWidth]) -> None:
 
 
 def explanation(judged: Diagnosis | FiniteWidth) -> str:
-    """The parts with their words and, where one is known, the remedy, in one string."""
-    verdict = judged.verdict
-    told = [f"{name} {part.word}: {part.explanation}" for name, part in verdict.parts.items()]
-    told += [verdict.scope] if verdict.scope else []
-    return " ".join(told) + (f" Remedy: {verdict.remedy}" if verdict.remedy else "")
+    """The verdict in one string, which a table of several needs."""
+    return " ".join(f"{head} {body}" for head, body, _ in judged.verdict.paragraphs)
 
 
 def prose(judged: Diagnosis | FiniteWidth) -> list[Block]:
-    """Each part with its word and mechanism, what the verdict does not cover, and the remedies, a paragraph each."""
-    verdict = judged.verdict
-    told = [paragraph(f"{name}, {part.word}:", part.explanation, part.word) for name, part in verdict.parts.items()]
-    beside = {"scope:": verdict.scope, "remedy:": verdict.remedy}
-    return [*told, *(paragraph(head, body) for head, body in beside.items() if body)]
+    """The verdict, a paragraph for each thing that it says."""
+    return [paragraph(*said) for said in judged.verdict.paragraphs]

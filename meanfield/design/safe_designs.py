@@ -24,6 +24,8 @@ from meanfield.tables.shown import ShownList
 
 __all__ = ["largest_safe_sparsity", "safe_designs"]
 
+Advance = Callable[[int], object] | None
+
 #: Levels looked at first, in standard deviations of a pre-activation, this ratio apart; nothing reaches the highest.
 _LOWEST, _HIGHEST, _RATIO = 1e-3, 10.0, 1.3
 #: Shares that differ by less are one: the law tells them no better.
@@ -62,12 +64,16 @@ class _Level:
 class _Levels:
     """The levels of one member of a family, whose other parameters are `chosen`, worked out as they are asked for."""
 
-    def __init__(self, family: Family, chosen: dict[str, float], requirement: Requirement, q_star: float) -> None:
+    def __init__(
+        self, family: Family, chosen: dict[str, float], requirement: Requirement, q_star: float, advance: Advance = None
+    ) -> None:
         self._family, self._chosen, self._requirement, self._q_star = family, chosen, requirement, q_star
-        self._clip = family.open[-1]
+        self._clip, self._advance = family.open[-1], advance
         self.at: Callable[[float], _Level | None] = lru_cache(maxsize=None)(self._at)
 
     def _at(self, m: float) -> _Level | None:
+        if self._advance:
+            self._advance(1)
         try:
             edge = edge_of_chaos(self._family.member({**self._chosen, self._clip: m}).phi, self._q_star)
             law = loss_law(edge.mean_field, self._q_star, self._requirement, neutral=keeps_every_q(edge))
@@ -158,22 +164,28 @@ class _Levels:
 
 
 def safe_designs(
-    family: Family, requirement: Requirement, *, sparsity: float | None = None, q_star: float = 1.0
+    family: Family,
+    requirement: Requirement,
+    *,
+    sparsity: float | None = None,
+    q_star: float = 1.0,
+    advance: Advance = None,
 ) -> list[Design]:
     """With this sparsity, the members with the clip level at which fewest networks lose signal or gradient.
 
     At most half of the risk may be lost, so that the design is safe with other random networks too. The last open
     parameter is the clip level, found to three digits, with the range of levels that are safe; one before it is found
-    from `sparsity`. Networks confirm what is found.
+    from `sparsity`. Networks confirm what is found. `advance` is called with 1 for every level looked at, some thirty,
+    and where none is safe for every sparsity, some ten.
 
     Raises:
         NoDesign: no level is safe; the message names the largest sparsity that can be had safely.
         DomainError: q_star or sparsity is out of range, or the conditions are not as many as open parameters.
     """
     require_conditions(family, sparsity, q_star)
-    found = _found(family, requirement, sparsity, q_star)
+    found = _found(family, requirement, sparsity, q_star, advance)
     if not found:
-        raise NoDesign(_nothing(family, requirement, sparsity, q_star))
+        raise NoDesign(_nothing(family, requirement, sparsity, q_star, advance))
     return ShownList(found)
 
 
@@ -182,7 +194,7 @@ def largest_safe_sparsity(
     requirement: Requirement,
     *,
     q_star: float = 1.0,
-    advance: Callable[[int], object] | None = None,
+    advance: Advance = None,
 ) -> list[Design]:
     """The designs with the largest sparsity, to three digits, that can be had safely at this width and depth.
 
@@ -208,9 +220,7 @@ def largest_safe_sparsity(
     return ShownList(found)
 
 
-def _largest(
-    family: Family, requirement: Requirement, q_star: float, advance: Callable[[int], object] | None = None
-) -> tuple[Design, ...]:
+def _largest(family: Family, requirement: Requirement, q_star: float, advance: Advance = None) -> tuple[Design, ...]:
     """The designs with the largest sparsity in thousandths at which networks confirm that some level is safe."""
     low, high = sparsities(family, q_star)
     within = range(max(math.ceil(1000 * low - _MET), 1), min(math.floor(1000 * high + _MET), 999) + 1)
@@ -242,10 +252,12 @@ def _can_be_had(family: Family, requirement: Requirement, sparsity: float, q_sta
 
 # A design holds its networks.
 @lru_cache(maxsize=8)
-def _found(family: Family, requirement: Requirement, sparsity: float | None, q_star: float) -> tuple[Design, ...]:
+def _found(
+    family: Family, requirement: Requirement, sparsity: float | None, q_star: float, advance: Advance = None
+) -> tuple[Design, ...]:
     results = []
     for chosen in branches(family, sparsity, q_star):
-        levels = _Levels(family, chosen, requirement, q_star)
+        levels = _Levels(family, chosen, requirement, q_star, advance)
         best = levels.best()
         if best is None or not levels.is_safe(best.m):
             continue
@@ -258,11 +270,11 @@ def _found(family: Family, requirement: Requirement, sparsity: float | None, q_s
     return tuple(results)
 
 
-def _nothing(family: Family, r: Requirement, sparsity: float | None, q_star: float) -> str:
+def _nothing(family: Family, r: Requirement, sparsity: float | None, q_star: float, advance: Advance) -> str:
     what = f"no {family.open[-1]} keeps signal and gradient of {family.spec}"
     at = f"at width {r.width}, depth {r.depth} with a risk of {r.risk:g}"
     if sparsity is None:
         return f"{what} {at}: give more width, less depth or a higher risk"
-    most = _largest(family, r, q_star)
+    most = _largest(family, r, q_star, advance)
     had = f"up to a sparsity of {most[0].edge.sparsity:.3g} it can be had" if most else "it can be had at no sparsity"
     return f"{what} with a sparsity of {sparsity:g} {at}; {had}: give that, more width, less depth or a higher risk"

@@ -216,7 +216,7 @@ def design_map(
     """V'(q*) and the shares lost over sparsities, which set the first open parameter, and values of the second.
 
     Where several values of the first have the sparsity, the smallest is taken. `advance` is called with the number of
-    rows done.
+    designs just done.
 
     Raises:
         DomainError: the family has not two open parameters, or a sparsity or q* is out of range.
@@ -236,6 +236,8 @@ def design_map(
             chosen = sparse_values(family, first, ((second, math.sqrt(q_star)),), share, q_star)[0]
         except NoDesign as refusal:
             refusals.append(refusal)
+            if advance:
+                advance(len(values))
             continue
         for j, value in enumerate(values):
             phi = family.member({first: chosen, second: float(value)}).phi
@@ -245,8 +247,8 @@ def design_map(
                 network = MeanField(phi, float(edge.sigma_w), float(edge.sigma_b))
                 law = loss_law(network, q_star, requirement)
                 signal[i, j], gradient[i, j], either[i, j] = law.signal[-1], law.gradient[-1], law.either[-1]
-        if advance:
-            advance(1)
+            if advance:
+                advance(1)
     if len(refusals) == len(sparsity):
         raise refusals[0]
     axes = np.asarray(sparsity, dtype=float), np.asarray(values, dtype=float)

@@ -40,6 +40,8 @@ _FIRST_GUESS = 30
 _NEAR = 1.25
 #: How often the best member is looked for again at the depth found, and how far beyond that depth the law reaches.
 _ROUNDS, _BEYOND = 4, 1.1
+#: How far what is lost at a layer tells of deeper ones, in depths.
+_FURTHEST = 4.0
 #: Shares so near 0 or 1 say no more of where they come from.
 _LEAST = 1e-12
 
@@ -55,6 +57,8 @@ class TrainableDepths(ShownRows):
         parameter: the name of the second open parameter, as a rule the clip level m; None without one.
         values: the best of those tried, NaN where there is no edge of chaos.
         requirement: the risk, and the depth up to which it is looked; its width plays no part.
+        expected: the depth, and where the search ended before it about where it is, by what is lost at the last layer:
+            to place it between other cells, no more.
     """
 
     sparsity: Array
@@ -63,6 +67,7 @@ class TrainableDepths(ShownRows):
     parameter: str | None
     values: Array
     requirement: Requirement
+    expected: Array
 
     def records(self) -> list[Record]:
         """A row for every sparsity and width, widths running first; what is NaN is None."""
@@ -115,7 +120,7 @@ def trainable_depths(
     tried: list[float] = (
         (math.sqrt(q_star) * _LEVELS).tolist() if values is None else [float(value) for value in values]
     )
-    depth, best = np.full((2, len(sparsity), len(width)), math.nan)
+    depth, best, expected = np.full((3, len(sparsity), len(width)), math.nan)
     refusals: list[NoDesign | NoEdgeOfChaos] = []
     at, guess = len(tried) // 2, _FIRST_GUESS
     for i, share in enumerate(sparsity):
@@ -129,8 +134,8 @@ def trainable_depths(
             if members:
                 asked = replace(requirement.careful, width=units)
                 place = min(at, len(members) - 1)
-                found, at = _deepest_of([network for _, network in members], q_star, asked, place, known)
-                depth[i, j], best[i, j] = found, members[at][0]
+                found, beyond, at = _deepest_of([network for _, network in members], q_star, asked, place, known)
+                depth[i, j], best[i, j], expected[i, j] = found, members[at][0], beyond
                 # What narrow layers do adds up in as many layers as they are wide.
                 after = width[min(j + 1, len(width) - 1)]
                 guess = max(found, 1) if j == 0 else guess
@@ -140,7 +145,8 @@ def trainable_depths(
     if len(refusals) == len(sparsity):
         raise refusals[0]
     second = family.open[1] if len(family.open) == 2 else None
-    return TrainableDepths(np.asarray(sparsity, dtype=float), np.asarray(width), depth, second, best, requirement)
+    axes = np.asarray(sparsity, dtype=float), np.asarray(width)
+    return TrainableDepths(*axes, depth, second, best, requirement, expected)
 
 
 def _members(family: Family, sparsity: float, tried: Sequence[float], q_star: float) -> list[tuple[float, MeanField]]:
@@ -160,33 +166,37 @@ def _members(family: Family, sparsity: float, tried: Sequence[float], q_star: fl
 
 def _deepest_of(
     networks: Sequence[MeanField], q_star: float, asked: Requirement, at: int, guess: int
-) -> tuple[int, int]:
-    """The largest safe depth, and the place of the network that loses least there; `at` and `guess` are near them."""
+) -> tuple[int, float, int]:
+    """The largest safe depth, its like in `expected`, and the place of the network that loses least there.
+
+    `at` and `guess` are near them.
+    """
     for _ in range(_ROUNDS):
         look = replace(asked, depth=min(guess, asked.depth))
         lost = cache(lambda k, look=look: loss_law(networks[k], q_star, look).either[-1])
         at = nearest_least(len(networks), lost, at)
-        depth = _deepest(networks[at], q_star, asked, look.depth)
+        depth, expected = _deepest(networks[at], q_star, asked, look.depth)
         if 1 / _NEAR <= max(depth, 1) / look.depth <= _NEAR:
             break
         guess = max(depth, 1)
-    return depth, at
+    return depth, expected, at
 
 
-def _deepest(network: MeanField, q_star: float, asked: Requirement, guess: int) -> int:
-    """The largest depth of no more than `asked` up to which its risk is kept."""
-    kept, look = 0, guess
+def _deepest(network: MeanField, q_star: float, asked: Requirement, guess: int) -> tuple[int, float]:
+    """The largest depth of no more than `asked` up to which its risk is kept, and about where it is if that is more."""
+    kept, look, expected = 0, guess, 0.0
     while kept < asked.depth:
-        law = loss_law(network, q_star, replace(asked, depth=look))
+        law = loss_law(network, q_star, replace(asked, depth=look), most=asked.risk)
         over = np.flatnonzero(law.either > asked.risk)
         if over.size:
-            return int(over[0])
-        kept, look = look, min(max(_expected(law, asked.risk), look + 1), asked.depth)
-    return kept
+            return int(over[0]), float(over[0])
+        expected = _expected(law, asked.risk)
+        kept, look = look, min(max(math.ceil(_BEYOND * expected) + 1, look + 1), asked.depth)
+    return kept, max(expected, float(kept))
 
 
-def _expected(law: LossLaw, risk: float) -> int:
-    """About where the risk is lost, or a little beyond: z = (A − bl)/(s√l) standard deviations from where all is lost.
+def _expected(law: LossLaw, risk: float) -> float:
+    """About where the risk is lost: z = (A − bl)/(s√l) standard deviations from where all is lost.
 
     b and s are what a layer adds to ln G, mean and root of the variance; A follows from the share lost at the last.
     """
@@ -196,4 +206,4 @@ def _expected(law: LossLaw, risk: float) -> int:
     A = max(s * z * math.sqrt(depth) + b * depth, 0.0)
     falls = -s * normal.inv_cdf(risk)
     root = 2 * A / (falls + math.sqrt(falls**2 + 4 * A * b)) if A else 0.0
-    return math.ceil(_BEYOND * min(root**2, 4.0 * depth)) + 1
+    return min(root**2, _FURTHEST * depth)

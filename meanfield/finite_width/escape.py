@@ -27,7 +27,7 @@ from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
-__all__ = ["MOST_NUMBERS", "Escapes", "Requirement", "escapes", "is_outside", "wilson_interval"]
+__all__ = ["MOST_NUMBERS", "Escapes", "Requirement", "escapes", "is_outside", "loses_gradient", "wilson_interval"]
 
 Array = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ class Requirement:
 
     def __post_init__(self) -> None:
         for name, lowest in (("width", 1), ("depth", 1), ("chains", 1), ("seed", 0)):
-            label = "chains (--escapes)" if name == "chains" else name
+            label = "random networks (--escapes)" if name == "chains" else name
             require_count(label, getattr(self, name), lowest)
         require_within(self.within)
         require_within(self.gradient_within, "gradient_within")
@@ -77,8 +77,8 @@ class Requirement:
         require_share("risk", self.risk, "a probability to allow")
         if self.chains * (self.depth + 1) > MOST_NUMBERS:
             raise DomainError(
-                f"{self.chains} chains of {self.depth} layers do not fit in memory: give chains times depth <= "
-                f"{MOST_NUMBERS:g}"
+                f"{self.chains} random networks (--escapes) of {self.depth} layers do not fit in memory: give so few "
+                f"that networks times layers are at most {MOST_NUMBERS:g}"
             )
 
     @property
@@ -143,8 +143,7 @@ class Escapes(Shown):
     @property
     def without_gradient(self) -> NDArray[np.bool_]:
         """Whether a chain has lost its gradient, shape (chains,)."""
-        # NaN where the variance ran away, and nothing is known of the slopes.
-        return ~(np.abs(self.log_gains) <= math.log(self.requirement.gradient_within))
+        return loses_gradient(self.log_gains, self.requirement.gradient_within)
 
     def lost(self, *, neutral: bool = False) -> NDArray[np.bool_]:
         """Whether a chain has lost signal or gradient, shape (chains,); a `neutral` signal may go where it likes."""
@@ -204,6 +203,14 @@ def escapes(
 def is_outside(variances: Array, q_star: float, within: float) -> NDArray[np.bool_]:
     """Whether each of the `variances`, of any shape, has escaped: is outside [q*/f, f q*], f = `within`."""
     return np.asarray((variances < q_star / within) | (variances > q_star * within))
+
+
+def loses_gradient(log_gains: Array, gradient_within: float) -> NDArray[np.bool_]:
+    """Whether |ln G| > ln f_g for each of the `log_gains`, of any shape.
+
+    NaN does, where the variance ran away and nothing is known of the slopes.
+    """
+    return np.asarray(~(np.abs(log_gains) <= math.log(gradient_within)))
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:

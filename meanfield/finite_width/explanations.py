@@ -17,6 +17,7 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import OperatingPoint
 from meanfield.infinite_width.stability import Diagnosis, decay, parting
 from meanfield.infinite_width.verdict import Word
+from meanfield.lettering import counted
 
 __all__ = ["gradient_told", "inputs_told", "signal_told"]
 
@@ -37,7 +38,7 @@ def signal_told(
         fate = f"{fate}; as N → ∞, q = {path[-1]:.3g} there"
     elif point.kind == "neutral" and word == "unstable":
         factor = math.exp(min(r.depth * math.log(network.V(q) / q), 700))
-        rate = f"V(q) = {network.V(q) / q:.6g} q: over {r.depth} layers q changes by a factor {factor:.3g}"
+        rate = f"V(q) = {network.V(q) / q:.6g} q: over {counted(r.depth, 'layer')} q changes by a factor {factor:.3g}"
         return f"{rate}, and gradients with it. At width {r.width}, {fate}."
     elif word == "neutral":
         return f"{local.explanation} {_drift(network, q, found)}; {fate}."
@@ -64,14 +65,16 @@ def gradient_told(
 ) -> str:
     """How many networks lose their gradient, and why; `drift` is ln Πχ₁ along the `path` of infinite width."""
     network, r, q = diagnosis.point.network, found.requirement, diagnosis.point.variance
-    factor = f"more than a factor {r.gradient_within:g} over {r.depth} layer{'s' * (r.depth > 1)}"
+    factor = f"more than a factor {r.gradient_within:g} over {counted(r.depth, 'layer')}"
     who = _share(found.without_gradient.mean(), r.chains)
     change = "changes" if who.startswith("none") else "change"
     lost = _capital(f"{who} {change} the square of a gradient by {factor}")
-    if mean is None:
+    if mean is None or sd is None:
         return f"{lost}: no gradient passes{', for φ has no slope' * (not network.activation.has_slope)}."
-    told = f"{lost}; ln G has mean {mean:.3g} and standard deviation {sd:.2g}."
-    return " ".join([told, *_reason(word, diagnosis, r, path, drift), *_cut(network, q, r)])
+    told = f"{lost}; ln G has mean {mean:.3g} and standard deviation {round(sd, 9):.2g}."
+    some_stray = bool((np.abs(found.log_gains[np.isfinite(found.log_gains)]) > math.log(r.gradient_within)).any())
+    reason = _reason(word, diagnosis, r, path, drift) if some_stray or word == "safe" else []
+    return " ".join([told, *reason, *_cut(network, q, r)])
 
 
 def _reason(word: Word, diagnosis: Diagnosis, r: Requirement, path: Array, drift: float) -> list[str]:
@@ -84,7 +87,7 @@ def _reason(word: Word, diagnosis: Diagnosis, r: Requirement, path: Array, drift
     if abs(drift) > 1 or math.isnan(drift):
         return [f"Along the way of q as N → ∞, ln Πχ₁ = {drift:.3g}."]
     if word == "fragile":
-        adds = f"the noise of {r.depth} layers of width {r.width} adds up"
+        adds = f"the noise of {counted(r.depth, 'layer')} of width {r.width} adds up"
         return [f"χ₁(q*) = {gain:.4g}: no layer loses it, but {adds}."]
     return ["q leaves q*, and χ₁ with it."] if word == "unstable" else []
 
@@ -95,7 +98,7 @@ def inputs_told(
     """What is left of the difference of two inputs; `drift` is Σ ln R'(1) along the path of infinite width."""
     if math.isnan(eps):
         return "No signal is left at the last layer that could tell inputs apart."
-    left = f"Of inputs with 1 − ρ = {1 - rho:.3g} at layer 0, {eps:.3g} is left at layer {r.depth} (N → ∞)."
+    left = f"Inputs with 1 − ρ = {1 - rho:.3g} at layer 0 have 1 − ρ = {eps:.3g} at layer {r.depth} (N → ∞)."
     network, q = point.network, point.q_star
     if q is not None and (word == "safe" or phases(network.chi1(q)) != "edge of chaos"):
         rho_star = float(correlation_depth(network.activation, network.sigma_w_squared, np.array(q))[0])
@@ -113,9 +116,7 @@ def _cut(network: MeanField, q: float, r: Requirement) -> list[str]:
     share = 1 - float(GainLaw(network, np.array([q]), r.width).passes[0]) ** r.depth
     if share <= r.risk:
         return []
-    return [
-        f"But {100 * share:.3g} % of networks have a layer without a sloping unit, and are cut there: give more width."
-    ]
+    return [f"{100 * share:.3g} % of networks have a layer without a sloping unit, and are cut there: give more width."]
 
 
 def _drift(network: MeanField, q: float, found: Escapes) -> str:
@@ -125,7 +126,7 @@ def _drift(network: MeanField, q: float, found: Escapes) -> str:
     if not alive.size:
         return f"At width {r.width} every network has lost its signal, q = 0, by layer {r.depth}"
     leading = math.sqrt(r.depth * _kick(network, q, r)) / q
-    died = f" and {1 - alive.size / last.size:.2%} have lost it, q = 0" if alive.size < last.size else ""
+    died = f" and {_share(1 - alive.size / last.size, last.size)} have lost it, q = 0" if alive.size < last.size else ""
     return (
         f"At width {r.width}, ln q has standard deviation {np.log(alive).std():.3g} by layer {r.depth} "
         f"(√(L S/N)/q* = {leading:.3g} to leading order){died}"

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 #: Units of each network drawn at once, so that they fit in memory; of all networks, so that they stay in cache, are few
 #: calls, and need no new memory of the system.
-UNITS_AT_ONCE, NUMBERS_AT_ONCE = 8192, 32768
+UNITS_AT_ONCE, NUMBERS_AT_ONCE = 8192, 16384
 
 
 class LayerSums(NamedTuple):
@@ -41,17 +41,19 @@ class LayerSums(NamedTuple):
 def layer_sums(phi: Activation, h: Array, t: Array) -> LayerSums:
     """Of pre-activations `h` and their part `t`, each of shape (networks, units)."""
     x, p = phi.with_slopes(h)
-    px, pt = p * x, p * t
-    xx, pp, ppxx, pxt, pptt = _dot(x, x), _dot(p, p), _dot(px, px), _dot(px, t), _dot(pt, pt)
+    pt = p * t
+    xx, pp, pxt, pptt = _dot(x, x), _dot(p, p), _dot(x, pt), _dot(pt, pt)
     if (a := phi.slope_size) is not None:
         # p² is a² or 0.
-        b, c = a**2, a**4
+        b, c, px = a**2, a**4, p * x
+        ppxx = _dot(px, px)
         return LayerSums(xx, pp, b * pp, ppxx, b * ppxx, c * ppxx, pxt, b * pxt, pptt, c * pxt, b * pptt)
-    square, ppx, ppt = p * p, p * px, p * pt
-    pppx = p * ppx
+    square = p * p
+    ppx, pppt = square * x, square * pt
+    ppppx = square * ppx
     return LayerSums(
-        xx, pp, _dot(square, square), ppxx, _dot(ppx, ppx), _dot(pppx, pppx),
-        pxt, _dot(ppx, pt), pptt, _dot(pppx, ppt), _dot(ppt, ppt),
+        xx, pp, _dot(square, square), _dot(x, ppx), _dot(ppx, ppx), _dot(ppx, ppppx),
+        pxt, _dot(ppx, pt), pptt, _dot(ppx, pppt), _dot(pt, pppt),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ ln K' whose integral is B; and the logarithm of a gamma variable, ψ. docs/theor
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ _MOST_SHARED = 0.9
 
 @dataclass(frozen=True, eq=False)
 class LossLaw:
-    """By depth 1…L, shape (L,) each.
+    """By depth 1…L, shape (L,) each; fewer where more than was asked about are lost.
 
     Attributes:
         signal: the share of networks whose variance has escaped.
@@ -94,11 +95,18 @@ class _Layer:
 
 
 def loss_law(
-    network: MeanField, q_star: float, requirement: Requirement, start: float | None = None, *, neutral: bool = False
+    network: MeanField,
+    q_star: float,
+    requirement: Requirement,
+    start: float | None = None,
+    *,
+    neutral: bool = False,
+    most: float = 1.0,
 ) -> LossLaw:
     """Of networks whose layer 0 has the variance `start`, by default q*; a `neutral` signal may go where it likes.
 
-    `risk`, `chains` and `seed` of the requirement play no part.
+    `risk`, `chains` and `seed` of the requirement play no part. The first depth at which more than `most` lose one or
+    the other is the last.
 
     Raises:
         DomainError: as `variance_law`.
@@ -117,9 +125,16 @@ def loss_law(
     reach = abs(mean[-1]) + _REACH * math.sqrt(variance[-1])
     # Where next to nothing comes near the limit, too many frequencies would be needed to say so.
     near = reach > 0.5 * limit or layer.gain.passes.min() < 1
-    kept, both = _kept(law, layer, drifts, limit, limit + reach) if near else (np.ones(depth), 1 - signal)
-    gradient, either = np.clip(1 - kept, 0.0, 1.0), np.clip(1 - both, 0.0, 1.0)
-    return LossLaw(signal, gradient, gradient if neutral else either, mean, np.sqrt(variance))
+    lost = list[tuple[float, float]]()
+    for kept, both in (
+        _kept(law, layer, drifts, limit, limit + reach) if near else ((1.0, 1 - share) for share in signal)
+    ):
+        lost.append((1 - kept, 1 - (kept if neutral else both)))
+        if lost[-1][1] > most:
+            break
+    gradient, either = np.clip(np.transpose(lost), 0.0, 1.0)
+    told = slice(len(lost))
+    return LossLaw(signal[told], gradient, either, mean[told], np.sqrt(variance[told]))
 
 
 def _drifts(network: MeanField, law: VarianceLaw, layer: _Layer, r: Requirement) -> list[Array]:
@@ -156,7 +171,9 @@ def _moments(law: VarianceLaw, layer: _Layer, drifts: list[Array]) -> tuple[Arra
     return mean, variance
 
 
-def _kept(law: VarianceLaw, layer: _Layer, drifts: list[Array], limit: float, period: float) -> tuple[Array, Array]:
+def _kept(
+    law: VarianceLaw, layer: _Layer, drifts: list[Array], limit: float, period: float
+) -> Iterator[tuple[float, float]]:
     """The share of networks with |ln G| up to `limit`, and of those among them with their signal, by depth.
 
     What is further from 0 than `period` − `limit` is too little to matter.
@@ -171,15 +188,13 @@ def _kept(law: VarianceLaw, layer: _Layer, drifts: list[Array], limit: float, pe
     u = layer.characteristic(t, alone=False) * np.exp(1j * t * drifts[0][:, None])
     u = np.stack([u, u * (1 - law.outside)[:, None]], axis=1)
     of_one = float(layer.variance[-1] * layer.rest[-1] ** 2)
-    found = [_within(u[-1], t, limit, period, of_one)]
+    yield _within(u[-1], t, limit, period, of_one)
     for k, drift in enumerate(drifts[1:], 2):
         ahead = (turned[:, None] * u[:count]).reshape(count, -1)
         carried = (law.step @ ahead.view(float)).view(complex).reshape(u.shape)
         phase = noise * np.exp(1j * t * (drift - middle)[:, None])
         u = phase[:, None] * carried
-        found.append(_within(u[-1], t, limit, period, k * of_one))
-    kept, both = np.transpose(found)
-    return kept, both
+        yield _within(u[-1], t, limit, period, k * of_one)
 
 
 def _within(u: Complex, t: Array, limit: float, period: float, variance: float) -> tuple[float, float]:

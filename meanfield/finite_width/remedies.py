@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -61,7 +61,7 @@ def nothing_helps(requirement: Requirement) -> str:
     """What was tried, in a sentence."""
     others = "" if requirement.weights == "orthogonal" else " orthogonal weights,"
     times = f" no width up to {round(_WIDER ** (_WIDTHS - 1), -2):.0f} times this one,"
-    wider = times if _seeks_width(requirement) else ""
+    wider = times if requirement.risk >= _LEAST_RISK else ""
     return (
         f"Nothing tried is enough by itself: no edge of chaos of φ at any q*,{others} no clip,{wider} no smaller depth."
     )
@@ -104,7 +104,9 @@ class _Search:
                 remedy = replace(Remedy.at(edge, share_lost=share), verdict="neutral" if neutral else "safe")
                 judged = self.point.q_star
                 on_edge = judged is not None and phases(self.point.network.chi1(judged)) == "edge of chaos"
-                return replace(remedy, instead_of=judged) if on_edge and edge.q_star != judged else remedy
+                # A start elsewhere may be to blame.
+                settled = on_edge and self.start in (None, judged)
+                return replace(remedy, instead_of=judged) if settled and edge.q_star != judged else remedy
             confirmed += 1
             if confirmed == _CONFIRMED:
                 break
@@ -144,47 +146,55 @@ class _Search:
         shares = [(share, m, edge) for m, edge in likely if (share := self._share(edge)) is not None]
         for share, m, edge in sorted(shares, key=lambda way: way[:2])[:_CONFIRMED]:
             if share <= self.requirement.careful.risk and self._drawn(edge.mean_field, q) is not None:
-                return Remedy.at(edge, m, share)
+                return Remedy.clipping(phi, m, edge, share)
         return None
 
     def width(self) -> Remedy | None:
-        """About the least width that is enough, up to a thousand times the given one."""
+        """About the least width that is enough, up to a thousand times the given one.
+
+        By the law; orthogonal weights, which have none, are drawn.
+        """
         r, network, q = self.requirement, self.point.network, self.point.variance
-        if not self.point.q_star or not _seeks_width(r):
+        if not self.point.q_star or r.risk < _LEAST_RISK:
             return None
+        has_law = r.weights == "gaussian"
         widths = [round(r.width * _WIDER**n) for n in range(1, _WIDTHS)]
         asked = [replace(r, width=width) for width in widths if width <= LARGEST_COUNT]
 
         def seems_enough(n: int) -> bool:
             if _gradient_estimate(network, q, asked[n]) > r.careful.risk:
                 return False
-            if self.neutral:
+            if self.neutral or not has_law:
                 return True
             try:
                 return escape_probability(network, q, asked[n], self.start) <= r.careful.risk
             except DomainError:
                 return False
 
-        def is_enough(n: int) -> bool:
+        @cache
+        def share(n: int) -> float:
+            if not has_law:
+                drawn = self._drawn(network, q, neutral=self.neutral, required=asked[n].careful)
+                return 1.0 if drawn is None else drawn
             law = _law(network, q, asked[n], self.start, self.neutral)
-            return law is not None and float(law.either[-1]) <= r.careful.risk
+            return 1.0 if law is None else float(law.either[-1])
+
+        def is_enough(n: int) -> bool:
+            return share(n) <= r.careful.risk
 
         first = first_index(len(asked), seems_enough)
         if first < len(asked) and not is_enough(first):
             first = next_ = first + 1
             first += first_index(len(asked) - next_, lambda n: is_enough(next_ + n))
-        for wide in asked[first : first + _CONFIRMED]:
-            law = _law(network, q, wide, self.start, self.neutral)
-            if law is None or law.either[-1] > r.careful.risk:
-                continue
-            if self._drawn(network, q, neutral=self.neutral, required=wide) is not None:
-                return Remedy("width", width=_two_digits_up(wide.width), share_lost=float(law.either[-1]))
+        for n in filter(is_enough, range(first, min(first + _CONFIRMED, len(asked)))):
+            if not has_law or self._drawn(network, q, neutral=self.neutral, required=asked[n]) is not None:
+                return Remedy("width", width=_two_digits_up(asked[n].width), share_lost=share(n))
         return None
 
     def depth(self) -> Remedy | None:
         """The deepest network that is enough; of orthogonal weights by what Gaussian ones lose, which is more."""
         r, network, q = self.requirement, self.point.network, self.point.variance
-        law = _law(network, q, replace(r, weights="gaussian"), self.start, self.neutral)
+        law = _law(network, q, replace(r, weights="gaussian"), self.start, self.neutral, r.careful.risk)
         if law is None:
             return None
         enough = law.either <= r.careful.risk
@@ -220,10 +230,6 @@ class _Search:
                 return None
         share = float(lost.mean())
         return share if share <= r.risk else None
-
-
-def _seeks_width(r: Requirement) -> bool:
-    return r.risk >= _LEAST_RISK and r.weights == "gaussian"
 
 
 def _are_same(a: MeanField, b: MeanField) -> bool:
@@ -273,10 +279,12 @@ def _beyond(mean: float, sd: float, limit: float) -> float:
 
 
 @lru_cache(maxsize=64)
-def _law(network: MeanField, q_star: float, r: Requirement, start: float | None, neutral: bool) -> LossLaw | None:
+def _law(
+    network: MeanField, q_star: float, r: Requirement, start: float | None, neutral: bool, most: float = 1.0
+) -> LossLaw | None:
     """None where moments on the way are no doubles."""
     try:
-        return loss_law(network, q_star, r, start, neutral=neutral)
+        return loss_law(network, q_star, r, start, neutral=neutral, most=most)
     except DomainError:
         return None
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -93,11 +94,19 @@ def trajectories(
         variances = np.empty((depth + 1, size))
         variances[0] = start
         with np.errstate(all="ignore"):
-            return Trajectories(variances, block(network, variances, width, random, orthogonal=orthogonal))
+            return Trajectories(variances, block(network, variances, layers(), width, random, orthogonal=orthogonal))
 
-    from concurrent.futures import ThreadPoolExecutor
+    def layers() -> Iterator[int]:
+        """0…L − 1, as long as somebody waits for them: a thread ends by itself alone."""
+        for layer in range(depth):
+            if abandoned.is_set():
+                raise CancelledError
+            yield layer
 
-    blocks = []
+    from concurrent.futures import CancelledError, ThreadPoolExecutor
+
+    blocks: list[Trajectories] = []
+    abandoned = Event()
     at_once = len(sizes) if normal else max(most_kept // most, 1)
     with ThreadPoolExecutor(min(_processors(), len(sizes), at_once)) as workers:
         try:
@@ -106,6 +115,7 @@ def trajectories(
                 if advance:
                     advance(len(some.log_gains))
         finally:
+            abandoned.set()
             workers.shutdown(wait=False, cancel_futures=True)
     variances, gains = zip(*blocks, strict=True)
     return Trajectories(np.concatenate(variances, axis=1), np.concatenate(gains))
@@ -116,15 +126,21 @@ def _processors() -> int:
 
 
 def _exact_steps(
-    network: MeanField, variances: Array, width: int, random: np.random.Generator, *, orthogonal: bool
+    network: MeanField,
+    variances: Array,
+    layers: Iterator[int],
+    width: int,
+    random: np.random.Generator,
+    *,
+    orthogonal: bool,
 ) -> Array:
     """Fills in the variances of all layers but the first; returns ln G."""
-    layers = []
-    for layer, variance in enumerate(variances[:-1]):
-        sums = _sums(network, variance, width, random, orthogonal=orthogonal and layer > 0)
+    kept = []
+    for layer in layers:
+        sums = _sums(network, variances[layer], width, random, orthogonal=orthogonal and layer > 0)
         variances[layer + 1] = np.minimum(network.layer(sums.xx / width), RUNAWAY)
-        layers.append(sums)
-    return log_gains(network, variances, layers, width, random, orthogonal=orthogonal)
+        kept.append(sums)
+    return log_gains(network, variances, kept, width, random, orthogonal=orthogonal)
 
 
 def _sums(
@@ -159,11 +175,18 @@ def _parts(chains: int, width: int, *, whole: bool) -> Iterator[tuple[slice, int
 
 
 def _normal_steps(
-    network: MeanField, variances: Array, width: int, random: np.random.Generator, *, orthogonal: bool
+    network: MeanField,
+    variances: Array,
+    layers: Iterator[int],
+    width: int,
+    random: np.random.Generator,
+    *,
+    orthogonal: bool,
 ) -> Array:
     """The same where a layer is so wide that its sums are normal, to leading order in 1/N."""
     total = np.zeros(variances.shape[1])
-    for layer, q in enumerate(variances[:-1]):
+    for layer in layers:
+        q = variances[layer]
         kick, gain, both = layer_noise(network, q, width, orthogonal=orthogonal)
         if orthogonal and layer:
             held, slope = held_back(network, q, width), network.dV(q)

@@ -89,8 +89,8 @@ def variance_law(
         DomainError: q*, `start` or `within` so extreme that the moments on the way are no doubles; weights that are not
             Gaussian.
     """
-    require_a(MeanField, "network", network)
-    require_a(Requirement, "requirement", requirement)
+    require_a(MeanField, "network", network, "edge.mean_field")
+    require_a(Requirement, "requirement", requirement, "Requirement(width=300, depth=30)")
     if requirement.weights != "gaussian":
         raise DomainError(f"the law is that of Gaussian weights, not of {requirement.weights} ones: draw networks")
     begin = q_star if start is None else start

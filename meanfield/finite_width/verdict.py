@@ -31,6 +31,7 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import OperatingPoint
 from meanfield.infinite_width.stability import Diagnosis, diagnose
 from meanfield.infinite_width.verdict import Gradient, Inputs, Signal, Verdict, Word
+from meanfield.lettering import counted
 from meanfield.quantities import CHAINS
 from meanfield.tables.records import Record, few_layers
 from meanfield.tables.shown import Shown
@@ -173,8 +174,8 @@ def at_width(
     Raises:
         DomainError: `start` is not a finite number > 0, or `rho` no correlation.
     """
-    require_a(Diagnosis, "diagnosis", diagnosis)
-    require_a(Requirement, "requirement", requirement)
+    require_a(Diagnosis, "diagnosis", diagnosis, "diagnose(edge)")
+    require_a(Requirement, "requirement", requirement, "Requirement(width=300, depth=30)")
     require_number("rho0", rho)
     if not -1 <= rho < 1:
         raise DomainError(f"rho0 = {rho:g} is no correlation of two inputs that differ: give -1 <= rho0 < 1")
@@ -204,6 +205,7 @@ def at_width(
         share_lost=float(lost.mean()),
         interval=found.interval_of(lost),
         together="stable" if lost.mean() <= requirement.risk else "fragile",
+        scope=_close_call(found.interval_of(lost), requirement),
     )
     if with_remedies and not verdict.is_good:
         ways = remedies_at(point, found, start, neutral=neutral)
@@ -225,8 +227,19 @@ def at_width(
     )
 
 
-def foretold(point: OperatingPoint, experiment: Experiment) -> Diagnosis | FiniteWidth:
-    """The verdict on the networks of an experiment, of as many as cost some seconds, without remedies.
+def _close_call(interval: tuple[float, float], r: Requirement) -> str:
+    """What to know where other random numbers may change the word, in a sentence."""
+    low, high = interval
+    if not low <= r.risk <= high:
+        return ""
+    return (
+        f"The share lost is {low:.2g} to {high:.2g} (95 %), and the risk of {r.risk:g} lies within: another seed may "
+        f"say otherwise. Draw more than {counted(r.chains, 'network')} to tell."
+    )
+
+
+def foretold(point: OperatingPoint, experiment: Experiment, *, with_remedies: bool = False) -> Diagnosis | FiniteWidth:
+    """The verdict on the networks of an experiment, of as many as cost some seconds; remedies cost as much again.
 
     That of infinite width on convolutional networks, and where variances are beyond what networks are drawn for.
     """
@@ -238,7 +251,9 @@ def foretold(point: OperatingPoint, experiment: Experiment) -> Diagnosis | Finit
         required = Requirement(
             e.width, e.depth, e.within, chains=max(affordable, _FEWEST), seed=e.seed, weights=e.weights
         )
-        return at_width(diagnosis, required, e.start, rho=e.rho, with_remedies=False)
+        # A remedy with another q* starts there, unless another start is asked for.
+        start = None if e.start == point.variance else e.start
+        return at_width(diagnosis, required, start, rho=e.rho, with_remedies=with_remedies)
     except DomainError:
         return diagnosis
 

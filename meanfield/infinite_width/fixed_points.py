@@ -104,7 +104,7 @@ def fixed_points(network: MeanField) -> tuple[FixedPoint, ...]:
 
     A fixed point whose V(q) − q stays below rounding on both sides is reported once, as a tangency.
     """
-    require_a(MeanField, "network", network)
+    require_a(MeanField, "network", network, "edge.mean_field")
     growth = VarianceGrowth(network)
     roots = find_roots([growth, growth.d1, growth.d2], variance_grid(network.activation), growth.size, growth.rounding)
     points = []

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.clipping import clipped
+from meanfield.activations.wording import formula_of
 from meanfield.errors import MeanFieldError
 from meanfield.infinite_width.criteria import words
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_curve, edge_of_chaos
 from meanfield.infinite_width.fixed_points import fixed_points
 from meanfield.infinite_width.roots import decimals
+from meanfield.lettering import counted
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 
@@ -38,6 +40,8 @@ __all__ = [
 _CLIPPED_SLOPE = 0.7
 #: Of a V'(q*) on the edge that is 1.
 _ROUNDING = 1e-9
+#: A formula of more characters is no part of a sentence.
+_FORMULA = 100
 #: Other q* are looked for up to this many factors of two away, four to a factor.
 _FACTORS_OF_TWO = 6
 
@@ -50,6 +54,7 @@ class Remedy(Shown):
         what: initialisation, of φ as it is; weights, orthogonal ones; clip, of φ at |φ| ≤ m, with its initialisation;
             width; or depth.
         m: the clip level.
+        activation: φ clipped there, as an expression.
         q_star, sigma_w, sigma_b, V_prime, sparsity: the edge of chaos that goes with it.
         instead_of: the variance of the edge judged, where that itself is the trouble: the same φ on its edge at
             `q_star` is none (Dent and Tanner 2026).
@@ -64,6 +69,7 @@ class Remedy(Shown):
 
     what: Literal["initialisation", "weights", "clip", "width", "depth"]
     m: float | None = None
+    activation: str | None = None
     q_star: float | None = None
     sigma_w: float | None = None
     sigma_b: float | None = None
@@ -77,13 +83,25 @@ class Remedy(Shown):
     share_lost: float | None = None
 
     @classmethod
-    def at(cls, edge: EdgeOfChaos, m: float | None = None, share_lost: float | None = None) -> Remedy:
-        """The initialisation of this edge of chaos, its φ clipped at `m` or as it was."""
-        what: Literal["initialisation", "clip"] = "initialisation" if m is None else "clip"
+    def at(cls, edge: EdgeOfChaos, share_lost: float | None = None) -> Remedy:
+        """The initialisation of this edge of chaos."""
         kept: Literal["stable", "safe"] = "stable" if share_lost is None else "safe"
-        verdict = "neutral" if is_neutral(edge) else kept
-        numbers = edge.q_star, edge.sigma_w, edge.sigma_b, edge.V_prime, edge.sparsity or None
-        return cls(what, m, *numbers, verdict=verdict, share_lost=share_lost)
+        return cls(
+            "initialisation",
+            q_star=edge.q_star,
+            sigma_w=edge.sigma_w,
+            sigma_b=edge.sigma_b,
+            V_prime=edge.V_prime,
+            sparsity=edge.sparsity or None,
+            verdict="neutral" if is_neutral(edge) else kept,
+            share_lost=share_lost,
+        )
+
+    @classmethod
+    def clipping(cls, phi: Activation, m: float, edge: EdgeOfChaos, share_lost: float | None = None) -> Remedy:
+        """`phi` clipped at |φ| ≤ m, with its edge of chaos."""
+        formula = f"clip({formula_of(phi)}, {-m:g}, {m:g})"
+        return replace(cls.at(edge, share_lost), what="clip", m=m, activation=formula)
 
     def record(self) -> Record:
         """Every field."""
@@ -96,7 +114,8 @@ class Remedy(Shown):
             case "width":
                 return f"a width of about {self.width}"
             case "depth":
-                return f"at most {self.depth} layer{'' if self.depth == 1 else 's'}"
+                assert self.depth is not None
+                return f"at most {counted(self.depth, 'layer')}"
             case "initialisation":
                 here = " here" if self.verdict == "safe" else ""
                 trouble = "" if self.instead_of is None else f"q* = {self.instead_of:.6g} itself is the trouble: "
@@ -107,8 +126,10 @@ class Remedy(Shown):
                 )
             case "clip":
                 held = "no other fixed point" if self.share_lost is None else "is safe here"
+                clip = self.activation
+                told = clip if clip and len(clip) <= _FORMULA else f"sign(φ)·min(|φ|, {self.m:g})"
                 return (
-                    f"clip at m = {self.m:g}: sign(φ)·min(|φ|, {self.m:g}) with σ_w = {self.sigma_w:.6g}, "
+                    f"clip at m = {self.m:g}: {told} with σ_w = {self.sigma_w:.6g}, "
                     f"σ_b = {self.sigma_b:.6g} has V'(q*) = {self.V_prime:.3f} and {held}"
                 )
 
@@ -129,7 +150,7 @@ def remedies(activation: Activation, q: float) -> tuple[Remedy, ...]:
     if edge:
         return (Remedy.at(edge),)
     clip = stabilising_clip(activation, q)
-    return (Remedy.at(clip[1], clip[0]),) if clip else ()
+    return (Remedy.clipping(activation, *clip),) if clip else ()
 
 
 def candidate_edges(activation: Activation, q: float) -> Iterator[EdgeOfChaos]:

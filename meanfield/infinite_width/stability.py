@@ -21,6 +21,7 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import NEAR, OperatingPoint, Subject, farthest, operating_point_of
 from meanfield.infinite_width.remedies import remedies
 from meanfield.infinite_width.verdict import Gradient, Inputs, Signal, Verdict, Word
+from meanfield.lettering import counted
 from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
@@ -111,7 +112,7 @@ def decay(gain: float, within: float = GRADIENT_WITHIN) -> str:
     most = math.floor(layers * math.log(within))
     return (
         f"χ₁(q*) = {gain:.4g}: gradients {fate}, their square by a factor e in {layers:.3g} layers, and by less than "
-        f"{within:g} over at most {most} layer{'' if most == 1 else 's'}."
+        f"{within:g} over at most {counted(most, 'layer')}."
     )
 
 
@@ -176,12 +177,11 @@ def _growing(network: MeanField, start: float) -> str:
 
 
 def _neutral(network: MeanField, point: FixedPoint, start: float) -> str:
-    walk = "so at finite width q drifts in a random walk"
+    walk = "so what layers of finite width add to it stays"
     if network.activation.is_homogeneous and not network.sigma_b:
         off = "" if _is_one(point.slope) else f"{point.slope:.6g} q ≈ "
         slow = "" if _is_one(point.slope) else f" (a factor e in {1 / abs(math.log(point.slope)):.3g} layers)"
-        gradients = "χ₁ does not depend on q and gradients keep their size" if not off else "χ₁ does not depend on q"
-        return f"V(q) = {off}q for every q{slow}: nothing pulls q back, {walk}, but {gradients}."
+        return f"V(q) = {off}q for every q{slow}: nothing pulls q back, {walk}; but χ₁ does not depend on q."
     if point.kind == "neutral":
         gap = network.V(point.q) / point.q - 1
         return f"V(q)/q − 1 = {gap:.2g} at q = {point.q:.4g}: around there the variance map is the identity, {walk}."

@@ -35,7 +35,7 @@ class Signal:
     """What becomes of the variance q of the signal.
 
     `share_lost`, of random networks whose q at layer L is outside [q*/f, f q*], and its 95 % `interval`; None where no
-    width and depth are given.
+    width and depth are given. What has left so is lost unless the word is neutral.
     """
 
     word: Word
@@ -126,12 +126,31 @@ class Verdict(Shown):
         """The remedies as a sentence; what was tried if there are none; None if none were looked for."""
         return in_words(self.remedies) or self.tried or None
 
+    @property
+    def paragraphs(self) -> list[tuple[str, str, str]]:
+        """Heads, bodies and words: the remedies, each part with its mechanism, and what the verdict does not cover."""
+        remedy = [("remedy:", self.remedy, "")] if self.remedy else []
+        parts = [(f"{name}, {part.word}:", part.explanation, part.word) for name, part in self.parts.items()]
+        return [*remedy, *parts, *([("scope:", self.scope, "")] if self.scope else [])]
+
+    def __str__(self) -> str:
+        return "\n".join([self.word, *(f"{head} {body}" for head, body, _ in self.paragraphs)])
+
     def record(self) -> Record:
-        """The word, the explanation, each part, and the remedies with a record each."""
+        """The word, the explanation, what decides first, each part, and the remedies with a record each."""
         parts = {name: _listed(asdict(part)) for name, part in self.parts.items()}
-        shares = {"share_lost": self.share_lost, "share_interval": _list(self.interval)}
         ways = [remedy.record() for remedy in self.remedies]
-        return {"verdict": self.word, "explanation": self.explanation, **shares, **parts, "remedies": ways}
+        return {"verdict": self.word, "explanation": self.explanation, **self._shares(), **parts, "remedies": ways}
+
+    def _shares(self) -> Record:
+        """One number of each part, beside that of the whole; none of a signal that may go where it likes."""
+        return {
+            "share_lost": self.share_lost,
+            "share_interval": _list(self.interval),
+            "signal_lost": None if self.signal.word == "neutral" else self.signal.share_lost,
+            "gradient_lost": self.gradient.share_lost,
+            "one_minus_rho": self.inputs.one_minus_rho,
+        }
 
 
 def _listed(part: Record) -> Record:

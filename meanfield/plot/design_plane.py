@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from meanfield.design.sweeps import DesignMap
 from meanfield.plot.contours import deviates, number_contours, percent
 from meanfield.plot.drawing import Drawing, Record, draw
-from meanfield.plot.labels import in_box, parameter_text, symbol
+from meanfield.plot.labels import in_box, name_panel, parameter_text, symbol
 from meanfield.plot.page import Page, figure_of
 from meanfield.quantities import QUANTITIES
 
@@ -24,7 +24,7 @@ __all__ = ["DesignPlane", "design"]
 #: Bands of a share, and the slopes that are drawn as lines.
 _BANDS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 _SLOPES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
-#: The line within which designs are safe.
+#: The line within which designs are recommended.
 _SAFE: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (3, 1.2))}
 
 
@@ -33,7 +33,8 @@ def design(
 ) -> tuple[Axes, ...]:
     """Heat maps of `meanfield.design_map`: the share of networks that lose their signal, and below their gradient.
 
-    On both lie contours of V'(q*), and the line within which no more than the risk is lost, of one or the other.
+    On both lie contours of V'(q*), and the line within which designs are recommended: no more than half of the risk is
+    lost, of one or the other.
 
     Args:
         designs: the map.
@@ -69,7 +70,7 @@ class DesignPlane(Drawing):
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
         """Draw."""
-        d, r = self.designs, self.designs.requirement
+        d, r = self.designs, self.designs.requirement.careful
         # Light enough that black lines and their numbers are read on every band.
         colours = ListedColormap(colormaps["Blues"](np.linspace(0.0, 0.6, len(_BANDS) - 1)))
         levels = deviates(_BANDS)
@@ -93,13 +94,10 @@ class DesignPlane(Drawing):
         bar.set_label(f"share of networks, ${n} = {r.width}$, ${depth} = {r.depth}$")
         bar.outline.set_linewidth(0.8)
         if legend is not False:
-            names = [
-                ax.text(0.03, 0.03, symbol(key), transform=ax.transAxes, ha="left", va="bottom")
-                for ax, key in zip(axes, ("signal_lost", "gradient_lost"), strict=True)
-            ]
             keys = [Line2D([], [], color="black", linewidth=0.8, linestyle="-", label=symbol("V_prime"))]
             if np.nanmin(d.either) <= r.risk <= np.nanmax(d.either):
-                keys.append(Line2D([], [], color="black", **_SAFE, label=f"{percent(r.risk)} lose either"))
+                keys.append(Line2D([], [], color="black", **_SAFE, label=f"at most {percent(r.risk)} lose either"))
             in_box(axes[0], keys)
-            for ax, contours, name in zip(axes, slopes, names, strict=True):
-                number_contours(ax, contours, taken=[name.get_window_extent()])
+            for ax, key, contours in zip(axes, ("signal_lost", "gradient_lost"), slopes, strict=True):
+                name_panel(ax, symbol(key))
+                number_contours(ax, contours)

@@ -17,12 +17,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.legend import Legend
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
 
 from meanfield.plot.page import figure_of, plain, text_size
+from meanfield.plot.pixels import NOWHERE, Array, around, distance, is_inside, line_points, occupied, points
 from meanfield.quantities import QUANTITIES, parameter_latex
 
 __all__ = [
@@ -32,20 +33,18 @@ __all__ = [
     "in_box",
     "label_text",
     "name_curves",
+    "name_panel",
     "parameter_text",
     "point_style",
     "symbol",
     "tight",
 ]
 
-Array = NDArray[np.float64]
-
 #: Guides such as the identity line.
 GREY = "0.55"
 _DASHES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.2, 1.2)))
 #: A name is this much darker than its curve, for letters are thinner than lines.
 _DARKER = 0.75
-_NOWHERE = np.empty((0, 2))
 #: Places along a curve at which its name is tried, and the empty space around a name, in points.
 _PLACES, _GAP = 60, 1.5
 #: Characters of a name in a box, fewer where the box would take more than this share of the figure's height.
@@ -53,6 +52,8 @@ _LONGEST, _SHORTER, _LARGEST_BOX = 40, (28, 20), 0.2
 #: And in a corner, where it takes no room from the curves.
 _LARGEST_CORNER = 0.33
 _CORNERS = ("lower right", "upper left", "upper right", "lower left")
+#: Where the name of a panel may stand, of the Axes; the first again where a line runs through it in all.
+_INSETS = ((0.03, 0.03), (0.97, 0.03), (0.03, 0.97), (0.97, 0.97), (0.03, 0.03))
 _SIDES = [(x, y) for y in (1, -1, 0) for x in (0, 1, -1) if x or y]
 _KINDS = {
     "stable": "full",
@@ -77,6 +78,8 @@ def tight(latex: str) -> str:
     """Mathematics without the gaps that matplotlib leaves around a star and after primes; LaTeX leaves none."""
     if rcParams["text.usetex"]:
         return latex
+    # Outside mathematics only LaTeX reads commands.
+    latex = latex.replace(r"\,\%", " %")
     primed = re.sub(r"'+", lambda found: "^{" + r"\prime" * len(found[0]) + r"}\!", latex)
     return primed.replace("^*", "^{*}")
 
@@ -143,6 +146,17 @@ def name_curves(
     _in_a_box([(ax, [*(curve for curve in shown if curve.axes is ax), *keys]) for ax in axes])
 
 
+def name_panel(ax: Axes, name: str) -> None:
+    """The name of a panel in the first of its corners where no line runs through it."""
+    figure_of(ax).draw_without_rendering()
+    lines, gap = points(ax), _GAP * figure_of(ax).dpi / 72
+    text = ax.text(0, 0, name, transform=ax.transAxes)
+    for x, y in _INSETS:
+        text.set(x=x, y=y, ha="left" if x < 0.5 else "right", va="bottom" if y < 0.5 else "top")
+        if not is_inside(text.get_window_extent().padded(gap), lines):
+            break
+
+
 def _in_a_box(panels: Sequence[tuple[Axes, Sequence[Artist]]]) -> None:
     """The legend of the first of the panels that has a corner free for its handles, otherwise above the first.
 
@@ -187,11 +201,12 @@ def _in_corner(ax: Axes, handles: Sequence[Artist], names: dict[str, str], corne
     box = _legend(ax, handles, [names[str(handle.get_label())] for handle in handles], loc=corner, borderaxespad=0.2)
     place, frame = box.get_window_extent(), ax.get_window_extent()
     room = place.padded(_GAP * figure.dpi / 72)
-    paths = [_pixels(ax, line) for line in ax.get_lines()]
-    others = [other for other in _occupied(ax) if not np.array_equal(other, place)]
+    paths = [line_points(ax, line) for line in ax.get_lines()]
+    others = [other for other in occupied(ax) if not np.array_equal(other, place)]
     within = frame.x0 <= place.x0 and place.x1 <= frame.x1 and frame.y0 <= place.y0 and place.y1 <= frame.y1
     within = within and place.height <= _LARGEST_CORNER * figure.bbox.height
-    if within and not any(_inside(room, path) for path in paths) and not any(room.overlaps(other) for other in others):
+    free = not any(is_inside(room, path) for path in paths) and not any(room.overlaps(other) for other in others)
+    if within and free:
         return True
     box.remove()
     return False
@@ -200,7 +215,7 @@ def _in_corner(ax: Axes, handles: Sequence[Artist], names: dict[str, str], corne
 def in_box(ax: Axes, handles: Sequence[Any], names: Sequence[str] | None = None) -> None:
     """A legend above the Axes, in as many columns as there is room for; `names` in place of the handles' labels.
 
-    A handle is an artist, or a tuple of some that are drawn on one another.
+    A handle is an artist, a tuple of some that are drawn on one another, or a list of some beside one another.
     """
     figure = figure_of(ax)
     shown = [str(handle.get_label()) for handle in handles] if names is None else names
@@ -209,6 +224,8 @@ def in_box(ax: Axes, handles: Sequence[Any], names: Sequence[str] | None = None)
     # The power of ten of an axis stands above it.
     lifted = power.get_window_extent().height / (figure.dpi / 72) if power.get_text() else 0.0
     frame = ax.get_window_extent()
+    # A colour bar would move aside for a legend above it.
+    end = frame.x1 if any(other.get_label() == "<colorbar>" for other in figure.axes) else figure.bbox.x1
     # From the frame to the right, or from the left end of the page if that makes fewer rows.
     starts = (0.0, (figure.bbox.x0 - frame.x0) / frame.width)
     for columns, start in product(range(len(handles), 0, -1), starts):
@@ -223,13 +240,25 @@ def in_box(ax: Axes, handles: Sequence[Any], names: Sequence[str] | None = None)
         )
         # One too wide would leave the Axes no room while it is measured.
         legend.set_in_layout(False)
-        if legend.get_window_extent().x1 <= figure.bbox.x1 or columns == 1:
+        if columns == 1 or _stays(legend, end):
             legend.set_in_layout(True)
             break
 
 
+def _stays(legend: Legend, end: float) -> bool:
+    """Whether a legend ends before `end`, in pixels, and after what the layout then does to ticks and frame too."""
+    for laid_out in (False, True, True):
+        if laid_out:
+            legend.set_in_layout(True)
+            figure_of(legend.axes).draw_without_rendering()
+        if legend.get_window_extent().x1 > end:
+            return False
+    return True
+
+
 def _legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], **place: Any) -> Legend:
-    legend = ax.legend(handles=list(handles), labels=list(names), borderpad=0.1, **place)
+    beside = {list: HandlerTuple(ndivide=None)}
+    legend = ax.legend(handles=list(handles), labels=list(names), borderpad=0.1, handler_map=beside, **place)
     for text in legend.get_texts():
         text.set_fontsize(text_size(text.get_text()))
     return legend
@@ -242,8 +271,8 @@ def _on_curves(ax: Axes, curves: Sequence[Line2D]) -> bool:
         figure_of(ax).draw_without_rendering()
     point = figure_of(ax).dpi / 72
     frame = ax.get_window_extent()
-    paths = {line: _pixels(ax, line) for line in ax.get_lines()}
-    taken = _occupied(ax)
+    paths = {line: line_points(ax, line) for line in ax.get_lines()}
+    taken = occupied(ax)
     names: list[Text] = []
     for curve in curves:
         label = str(curve.get_label())
@@ -268,7 +297,7 @@ def _on_curves(ax: Axes, curves: Sequence[Line2D]) -> bool:
         anchor, offset = place
         text.xy = tuple(ax.transData.inverted().transform(anchor))
         text.set_position(tuple(offset / point))
-        taken.append(_around(anchor + offset, box.width, box.height))
+        taken.append(around(anchor + offset, box.width, box.height))
     return True
 
 
@@ -283,10 +312,10 @@ def _place(
 ) -> tuple[Array, Array] | None:
     """Where the middle of a name goes: a point of its curve and the offset from there, in pixels; None if nowhere."""
     own = paths[curve]
-    obstacles = np.concatenate([path for line, path in paths.items() if line is not curve] or [_NOWHERE])
+    obstacles = np.concatenate([path for line, path in paths.items() if line is not curve] or [NOWHERE])
     # A name may well stand by a guide, which has none that it could be taken for.
     rivals = [path for line, path in paths.items() if line is not curve and not str(line.get_label()).startswith("_")]
-    others = np.concatenate(rivals or [_NOWHERE])
+    others = np.concatenate(rivals or [NOWHERE])
     gap = _GAP * point
     best, best_room = None, 0.0
     steps = np.linspace(len(own) - 1, 0, min(_PLACES, len(own))).astype(int)
@@ -296,54 +325,13 @@ def _place(
             offset = np.array([x * (width / 2 + away), y * (height / 2 + away)])
             if x and y:
                 offset *= [1, 0.6]
-            box = _around(anchor + offset, width + 2 * gap, height + 2 * gap)
+            box = around(anchor + offset, width + 2 * gap, height + 2 * gap)
             if not (frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and box.y1 < frame.y1):
                 continue
-            if any(box.overlaps(other) for other in taken) or _inside(box, own) or _inside(box, obstacles):
+            if any(box.overlaps(other) for other in taken) or is_inside(box, own) or is_inside(box, obstacles):
                 continue
-            room = _distance(box, others) / max(_distance(box, own), gap)
+            room = distance(box, others) / max(distance(box, own), gap)
             room = min(room, 6.0)
             if room > 1.2 and room > best_room + 0.25:
                 best, best_room = (anchor, offset), room
     return best
-
-
-def _occupied(ax: Axes) -> list[Bbox]:
-    """What is in the way like a name: insets, texts that are there already, and a legend."""
-    legend = ax.get_legend()
-    return [child.get_window_extent() for child in (*ax.child_axes, *ax.texts, *([legend] if legend else []))]
-
-
-def _around(middle: Array, width: float, height: float) -> Bbox:
-    return Bbox.from_bounds(middle[0] - width / 2, middle[1] - height / 2, width, height)
-
-
-def _inside(box: Bbox, points: Array) -> bool:
-    x, y = points[:, 0], points[:, 1]
-    return bool(((x >= box.x0) & (x <= box.x1) & (y >= box.y0) & (y <= box.y1)).any())
-
-
-def _distance(box: Bbox, points: Array) -> float:
-    """From the box to the nearest point, ∞ if there is none."""
-    if not len(points):
-        return float("inf")
-    x = np.maximum(np.maximum(box.x0 - points[:, 0], points[:, 0] - box.x1), 0)
-    y = np.maximum(np.maximum(box.y0 - points[:, 1], points[:, 1] - box.y1), 0)
-    return float(np.hypot(x, y).min())
-
-
-def _pixels(ax: Axes, line: Line2D) -> Array:
-    """Points of a line a pixel or two apart, those within the Axes, and its markers."""
-    points = np.asarray(line.get_transform().transform(np.asarray(line.get_xydata(), dtype=float)))
-    points = points[np.isfinite(points).all(axis=1)]
-    frame = ax.get_window_extent()
-    if len(points) > 1 and line.get_linestyle() != "None":
-        low, high = np.array([frame.x0, frame.y0]) - 5, np.array([frame.x1, frame.y1]) + 5
-        points = np.clip(points, low - 1e4, high + 1e4)
-        lengths = np.hypot(*np.diff(points, axis=0).T)
-        along = np.concatenate([[0.0], np.cumsum(lengths)])
-        every = np.linspace(0, along[-1], min(int(along[-1] / 1.5) + 2, 20_000))
-        points = np.column_stack([np.interp(every, along, points[:, i]) for i in (0, 1)])
-    inside = (points[:, 0] >= frame.x0 - 1) & (points[:, 0] <= frame.x1 + 1)
-    inside &= (points[:, 1] >= frame.y0 - 1) & (points[:, 1] <= frame.y1 + 1)
-    return np.asarray(points[inside])

@@ -30,7 +30,8 @@ from meanfield.infinite_width.stability import diagnose
 from meanfield.plot.contours import deviates, percent
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, symbol
-from meanfield.plot.page import Page
+from meanfield.plot.page import Page, figure_of
+from meanfield.plot.pixels import around, is_inside, points
 
 __all__ = ["PhasePlane", "phase"]
 
@@ -45,12 +46,13 @@ _PARTS: dict[str, dict[str, Any]] = {
     "unbounded": {"linewidth_factor": 1.0, "linestyle": (0, (5, 1.5)), "label": r"$\chi_1 = 1$, $q \to \infty$"},
     "jump": {"linewidth_factor": 1.0, "linestyle": "-", "color": "0.4", "label": "fixed point jumps"},
 }
-#: What is lost at a width and depth, at half of the networks a thicker line than at the risk; where neither is.
+#: What is lost at a width and depth, at half of the networks a thicker line than at the risk; where neither is; and the
+#: height of such a figure over its width.
 _LOST: dict[str, dict[str, Any]] = {
     "signal": {"color": "#1d3557", "linestyle": (0, (1, 1.2))},
     "gradient": {"color": "#a4303f", "linestyle": "-"},
 }
-_AT_RISK, _AT_HALF, _SAFE = 0.8, 1.5, "#9cc5a1"
+_AT_RISK, _AT_HALF, _SAFE, _TALLER = 0.8, 1.5, "#9cc5a1", 0.9
 #: The initialisation marked, in usual markers; and a part of the border too short to be seen, of the axes.
 _STAR, _SHORTEST = 1.8, 0.015
 #: Points of an edge between which its word is taken to be what it is at both.
@@ -121,6 +123,11 @@ class PhasePlane(Drawing):
         if self.requirement is not None:
             require_plane(self.requirement)
         _ = self._border, self._words, self._losses
+
+    @property
+    def aspect(self) -> float:  # type: ignore[override]
+        """What is lost takes two more rows of the legend, none of the plane."""
+        return Drawing.aspect if self.requirement is None else _TALLER
 
     @cached_property
     def _at_start(self) -> tuple[float, float] | None:
@@ -231,22 +238,22 @@ class PhasePlane(Drawing):
             outlines = [Path([*outline, outline[0]], closed=True) for outline in self._border.chaotic]
             chaotic = Path.make_compound_path(*outlines)
             ax.add_patch(PathPatch(chaotic, facecolor=_CHAOTIC, linewidth=0, zorder=0.1))
-        keys = [*self._paint_border(ax, line), *self._paint_losses(ax)]
+        keys = {**self._paint_border(ax, line), **self._paint_losses(ax)}
         if self._marked and self._shows_mark:
             size = _STAR * rcParams["lines.markersize"]
             star: dict[str, Any] = {"marker": "*", "markersize": size, "color": "black", "linestyle": "none"}
             ax.plot(*self._marked, **star, markeredgecolor="white", zorder=5, clip_on=False, label="_point")
-            keys.append(Line2D([], [], **star, label="initialisation"))
+            keys["initialisation"] = Line2D([], [], **star)
         ax.set_xlim(w0, w1)
         ax.set_ylim(b0, b1)
         ax.set_xlabel(symbol("sigma_w"))
         ax.set_ylabel(symbol("sigma_b"))
         if legend is not False:
             if keys:
-                in_box(ax, keys)
+                in_box(ax, [*keys.values()], [*keys])
             self._name_phases(ax)
 
-    def _paint_border(self, ax: Axes, line: dict[str, Any]) -> list[Line2D]:
+    def _paint_border(self, ax: Axes, line: dict[str, Any]) -> dict[str, Line2D]:
         keys = {}
         for part, words in zip(self._border.lines, self._words, strict=True):
             w, b = part.sigma_w, part.sigma_b
@@ -254,33 +261,36 @@ class PhasePlane(Drawing):
             for first, last in _runs(seen):
                 word = seen[first]
                 style = {"color": "black", **_PARTS[word]}
-                factor, label = style.pop("linewidth_factor"), style.pop("label")
+                factor = style.pop("linewidth_factor")
                 # The next part begins where this one ends.
                 inside = slice(first, last + 1)
                 (drawn,) = ax.plot(w[inside], b[inside], **{**style, "zorder": 3, "label": f"_{word}", **line})
                 if "linewidth" not in line:
                     drawn.set_linewidth(factor * drawn.get_linewidth())
                 look = {"color": drawn.get_color(), "linestyle": style["linestyle"]}
-                keys[word] = Line2D([], [], **look, linewidth=drawn.get_linewidth(), label=label)
-        return [keys[word] for word in _PARTS if word in keys]
+                keys[word] = Line2D([], [], **look, linewidth=drawn.get_linewidth())
+        return {part["label"]: keys[word] for word, part in _PARTS.items() if word in keys}
 
-    def _paint_losses(self, ax: Axes) -> list[Any]:
+    def _paint_losses(self, ax: Axes) -> dict[str, Any]:
         if not (found := self._losses):
-            return []
+            return {}
         risk, plane = found.requirement.risk, (found.sigma_w, found.sigma_b)
-        keys: list[Any] = []
+        keys: dict[str, Any] = {}
         either = deviates(found.either)
         if either.min() < deviates(risk):
             levels = [float(either.min()) - 1, float(deviates(risk))]
             ax.contourf(*plane, either, levels=levels, colors=[_SAFE], zorder=0.2)
-            keys.append(Patch(facecolor=_SAFE, label=f"at most {percent(risk)} lose either"))
+            keys[f"at most {percent(risk)} lose either"] = Patch(facecolor=_SAFE)
         for name, style in _LOST.items():
             share = deviates(getattr(found, name))
+            drawn = {}
             for level, width in ((risk, _AT_RISK), (0.5, _AT_HALF)):
                 if share.min() < deviates(level) < share.max():
                     look: dict[str, Any] = {f"{key}s": [value] for key, value in style.items()}
                     ax.contour(*plane, share, levels=[deviates(level)], linewidths=width, zorder=2.5, **look)
-                    keys.append(Line2D([], [], linewidth=width, **style, label=f"{percent(level)} lose {name}"))
+                    drawn[f"{100 * level:g}"] = Line2D([], [], linewidth=width, **style)
+            if drawn:
+                keys[f"{', '.join(drawn)} % lose {name}"] = [*drawn.values()]
         return keys
 
     def _seen(self, line: BorderLine, words: list[str]) -> list[str]:
@@ -297,14 +307,23 @@ class PhasePlane(Drawing):
         return seen
 
     def _name_phases(self, ax: Axes) -> None:
-        """Each phase by name where it is widest."""
-        found, gain = self._border, self._border.chi_1
+        """Each phase by name where it is widest and no line runs through the name."""
+        figure_of(ax).draw_without_rendering()
+        found, gain, lines, frame = self._border, self._border.chi_1, points(ax), ax.get_window_extent()
+        # As far from a line as a star is large.
+        gap = rcParams["lines.markersize"] * figure_of(ax).dpi / 72
         for name, inside in (("ordered", gain < 1 - MARGIN), ("chaotic", gain > 1 + MARGIN)):
-            room = _room(inside)
-            # Two margins of a name's width must lie within.
-            if room.max() * 2 > 0.22 * len(room):
-                i, j = np.unravel_index(int(np.argmax(room)), room.shape)
-                ax.text(float(found.sigma_w[j]), float(found.sigma_b[i]), name, ha="center", va="center", zorder=2)
+            text = ax.text(0, 0, name, ha="center", va="center", zorder=2)
+            size, room = text.get_window_extent().padded(gap).size, _room(inside)
+            widest = np.argsort(room, axis=None)[: -np.count_nonzero(inside) - 1 : -1]
+            for i, j in zip(*np.unravel_index(widest, room.shape), strict=True):
+                text.set_position((float(found.sigma_w[j]), float(found.sigma_b[i])))
+                box = around(ax.transData.transform(text.get_position()), *size)
+                within = frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and box.y1 < frame.y1
+                if within and not is_inside(box, lines):
+                    break
+            else:
+                text.remove()
 
 
 def _runs(words: Sequence[str]) -> list[tuple[int, int]]:

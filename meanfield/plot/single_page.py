@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,15 @@ from meanfield.plot.activation_function import ActivationFunction
 from meanfield.plot.correlation_maps import CorrelationMaps
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import symbol
-from meanfield.plot.page import Page, text_size
+from meanfield.plot.page import Page, figure_of, plain, text_size
 from meanfield.plot.trajectories import Trajectories
 from meanfield.plot.variance_maps import VarianceMaps
 from meanfield.simulation.ensemble import Ensemble
 
 __all__ = ["SinglePage", "summary"]
+
+#: Where the columns of the table begin, of its width; and the fewest characters of a line of words below it.
+_NAMES, _VALUES, _NARROWEST = 0.12, 0.52, 12
 
 
 def summary(
@@ -66,7 +70,7 @@ class SinglePage(Drawing):
     label: str = ""  # type: ignore[misc]
     samples: int = 12
     panels = 7
-    aspect = 1.25
+    aspect = 1.36
     usual_width = "page"
 
     def __post_init__(self) -> None:
@@ -93,16 +97,17 @@ class SinglePage(Drawing):
     @cached_property
     def verdict(self) -> Verdict:
         """At the width and depth of the ensemble; at any, where its layers are convolutional."""
-        return foretold(self.point, self.ensemble.experiment).verdict
+        return foretold(self.point, self.ensemble.experiment, with_remedies=True).verdict
 
     @cached_property
     def _numbers(self) -> dict[str, float | str]:
         """The lines of the table."""
         network, judged, asked = self.point.network, self._judged, self.ensemble.experiment
-        lost = {
-            name: part.share_lost
-            for name, part in (("signal", self.verdict.signal), ("gradient", self.verdict.gradient))
-        }
+        found = self.verdict
+        lost = {"signal_lost": found.signal.share_lost, "gradient_lost": found.gradient.share_lost}
+        lost |= {"share_lost": found.share_lost}
+        interval = {"share_interval": "{:.6g} to {:.6g}".format(*found.interval)} if found.interval else {}
+        remedy = {"remedies": found.remedy} if found.remedy else {}
         return {
             "q_star": judged.q,
             "sigma_w": network.sigma_w,
@@ -114,8 +119,10 @@ class SinglePage(Drawing):
             "phase": phase(network, judged.q),
             "width": float(asked.width),
             "depth": float(asked.depth),
-            **{f"{name}_lost": share for name, share in lost.items() if share is not None},
-            "verdict": self.verdict.word,
+            **{name: share for name, share in lost.items() if share is not None},
+            **interval,
+            "verdict": found.word,
+            **remedy,
         }
 
     def records(self) -> list[Record]:
@@ -132,7 +139,7 @@ class SinglePage(Drawing):
     def arrange(self, figure: Figure) -> list[Axes]:
         """φ and its density beside the table; V beside R; q above ρ."""
         self.entitle(figure)
-        top, middle, bottom = np.ravel(np.asarray(figure.subfigures(3, 1, height_ratios=(1, 1, 1.1))))
+        top, middle, bottom = np.ravel(np.asarray(figure.subfigures(3, 1, height_ratios=(1.5, 1, 1.1))))
         left, right = np.ravel(np.asarray(top.subfigures(1, 2)))
         phi, density = left.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
         q, rho = bottom.subplots(2, 1, sharex=True)
@@ -147,9 +154,29 @@ class SinglePage(Drawing):
 
     def _paint_numbers(self, ax: Axes) -> None:
         ax.set_axis_off()
-        height = 1 / len(self._numbers)
-        for i, (key, value) in enumerate(self._numbers.items()):
+        numbers = dict(self._numbers)
+        remedy = str(numbers.pop("remedies", ""))
+        told = self._wrapped(ax, f"remedy: {remedy}") if remedy else []
+        height = 1 / (len(numbers) + len(told))
+        size: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": text_size("$^$")}
+        for i, (key, value) in enumerate(numbers.items()):
             y = 1 - (i + 0.5) * height
             shown = value if isinstance(value, str) else f"{value:.6g}".replace("-", "−").replace("inf", "∞")
-            ax.text(0.12, y, symbol(key), transform=ax.transAxes, va="center", fontsize=text_size("$^$"))
-            ax.text(0.52, y, shown, transform=ax.transAxes, va="center", fontsize=text_size("$^$"))
+            ax.text(_NAMES, y, symbol(key), **size)
+            ax.text(_VALUES, y, shown, **size)
+        for i, line in enumerate(told, len(numbers)):
+            ax.text(_NAMES, 1 - (i + 0.5) * height, plain(line), **{**size, "fontsize": text_size("")})
+
+    def _wrapped(self, ax: Axes, text: str) -> list[str]:
+        """The text in lines that end with the Axes."""
+        figure_of(ax).draw_without_rendering()
+        room = (1 - _NAMES) * ax.get_window_extent().width
+        lines = [text]
+        for columns in range(len(text), _NARROWEST, -1):
+            lines = wrap(text, columns)
+            shown = ax.text(0, 0, "\n".join(map(plain, lines)), fontsize=text_size(""))
+            width = shown.get_window_extent().width
+            shown.remove()
+            if width <= room:
+                break
+        return lines

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import NDArray
 
 from meanfield.design.trainable import TrainableDepths
 from meanfield.errors import DomainError
@@ -21,10 +21,12 @@ from meanfield.plot.page import Page, figure_of
 
 __all__ = ["TrainablePlane", "trainable"]
 
+Array = NDArray[np.float64]
+
 #: Depths at which bands end, as far as they are less than the largest looked at.
 _BANDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-#: No layer is safe: drawn below the first band.
-_NONE = 0.5
+#: Widths between the least and the largest, evenly in ln N, that depths are interpolated at.
+_FINE = 200
 
 
 def trainable(
@@ -57,6 +59,8 @@ class TrainablePlane(Drawing):
         for name in ("sparsity", "width"):
             if len(getattr(self.depths, name)) < 2:
                 raise DomainError(f"one {name} makes no axis: give two or more values")
+        if self.depths.requirement.depth == 1:
+            raise DomainError("depth = 1 makes no bands of depths: look up to 2 layers or more")
 
     def records(self) -> list[Record]:
         """A row for every sparsity and width; empty where there is no edge."""
@@ -79,23 +83,12 @@ class TrainablePlane(Drawing):
         d, most = self.depths, self.depths.requirement.depth
         bands = [*(band for band in _BANDS if band < most), most]
         levels = np.log(bands)
-        # What is as deep as was looked at belongs beyond the last level, and what is next to it does not.
-        levels[-1] -= 1e-9
-        depth = np.log(np.maximum(np.ma.masked_invalid(d.depth.T), _NONE))
+        width, depth = self._between()
         shades = colormaps["Blues"](np.linspace(0.0, 0.65, len(bands) + 1))
-        colours = ListedColormap(shades[1:-1]).with_extremes(under=shades[0], over=shades[-1])
-        filled = ax.contourf(
-            d.sparsity,
-            d.width,
-            depth,
-            levels=levels,
-            cmap=colours,
-            norm=BoundaryNorm(levels, colours.N),
-            extend="both",
-            zorder=0,
-        )
+        filled = ax.contourf(d.sparsity, width, depth, levels=levels, colors=shades, extend="both", zorder=0)
         style = {"colors": "black", "linewidths": 0.8, "linestyles": "-", **line}
-        contours = ax.contour(d.sparsity, d.width, depth, levels=levels, **style)
+        crossed = levels[(depth.min() < levels) & (levels < depth.max())]
+        contours = ax.contour(d.sparsity, width, depth, levels=crossed, **style) if crossed.size else None
         ax.set_xlim(d.sparsity[0], d.sparsity[-1])
         ax.set_yscale("log")
         ax.set_ylim(d.width[0], d.width[-1])
@@ -108,5 +101,13 @@ class TrainablePlane(Drawing):
         bar.ax.set_yticklabels([*map(str, bands[:-1]), rf"$\geq {most}$"])
         bar.set_label(f"largest depth at which {percent(d.requirement.careful.risk)} are lost")
         bar.outline.set_linewidth(0.8)
-        if legend is not False:
+        if legend is not False and contours:
             number_contours(ax, contours, dict(zip(levels.tolist(), map(str, bands), strict=True)))
+
+    def _between(self) -> tuple[Array, Array]:
+        """Widths, and ln L at each of them by sparsity, along ln N; beyond the cap as far as the law tells."""
+        # A signal gets lost between the last safe layer and the next: no depth lies on the border of two bands.
+        known, depth = np.log(self.depths.width), np.log(self.depths.expected + 0.5)
+        fine = np.union1d(known, np.linspace(known[0], known[-1], _FINE))
+        rows = [np.interp(fine, known, row) for row in depth]
+        return np.exp(fine), np.ma.masked_invalid(np.transpose(rows))

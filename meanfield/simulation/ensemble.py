@@ -27,9 +27,10 @@ from numpy.typing import NDArray
 
 from meanfield.domain import require_a
 from meanfield.errors import ClusterError, DomainError
-from meanfield.finite_width.escape import is_outside
+from meanfield.finite_width.escape import is_outside, loses_gradient
 from meanfield.finite_width.experiment import Experiment
 from meanfield.processes import end_with, undisturbed
+from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.simulation.cost import require_time, workload
 from meanfield.simulation.gaussian_chain import chains
 from meanfield.simulation.random_network import RandomNetworks
@@ -70,12 +71,13 @@ class Ensemble(ShownRows):
         return found
 
     def record(self) -> Record:
-        """What was asked, and the shares of the networks that have escaped and overflowed at the last layer."""
+        """What was asked, and the shares of the networks that have escaped, overflowed and lost their gradient."""
         return {
             "activation": self.label,
             **self.experiment.as_record(),
             "escaped": float(self.escaped[-1]),
             "overflowed": float(self.overflowed[-1]),
+            "gradient_lost": self.gradient_lost,
         }
 
     def records(self) -> list[Record]:
@@ -103,6 +105,16 @@ class Ensemble(ShownRows):
         if e.q_star is None:
             return np.full(e.depth + 1, np.nan)
         return np.asarray(is_outside(self["q"], e.q_star, e.within).mean(axis=0))
+
+    @cached_property
+    def gradient_lost(self) -> float | None:
+        """The share of networks that change the square of a gradient by more than a factor f_g; None if not measured.
+
+        f_g is the one that verdicts take where none is asked for.
+        """
+        if "log_gradient" not in self.experiment.quantities:
+            return None
+        return float(loses_gradient(self["log_gradient"][:, 0], GRADIENT_WITHIN).mean())
 
 
 class Interrupted(KeyboardInterrupt):

@@ -14,6 +14,7 @@ from sympy.printing.mathematica import MCodePrinter
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.precedence import PRECEDENCE
 
+from meanfield.lettering import docstring_text
 from meanfield.symbolic import bivariate, quadrature
 from meanfield.symbolic.formula import SYMBOLS, VARIANCE_MAP, Formula
 from meanfield.symbolic.integrals import ACTIVATION, W, Z, edges
@@ -109,8 +110,8 @@ def python(activation: SymbolicActivation, formulas: Iterable[Formula]) -> str:
     special = [name for name in ("erf", "erfc", "ndtr", "owens_t") if _uses("".join([*helpers, text]), name)]
     conditions = [*(f"{name} > 0" for name in activation.parameters.positive), *activation.parameters.assumptions]
     head = (_HEAD_OF_INTEGRALS if _uses(text, "integral") else _HEAD).format(
-        label=_in_docstring(activation.label),
-        formula=_in_docstring(activation.formula),
+        label=docstring_text(activation.label),
+        formula=docstring_text(activation.formula),
         conditions=f", {', '.join(conditions)}" if conditions else "",
     )
     imports = "import numpy as np\n" + (f"from scipy.special import {', '.join(special)}\n" if special else "")
@@ -134,10 +135,6 @@ def _activations(formulas: Iterable[Formula], printer: _PythonPrinter) -> list[s
 
 def _of_activation(name: Expr) -> bool:
     return isinstance(name, AppliedUndef) and name.func in ACTIVATION
-
-
-def _in_docstring(text: str) -> str:
-    return text.replace("\\", "/").replace('"', "'")
 
 
 def _uses(code: str, name: str) -> bool:

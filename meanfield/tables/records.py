@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from meanfield.errors import DomainError, printable
+from meanfield.lettering import counted
 from meanfield.quantities import quantity
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def answered(records: Sequence[Record]) -> list[Record]:
 def more_rows(records: Sequence[Record]) -> str:
     """What is said below a table of the first `MOST_ROWS`, nothing if there are no more."""
     more = len(records) - MOST_ROWS
-    return f"and {more} more row{'s' * (more > 1)}" if more > 0 else ""
+    return f"and {counted(more, 'more row')}" if more > 0 else ""
 
 
 def chosen(records: Sequence[Record], columns: Sequence[str]) -> list[Record]:

@@ -77,6 +77,10 @@ COMPOSED = {
         quotient(call("sin", X), summed([power(X, number(4)), number(2)])),
         lambda x: mp.sin(x) / (x**4 + 2),
     ),
+    "powers of what has either sign": (
+        summed([power(summed([X, number(-2)]), number(3)), power(X, number(4)), power(call("sin", X), number(5))]),
+        lambda x: (x - 2) ** 3 + x**4 + mp.sin(x) ** 5,
+    ),
     "a root": (
         power(summed([power(X, number(2)), number(3)]), number(Fraction(-2, 3))),
         lambda x: (x * x + 3) ** (mpf(-2) / 3),

@@ -146,6 +146,17 @@ def test_derivatives_are_exact(text: str) -> None:
             assert abs(mpf(float(bend)) - d2) <= 1e-14 * size * (1 + x * x)
 
 
+@pytest.mark.parametrize("text", [*FUNCTIONS, "where(x < -1, 2, where(x < 2, x, exp(-x)))"])
+def test_what_is_asked_for_alone_is_the_same_and_of_the_shape_of_x(text: str) -> None:
+    phi = activation(text)
+    x = np.array([FAR, np.resize([*phi.breaks, *np.nextafter(phi.breaks, -np.inf), 0.0], len(FAR))])
+    f, slopes, _ = phi.jet(x)
+    assert f.shape == x.shape
+    np.testing.assert_array_equal(phi.values(x), f)
+    np.testing.assert_array_equal(phi.with_slopes(x), [f, slopes])
+    np.testing.assert_array_equal(phi.marks(x), slopes)
+
+
 @pytest.mark.parametrize("text", [*FUNCTIONS, "max(tanh(x), x/2)", "abs(sin(clip(3*x, -9, 9)))", "1/3*tanh(x/7 - 1/3)"])
 def test_a_record_and_a_formula_read_back_as_the_same_function(text: str) -> None:
     phi = activation(text)

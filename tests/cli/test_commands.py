@@ -35,8 +35,8 @@ def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
         "V_double_prime",
         *("R_double_prime", "kappa"),
         *("phi_mean", "phi_variance", "phi_rms", "slope_rms", "gain_rms", "gain_sd", "gain_slope"),
-        *("verdict", "explanation", "share_lost", "share_interval", "signal", "gradient", "inputs"),
-        "remedies",
+        *("verdict", "explanation", "share_lost", "share_interval"),
+        *("signal_lost", "gradient_lost", "one_minus_rho", "signal", "gradient", "inputs", "remedies"),
     ]
     network = mf.MeanField(mf.activation("soft-threshold", tau=0.5), answer["sigma_w"], answer["sigma_b"])
     assert network.V(1.0) == pytest.approx(1, rel=1e-12)
@@ -45,6 +45,8 @@ def test_eoc_answers_with_an_initialisation_that_is_on_the_edge() -> None:
     assert answer["verdict"] == "unstable"
     (clip,) = answer["remedies"]
     assert (clip["what"], clip["share_lost"], clip["V_prime"] <= 0.7) == ("clip", None, True)
+    # What it says is an activation like any other.
+    assert data("eoc", "--act", clip["activation"])["sigma_w"] == pytest.approx(clip["sigma_w"], rel=1e-12)
 
 
 def test_check_lists_the_three_fixed_points_of_a_loosely_clipped_relu() -> None:

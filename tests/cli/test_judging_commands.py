@@ -22,7 +22,7 @@ SAFE = [*SMALL, "--risk", "0.9"]
 
 def test_stability_answers_with_every_quantity() -> None:
     answer = data("stability", "--act", CRELU, *SAFE)
-    assert list(answer)[:24] == [
+    assert list(answer)[:27] == [
         "activation",
         "q_star",
         "sigma_w",
@@ -33,6 +33,9 @@ def test_stability_answers_with_every_quantity() -> None:
         "explanation",
         "share_lost",
         "share_interval",
+        "signal_lost",
+        "gradient_lost",
+        "one_minus_rho",
         "signal",
         "gradient",
         "inputs",

@@ -17,7 +17,7 @@ NETWORKS = ["--width", "12", "--depth", "2", "--networks", "12", "--jobs", "1"]
 ROWS = {
     "eoc": ["--act", "relu", "--act", CRELU],
     "check": ["--act", "hard-tanh", "--act", CRELU, "--sigma-w", "1.5"],
-    "stability": ["--act", "clipped-relu(1, 1)", "--width", "40", "--depth", "3", "--escapes", "32"],
+    "stability": ["--act", "clipped-relu(1, 1)", "--width", "40", "--depth", "3", "--escapes", "32", "--risk", "0.9"],
     "gain": ["--act", "relu", "--act", "leaky-relu(0.2)"],
     "design": ["--sparsity", "0.8,0.85"],
     "maps": ["--act", "hard-tanh", "--q", "0:2:3"],

@@ -28,9 +28,13 @@ SPARSE = Family("clip(x - a - 1.2, 0, b)", ("a", "b"))
 REQUIRED = Requirement(100, 10)
 
 
+#: Levels told of while the design was searched for.
+TOLD: list[int] = []
+
+
 @pytest.fixture(scope="module")
 def design() -> Design:
-    (found,) = safe_designs(ONE_SIDED, REQUIRED, sparsity=0.85)
+    (found,) = safe_designs(ONE_SIDED, REQUIRED, sparsity=0.85, advance=TOLD.append)
     return found
 
 
@@ -46,6 +50,11 @@ def test_of_all_clip_levels_the_one_chosen_loses_least(design: Design) -> None:
     assert design.edge.sparsity == pytest.approx(0.85, abs=1e-10)
     assert margins.either == pytest.approx(share_at(design, m), abs=1e-12)
     assert all(margins.either <= share_at(design, m * factor) + 1e-6 for factor in np.geomspace(0.3, 3, 13))
+
+
+def test_the_search_tells_of_every_level_it_looks_at(design: Design) -> None:
+    # More than the levels that the range ends between and fewer than the command foresees.
+    assert design.margins is not None and set(TOLD) == {1} and 10 < len(TOLD) <= 40
 
 
 def test_the_range_of_levels_ends_where_half_the_risk_is_lost(design: Design) -> None:

@@ -54,6 +54,13 @@ def test_where_the_search_ends_before_the_depth_that_is_said(depths: mf.Trainabl
     assert (np.diff(depths.depth, axis=1) >= 0).all()
 
 
+def test_where_the_search_ended_the_law_says_about_how_much_deeper_it_is(depths: mf.TrainableDepths) -> None:
+    np.testing.assert_array_equal(depths.expected[~depths.is_deeper], depths.depth[~depths.is_deeper])
+    further = mf.trainable_depths(FAMILY, [0.7], [160], replace(REQUIRED, depth=200), LEVELS)
+    assert REQUIRED.depth < further.depth[0, 0] < 200
+    assert depths.expected[0, 1] == pytest.approx(further.depth[0, 0], rel=0.15)
+
+
 def test_a_family_with_one_open_parameter_is_found_by_its_sparsity() -> None:
     found = mf.trainable_depths(mf.Family("clipped-relu", ("tau",), (("m", 1.0),)), [0.8], [100], REQUIRED)
     assert [*found.records()[0]] == ["sparsity", "width", "depth"]
@@ -63,7 +70,9 @@ def test_a_family_with_one_open_parameter_is_found_by_its_sparsity() -> None:
 
 def test_a_design_map_holds_what_each_design_has() -> None:
     required = mf.Requirement(200, 20, gradient_within=10)
-    found = mf.design_map(FAMILY, [0.7, 0.85], [1.0, 2.0], required)
+    done: list[int] = []
+    found = mf.design_map(FAMILY, [0.7, 0.85], [1.0, 2.0], required, advance=done.append)
+    assert done == [1, 1, 1, 1]
     (design,) = mf.designs(mf.Family("clipped-relu", ("tau",), (("m", 2.0),)), sparsity=0.85)
     assert found.V_prime[1, 1] == pytest.approx(design.edge.V_prime, rel=1e-12)
     expected = mf.escape_probability(design.edge.mean_field, 1.0, required)

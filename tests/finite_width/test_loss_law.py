@@ -162,3 +162,20 @@ def test_a_quantiser_loses_every_gradient() -> None:
 def test_it_is_of_gaussian_weights() -> None:
     with pytest.raises(DomainError, match="orthogonal"):
         loss_law(CLIPPED, 1.0, Requirement(30, 5, weights="orthogonal"))
+
+
+@pytest.mark.parametrize("neutral", [False, True])
+@pytest.mark.parametrize("name", ["clipped ReLU, loose", "hard tanh"])
+def test_it_ends_with_the_first_depth_that_loses_more_than_is_asked_about(name: str, neutral: bool) -> None:
+    network, width, depth = CASES[name]
+    required = Requirement(width, depth, within=3, gradient_within=30)
+    whole = loss_law(network, 1.0, required, neutral=neutral)
+    most = whole.either[depth // 2]
+    asked = loss_law(network, 1.0, required, neutral=neutral, most=most)
+    told = len(asked.either)
+    assert depth // 2 < told - 1 < depth - 1
+    assert asked.either[-1] > most >= asked.either[:-1].max()
+    for part in (*shares(asked), asked.mean, asked.sd):
+        assert part.shape == (told,)
+    np.testing.assert_array_equal(shares(asked), [share[:told] for share in shares(whole)])
+    np.testing.assert_array_equal([asked.mean, asked.sd], [whole.mean[:told], whole.sd[:told]])

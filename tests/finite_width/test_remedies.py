@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import lru_cache
 
 import pytest
-from examples import HARD_TANH, LEAKY_RELU, RELU, SIGN, VERDICTS
+from examples import HARD_TANH, LEAKY_RELU, RELU, SIGN, VERDICTS, clipped_relu
 
 import meanfield as mf
 from meanfield.activations.activation import Activation
 from meanfield.activations.clipping import clipped
+from meanfield.finite_width import remedies
 from meanfield.finite_width.escape import Requirement, escapes
 from meanfield.finite_width.remedies import nothing_helps
 from meanfield.finite_width.verdict import FiniteWidth, at_width
@@ -116,6 +117,30 @@ def test_the_width_is_about_the_least() -> None:
     assert escapes(edge.mean_field, 1.0, narrower).lost().mean() > required.risk / 2
 
 
+def test_orthogonal_networks_are_given_a_width_that_networks_need() -> None:
+    required = Requirement(1, 10, weights="orthogonal", chains=1024)
+    diagnosis = diagnose(edge_of_chaos(HARD_TANH))
+    cures = at_width(diagnosis, required).verdict.remedies
+    (width,) = [cure.width for cure in cures if cure.width]
+    for units, is_enough in ((width, True), (width // 2, False)):
+        found = at_width(diagnosis, replace(required, width=units, seed=5), with_remedies=False)
+        assert found.verdict.is_good == is_enough
+
+
+def test_a_start_is_not_blamed_on_the_fixed_point() -> None:
+    _, edge, required, cures = mended("q* itself")
+    assert (cures[0].what, cures[0].instead_of) == ("initialisation", 1.0)
+    elsewhere = at_width(diagnose(edge), required, 1.3).verdict.remedies[0]
+    assert (elsewhere.what, elsewhere.instead_of) == ("initialisation", None)
+
+
+def test_a_clip_is_told_as_an_activation() -> None:
+    phi, _, _, cures = mended("a runaway")
+    (clip,) = [cure for cure in cures if cure.m]
+    assert mf.activation(clip.activation) == clipped(phi, -clip.m, clip.m)
+    assert clip.activation in str(clip)
+
+
 def test_the_clip_loses_less_than_looser_and_tighter_ones() -> None:
     phi, _, required, cures = mended("a runaway")
     (m,) = [cure.m for cure in cures if cure.m]
@@ -157,9 +182,7 @@ def test_where_nothing_helps_that_is_said() -> None:
     assert "orthogonal" in found.tried
     assert "no width" in found.tried
     # What is not looked for is not said to fail.
-    given = nothing_helps(replace(required, weights="orthogonal"))
-    assert "orthogonal" not in given
-    assert "width" not in given
+    assert "orthogonal" not in nothing_helps(replace(required, weights="orthogonal"))
     assert "width" not in nothing_helps(replace(required, risk=1e-4))
 
 
@@ -199,3 +222,19 @@ def test_of_a_homogeneous_activation_there_is_one_edge_and_its_signal_may_drift(
     first = at_width(diagnose(MeanField(phi, 0.8 * edge.sigma_w)), required).verdict.remedies[0]
     assert (first.what, first.verdict, first.q_star) == ("initialisation", "neutral", 1)
     assert escapes(edge.mean_field, 1.0, replace(required, seed=9)).without_gradient.mean() <= 2 * required.risk
+
+
+def test_a_change_that_few_networks_show_to_be_too_little_is_tried_with_no_more(monkeypatch) -> None:
+    drawn: list[tuple[int, float]] = []
+
+    def counted(*arguments, **options):
+        found = escapes(*arguments, **options)
+        drawn.append((found.requirement.chains, found.interval_of(found.lost())[0]))
+        return found
+
+    monkeypatch.setattr(remedies, "escapes", counted)
+    at_width(diagnose(edge_of_chaos(clipped_relu(1.28155, 1.61))), Requirement(300, 30, chains=2048))
+    few = [low for chains, low in drawn if chains == 128]
+    more = [low for chains, low in drawn if chains > 128]
+    assert len(few) + len(more) == len(drawn)
+    assert len(more) == sum(low <= 0.01 for low in few) < len(few)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import threading
 
 import numpy as np
 import pytest
@@ -24,11 +26,8 @@ from real_networks import both_ways_by_hand
 from scipy.special import ndtr
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.finite_width.variance_chain import (
-    normal_step_error,
-    takes_normal_steps,
-    trajectories,
-)
+from meanfield.finite_width import variance_chain
+from meanfield.finite_width.variance_chain import normal_step_error, takes_normal_steps, trajectories
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.mean_field import MeanField
 
@@ -156,3 +155,19 @@ def test_normal_steps_carry_gradients_to_first_order(orthogonal: bool) -> None:
     # What weights return adds 0.75 to the mean; terms of the second order a fifth of that.
     assert normal.mean() == pytest.approx(exact.mean(), abs=0.25)
     assert normal.std() == pytest.approx(exact.std(), rel=0.05)
+
+
+def test_threads_end_when_nobody_waits_for_them(monkeypatch):
+    drawn = []
+
+    def counted(*arguments, **options):
+        drawn.append(1)
+        if len(drawn) == 5:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return sums(*arguments, **options)
+
+    sums = variance_chain._sums
+    monkeypatch.setattr(variance_chain, "_sums", counted)
+    with pytest.raises(KeyboardInterrupt):
+        trajectories(NETWORKS[0], 1.0, width=100, depth=2000, chains=1024)
+    assert len(drawn) < 2000

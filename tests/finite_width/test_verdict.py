@@ -117,9 +117,7 @@ def test_inputs_that_grow_alike_beyond_the_doubles_are_alike() -> None:
 def test_networks_cut_by_a_layer_at_rest_are_told_of() -> None:
     phi = clipped_relu(2.5, 0.5)
     found = judged(phi, 100, 10)
-    told = float(
-        re.search(r"But (\S+) % of networks have a layer without a sloping unit", found.verdict.explanation)[1]
-    )
+    told = float(re.search(r"(\S+) % of networks have a layer without a sloping unit", found.verdict.explanation)[1])
     h = np.sqrt(found.escapes.variances[:-1, :, None]) * np.random.default_rng(0).standard_normal(
         (10, found.requirement.chains, 100)
     )
@@ -132,7 +130,27 @@ def test_networks_of_few_units_may_die() -> None:
     found = judged(RELU, 4, 20)
     share = np.mean(found.escapes.variances[-1] == 0)
     assert share > 0.5
-    assert f"{share:.2%} have lost it" in found.verdict.explanation
+    assert f"{100 * share:.1f} % of networks have lost it" in found.verdict.explanation
+
+
+def test_a_neutral_signal_is_lost_nowhere() -> None:
+    verdict = judged(RELU, 30, 20).verdict
+    assert verdict.signal.word == "neutral"
+    assert verdict.signal.share_lost > 0.5 > verdict.share_lost
+    record = verdict.record()
+    assert record["signal_lost"] is None
+    assert record["gradient_lost"] == record["share_lost"] == verdict.share_lost
+
+
+@pytest.mark.parametrize(("risk", "is_told"), [(0.3, True), (0.9, False), (0.01, False)])
+def test_a_risk_that_networks_do_not_tell_from_the_share_lost_is_said(risk: float, is_told: bool) -> None:
+    found = at_width(
+        diagnose(edge_of_chaos(VERDICTS["fragile"])), Requirement(300, 30, risk=risk, chains=256), with_remedies=False
+    )
+    low, high = found.verdict.interval
+    assert (low <= risk <= high) == is_told
+    assert ("another seed" in found.verdict.scope) == is_told
+    assert ("another seed" in str(found.verdict)) == is_told
 
 
 @pytest.mark.parametrize("start", [1e-3, 1e-10, 1e10, 1e35])

@@ -9,7 +9,9 @@ from command import ROOT
 from shown_commands import FIGURES, NAMES, as_printed, commands, examples
 
 PAGES = ["README.md"]
-PAGES += [f"docs/{name}.md" for name in ("derivations", "finite_width", "figures", "initialisers", "simulation")]
+PAGES += [
+    f"docs/{name}.md" for name in ("derivations", "export", "finite_width", "figures", "initialisers", "simulation")
+]
 
 
 def shown(page: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,6 @@ SPARSE = mf.edge_of_chaos(mf.activation("clipped-relu(tau=1, m=1)"))
 RANGE = {f"m={m:g}": mf.edge_of_chaos(mf.activation("clipped-relu", tau=1, m=m)) for m in (0.5, 1, 2, np.inf)}
 FAMILY = mf.Family("clipped-relu", ("tau", "m"))
 CHAINS = mf.Experiment(SPARSE.mean_field, 100, 30, 32, q_star=1.0, method="chain")
-FLAT = mf.TrainableDepths(*np.ones((2, 2)), np.ones((2, 2)), None, np.ones((2, 2)), mf.Requirement(1, 9))
 
 
 @cache
@@ -279,6 +279,10 @@ REFUSED = {
         lambda: mf.plot.trainable(mf.trainable_depths(FAMILY, [0.6, 0.7], [9], mf.Requirement(9, 1))),
         "one width",
     ),
+    "no bands": (
+        lambda: mf.plot.trainable(mf.trainable_depths(FAMILY, [0.6, 0.7], [9, 10], mf.Requirement(9, 1), [1.0])),
+        "depth = 1 makes no bands",
+    ),
     "too many layers": (lambda: mf.plot.phase(SPARSE.activation, requirement=mf.Requirement(9, 2000)), "up to 1000"),
     "another network": (lambda: mf.plot.summary(LOOSE, mf.simulate(CHAINS)), "another network"),
 }
@@ -380,6 +384,33 @@ def test_a_summary_gives_the_verdict_at_its_width_and_depth() -> None:
     # Many of them have lost q = 1 by then.
     escaped = mf.simulate(replace(ensemble.experiment, networks=2000)).escaped[-1]
     assert escaped > 0.05 and table["verdict"] == "fragile"
+
+
+def test_a_summary_says_what_stability_says_of_the_share_lost_and_of_remedies(tmp_path: Path) -> None:
+    asked = ["--act", "clipped-relu(tau=1.0364, m=2)", "--width", "60", "--depth", "6"]
+    judged = run("stability", *asked)
+    stated = json.loads(run("stability", *asked, "--format", "json").stdout)
+    table = tmp_path / "numbers.csv"
+    result = run("plot", "summary", *asked, "--networks", "8", "-o", str(tmp_path / "page.png"), "--data", str(table))
+    assert result.exit_code == 0, result.stderr
+    rows = {row["name"]: row["value"] for row in csv.DictReader(table.read_text().splitlines()) if row["name"]}
+    assert float(rows["share_lost"]) == stated["share_lost"] > 0.01
+    low, high = rows["share_interval"].split(" to ")
+    assert [float(low), float(high)] == pytest.approx(stated["share_interval"], rel=1e-5)
+    assert stated["remedies"] and f"remedy: {rows['remedies']}" in " ".join(judged.stdout.split())
+
+
+def test_remedies_in_many_words_stand_in_lines_below_the_table() -> None:
+    ensemble = mf.simulate(mf.Experiment(LOOSE.mean_field, 60, 6, 8, q_star=1.0, method="chain"))
+    page = SinglePage(mf.operating_point(LOOSE.activation), ensemble)
+    told = str({row["name"]: row["value"] for row in page.records() if row["panel"] == "numbers"}["remedies"])
+    ax = new_figure(page, Page())[-1]
+    texts = [text.get_text() for text in ax.texts]
+    first = next(i for i, text in enumerate(texts) if text.startswith("remedy: "))
+    assert len(texts[first:]) > 1 and " ".join(texts[first:]) == f"remedy: {told}"
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert max(box.x1 for box in boxes) <= figure_of(ax).bbox.x1
+    assert all(above.y0 > below.y0 for above, below in itertools.pairwise(boxes[first:]))
 
 
 def test_where_no_edge_is_there_is_a_gap_and_a_note(tmp_path: Path) -> None:

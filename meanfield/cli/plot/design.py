@@ -58,5 +58,5 @@ def design(
         if len(places) < 2 or sorted(set(places)) != places:
             raise DomainError(f"{option} makes no axis: give two or more values in ascending order")
     requirement = Requirement(width, depth, within, risk, gradient_within=gradient_within)
-    with progress("designs", len(shares)) as advance:
+    with progress("designs", len(shares) * len(values)) as advance:
         return DesignPlane(design_map(family, shares, values, requirement, q_star, advance), called or "")

@@ -183,7 +183,7 @@ def _counting(phi: Smooth, x: Array, weights: Array, q: float) -> NDArray[np.boo
         densities = np.array([np.log(weights) - 0.5 * x * (x / some) for some in q * _ACROSS])
         counts = np.zeros(len(x), dtype=bool)
         for side in (x, -x):
-            f, d1 = (np.log(np.abs(g)) for g in phi.jet(side)[:2])
+            f, d1 = (np.log(np.abs(g)) for g in phi.with_slopes(side))
             powers = np.array([f, 2 * f, 6 * f, 4 * np.log(x) + 2 * f, d1, 4 * d1])
             powers[powers == np.inf] = -np.inf
             largest = np.fmax.reduce(powers[:, np.newaxis] + densities, axis=-1)
@@ -263,7 +263,7 @@ def _weighed_jets(phi: Smooth, panels: Array, points: Array, q: float) -> Array:
     inside = np.nextafter(panels, panels[:, ::-1])
     x = np.clip(panels[:, :1] + np.diff(panels, axis=1) * points, inside[:, :1], inside[:, 1:])
     with np.errstate(all="ignore"):
-        jets = np.nan_to_num(np.array([*phi.jet(x)[:2], *phi.jet(-x)[:2]]))
+        jets = np.nan_to_num(np.array([*phi.with_slopes(x), *phi.with_slopes(-x)]))
         weights = np.exp(np.multiply.outer(-0.25 / (q * _ACROSS), x * x))
     weighed: Array = (jets[:, np.newaxis] * weights).reshape(-1, *x.shape)
     return weighed

@@ -32,7 +32,7 @@ class PowerSeries:
         x, weights = fine_octave(self.phi, int(octaves(np.asarray(q))))
         z = x / math.sqrt(q)
         density = weights * np.exp(-0.5 * z * z) / math.sqrt(q)
-        right, left = (density * self.phi.jet(side)[0] ** self.n for side in (x, -x))
+        right, left = (density * self.phi.values(side) ** self.n for side in (x, -x))
         even, odd = right + left, right - left
         found, before, here = np.empty(count), np.zeros_like(z), np.ones_like(z)
         for n in range(count):

@@ -64,7 +64,7 @@ class Side:
     @cached_property
     def tangent(self) -> tuple[float, float]:
         """c and a."""
-        value, slope, _ = self.phi.jet(np.array([self.sign * 5e-324]))
+        value, slope = self.phi.with_slopes(np.array([self.sign * 5e-324]))
         return float(value[0]), float(slope[0])
 
     def rest(self, x: Array) -> tuple[Array, Array]:

@@ -23,7 +23,7 @@ def flat_squares(phi: Smooth, q: Array) -> tuple[Array, Array]:
     """φ² on the flat pieces, and how likely it is."""
     levels = dict[float, Array]()
     for j in sorted(phi.flat_pieces):
-        value = float(phi.pieces[j].jet(np.zeros(1))[0][0])
+        value = float(phi.pieces[j].values(np.zeros(1))[0])
         levels[value**2] = levels.get(value**2, 0.0) + piece_share(phi, j, q)
     return np.array(list(levels)), np.array(list(levels.values())).reshape(len(levels), len(q))
 
@@ -37,7 +37,7 @@ def sloping_squares_below(phi: Smooth, q: Array, y: Array) -> Array:
     half = np.sqrt(q)[:, np.newaxis] * (z[1] - z[0]) / 2
     piece = np.searchsorted(phi.breaks, x, side="right")
     flat = np.isin(piece, list(phi.flat_pieces))
-    value, slope, _ = phi.jet(x.ravel())
+    value, slope = phi.with_slopes(x.ravel())
     value, reach = value.reshape(x.shape), np.abs(slope.reshape(x.shape)) * half
     # φ is a line across a cell: its square from the least to the largest |φ| on it.
     size = np.abs(value)

@@ -1,0 +1,1 @@
+"""An activation and its initialisation as code that runs without meanfield, in a framework or numpy; and as JSON."""

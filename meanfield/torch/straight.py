@@ -1,0 +1,204 @@
+"""Any piecewise-linear function as torch computes it.
+
+A few slopes in a row are a sum of ramps, each a clipped x; with more pieces, or jumps, the line of each is looked up in
+tables. For a compiler, which makes one pass of it, either is a chain of comparisons.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.torch.chunks import Evaluated, Rule
+from meanfield.torch.intervals import Intervals
+from meanfield.torch.tables import Tables, looked_up
+
+__all__ = ["Straight"]
+
+#: More ramps take longer than tables do, and more comparisons than one look-up of a compiled table.
+_MOST_RAMPS, _MOST_COMPARED = 3, 16
+
+
+class Straight(nn.Module):
+    """A piecewise-linear function of single or double precision."""
+
+    def __init__(self, phi: PiecewiseLinear) -> None:
+        super().__init__()
+        self.rule: Rule = _ClippedShrink.of(phi) or _Ramps.of(phi) or _Table(phi)
+        #: What a compiler is given; so many knots are in a table anyway.
+        self.compiled: Any = _Chain(phi) if len(phi.knots) <= _MOST_COMPARED else self.rule
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return self.compiled(x)
+        return Evaluated.apply(x, self.rule)[0]
+
+
+def _closed(phi: PiecewiseLinear) -> list[bool]:
+    """Whether a knot belongs to the piece on its left: to the flatter one, and at a jump to that on its right."""
+    return [
+        not jump and abs(left) <= abs(right)
+        for jump, (left, right) in zip(phi.jumps.tolist(), pairwise(phi.slopes), strict=True)
+    ]
+
+
+def _within(x: Tensor) -> Tensor:
+    """x with the largest number in place of ∞, which a slope of 0 would turn into none."""
+    largest = torch.finfo(x.dtype).max
+    return x.clamp(-largest, largest)
+
+
+class _Chain:
+    """Comparison after comparison, from left to right."""
+
+    def __init__(self, phi: PiecewiseLinear) -> None:
+        left = [None, *zip(phi.knots, phi.right_values.tolist(), strict=True)]
+        right = [*zip(phi.knots, phi.left_values.tolist(), strict=True), None]
+        #: Of each piece an end, that where |φ| is less so that a zero there is exact, φ at that end, and the slope.
+        self.lines = [
+            (*min((end for end in ends if end), key=lambda end: abs(end[1]), default=(0.0, phi.intercepts[0])), slope)
+            for slope, *ends in zip(phi.slopes, left, right, strict=True)
+        ]
+        self.knots = list(zip(phi.knots, _closed(phi), strict=True))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = _within(x)
+        first, *others = ((x - start) * slope + value for start, value, slope in self.lines)
+        for (knot, closed), line in zip(self.knots, others, strict=True):
+            first = torch.where(x > knot if closed else x >= knot, line, first)
+        return first
+
+
+@dataclass(frozen=True)
+class _ClippedShrink:
+    """What torch's softshrink by τ and hardtanh are one after the other: soft threshold that stops at a height."""
+
+    tau: float
+    end: float
+    height: float
+    chunk = chunk_back = 2**16
+    keeps_slopes = False
+
+    @classmethod
+    def of(cls, phi: PiecewiseLinear) -> Self | None:
+        """φ as one, if it is."""
+        if phi.slopes != (0, 1, 0, 1, 0) or phi.intercepts[2] or not phi.is_odd or not phi.is_continuous:
+            return None
+        tau, end = phi.knots[2:]
+        return cls(tau, end, phi.intercepts[-1])
+
+    def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
+        torch._C._nn.softshrink(x, self.tau, out=values)
+        values.clamp_(-self.height, self.height)
+
+    def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
+        torch.ops.aten.hardtanh_backward.grad_input(gradient, x, -self.end, self.end, grad_input=scaled)
+        torch.ops.aten.softshrink_backward.grad_input(scaled, x, self.tau, grad_input=scaled)
+
+
+class _Ramps:
+    """A height, and ramps that start where φ leaves it: slope times how far x is between two knots."""
+
+    keeps_slopes = False
+
+    def __init__(self, phi: PiecewiseLinear) -> None:
+        lines = list(zip(phi.slopes, phi.intercepts, strict=True))
+        base = lines.index((0.0, 0.0)) if (0.0, 0.0) in lines else int(np.searchsorted(phi.knots, 0.0, side="right"))
+        ends = list(pairwise((-math.inf, *phi.knots, math.inf)))
+        self.height = phi.intercepts[base]
+        #: Both ends of each ramp, that from which it starts, and its slope.
+        self.ramps = [
+            (low, high, 0.0 if j == base else low if j > base else high, slope)
+            for j, ((low, high), slope) in enumerate(zip(ends, phi.slopes, strict=True))
+            if slope
+        ]
+        closed = [False, *_closed(phi), True]
+        #: By precision, between which two numbers, both left out, each slope holds.
+        self.between = {
+            dtype: [
+                (
+                    float(number(low) if left else np.nextafter(number(low), number(-math.inf))),
+                    float(np.nextafter(number(high), number(math.inf)) if right else number(high)),
+                    slope,
+                )
+                for (low, high), (left, right), slope in zip(ends, pairwise(closed), phi.slopes, strict=True)
+                if slope
+            ]
+            for dtype, number in ((torch.float32, np.float32), (torch.float64, np.float64))
+        }
+        self.chunk = 2**17 if len(self.ramps) == 1 else 2**16
+        # What takes one step backward needs no parts.
+        self.chunk_back = sys.maxsize if len(self.ramps) == 1 and self.ramps[0][3] == 1 else self.chunk
+
+    @classmethod
+    def of(cls, phi: PiecewiseLinear) -> Self | None:
+        """φ as such a sum; None where that takes long, or would leave rounding after a jump or in a second flat 0."""
+        flat_zero = sum(a == 0 == c for a, c in zip(phi.slopes, phi.intercepts, strict=True))
+        ramps = len(phi.slopes) - phi.slopes.count(0.0)
+        return cls(phi) if phi.is_continuous and flat_zero <= 1 and ramps <= _MOST_RAMPS else None
+
+    def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
+        into = values
+        for low, high, start, slope in self.ramps:
+            part = torch.clamp(x, low, high, out=into)
+            if start:
+                part.sub_(start)
+            if slope != 1:
+                part.mul_(slope)
+            if part is not values:
+                values.add_(part)
+            into = torch.empty_like(x)
+        if not self.ramps:
+            values.fill_(self.height)
+        elif self.height:
+            values.add_(self.height)
+
+    def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
+        into = scaled
+        for low, high, slope in self.between[x.dtype]:
+            part = torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=into)
+            if slope != 1:
+                part.mul_(slope)
+            if part is not scaled:
+                scaled.add_(part)
+            into = torch.empty_like(x)
+        if not self.ramps:
+            scaled.zero_()
+
+
+class _Table(Tables):
+    """The line of each piece, looked up by the number of the piece."""
+
+    chunk = chunk_back = 2**16
+
+    def __init__(self, phi: PiecewiseLinear) -> None:
+        super().__init__(slopes=np.array(phi.slopes), intercepts=np.array(phi.intercepts))
+        self.intervals = Intervals(np.array(phi.knots), np.array(_closed(phi)))
+        self.keeps_slopes = phi.has_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        piece = self.intervals(x)
+        slope, intercept = (looked_up(self.of(name, x.dtype), piece) for name in ("slopes", "intercepts"))
+        return slope * _within(x) + intercept
+
+    def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
+        piece, largest = self.intervals(x, in_place=True), torch.finfo(x.dtype).max
+        torch.clamp(x, -largest, largest, out=values)
+        if self.keeps_slopes:
+            torch.index_select(self.of("slopes", x.dtype), 0, piece, out=slopes)
+            values.mul_(slopes)
+        else:
+            values.mul_(0)
+        values.add_(looked_up(self.of("intercepts", x.dtype), piece))
+
+    def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
+        """Nothing but flat pieces keeps x."""
+        scaled.zero_()
