@@ -207,7 +207,7 @@ class _Observed:
         if role(step) == "layer" and args and isinstance(args[0], Tensor):
             self.weights[step] = weighed(step.operation, args[0])
             if value.requires_grad:
-                value.register_hook(lambda g: self._keep(step, g))  # type: ignore[no-untyped-call]
+                value.register_hook(lambda g: self._keep(step, g))
 
     def _keep(self, step: Step, gradient: Tensor) -> None:
         self.gradients[step] = gradient.detach().double().square().sum().item()

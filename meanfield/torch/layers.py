@@ -8,7 +8,7 @@ positions only one in Î  stride begins a kernel: on average fan_in is channels Ã
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ __all__ = [
 
 Weights = Literal["gaussian", "orthogonal", "delta-orthogonal", "uniform", "truncated"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
-WeightLayer = nn.Linear | _ConvNd
+WeightLayer: TypeAlias = nn.Linear | _ConvNd
 _FORWARDS: tuple[Any, ...] = tuple(
     base.forward
     for base in (
