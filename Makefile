@@ -25,9 +25,9 @@ install: .venv/installed
 	$(PIP) install --no-compile --editable '.[test]'
 	touch $@
 
-# A build of torch, what runs its models elsewhere, and the other frameworks that code is written for.
+# A build of torch, what runs its models elsewhere, models that others wrote, and the frameworks that code is written for.
 .venv/installed-torch: .venv/installed-test
-	$(PIP) install --no-compile 'torch==2.13.0' onnxruntime onnxscript jax flax keras
+	$(PIP) install --no-compile 'torch==2.13.0' onnxruntime onnxscript jax flax keras torchvision timm
 	touch $@
 
 .venv/installed-bench: .venv/installed

@@ -1,0 +1,174 @@
+"""What theory says a layer of random weights makes of what was measured one layer before, at these widths.
+
+The variance map is applied to the measured variances, and the measured q differs from what it says for two reasons.
+The units before are N numbers: given their q, the mean of φ² over them has the variance
+
+    Σ_{n ≠ 0, 2} cₙ² ρⁿ / N
+
+for two columns of correlation ρ, cₙ the Hermite coefficients of φ² at q (n = 2 is q itself), and the mean
+V(q) − V''(q) q²/N. The units after are N' numbers of covariance K, and the mean of h² over them has the variance
+2K²/N'. Both are averaged over all pairs of columns. docs/torch.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.activations.activation import Activation
+from meanfield.errors import MeanFieldError
+from meanfield.finite_width.layer_noise import layer_noise
+from meanfield.infinite_width.hermite import power
+from meanfield.infinite_width.mean_field import MeanField
+from meanfield.infinite_width.moments import fourth_moment, second_moment
+from meanfield.torch.measuring import Measured, Weighed, pairs_of
+
+__all__ = ["Expected", "expected_gain", "expected_rho", "expected_variance", "expected_zeros"]
+
+Array = NDArray[np.float64]
+
+#: Terms of a series in ρ; the rest is put in one more.
+_TERMS = 40
+#: What was measured in single precision has no smaller spread.
+_ROUNDING = 1e-6
+#: Layers drawn for the spread of ρ, of so many numbers in all at most.
+_DRAWN, _NUMBERS = 64, 4_000_000
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A quantity in theory: its `value`, and its standard deviation at this width, None where it is not known."""
+
+    value: float
+    sd: float | None = None
+
+    def z(self, seen: float | None) -> float | None:
+        """How many standard deviations what was seen is away; None without one."""
+        if seen is None or not self.sd or not math.isfinite(self.value):
+            return None
+        return (seen - self.value) / self.sd
+
+    def z_of_square(self, seen: float) -> float | None:
+        """The same of a mean square, which is a χ² over its degrees of freedom, by Wilson and Hilferty's cube root."""
+        if not self.sd or not self.value > 0:
+            return None
+        error = (self.sd / self.value) ** 2 / 9
+        return (math.cbrt(seen / self.value) - (1 - error)) / math.sqrt(error)
+
+
+def expected_variance(
+    weights: Weighed, after: Measured, before: Measured | None = None, phi: Activation | None = None
+) -> Expected:
+    """q of a layer's outputs; from the pre-activations before and φ, or else from what the layer receives."""
+    b2, variance = weights.sigma_b**2, 0.0
+    if before is None or phi is None:
+        value = weights.sigma_w**2 * weights.seen + b2
+    else:
+        scale = weights.sigma_w**2 * (weights.seen / weights.square if weights.square else weights.coverage)
+        q = before.q.ravel()
+        given = second_moment(phi, q) - MeanField(phi, 1.0).d2V(q) * q**2 / before.units
+        value, variance = scale * float(given.mean()) + b2, scale**2 * _kick(before, phi)
+    here = float(after.q.mean())
+    # Correlations are those measured, sizes those of theory: the biases are known, and do not spread.
+    square = _mean_square(after) * (value / here) ** 2 if here > 0 else 0.0
+    return Expected(value, math.sqrt(variance + 2 * max(square - b2 * b2, 0.0) / after.units))
+
+
+def _mean_square(m: Measured) -> float:
+    """The mean of K² over pairs of columns, from mean products over N units, which are noisy."""
+    n = m.units
+    diagonal = np.diagonal(m.gram)
+    apart = (np.square(m.gram) - np.outer(diagonal, diagonal) / n) / (1 + 1 / n)
+    return _over_pairs(apart, float((np.square(diagonal) / (1 + 2 / n)).mean()), m.columns)
+
+
+def _over_pairs(apart: Array, same: float, columns: int) -> float:
+    """The mean over all pairs of so many columns, from those of some."""
+    some = len(apart)
+    if some < 2:
+        return same
+    others = float((apart.sum() - np.trace(apart)) / (some * (some - 1)))
+    return same / columns + (1 - 1 / columns) * others
+
+
+def _kick(m: Measured, phi: Activation) -> float:
+    """The variance of the mean of φ² over units and columns, given q."""
+    q = np.array([float(m.q.mean())])
+    coefficients = power(phi, 2).coefficients(q, _TERMS)[:, 0]
+    total = float(fourth_moment(phi, q)[0] - second_moment(phi, q)[0] ** 2)
+    squares = np.square(coefficients)
+    rest = max(total - squares[1:].sum(), 0.0)
+    squares[[0, 2]] = 0.0
+    root = np.sqrt(np.maximum(np.diagonal(m.gram), 1e-300))
+    rho = np.clip(m.gram / np.outer(root, root), -1, 1)
+    value = np.full_like(rho, rest)
+    for c in squares[::-1]:
+        value = rho * value + c
+    return max(_over_pairs(value, rest + float(squares.sum()), m.columns), 0.0) / m.units
+
+
+def expected_zeros(before: Measured, phi: Activation) -> float:
+    """The share of φ(h) that is exactly 0."""
+    network = MeanField(phi, 1.0)
+    return float(np.mean(network.sparsity(before.q.ravel())))
+
+
+def expected_rho(
+    weights: Weighed, after: Measured, before: Measured, phi: Activation, seed: int
+) -> tuple[Expected, float | None] | None:
+    """ρ of a layer's outputs by the correlation map; and how far off the measured one is, in standard deviations.
+
+    Of dense layers the standard deviation is that of layers drawn with the mean products of the one before.
+    """
+    if before.rho is None or after.rho is None:
+        return None
+    network = MeanField(phi, weights.sigma_w, weights.sigma_b)
+    q, rho = float(before.q.mean()), np.clip(before.by_position, -1, 1)
+    try:
+        value = float(np.mean(network.R(rho, q)))
+    except MeanFieldError:
+        return None
+    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, seed)
+    if drawn is None or before.positions > 1 or after.positions > 1:
+        return Expected(value), None
+    mean, sd = drawn
+    return Expected(value, sd), Expected(mean, sd).z(after.rho) if sd > _ROUNDING else None
+
+
+def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, seed: int) -> tuple[float, float] | None:
+    """Mean and standard deviation of ρ over layers, given exactly the products of the N units before."""
+    examples = len(gram)
+    times = min(_DRAWN, _NUMBERS // (before * examples))
+    if before < 2 * examples or after < 2 or times < 8:
+        return None
+    random = np.random.default_rng(seed)
+    values, vectors = np.linalg.eigh(gram)
+    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    found = []
+    for _ in range(times):
+        frame = np.linalg.qr(random.standard_normal((before, examples)))[0] * math.sqrt(before)
+        x = network.activation.values(frame @ root)
+        kernel = network.layer(x.T @ x / before)
+        factor, vectors = np.linalg.eigh(kernel)
+        h = random.standard_normal((after, examples)) * np.sqrt(np.maximum(factor, 0.0)) @ vectors.T
+        found.append(pairs_of(h.T @ h))
+    known = np.array([rho for rho in found if rho is not None])
+    return (float(known.mean()), float(known.std(ddof=1))) if len(known) > 1 else None
+
+
+def expected_gain(weights: Weighed, before: Measured, after: Measured, phi: Activation) -> Expected:
+    """ln |g|²/|g'|² of the gradients by the pre-activations before a layer and after it.
+
+    The standard deviation, of dense layers, is that of one example; the mean over several has at most that.
+    """
+    network = MeanField(phi, weights.sigma_w)
+    q = before.q.ravel()
+    gain = float(np.mean(network.gain(q))) * weights.coverage
+    if gain <= 0:
+        return Expected(-math.inf)
+    noise = layer_noise(network, np.array([float(q.mean())]), before.units).gain[0]
+    dense = before.positions == after.positions == 1
+    return Expected(math.log(gain) - 0.5 * float(noise) * dense, math.sqrt(noise) if dense and noise > 0 else None)

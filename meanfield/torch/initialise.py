@@ -1,0 +1,515 @@
+"""Every layer of a model on the edge of chaos of the activation that it receives; docs/torch.md.
+
+Everything is found out and checked before a weight is changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from meanfield.activations.activation import Activation
+from meanfield.activations.spec import activation as read_text
+from meanfield.domain import require_a, require_number, require_signal
+from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos, shortened
+from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
+from meanfield.tables.records import Record
+from meanfield.tables.shown import Shown
+from meanfield.torch.elementwise import call_name, is_elementwise, named_module, sampled
+from meanfield.torch.incoming import Incoming, Reader, dropped_share, role
+from meanfield.torch.layers import (
+    WEIGHTS,
+    WeightLayer,
+    Weights,
+    drawn,
+    fan_in,
+    has_own_forward,
+    kind,
+    require_drawable,
+    require_writable,
+)
+from meanfield.torch.pooling import pooled_factor
+from meanfield.torch.text import paragraphs, table
+from meanfield.torch.tracing import Step, Steps, as_batch, recorded, symbolic
+from meanfield.torch.untouched import untouched
+
+__all__ = ["Initialised", "InitialisedLayer", "LayerRule", "edge_of_chaos_"]
+
+LayerRule = Literal["match", "keep"]
+
+#: Functions that take weights.
+_WEIGHING = frozenset("linear bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d".split())
+#: Layers that a warning names.
+_NAMED = 3
+
+
+@dataclass(frozen=True, repr=False)
+class InitialisedLayer(Shown):
+    """What became of one layer.
+
+    Attributes:
+        module: its name in the model.
+        kind: linear, conv 3x3 and the like.
+        fan_in: weights that an output sums over.
+        activation: what it receives.
+        sigma_w, sigma_b: what it was drawn with, None where it was left alone.
+        left: why it was left alone, empty where it was not.
+        notes: what the theory does not cover there, and what was done.
+    """
+
+    module: str
+    kind: str
+    fan_in: float
+    activation: str
+    sigma_w: float | None = None
+    sigma_b: float | None = None
+    left: str = ""
+    notes: tuple[str, ...] = ()
+
+    def record(self) -> Record:
+        """Every field."""
+        fields = {"layer_kind" if name == "kind" else name: value for name, value in vars(self).items()}
+        return {**fields, "notes": list(self.notes)}
+
+
+@dataclass(frozen=True, repr=False)
+class Initialised(Shown):
+    """What `edge_of_chaos_` did; printed, a table and the warnings.
+
+    Attributes:
+        q_star: the variance of pre-activations that the layers were drawn for.
+        weights: the law of the weights.
+        layers: what became of each, in the order of the model's modules.
+        warnings: what the theory does not cover, with the layers concerned.
+    """
+
+    q_star: float
+    weights: Weights
+    layers: tuple[InitialisedLayer, ...]
+    warnings: tuple[str, ...]
+
+    paper = ("q_star", "weights")
+
+    def __getitem__(self, name: str) -> InitialisedLayer:
+        """What became of the layer of that name."""
+        found = next((layer for layer in self.layers if layer.module == name), None)
+        if found is None:
+            raise DomainError(f"no layer of weights is called {shortened(name)}")
+        return found
+
+    def record(self) -> Record:
+        """What was asked, and a row for every layer."""
+        rows = [layer.record() for layer in self.layers]
+        return {
+            "q_star": self.q_star,
+            "weights": self.weights,
+            "layers": rows,
+            "warnings": list(self.warnings),
+        }
+
+    def __str__(self) -> str:
+        rows = [
+            {**layer.record(), "activation": f"{layer.activation}{', left alone' * bool(layer.left)}"}
+            for layer in self.layers
+        ]
+        head = f"{self.weights} weights on the edge of chaos at q* = {self.q_star:g}"
+        body = table(rows, ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b"), 4)
+        return "\n\n".join(part for part in (head, body, paragraphs(self.warnings)) if part)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be written into a layer: nothing where it is `left`."""
+
+    name: str
+    layer: WeightLayer
+    label: str
+    sigma_w: float = 0.0
+    sigma_b: float = 0.0
+    left: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def edge_of_chaos_(
+    model: nn.Module,
+    activation: str | Activation | nn.Module | Callable[[Any], Any] | None = None,
+    q_star: float = 1.0,
+    *,
+    inputs: float | Tensor | Sequence[Tensor] | None = None,
+    first_layer: LayerRule = "match",
+    last_layer: LayerRule = "keep",
+    weights: Weights = "gaussian",
+    generator: torch.Generator | None = None,
+) -> Initialised:
+    """Draw the weights of every linear and convolutional layer anew, in place, on the edge of chaos.
+
+    Each layer gets the σ_w and σ_b of the activation that *it* receives, found by tracing the model; biases are
+    Gaussian, W has variance σ_w²/fan_in. A layer that receives the input, or normalised numbers, gets the weights that
+    make the variance q* of their mean square, and no biases.
+
+    Args:
+        model: any module.
+        activation: of layers for which none is found; such layers are left alone without it.
+        q_star: q* > 0, the variance of every pre-activation.
+        inputs: the mean square of the model's inputs (1 if it is not given), or a batch, a tensor or one for each
+            argument. With a batch the model runs on it once, as it is, and what ran is what is traced.
+        first_layer: "keep" leaves layers that receive the input as they are.
+        last_layer: "keep" leaves the layers from which no other follows as they are; "match" draws them too.
+        weights: the law of the weights: gaussian, uniform, truncated (normal, at two standard deviations), orthogonal,
+            or delta-orthogonal, which has a matrix at the centre of a kernel and zeros around it.
+        generator: of random numbers, PyTorch's own if not given.
+
+    Raises:
+        NoEdgeOfChaos: an activation has none at q*.
+        DomainError: weights that cannot be written (lazy, parametrised, on the meta device), are shared by layers that
+            need different ones, or an option out of range. Nothing is changed then.
+        ActivationError: `activation` is none.
+
+    Source: Schoenholz et al. (2017); docs/torch.md.
+    """
+    _require_options(model, q_star, first_layer, last_layer, weights)
+    if generator is not None:
+        require_a(torch.Generator, "generator", generator)
+    fallback = None if activation is None else _fallback(activation)
+    model = getattr(model, "_orig_mod", model)
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | _ConvNd)}
+    if not layers:
+        raise DomainError(f"{type(model).__name__} has no linear and no convolutional layer: there is nothing to draw")
+    steps, squares = _traced(model, layers, inputs)
+    if steps is None and fallback is None:
+        raise DomainError(
+            "the model cannot be traced without running it: give inputs=, a batch that it runs on, or activation=, "
+            "which all its layers then get"
+        )
+    planner = _Planner(q_star, weights, first_layer, last_layer, fallback, squares)
+    plans = planner.untraced(layers) if steps is None else planner.plans(model, layers, steps)
+    _require_sound(model, plans, weights)
+    for plan in plans:
+        if not plan.left:
+            _write(plan, weights, generator)
+    return Initialised(float(q_star), weights, tuple(_row(plan, weights) for plan in plans), _warnings(plans, steps))
+
+
+def _require_options(model: object, q_star: float, first: str, last: str, weights: str) -> None:
+    if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        raise DomainError(f"{shortened(type(model).__name__)} is no module of PyTorch that can be traced: give one")
+    require_signal(q_star)
+    for name, given, known in (
+        ("first_layer", first, get_args(LayerRule)),
+        ("last_layer", last, get_args(LayerRule)),
+        ("weights", weights, WEIGHTS),
+    ):
+        if given not in known:
+            raise DomainError(f"{name} = {given!r} is not known: give {', '.join(known)}")
+
+
+def _fallback(given: str | Activation | nn.Module | Callable[[Any], Any]) -> Activation:
+    if isinstance(given, str | Activation):
+        return read_text(given)
+    function: Any = given() if isinstance(given, type) and issubclass(given, nn.Module) else given
+    name = getattr(function, "__name__", type(function).__name__)
+    phi = named_module(function) if isinstance(function, nn.Module) else None
+    if phi is None and callable(function) and is_elementwise(function):
+        phi = sampled(function, name)
+    if phi is None:
+        raise ActivationError(f"activation = {shortened(name)} is no activation that can be read: give one by its name")
+    return phi
+
+
+def _traced(
+    model: nn.Module, layers: dict[str, WeightLayer], inputs: float | Tensor | Sequence[Tensor] | None
+) -> tuple[Steps | None, float | dict[Step, float]]:
+    """The steps; and the mean square of the inputs, or of what each layer receives of a batch."""
+    if inputs is None or isinstance(inputs, int | float):
+        require_number("inputs", 1.0 if inputs is None else inputs)
+        square = 1.0 if inputs is None else float(inputs)
+        if not (0 < square < math.inf):
+            raise DomainError(f"inputs = {square:g} is no mean square: give a finite number > 0, or a batch")
+        return symbolic(model), square
+    batch = as_batch("inputs", inputs)
+    for name, layer in layers.items():
+        # Without numbers a model cannot run.
+        require_writable(name, layer)
+    found: dict[Step, float] = {}
+
+    def observe(step: Step, args: tuple[Any, ...], value: Any) -> None:
+        if isinstance(step.operation, nn.Linear | _ConvNd) and args:
+            found[step] = args[0].detach().double().square().mean().item()
+
+    with untouched(model), torch.no_grad():
+        steps, _ = recorded(model, batch, observe)
+    return steps, found
+
+
+@dataclass(frozen=True)
+class _Planner:
+    q_star: float
+    weights: Weights
+    first_layer: LayerRule
+    last_layer: LayerRule
+    fallback: Activation | None
+    squares: float | dict[Step, float]
+
+    def untraced(self, layers: dict[str, WeightLayer]) -> list[_Plan]:
+        """By the order in which modules were registered, all with the fallback."""
+        phi = self.fallback
+        assert phi is not None
+        note = "could not be traced: layers are taken in the order of the modules, all with the activation given"
+        plans = []
+        names = list(layers)
+        for name, layer in layers.items():
+            incoming = Incoming("activation", phi, f"{phi.name}, as given")
+            if name == names[0]:
+                incoming = Incoming("input", None, "the input")
+            plan = _Plan(name, layer, incoming.label, left="the last layer, kept")
+            if name != names[-1] or self.last_layer == "match":
+                plan = self._of(name, layer, Step("module", name, layer), incoming)
+            plans.append(replace(plan, notes=(*plan.notes, note)))
+        return plans
+
+    def plans(self, model: nn.Module, layers: dict[str, WeightLayer], steps: Steps) -> list[_Plan]:
+        reader, last = Reader(steps), _last(steps)
+        uses: dict[int, list[Step]] = {}
+        for step in steps:
+            uses.setdefault(id(step.operation), []).append(step)
+        return [self._used(model, reader, last, name, layer, uses.get(id(layer), [])) for name, layer in layers.items()]
+
+    def _used(
+        self, model: nn.Module, reader: Reader, last: set[Step], name: str, layer: WeightLayer, uses: list[Step]
+    ) -> _Plan:
+        if not uses:
+            return _Plan(name, layer, "not known", left=_unreached(model, name, layer, reader.parameters))
+        found = []
+        for step in uses:
+            incoming = reader.incoming(step)
+            if step in last and self.last_layer == "keep":
+                found.append(_Plan(name, layer, incoming.label, left="the last layer, kept"))
+            else:
+                found.append(self._of(name, layer, step, incoming))
+        plan = found[0]
+        if any((p.left, p.sigma_w, p.sigma_b) != (plan.left, plan.sigma_w, plan.sigma_b) for p in found):
+            labels = " and ".join(dict.fromkeys(p.label for p in found))
+            raise DomainError(
+                f"{name} is used {len(uses)} times, and needs different weights each time (it receives {labels}): give "
+                "each use a layer of its own"
+            )
+        notes = tuple(dict.fromkeys(note for p in found for note in p.notes))
+        if len(uses) > 1 and not plan.left:
+            notes = (*notes, "is used more than once with the same weights, which the theory takes to be independent")
+        return replace(plan, notes=notes)
+
+    def _of(self, name: str, layer: WeightLayer, step: Step, incoming: Incoming) -> _Plan:
+        plan = _Plan(name, layer, incoming.label)
+        if isinstance(layer.weight, nn.Parameter) and not layer.weight.requires_grad:
+            return replace(plan, left="frozen (requires_grad is False)")
+        notes = _notes_of_layer(layer, self.weights)
+        if incoming.kind in ("input", "normalised"):
+            if incoming.kind == "input" and self.first_layer == "keep":
+                return replace(plan, left="the first layer, kept")
+            square, told = self._square(step, incoming)
+            if not (0 < square < math.inf):
+                raise DomainError(
+                    f"{name} receives numbers of mean square {square:g}: give inputs with a signal in them"
+                )
+            return replace(plan, sigma_w=math.sqrt(self.q_star / square), notes=(*notes, *told))
+        phi = incoming.activation
+        if phi is None or incoming.kind == "unknown":
+            phi = self.fallback
+            if phi is None:
+                return replace(plan, left="no activation is known")
+            plan = replace(plan, label=f"{phi.name}, as given")
+        edge = self._edge(name, phi)
+        notes = (*notes, *_notes_between(incoming, phi, self.q_star))
+        if edge.sigma_b and layer.bias is None:
+            notes = (*notes, "has no biases to hold the σ_b of the edge: q falls short of q* by σ_b²")
+        return replace(plan, sigma_w=edge.sigma_w, sigma_b=edge.sigma_b, notes=notes)
+
+    def _edge(self, name: str, phi: Activation) -> EdgeOfChaos:
+        try:
+            return edge_of_chaos(phi, self.q_star)
+        except NoEdgeOfChaos as refusal:
+            raise NoEdgeOfChaos(f"{name or 'the layer'} receives {phi.name}: {refusal}") from None
+
+    def _square(self, step: Step, incoming: Incoming) -> tuple[float, tuple[str, ...]]:
+        """The mean square of what a layer receives, and what there is to say of it."""
+        source = incoming.source
+        if incoming.kind == "normalised" and source is not None:
+            square = _affine_square(source)
+            told = "receives normalised numbers: q is q* whatever the layers before, as long as they stay normalised"
+            return square, (told,)
+        if source is not None and role(source) == "embedding" and source.kind == "module" and not incoming.through:
+            return source.operation.weight.detach().double().square().mean().item(), ()
+        if isinstance(self.squares, float):
+            through = (
+                "its inputs are changed on their way to it, and their mean square with them: give inputs, a batch",
+            )
+            return self.squares, through if incoming.through else ()
+        return self.squares[step], ()
+
+
+def _last(steps: Steps) -> set[Step]:
+    """Layers from which no other layer follows."""
+    consumers = ("layer", "attention", "recurrence")
+    followed: set[Step] = set()
+    for step in reversed(steps):
+        if step in followed or role(step) in consumers:
+            followed.update(step.before)
+    return {step for step in steps if role(step) == "layer" and step not in followed}
+
+
+def _unreached(model: nn.Module, name: str, layer: WeightLayer, used: Collection[int]) -> str:
+    if layer.weight.data_ptr() in used:
+        return "its weights are used by a function, which the theory does not cover"
+    parts = name.split(".")
+    for count in range(1, len(parts)):
+        owner = model.get_submodule(".".join(parts[:count]))
+        if isinstance(owner, nn.MultiheadAttention):
+            return "part of attention, which the theory does not cover"
+    owner = model.get_submodule(".".join(parts[:-1]))
+    if type(owner).__module__.startswith("torch.nn.modules.transformer"):
+        return f"inside a {type(owner).__name__}: give inputs=, a batch, to look into it"
+    return "not reached when the model runs"
+
+
+#: At which position functions that normalise take γ; β follows.
+_GAIN = {"layer_norm": 2, "group_norm": 2, "rms_norm": 2, "batch_norm": 3, "instance_norm": 3}
+
+
+def _affine_square(step: Step) -> float:
+    """Mean of γ² + β² of a normalisation, 1 without them."""
+    gain, shift = getattr(step.operation, "weight", None), getattr(step.operation, "bias", None)
+    if step.kind == "function":
+        at = _GAIN[call_name(step.name)]
+        gain, shift = (
+            getattr(step.kwargs.get(name, step.args[i] if len(step.args) > i else None), "operation", None)
+            for name, i in (("weight", at), ("bias", at + 1))
+        )
+    square = 1.0 if not isinstance(gain, Tensor) else gain.detach().double().square().mean().item()
+    return square + (shift.detach().double().square().mean().item() if isinstance(shift, Tensor) else 0.0)
+
+
+def _notes_of_layer(layer: WeightLayer, weights: Weights) -> tuple[str, ...]:
+    notes = []
+    if has_own_forward(layer):
+        notes.append(f"is a {type(layer).__name__} with a forward of its own, and drawn as if it had none")
+    if isinstance(layer, _ConvNd):
+        pads = layer.padding
+        beyond = any(size > 1 for size in layer.kernel_size) if pads == "same" else pads != "valid" and any(pads)
+        if isinstance(layer, _ConvTransposeNd):
+            uneven = any(k % s for k, s in zip(layer.kernel_size, layer.stride, strict=True))
+            if uneven:
+                notes.append("gives its output positions different numbers of weights, q* only on average")
+            sides = zip(layer.kernel_size, layer.stride, layer.padding, strict=True)
+            if any(isinstance(p, int) and k - s > p for k, s, p in sides):
+                notes.append("has borders that fewer weights reach: q is below q* there")
+            if any(layer.stride[i] > 1 and layer.dilation[i] > 1 for i in range(len(layer.stride))):
+                notes.append("is strided and dilated, and gives q* only on average")
+        elif beyond and layer.padding_mode == "zeros" and weights != "delta-orthogonal":
+            notes.append("pads with zeros: q is below q* at borders")
+    return tuple(notes)
+
+
+def _notes_between(incoming: Incoming, phi: Activation, q_star: float) -> list[str]:
+    notes = []
+    if incoming.feeds == "normalisation":
+        notes.append(
+            "receives an activation of normalised numbers: their variance is that of the normalisation (1 unless it is "
+            "scaled), and the layers before do not matter to it"
+        )
+    elif incoming.feeds == "sum":
+        notes.append("comes after a sum of branches, which has more variance than each: q grows from sum to sum")
+    for step in incoming.through:
+        found = role(step)
+        if found == "pooling":
+            notes.append(_pooling_note(step, phi, q_star))
+        elif found == "dropout":
+            notes.append(_dropout_note(step))
+        elif found == "padding":
+            notes.append("comes after padding: q differs from q* at borders")
+        else:
+            notes.append("comes after a factor of its own, learned or set, which the theory does not know")
+    return notes
+
+
+def _pooling_note(step: Step, phi: Activation, q_star: float) -> str:
+    factor = pooled_factor(step, phi, q_star)
+    told = "changes the mean square of activations"
+    if factor is not None:
+        told = f"multiplies the mean square of activations by 1 (positions alike) to {factor:.3g} (independent)"
+    return f"comes after pooling, which {told}; weights are those without it"
+
+
+def _dropout_note(step: Step) -> str:
+    p = dropped_share(step)
+    if isinstance(p, float) and p < 1:
+        return f"comes after dropout, in training σ_w² counts {1 / (1 - p):.4g} times; weights are those without it"
+    return "comes after random dropping of units or branches; weights are those without it"
+
+
+def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights) -> None:
+    """Refuse what could not be written, or would change what is to be left, with a `DomainError`."""
+    written = [plan for plan in plans if not plan.left]
+    for plan in written:
+        require_writable(plan.name, plan.layer)
+        require_drawable(plan.name, plan.layer, weights)
+    owners: dict[int, list[str]] = {}
+    for name, module in model.named_modules():
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                owners.setdefault(id(parameter), []).append(name)
+    by_name = {plan.name: plan for plan in plans}
+    for plan in written:
+        for parameter in (plan.layer.weight, plan.layer.bias):
+            for other in owners.get(id(parameter), []):
+                twin = by_name.get(other)
+                alike = twin and not twin.left and twin.label == plan.label and twin.sigma_w == plan.sigma_w
+                if other != plan.name and not alike:
+                    raise DomainError(
+                        f"{plan.name} and {other} share their weights, and need different ones: untie them before, "
+                        "and tie them again afterwards"
+                    )
+
+
+def _write(plan: _Plan, weights: Weights, generator: torch.Generator | None) -> None:
+    with torch.no_grad():
+        plan.layer.weight.copy_(drawn(plan.layer, plan.sigma_w, weights, generator))
+        if plan.layer.bias is not None:
+            place = generator.device if generator is not None else plan.layer.bias.device
+            normals = torch.empty(plan.layer.bias.shape, device=place).normal_(generator=generator)
+            plan.layer.bias.copy_(plan.sigma_b * normals)
+
+
+def _row(plan: _Plan, weights: Weights) -> InitialisedLayer:
+    fan = fan_in(plan.layer, weights)
+    if plan.left:
+        return InitialisedLayer(plan.name, kind(plan.layer), fan, plan.label, left=plan.left)
+    sigma_b = plan.sigma_b if plan.layer.bias is not None else 0.0
+    return InitialisedLayer(plan.name, kind(plan.layer), fan, plan.label, plan.sigma_w, sigma_b, "", plan.notes)
+
+
+def _warnings(plans: list[_Plan], steps: Steps | None) -> tuple[str, ...]:
+    """What is noted, with the layers that it holds for."""
+    concerned: dict[str, list[str]] = {}
+    for plan in plans:
+        for note in () if plan.left else plan.notes:
+            concerned.setdefault(note, []).append(plan.name or "the layer")
+        if plan.left:
+            concerned.setdefault(f"left alone: {plan.left}", []).append(plan.name or "the layer")
+    for step in steps or ():
+        if role(step) in ("attention", "recurrence") and step.kind == "module":
+            what = type(step.operation).__name__
+            concerned.setdefault(f"{what}: left alone, the theory does not cover it", []).append(step.name)
+        if step.kind == "function" and call_name(step.name) in _WEIGHING:
+            concerned.setdefault("uses weights that no layer applies, and they are left alone", []).append(step.name)
+    return tuple(f"{_names(list(dict.fromkeys(names)))} {note}" for note, names in concerned.items())
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}:"

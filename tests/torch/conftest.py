@@ -1,0 +1,12 @@
+"""Models of torchvision load beside any build of torch."""
+
+import torch
+
+try:
+    # A torchvision that was built for another torch lacks its own operators, and stops at the first that it looks for.
+    # Models for classification need none.
+    _OPERATORS = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        _OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+except RuntimeError:
+    pass

@@ -1,0 +1,328 @@
+"""What is measured of a model and what theory says of it, against numbers worked out apart from the package."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import quad
+from torch import Tensor, nn
+
+from meanfield.errors import DomainError
+from meanfield.quantities import QUANTITIES
+from meanfield.torch.audit import Audit, audit
+from meanfield.torch.initialise import edge_of_chaos_
+
+
+def mlp(phi: type[nn.Module], width: int = 200, depth: int = 4, inputs: int = 30, seed: int = 0) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Linear(inputs, width)]
+    for _ in range(depth):
+        layers += [phi(), nn.Linear(width, width)]
+    model = nn.Sequential(*layers)
+    edge_of_chaos_(model, last_layer="match", generator=torch.Generator().manual_seed(seed))
+    return model
+
+
+def cnn(phi: type[nn.Module], width: int = 64, depth: int = 4, seed: int = 0) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1)]
+    for _ in range(depth):
+        layers += [phi(), nn.Conv2d(width, width, 3, padding=1)]
+    model = nn.Sequential(*layers)
+    edge_of_chaos_(model, last_layer="match", generator=torch.Generator().manual_seed(seed))
+    return model
+
+
+def normals(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_measured_values_are_those_of_the_definitions() -> None:
+    model, x = mlp(nn.ReLU), normals(6, 30)
+    found = audit(model, x, loss=lambda y: y.pow(3).sum())
+    h, values = x, []
+    for layer in model:
+        h = layer(h)
+        values.append(h)
+    last = values[-1]
+    gradients = torch.autograd.grad(last.pow(3).sum(), values[::2])
+    for i, row in enumerate(found.layers):
+        here = values[2 * i].detach()
+        assert row.q == pytest.approx(here.square().mean().item(), rel=1e-5)
+        unit = here / here.norm(dim=1, keepdim=True)
+        pairs = (unit @ unit.T)[torch.triu_indices(6, 6, 1).unbind()]
+        assert row.rho == pytest.approx(pairs.mean().item(), abs=1e-5)
+        ratio = gradients[i].square().sum() / gradients[-1].square().sum()
+        assert row.log_gradient == pytest.approx(math.log(ratio), abs=1e-4)
+        assert row.sigma_w == pytest.approx(math.sqrt(row.fan_in) * model[2 * i].weight.square().mean().sqrt().item())
+        if i:
+            x_in = values[2 * i - 1].detach()
+            assert row.sparsity == pytest.approx((x_in == 0).double().mean().item())
+            assert row.dead == pytest.approx((x_in == 0).all(dim=0).double().mean().item())
+
+
+def test_theory_applies_the_maps_to_what_was_measured_before() -> None:
+    model, x = mlp(nn.Tanh), normals(5, 30)
+    found = audit(model, x)
+    h = x
+    for i, row in enumerate(found.layers[1:], 1):
+        h = model[2 * i - 2](h) if i == 1 else model[2 * i - 2](model[2 * i - 3](h))
+        q = h.detach().double().square().mean(dim=1).numpy()
+
+        def second(q: float) -> float:
+            return quad(lambda z: math.tanh(math.sqrt(q) * z) ** 2 * math.exp(-z * z / 2), -12, 12)[0] / math.sqrt(
+                2 * math.pi
+            )
+
+        # The curvature by differences: E over χ² of V(q̂) is V(q) + V''(q) q²/N.
+        step = 0.01
+        bent = [(second(v + step) - 2 * second(v) + second(v - step)) / step**2 for v in q]
+        mean = np.mean([second(v) - b * v * v / 200 for v, b in zip(q, bent, strict=True)])
+        assert row.q_theory == pytest.approx(row.sigma_w**2 * mean + row.sigma_b**2, rel=1e-5)
+        assert not row.from_inputs and row.sparsity_theory == 0
+
+
+def test_a_relu_layer_has_the_arc_cosine_kernel() -> None:
+    # Two examples: R(ρ) = (√(1 − ρ²) + ρ(π − arccos ρ))/π (Cho and Saul 2009), and |g|² is multiplied by σ_w²/2.
+    model, x = mlp(nn.ReLU, depth=3), normals(2, 30)
+    found = audit(model, x)
+    for before, row in zip(found.layers, found.layers[1:], strict=False):
+        rho = before.rho
+        assert rho is not None and row.rho_theory is not None
+        assert row.rho_theory == pytest.approx(
+            (math.sqrt(1 - rho**2) + rho * (math.pi - math.acos(rho))) / math.pi, abs=1e-5
+        )
+        assert row.q_theory == pytest.approx(row.sigma_w**2 * before.q / 2, rel=1e-5)
+        # The mean of a logarithm is below it by half the variance, (3E φ'⁴/(E φ'²)² − 1)/N = 5/N.
+        expected = row.log_gradient + math.log(row.sigma_w**2 / 2) - 2.5 / 200  # type: ignore[operator]
+        assert before.log_gradient_theory == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("phi", [nn.ReLU, nn.Tanh, nn.ELU])
+@pytest.mark.parametrize("form", ["dense", "convolution"])
+def test_random_networks_stray_as_far_as_their_width_tells(phi: type[nn.Module], form: str) -> None:
+    zs: dict[str, list[float]] = {"q": [], "rho": [], "log_gradient": []}
+    for seed in range(12):
+        if form == "dense":
+            found = audit(mlp(phi, seed=seed), normals(12, 30, seed=100 + seed), seed=seed)
+        else:
+            found = audit(cnn(phi, seed=seed), normals(4, 3, 10, 10, seed=100 + seed), seed=seed)
+        for layer in found.layers:
+            for name, values in zs.items():
+                z = getattr(layer, f"{name}_z")
+                if z is not None:
+                    values.append(z)
+    for name, values in zs.items():
+        assert bool(values) == (name == "q" or form == "dense")
+        if not values:
+            continue
+        n, mean, square = len(values), np.mean(values), np.mean(np.square(values))
+        assert abs(mean) < 4 / math.sqrt(n)
+        # Gradients of several examples stray by at most what one does.
+        assert square < 1 + 4 * math.sqrt(2 / n)
+        assert name == "log_gradient" or square > 1 - 4 * math.sqrt(2 / n)
+
+
+@pytest.mark.parametrize("at", [0, 4])
+def test_the_first_layer_whose_weights_are_not_random_is_found(at: int) -> None:
+    model = mlp(nn.ReLU, depth=4)
+    assert audit(model, normals(8, 30) + 0.5).departs is None
+    with torch.no_grad():
+        # The same variance, all of it along one direction that all inputs have in common.
+        size = model[at].weight.square().mean().sqrt()
+        model[at].weight.copy_(size * torch.ones_like(model[at].weight))
+    found = audit(model, normals(8, 30) + 0.5)
+    assert found.departs == str(at)
+    assert found.verdict.startswith(f"{at} departs first: q is ")
+
+
+def test_a_trained_model_departs_where_it_has_learned() -> None:
+    torch.manual_seed(0)
+    model, x = mlp(nn.Tanh, width=100, depth=3), normals(64, 30) + 1
+    target = torch.sin(3 * x[:, :1]).repeat(1, 100)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
+    for _ in range(200):
+        optimiser.zero_grad()
+        (model(x) - target).square().mean().backward()
+        optimiser.step()
+    assert audit(model, x).departs is not None
+
+
+class Counted(nn.Module):
+    """How often it runs, forward and backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.norm, self.drop = nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Dropout(0.3)
+        self.forwards = self.backwards = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.forwards += 1
+        h = self.drop(self.norm(self.layer(x)).relu_())
+        h.register_hook(self._back)
+        return h
+
+    def _back(self, gradient: Tensor) -> None:
+        self.backwards += 1
+
+
+def test_it_costs_one_forward_and_one_backward_and_leaves_the_model_as_it_was() -> None:
+    first = Counted()
+    model = nn.Sequential(first, nn.Linear(8, 3))
+    model[1].weight.requires_grad_(False)
+    model(normals(16, 8)).sum().backward()
+    counts = first.forwards, first.backwards
+    model.eval()
+    first.norm.train()
+    parameters = {
+        n: (p.clone(), p.requires_grad, p.grad, p.grad.clone() if p.grad is not None else None)
+        for n, p in model.named_parameters()
+    }
+    buffers, modes = copy.deepcopy(dict(model.named_buffers())), [m.training for m in model.modules()]
+    x, state = normals(16, 8), torch.get_rng_state()
+    kept = x.clone()
+    audit(model, x)
+    assert (first.forwards, first.backwards) == (counts[0] + 1, counts[1] + 1)
+    for name, parameter in model.named_parameters():
+        value, wants, grad, numbers = parameters[name]
+        assert torch.equal(parameter, value) and parameter.requires_grad == wants and parameter.grad is grad
+        assert grad is None or torch.equal(grad, numbers)
+    assert all(torch.equal(buffers[name], buffer) for name, buffer in model.named_buffers())
+    assert [m.training for m in model.modules()] == modes
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(x, kept) and not x.requires_grad and x.grad is None
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_a_run_that_fails_leaves_nothing_behind() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(8), nn.Linear(8, 3), nn.Linear(4, 4))
+    buffers = copy.deepcopy(dict(model.named_buffers()))
+    with pytest.raises(DomainError, match="does not run on the batch given: RuntimeError: mat1 and mat2 shapes"):
+        audit(model, normals(6, 8))
+    assert all(torch.equal(buffers[name], buffer) for name, buffer in model.named_buffers())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_activations_in_place_are_seen_as_others_are() -> None:
+    torch.manual_seed(3)
+    plain = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 2, 3)
+    )
+    in_place = copy.deepcopy(plain)
+    for module in in_place:
+        if isinstance(module, nn.ReLU):
+            module.inplace = True
+    x = normals(3, 3, 20, 20)
+    rows = [[layer.record() for layer in audit(model, x).layers] for model in (plain, in_place)]
+    assert rows[0] == rows[1]
+    # After pooling theory knows what the layer receives, and no more.
+    assert [row["from_inputs"] for row in rows[0]] == [True, True, False]
+    assert rows[0][1]["sparsity"] is not None and rows[0][1]["rho_theory"] is None
+
+
+@pytest.mark.parametrize("padding", ["zeros", "circular"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_borders_are_counted(padding: str, transposed: bool) -> None:
+    # σ_w² times the mean over outputs of the sum over what they see, by drawing the weights many times.
+    if transposed and padding != "zeros":
+        return
+    layer: Any = (
+        nn.ConvTranspose2d(4, 6, 3, stride=2) if transposed else nn.Conv2d(4, 6, 3, padding=2, padding_mode=padding)
+    )
+    nn.init.zeros_(layer.bias)
+    x = normals(3, 4, 5, 5)
+    ratios = []
+    for _ in range(200):
+        nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(len(ratios)))
+        row = audit(nn.Sequential(layer), x)[("0")]
+        ratios.append(row.q / row.q_theory)
+    assert np.mean(ratios) == pytest.approx(1.0, abs=4 * np.std(ratios) / math.sqrt(200))
+
+
+class Words(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.recurrent, self.head = (
+            nn.Embedding(10, 16),
+            nn.GRU(16, 16, batch_first=True),
+            nn.Linear(16, 4),
+        )
+        self.first = nn.Linear(16, 16)
+
+    def forward(self, words: Tensor) -> dict[str, Any]:
+        return {"out": self.head(self.recurrent(self.first(self.embedding(words)))[0]), "words": words}
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_words_recurrence_and_frozen_weights_are_no_obstacle(frozen: bool) -> None:
+    model = Words().requires_grad_(not frozen)
+    words = torch.arange(12).reshape(3, 4) % 10
+    found = audit(model, words)
+    assert [layer.module for layer in found.layers] == ["first", "head"]
+    assert found["first"].activation == "an embedding"
+    assert found["head"].activation == "recurrence: GRU"
+    assert (found["first"].log_gradient is None) == frozen
+    model.requires_grad_(True)
+    report = edge_of_chaos_(model, inputs=words)
+    assert report["first"].sigma_w == pytest.approx(1 / model.embedding.weight.square().mean().sqrt().item(), rel=1e-5)
+    assert any(warning.startswith("recurrent: GRU: left alone") for warning in report.warnings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_other_precisions(dtype: torch.dtype) -> None:
+    found = audit(mlp(nn.ReLU).to(dtype), normals(8, 30).to(dtype))
+    plain = audit(mlp(nn.ReLU), normals(8, 30))
+    assert [layer.q for layer in found.layers] == pytest.approx([layer.q for layer in plain.layers], rel=0.03)
+
+
+def test_inputs_without_a_signal_are_no_departure() -> None:
+    # All examples are alike, and rounding tells nothing.
+    found = audit(nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64)), torch.zeros(4, 8))
+    assert found["2"].rho == pytest.approx(1.0) and found["2"].rho_z is None
+
+
+def test_an_image_alone_is_a_batch_of_one() -> None:
+    model, x = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)), normals(3, 8, 8)
+    rows = [[layer.q for layer in audit(model, batch).layers] for batch in (x, x[None])]
+    assert rows[0] == pytest.approx(rows[1])
+
+
+def test_one_example_has_no_correlation() -> None:
+    found = audit(mlp(nn.ReLU), normals(1, 30))
+    assert all(layer.rho is None and layer.rho_theory is None for layer in found.layers)
+    assert all(layer.q_z is not None for layer in found.layers)
+
+
+def test_an_audit_is_tables_of_80_columns_and_a_record() -> None:
+    found = audit(mlp(nn.GELU), normals(8, 30))
+    assert isinstance(found, Audit)
+    assert max(map(len, str(found).splitlines())) <= 80
+    record = found.record()
+    assert {*record, *record["layers"][0]} <= {*QUANTITIES}
+    assert record["departs"] is None and len(record["layers"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "batch", "options", "message"),
+    [
+        (nn.ReLU(), torch.ones(2, 2), {}, "ran no linear"),
+        (nn.Linear(3, 2), torch.ones(2, 2), {}, "does not run on the batch"),
+        (nn.Linear(3, 2, device="meta"), torch.ones(2, 3), {}, "meta device"),
+        (nn.LazyLinear(2), torch.ones(2, 3), {}, "lazy"),
+        (nn.Linear(3, 2), torch.ones(2, 3), {"loss": lambda y: y}, "no single number"),
+        (nn.Linear(3, 2), torch.ones(2, 3), {"level": 2.0}, "level"),
+        (nn.Linear(3, 2), torch.ones(2, 3), {"seed": -1}, "seed"),
+        (nn.Linear(3, 2), 3.0, {}, "is no batch"),
+        ("relu", torch.ones(2, 3), {}, "no module"),
+        (nn.Linear(3, 2), torch.full((2, 3), torch.nan), {}, "input 0 makes numbers that are not finite"),
+        (nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2)), torch.full((2, 3), 1e25), {}, "not finite"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_cannot_be_audited_is_refused_in_a_line(model: Any, batch: Any, options: Any, message: str) -> None:
+    with pytest.raises(DomainError, match=message) as refusal:
+        audit(model, batch, **options)
+    assert "\n" not in str(refusal.value)
