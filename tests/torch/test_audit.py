@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES
+from meanfield.torch import edge_of_chaos_
 from meanfield.torch.audit import Audit, audit
-from meanfield.torch.initialise import edge_of_chaos_
 
 
 def mlp(phi: type[nn.Module], width: int = 200, depth: int = 4, inputs: int = 30, seed: int = 0) -> nn.Sequential:

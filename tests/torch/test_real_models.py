@@ -12,7 +12,7 @@ import torchvision
 from torch import nn
 
 import meanfield as mf
-from meanfield.torch.audit import audit
+from meanfield.torch import audit
 from meanfield.torch.initialise import Initialised, edge_of_chaos_
 
 

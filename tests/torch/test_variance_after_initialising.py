@@ -24,33 +24,10 @@ from meanfield.finite_width.experiment import Experiment
 from meanfield.finite_width.prediction import Predicted, predict
 from meanfield.infinite_width.edge import edge_of_chaos
 from meanfield.infinite_width.mean_field import MeanField
-from meanfield.torch.initialise import edge_of_chaos_
+from meanfield.torch import edge_of_chaos_
 
 Array = NDArray[np.float64]
 WIDTH, DEPTH, NETWORKS, RHO = 512, 20, 4, 0.5
-
-
-class _Applied(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, phi: Activation) -> Tensor:
-        values, slopes = phi.with_slopes(h.detach().double().numpy())
-        ctx.save_for_backward(torch.from_numpy(np.asarray(slopes)).to(h.dtype))
-        return torch.from_numpy(np.asarray(values)).to(h.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient * ctx.saved_tensors[0], None
-
-
-class Phi(nn.Module):
-    """Any activation of the catalogue, as a module."""
-
-    def __init__(self, phi: Activation) -> None:
-        super().__init__()
-        self.phi = phi
-
-    def forward(self, h: Tensor) -> Tensor:
-        return _Applied.apply(h, self.phi)
 
 
 def named() -> list[str]:
@@ -70,7 +47,7 @@ def named() -> list[str]:
 def dense(phi: Activation, width: int = WIDTH, depth: int = DEPTH) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Linear(width, width)]
     for _ in range(depth):
-        layers += [Phi(phi), nn.Linear(width, width)]
+        layers += [mf.torch.Activation(phi), nn.Linear(width, width)]
     return nn.Sequential(*layers)
 
 
@@ -85,7 +62,7 @@ def pre_activations(model: nn.Sequential, x: Tensor) -> list[Tensor]:
     found = []
     for layer in model:
         x = layer(x)
-        if not isinstance(layer, Phi):
+        if not isinstance(layer, mf.torch.Activation):
             found.append(x)
     return found
 
@@ -170,7 +147,7 @@ CONVOLVED = ("relu", "tanh", "gelu", "hard-tanh", "soft-threshold(0.5)", "elu", 
 def convolutional(phi: Activation, depth: int, mode: str) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(3, CHANNELS, 1)]
     for _ in range(depth):
-        layers += [Phi(phi), nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, padding_mode=mode)]
+        layers += [mf.torch.Activation(phi), nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, padding_mode=mode)]
     return nn.Sequential(*layers)
 
 
@@ -214,7 +191,7 @@ def test_a_delta_orthogonal_network_keeps_variances_at_every_position() -> None:
     width, rows = 128, []
     layers: list[nn.Module] = [nn.Conv2d(3, width, 1)]
     for _ in range(10):
-        layers += [Phi(phi), nn.Conv2d(width, width, 3, padding=1)]
+        layers += [mf.torch.Activation(phi), nn.Conv2d(width, width, 3, padding=1)]
     for _ in range(NETWORKS):
         model = nn.Sequential(*layers)
         edge_of_chaos_(model, last_layer="match", weights="delta-orthogonal", generator=generator)
