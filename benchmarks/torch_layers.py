@@ -1,7 +1,8 @@
 """How long `meanfield.torch.Activation` takes, forward and backward together, beside torch's own layers.
 
 Ratios of medians, 4096 × 1024 floats, one thread; each activation and the layer that it is held against take turns.
-With `--compile` all are compiled first and held against ReLU, which takes minutes and a C++ compiler.
+With `--compile` all are compiled first and held against ReLU, which takes minutes and a C++ compiler; with `--cuda` they
+run there.
 
 Where the allocator gives memory back after each step, most of the time goes into fetching it anew, and ratios are
 nearer to 1; MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=1000000000 keeps it.
@@ -44,29 +45,33 @@ BARS: dict[str, tuple[str, float]] = {
 }
 
 
-def main(compiled: bool) -> None:
+def main(compiled: bool, device: str) -> None:
     """Print the table."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    x, gradient = torch.randn(2, *SHAPE)
+    x, gradient = torch.randn(2, *SHAPE, device=device)
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
 
     def taken(layer: Callable[[Tensor], Tensor]) -> float:
         leaf = x.detach().requires_grad_()
-        start = time.process_time()
+        wait()
+        start = clock()
         layer(leaf).backward(gradient)
-        return time.process_time() - start
+        wait()
+        return clock() - start
 
     table = Table("activation", "ms", "beside", "ms", "ratio", "bar", title="compiled" if compiled else "as it is")
     for name, (own, bar) in BARS.items():
-        layer, beside = mf.torch.Activation(name), nn.ReLU() if compiled else getattr(nn, own)()
+        layer, beside = mf.torch.Activation(name).to(device), nn.ReLU() if compiled else getattr(nn, own)()
         if compiled:
             torch._dynamo.reset()
             layer, beside, own, bar = torch.compile(layer), torch.compile(beside), "ReLU", 1.3
         times = [(taken(layer), taken(beside)) for _ in range(ROUNDS)][WARM:]
         ours, theirs = (1e3 * statistics.median(column) for column in zip(*times, strict=True))
-        table.add_row(name, f"{ours:.1f}", own, f"{theirs:.1f}", f"{ours / theirs:.2f}", f"≤ {bar:g}")
+        table.add_row(name, f"{ours:.2f}", own, f"{theirs:.2f}", f"{ours / theirs:.2f}", f"≤ {bar:g}")
     Console(width=120).print(table)
 
 
 if __name__ == "__main__":
-    main("--compile" in sys.argv[1:])
+    main("--compile" in sys.argv[1:], "cuda" if "--cuda" in sys.argv[1:] else "cpu")
