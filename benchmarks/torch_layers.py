@@ -1,8 +1,8 @@
 """How long `meanfield.torch.Activation` takes, forward and backward together, beside torch's own layers.
 
 Ratios of medians, 4096 × 1024 floats, one thread; each activation and the layer that it is held against take turns.
-With `--compile` all are compiled first and held against ReLU, which takes minutes and a C++ compiler; with `--cuda` they
-run there.
+With `--compile` all are compiled first and held against ReLU, which takes minutes and a C++ compiler; with `--cuda` all
+runs on a GPU.
 
 Where the allocator gives memory back after each step, most of the time goes into fetching it anew, and ratios are
 nearer to 1; MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=1000000000 keeps it.

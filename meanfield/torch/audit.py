@@ -160,7 +160,7 @@ def audit(
         steps, returned = recorded(model, inputs, observed)
         _require_finite(steps, observed)
         observed.carry_back(model, returned, loss, seed)
-    layers = tuple(_rows(steps, observed, seed))
+    layers = tuple(_rows(steps, observed, np.random.default_rng(seed)))
     if not layers:
         raise DomainError(f"{type(model).__name__} ran no linear and no convolutional layer: there is nothing to audit")
     comparisons = [z for layer in layers for _, z in _told(layer)]
@@ -244,14 +244,14 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(held)
 
 
-def _rows(steps: Steps, observed: _Observed, seed: int) -> Iterator[AuditedLayer]:
+def _rows(steps: Steps, observed: _Observed, random: np.random.Generator) -> Iterator[AuditedLayer]:
     reader = Reader(steps)
     layers = [step for step in steps if step in observed.weights and step in observed.values]
     incoming = {step: reader.incoming(step) for step in layers}
     followers = _followers(steps, layers, reader)
     last = next((observed.gradients[step] for step in reversed(layers) if observed.gradients.get(step)), None)
     for step in layers:
-        row = _forward(step, incoming[step], observed, seed)
+        row = _forward(step, incoming[step], observed, random)
         gradient = observed.gradients.get(step)
         if last and gradient:
             row = replace(row, log_gradient=math.log(gradient / last))
@@ -259,7 +259,7 @@ def _rows(steps: Steps, observed: _Observed, seed: int) -> Iterator[AuditedLayer
         yield row
 
 
-def _forward(step: Step, incoming: Incoming, observed: _Observed, seed: int) -> AuditedLayer:
+def _forward(step: Step, incoming: Incoming, observed: _Observed, random: np.random.Generator) -> AuditedLayer:
     layer, here, weights = step.operation, observed.values[step], observed.weights[step]
     phi, source = incoming.activation, incoming.source
     before = observed.values.get(source) if source is not None and phi is not None else None
@@ -290,7 +290,7 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, seed: int) -> 
         return row
     row = replace(row, sparsity_theory=expected_zeros(before, phi))
     known = straight and weights.sigma_w > 0 and not has_own_forward(layer)
-    rho = expected_rho(weights, here, before, phi, seed) if known else None
+    rho = expected_rho(weights, here, before, phi, random) if known else None
     return replace(row, rho_theory=rho[0].value, rho_z=rho[1]) if rho else row
 
 

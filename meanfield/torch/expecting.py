@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm, t as student
 
 from meanfield.activations.activation import Activation
 from meanfield.errors import MeanFieldError
@@ -35,7 +36,9 @@ _TERMS = 40
 #: What was measured in single precision has no smaller spread.
 _ROUNDING = 1e-6
 #: Layers drawn for the spread of ρ, of so many numbers in all at most.
-_DRAWN, _NUMBERS = 64, 4_000_000
+_DRAWN, _NUMBERS = 200, 4_000_000
+#: Fewer tell no spread.
+_FEWEST = 8
 
 
 @dataclass(frozen=True)
@@ -117,11 +120,12 @@ def expected_zeros(before: Measured, phi: Activation) -> float:
 
 
 def expected_rho(
-    weights: Weighed, after: Measured, before: Measured, phi: Activation, seed: int
+    weights: Weighed, after: Measured, before: Measured, phi: Activation, random: np.random.Generator
 ) -> tuple[Expected, float | None] | None:
     """ρ of a layer's outputs by the correlation map; and how far off the measured one is, in standard deviations.
 
-    Of dense layers the standard deviation is that of layers drawn with the mean products of the one before.
+    These are of ln(1 − ρ), which is nearer to normal, over dense layers drawn with the mean products of the one before.
+    As many as are drawn, their mean and their spread are themselves random: t is told as the normal deviate as rare.
     """
     if before.rho is None or after.rho is None:
         return None
@@ -131,32 +135,44 @@ def expected_rho(
         value = float(np.mean(network.R(rho, q)))
     except MeanFieldError:
         return None
-    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, seed)
-    if drawn is None or before.positions > 1 or after.positions > 1:
+    if before.positions > 1 or after.positions > 1:
         return Expected(value), None
-    mean, sd = drawn
-    return Expected(value, sd), Expected(mean, sd).z(after.rho) if sd > _ROUNDING else None
+    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, random)
+    if len(drawn) < _FEWEST or drawn.std() <= _ROUNDING or after.rho >= 1:
+        return Expected(value), None
+    apart = np.log1p(-drawn)
+    t = (apart.mean() - math.log1p(-after.rho)) / (apart.std(ddof=1) * math.sqrt(1 + 1 / len(apart)))
+    z = math.copysign(norm.isf(student.sf(abs(t), len(apart) - 1)), t)
+    return Expected(value, float(drawn.std(ddof=1))), float(z)
 
 
-def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, seed: int) -> tuple[float, float] | None:
-    """Mean and standard deviation of ρ over layers, given exactly the products of the N units before."""
+def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, random: np.random.Generator) -> Array:
+    """ρ of layers drawn, given exactly the products of the N units before; none where these are too few."""
     examples = len(gram)
     times = min(_DRAWN, _NUMBERS // (before * examples))
-    if before < 2 * examples or after < 2 or times < 8:
-        return None
-    random = np.random.default_rng(seed)
+    if before < 2 * examples or after < 2:
+        return np.empty(0)
+    normals = random.standard_normal((times, before, examples))
+    # Columns orthogonal to one another, as uniform as any: of them units with the products of `gram` are made.
+    cholesky = np.linalg.cholesky(_turned(normals) @ normals / before)
+    h = _turned(np.linalg.solve(cholesky, _turned(normals))) @ _root(gram)
+    x = network.activation.values(h)
+    root = _root(network.layer(_turned(x) @ x / before))
+    outputs = random.standard_normal((times, after, examples)) @ root
+    found = [pairs_of(products) for products in _turned(outputs) @ outputs]
+    return np.array([rho for rho in found if rho is not None and rho < 1])
+
+
+def _turned(matrices: Array) -> Array:
+    """Rows as columns."""
+    return np.swapaxes(matrices, -1, -2)
+
+
+def _root(gram: Array) -> Array:
+    """The symmetric root of one matrix of products, or of many."""
     values, vectors = np.linalg.eigh(gram)
-    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
-    found = []
-    for _ in range(times):
-        frame = np.linalg.qr(random.standard_normal((before, examples)))[0] * math.sqrt(before)
-        x = network.activation.values(frame @ root)
-        kernel = network.layer(x.T @ x / before)
-        factor, vectors = np.linalg.eigh(kernel)
-        h = random.standard_normal((after, examples)) * np.sqrt(np.maximum(factor, 0.0)) @ vectors.T
-        found.append(pairs_of(h.T @ h))
-    known = np.array([rho for rho in found if rho is not None])
-    return (float(known.mean()), float(known.std(ddof=1))) if len(known) > 1 else None
+    root: Array = vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :] @ _turned(vectors)
+    return root
 
 
 def expected_gain(weights: Weighed, before: Measured, after: Measured, phi: Activation) -> Expected:

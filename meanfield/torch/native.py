@@ -29,6 +29,12 @@ def _squared_relu(x: Tensor) -> Tensor:
     return torch.square(torch.relu(x))
 
 
+def _hard_swish(x: Tensor) -> Tensor:
+    # On a GPU torch's has 1/6 in single precision, whatever that of x.
+    is_torch_s = x.device.type == "cpu" or x.dtype != torch.float64
+    return functional.hardswish(x) if is_torch_s else x * torch.clamp(x + 3, 0, 6) / 6
+
+
 #: Torch's functions of the smooth lines of the catalogue that have no parameters.
 _NAMED: dict[str, Elementwise] = {
     "gelu": functional.gelu,
@@ -37,7 +43,7 @@ _NAMED: dict[str, Elementwise] = {
     "mish": functional.mish,
     "selu": functional.selu,
     "softsign": functional.softsign,
-    "hard-swish": functional.hardswish,
+    "hard-swish": _hard_swish,
     "relu2": _squared_relu,
 }
 

@@ -12,6 +12,7 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor, nn
 
+import meanfield as mf
 from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES
 from meanfield.torch import edge_of_chaos_
@@ -124,6 +125,20 @@ def test_random_networks_stray_as_far_as_their_width_tells(phi: type[nn.Module],
         # Gradients of several examples stray by at most what one does.
         assert square < 1 + 4 * math.sqrt(2 / n)
         assert name == "log_gradient" or square > 1 - 4 * math.sqrt(2 / n)
+
+
+def test_false_alarms_are_as_rare_as_asked() -> None:
+    # Of thirty at one in twenty, more than seven come once in a thousand times.
+    told = 0
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        layers: list[nn.Module] = [nn.Linear(100, 200)]
+        for _ in range(6):
+            layers += [mf.torch.Activation("clipped-relu", tau=0.5, m=1), nn.Linear(200, 200)]
+        model = nn.Sequential(*layers)
+        edge_of_chaos_(model, last_layer="match", generator=generator)
+        told += audit(model, torch.randn(16, 100, generator=generator), level=0.05).departs is not None
+    assert told <= 7
 
 
 @pytest.mark.parametrize("at", [0, 4])
