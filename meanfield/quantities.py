@@ -129,7 +129,7 @@ QUANTITIES = {
     "inputs": Quantity("inputs", "inputs", "what differences between them do"),
     "explanation": Quantity("why", "explanation", "of the verdict, in words"),
     "remedies": Quantity("remedies", "remedies", "changes that are each enough"),
-    "what": Quantity("change", "change", "initialisation, weights, clip, width or depth"),
+    "what": Quantity("change", "change", "inputs, initialisation, weights, clip, width or depth"),
     "instead_of": Quantity("instead of", "instead of", "the q* judged, where that is the trouble"),
     "weights": Quantity("weights", "weights", "gaussian or orthogonal"),
     "share_lost": Quantity("lost", "lost", "share of networks that lose signal or gradient"),

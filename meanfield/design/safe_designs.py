@@ -276,5 +276,9 @@ def _nothing(family: Family, r: Requirement, sparsity: float | None, q_star: flo
     if sparsity is None:
         return f"{what} {at}: give more width, less depth or a higher risk"
     most = _largest(family, r, q_star, advance)
-    had = f"up to a sparsity of {most[0].edge.sparsity:.3g} it can be had" if most else "it can be had at no sparsity"
-    return f"{what} with a sparsity of {sparsity:g} {at}; {had}: give that, more width, less depth or a higher risk"
+    had = (
+        f"up to a sparsity of {most[0].edge.sparsity:.3g} it can be had: give that,"
+        if most
+        else "nor with any other: give"
+    )
+    return f"{what} with a sparsity of {sparsity:g} {at}; {had} more width, less depth or a higher risk"

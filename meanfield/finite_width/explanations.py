@@ -19,7 +19,7 @@ from meanfield.infinite_width.stability import Diagnosis, decay, parting
 from meanfield.infinite_width.verdict import Word
 from meanfield.lettering import counted
 
-__all__ = ["gradient_told", "inputs_told", "signal_told"]
+__all__ = ["gradient_told", "inputs_told", "log_gain", "signal_told"]
 
 Array = NDArray[np.float64]
 
@@ -47,7 +47,9 @@ def signal_told(
     elif local.word == "stable":
         return f"{_pull(network, point, ends, sd, r)}: {fate}."
     elif local.word == "neutral":
-        return f"{local.explanation} At width {r.width}, {fate}."
+        mean, sd = log_gain(network, found.variances)
+        notice = f"gradients notice how q drifts, for ln Πχ₁ strays by {math.hypot(mean, sd):.2g}"
+        return f"{local.explanation} At width {r.width}, {fate}; {notice}."
     if word == "safe":
         note = f"The mechanism is unstable all the same, and only this depth saves it: {local.explanation}"
         return f"{_capital(fate)}. {note}"
@@ -141,6 +143,13 @@ def _kick(network: MeanField, q: float, r: Requirement) -> float:
     return max(kick, 0.0)
 
 
+def log_gain(network: MeanField, variances: Array) -> tuple[float, float]:
+    """Mean and standard deviation over the chains of ln Π χ₁(q^l), l = 0…L − 1; NaN where φ jumps."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(network.chi1(variances[:-1])).sum(axis=0)
+        return float(logs.mean()), float(logs.std())
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
@@ -148,7 +157,9 @@ def _capital(text: str) -> str:
 def _share(share: float, of: int) -> str:
     """So many networks, in words."""
     percent = 100 * float(share)
-    return f"{percent:{'.2g' if percent < 1 else '.1f'}} % of networks" if percent else f"none of {of} networks"
+    return (
+        f"{percent:{'.2g' if percent < 1 else '.1f'}} % of networks" if percent else f"none of {counted(of, 'network')}"
+    )
 
 
 def _fate(found: Escapes, q: float, start: float) -> str:

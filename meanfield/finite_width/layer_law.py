@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from meanfield.errors import DomainError
 from meanfield.finite_width.variance_chain import RUNAWAY
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import active_share
@@ -143,6 +144,11 @@ def _sum_law(network: MeanField, q: Array, width: int) -> LayerLaw:
         points = max(points, _POINTS_OF_FEW, 8 * _POINTS_OF_FEW // len(q))
     # The law of one has to fit too: its mean may be far beyond its deviation.
     length = mean + reach - np.maximum(mean - reach, 0.0) + (mean + reach) / width
+    if not np.isfinite(length).all():
+        raise DomainError(
+            f"the moments of φ² at variances up to {q.max():.3g}, which networks may reach, are beyond the doubles: "
+            "give less depth, or measure x in other units"
+        )
     spacing = _spacing(levels, shares, length / (points - 4))
     steps = np.arange(points, dtype=float)
     rounded = np.minimum(np.ceil(levels[:, None] / spacing - 0.5), points - 1)

@@ -90,5 +90,4 @@ def _q_sd(e: Experiment, field: FieldTheory) -> Array:
     point = operating_point_of(e.network, e.q_star or e.start).fixed_point
     if not e.is_dense or e.weights != "gaussian" or point is None or point.q == 0:
         return field.q_sd
-    sd = fluctuations(e.network, point, e.width, e.depth, e.start).sd
-    return np.where(np.isfinite(sd), sd, field.q_sd)
+    return fluctuations(e.network, point, e.width, e.depth, e.start).sd

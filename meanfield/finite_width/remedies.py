@@ -30,7 +30,14 @@ from meanfield.infinite_width.criteria import phases
 from meanfield.infinite_width.edge import EdgeOfChaos
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import OperatingPoint, operating_point_of
-from meanfield.infinite_width.remedies import Remedy, candidate_edges, clip_levels, clipped_edge, is_neutral
+from meanfield.infinite_width.remedies import (
+    Remedy,
+    candidate_edges,
+    clip_levels,
+    clipped_edge,
+    edges_tried,
+    is_neutral,
+)
 from meanfield.infinite_width.roots import first_index
 
 __all__ = ["keeps_every_q", "nothing_helps", "remedies_at"]
@@ -57,14 +64,12 @@ _FEW, _ENOUGH = 128, 1024
 _COARSE = 6
 
 
-def nothing_helps(requirement: Requirement) -> str:
-    """What was tried, in a sentence."""
-    others = "" if requirement.weights == "orthogonal" else " orthogonal weights,"
+def nothing_helps(requirement: Requirement, q: float) -> str:
+    """What was tried of a network asked about at `q`, in a sentence."""
+    others = "" if requirement.weights == "orthogonal" else " not orthogonal weights,"
     times = f" no width up to {round(_WIDER ** (_WIDTHS - 1), -2):.0f} times this one,"
     wider = times if requirement.risk >= _LEAST_RISK else ""
-    return (
-        f"Nothing tried is enough by itself: no edge of chaos of φ at any q*,{others} no clip,{wider} no smaller depth."
-    )
+    return f"Nothing tried is enough by itself: {edges_tried(q)},{others} no clip,{wider} no smaller depth."
 
 
 def remedies_at(
@@ -76,8 +81,8 @@ def remedies_at(
     signal may go where it likes.
     """
     search = _Search(point, found.requirement, start, neutral)
-    ways = [search.initialisation()]
-    mends_all = ways[0] is not None and ways[0].q_star == point.start
+    ways = [search.inputs(), search.initialisation()]
+    mends_all = any(way.q_star == point.start for way in ways if way)
     ways.append(search.orthogonal(found))
     # Where the initialisation alone is enough at this q*, a clip changes nothing that matters.
     ways.append(None if mends_all else search.clip())
@@ -91,6 +96,18 @@ class _Search:
     requirement: Requirement
     start: float | None
     neutral: bool
+
+    def inputs(self) -> Remedy | None:
+        """Inputs of another size, where it is they that are at fault: such that layer 0 has the q* judged."""
+        q = self.point.q_star
+        if self.start is None or q is None or self.start == q:
+            return None
+        share = replace(self, start=None)._drawn(self.point.network, q, neutral=self.neutral, required=self._careful)
+        return None if share is None else Remedy("inputs", q_star=q, share_lost=share)
+
+    @property
+    def _careful(self) -> Requirement:
+        return self.requirement.careful
 
     def initialisation(self) -> Remedy | None:
         """The edge of chaos of φ nearest to the q* asked about that is enough."""
@@ -194,11 +211,14 @@ class _Search:
     def depth(self) -> Remedy | None:
         """The deepest network that is enough; of orthogonal weights by what Gaussian ones lose, which is more."""
         r, network, q = self.requirement, self.point.network, self.point.variance
-        law = _law(network, q, replace(r, weights="gaussian"), self.start, self.neutral, r.careful.risk)
+        # In fewer layers moments may be doubles that are none in all of them.
+        looked = (replace(r, weights="gaussian", depth=r.depth >> n) for n in range(r.depth.bit_length()))
+        laws = (_law(network, q, shallow, self.start, self.neutral, r.careful.risk) for shallow in looked)
+        law = next(filter(None, laws), None)
         if law is None:
             return None
         enough = law.either <= r.careful.risk
-        deepest = r.depth if enough.all() else int(np.argmin(enough))
+        deepest = len(enough) if enough.all() else int(np.argmin(enough))
         for depth in range(deepest, max(deepest - _CONFIRMED, 0), -1):
             shallow = replace(r, depth=depth)
             if depth < r.depth and self._drawn(network, q, neutral=self.neutral, required=shallow) is not None:
@@ -206,8 +226,11 @@ class _Search:
         return None
 
     def _share(self, edge: EdgeOfChaos) -> float | None:
-        r = replace(self.requirement, weights="gaussian")
-        law = _law(edge.mean_field, edge.q_star, r, self.start, keeps_every_q(edge))
+        """What networks lose on an edge, by the law; of orthogonal weights, which have none, by drawing them."""
+        r, neutral = self.requirement, keeps_every_q(edge)
+        if r.weights == "orthogonal":
+            return self._drawn(edge.mean_field, edge.q_star, neutral=neutral, required=self._careful)
+        law = _law(edge.mean_field, edge.q_star, r, self.start, neutral)
         return None if law is None else float(law.either[-1])
 
     def _drawn(

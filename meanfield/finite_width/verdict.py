@@ -19,7 +19,7 @@ from meanfield.domain import require_a, require_number, require_signal
 from meanfield.errors import DomainError
 from meanfield.finite_width.escape import MOST_NUMBERS, Escapes, Requirement, escapes, is_outside
 from meanfield.finite_width.experiment import Experiment
-from meanfield.finite_width.explanations import gradient_told, inputs_told, signal_told
+from meanfield.finite_width.explanations import gradient_told, inputs_told, log_gain, signal_told
 from meanfield.finite_width.fluctuations import Fluctuations, fluctuations, strays, variance_path
 from meanfield.finite_width.gradient_theory import GradientLaw, gradient_theory, unknown_gradients
 from meanfield.finite_width.jacobian import SquaredSingularValues, squared_singular_values
@@ -27,7 +27,6 @@ from meanfield.finite_width.remedies import nothing_helps, remedies_at
 from meanfield.infinite_width.correlation_path import correlation_path, log_parting
 from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import FixedPoint, basin
-from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import OperatingPoint
 from meanfield.infinite_width.stability import Diagnosis, diagnose
 from meanfield.infinite_width.verdict import Gradient, Inputs, Signal, Verdict, Word
@@ -209,7 +208,7 @@ def at_width(
     )
     if with_remedies and not verdict.is_good:
         ways = remedies_at(point, found, start, neutral=neutral)
-        verdict = replace(verdict, remedies=ways, tried="" if ways else nothing_helps(requirement))
+        verdict = replace(verdict, remedies=ways, tried="" if ways else nothing_helps(requirement, point.start))
     return FiniteWidth(
         diagnosis=diagnosis,
         requirement=requirement,
@@ -278,19 +277,12 @@ def _signal_word(diagnosis: Diagnosis, found: Escapes, path: Array) -> Word:
         if point.kind == "neutral":
             drift = r.depth * math.log(network.V(point.q) / point.q)
             return "neutral" if abs(drift) <= 0.5 * math.log(r.within) else "unstable"
-        if local == "neutral" and max(map(abs, _log_gain(network, found.variances))) <= _HARMLESS:
+        if local == "neutral" and max(map(abs, log_gain(network, found.variances))) <= _HARMLESS:
             return "neutral"
         # Where V itself has led the start away no width helps.
         if local != "unstable" and (safe or not is_outside(path[-1], point.q, r.within)):
             return "safe" if safe else "fragile"
     return "safe" if safe else "unstable"
-
-
-def _log_gain(network: MeanField, variances: Array) -> tuple[float, float]:
-    """Mean and standard deviation over the chains of ln Π χ₁(q^l), l = 0…L − 1; NaN where φ jumps."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(network.chi1(variances[:-1])).sum(axis=0)
-        return float(logs.mean()), float(logs.std())
 
 
 def _gradient(diagnosis: Diagnosis, found: Escapes, path: Array) -> Gradient:

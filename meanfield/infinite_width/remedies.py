@@ -51,8 +51,8 @@ class Remedy(Shown):
     """One change that is enough by itself.
 
     Attributes:
-        what: initialisation, of φ as it is; weights, orthogonal ones; clip, of φ at |φ| ≤ m, with its initialisation;
-            width; or depth.
+        what: inputs, scaled so that layer 0 has q*; initialisation, of φ as it is; weights, orthogonal ones; clip, of φ
+            at |φ| ≤ m, with its initialisation; width; or depth.
         m: the clip level.
         activation: φ clipped there, as an expression.
         q_star, sigma_w, sigma_b, V_prime, sparsity: the edge of chaos that goes with it.
@@ -67,7 +67,7 @@ class Remedy(Shown):
     What does not belong to the change is None.
     """
 
-    what: Literal["initialisation", "weights", "clip", "width", "depth"]
+    what: Literal["inputs", "initialisation", "weights", "clip", "width", "depth"]
     m: float | None = None
     activation: str | None = None
     q_star: float | None = None
@@ -109,6 +109,8 @@ class Remedy(Shown):
 
     def __str__(self) -> str:
         match self.what:
+            case "inputs":
+                return f"inputs scaled so that layer 0 has the variance {self.q_star:.6g}"
             case "weights":
                 return "orthogonal weights"
             case "width":
@@ -151,6 +153,12 @@ def remedies(activation: Activation, q: float) -> tuple[Remedy, ...]:
         return (Remedy.at(edge),)
     clip = stabilising_clip(activation, q)
     return (Remedy.clipping(activation, *clip),) if clip else ()
+
+
+def edges_tried(q: float) -> str:
+    """Which edges of chaos `candidate_edges` looks at, where none of them will do, as a clause."""
+    factor = 2**_FACTORS_OF_TWO
+    return f"no edge of chaos of φ at a q* from {q / factor:.3g} to {q * factor:.3g}"
 
 
 def candidate_edges(activation: Activation, q: float) -> Iterator[EdgeOfChaos]:

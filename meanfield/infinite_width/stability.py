@@ -19,7 +19,7 @@ from meanfield.infinite_width.depth_scales import correlation_depth
 from meanfield.infinite_width.fixed_points import FixedPoint, fixed_points
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.operating_point import NEAR, OperatingPoint, Subject, farthest, operating_point_of
-from meanfield.infinite_width.remedies import remedies
+from meanfield.infinite_width.remedies import edges_tried, remedies
 from meanfield.infinite_width.verdict import Gradient, Inputs, Signal, Verdict, Word
 from meanfield.lettering import counted
 from meanfield.quantities import GRADIENT_WITHIN
@@ -71,8 +71,10 @@ def diagnose(subject: Subject, start: float = 1.0, *, with_remedies: bool = True
     point = operating_point_of(subject, start)
     network = point.network
     judged = verdict(network, point.fixed_point, point.start)
-    ways = () if judged.is_good or not with_remedies else remedies(network.activation, point.start)
-    return Diagnosis(point, phase(network, _judged_at(point)), replace(judged, remedies=ways))
+    looked = with_remedies and not judged.is_good
+    ways = remedies(network.activation, point.start) if looked else ()
+    tried = f"Nothing tried is enough by itself: {edges_tried(point.start)}, no clip." if looked and not ways else ""
+    return Diagnosis(point, phase(network, _judged_at(point)), replace(judged, remedies=ways, tried=tried))
 
 
 def _judged_at(point: OperatingPoint) -> float:

@@ -104,8 +104,8 @@ class SinglePage(Drawing):
         """The lines of the table."""
         network, judged, asked = self.point.network, self._judged, self.ensemble.experiment
         found = self.verdict
-        lost = {"signal_lost": found.signal.share_lost, "gradient_lost": found.gradient.share_lost}
-        lost |= {"share_lost": found.share_lost}
+        said = found.record()
+        lost = {name: said[name] for name in ("signal_lost", "gradient_lost", "share_lost")}
         interval = {"share_interval": "{:.6g} to {:.6g}".format(*found.interval)} if found.interval else {}
         remedy = {"remedies": found.remedy} if found.remedy else {}
         return {

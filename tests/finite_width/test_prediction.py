@@ -287,3 +287,17 @@ def test_where_theory_has_nothing_to_say_it_says_nothing() -> None:
     assert math.isinf(over.statistics["q"].quantiles[0, -1])
     assert departures(over)[0] == []
     assert predict(Experiment(MeanField(soft_threshold(1.0), 0.3), 10, 40, 1, backward=True))["q"].value[-1] < 1e-6
+
+
+def test_a_spread_is_of_one_order_as_far_as_there_is_one() -> None:
+    """ReLU's is √((1 + 5/N)^L − 1): two orders of it, and nothing where they no longer add up."""
+    width, depth = 300, 200
+    sd = predict(Experiment(mf.edge_of_chaos(RELU).mean_field, width, depth, 1, start=1.0))["q"].sd
+    known = np.isfinite(sd)
+    layers = np.arange(depth + 1)[known]
+    assert layers[-1] == len(layers) - 1 and 50 < len(layers) <= depth
+    exact = np.sqrt((1 + 5 / width) ** layers - 1)
+    # What is left out of the variance is of third order and more.
+    x = 5 * layers[1:] / width
+    left_out = np.expm1(x) - x - x**2 / 2
+    assert (np.abs(sd[known] - exact)[1:] <= left_out / (2 * np.sqrt(x)) + 1e-12).all()

@@ -134,6 +134,20 @@ def test_a_start_is_not_blamed_on_the_fixed_point() -> None:
     assert (elsewhere.what, elsewhere.instead_of) == ("initialisation", None)
 
 
+def test_inputs_that_are_at_fault_alone_are_told_to_be_scaled() -> None:
+    diagnosis, required = diagnose(edge_of_chaos(mf.activation("tanh"))), Requirement(300, 30, chains=256)
+    (cure,) = at_width(diagnosis, required, 1e-6).verdict.remedies
+    assert (cure.what, cure.q_star) == ("inputs", 1.0)
+    assert at_width(diagnosis, required, cure.q_star).verdict.is_good
+    # Where the start is what is asked for, or no more at fault than all else, it is not told.
+    assert "inputs" not in [cure.what for cure in mended("q* itself")[-1]]
+
+
+def test_variances_beyond_the_doubles_leave_a_verdict() -> None:
+    found = at_width(diagnose(edge_of_chaos(mf.activation("exp(x)"))), Requirement(300, 10, chains=256)).verdict
+    assert (found.word, found.remedies) == ("unstable", ())
+
+
 def test_a_clip_is_told_as_an_activation() -> None:
     phi, _, _, cures = mended("a runaway")
     (clip,) = [cure for cure in cures if cure.m]
@@ -178,12 +192,12 @@ def test_where_nothing_helps_that_is_said() -> None:
     found = at_width(diagnose(MeanField(SIGN, 1.0, 0.1)), required).verdict
     assert found.remedies == ()
     assert in_words(found.remedies) is None
-    assert found.tried == nothing_helps(required)
+    assert found.tried == nothing_helps(required, 1.0)
     assert "orthogonal" in found.tried
     assert "no width" in found.tried
     # What is not looked for is not said to fail.
-    assert "orthogonal" not in nothing_helps(replace(required, weights="orthogonal"))
-    assert "width" not in nothing_helps(replace(required, risk=1e-4))
+    assert "orthogonal" not in nothing_helps(replace(required, weights="orthogonal"), 1.0)
+    assert "width" not in nothing_helps(replace(required, risk=1e-4), 1.0)
 
 
 #: What is enough by itself: networks off their edge of chaos, whose φ needs no change.
