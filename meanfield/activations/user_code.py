@@ -54,9 +54,7 @@ def _sampled(name: str) -> Any:
         return str(refusal)
 
 
-def answered_apart(
-    answering: str, name: str, asked: Any = None, *, give: str, patience: float | None = None
-) -> Any:
+def answered_apart(answering: str, name: str, asked: Any = None, *, give: str, patience: float | None = None) -> Any:
     """What a function of this package, `module:function`, says of the code that `name` names, in a process of its own.
 
     It is given the name, and what is asked of it unless that is None, and answers in JSON; a text is a refusal. `give`

@@ -28,7 +28,8 @@ class Command(TyperCommand):
             return super().parse_args(ctx, args)
         from meanfield.cli import places, usage
 
-        options = {name: option for option in self.get_params(ctx) for name in (*option.opts, *option.secondary_opts)}
+        names = {name: option for option in self.get_params(ctx) for name in (*option.opts, *option.secondary_opts)}
+        options = {name: option for name, option in names.items() if name.startswith("-")}
         try:
             values, rest, order = self.make_parser(ctx).parse_args([*args])
             if not values.get("help"):
@@ -59,7 +60,8 @@ class Command(TyperCommand):
             if order.count(option) > 1 and not (option.multiple or option.is_flag):
                 raise usage.Misuse(f"{option.opts[0]} is given twice: give it once")
         if rest:
-            raise usage.leftover(ctx, rest, "act" in values if "--act" in options else None)
+            takes_words = len(parameters) > len({*options.values()})
+            raise usage.leftover(ctx, rest, takes_words or "act" in values if "--act" in options else None)
 
     def _example(self) -> str:
         """The first of the examples in its help."""
