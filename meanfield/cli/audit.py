@@ -11,6 +11,7 @@ from meanfield.cli import models, options
 from meanfield.cli.layout import Block, grid, heading, lines, paragraph
 from meanfield.cli.output import emit, printing
 from meanfield.cli.process import tell
+from meanfield.lettering import ending
 from meanfield.tables.records import Record
 
 __all__ = ["audit"]
@@ -98,5 +99,4 @@ def _initialised(record: Record, digits: int | None) -> list[Block]:
 
 
 def _named(row: Record) -> Record:
-    name = row["module"]
-    return {**row, "module": name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}"}
+    return {**row, "module": ending(row["module"], _LONGEST)}

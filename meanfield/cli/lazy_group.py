@@ -41,7 +41,9 @@ class Command(TyperCommand):
             name = getattr(fault, "option_name", None)
             if name is None:
                 # Only a missing option is left.
-                raise usage.required(ctx, fault.param.opts[0], self._example()) from None
+                missing = fault.param.opts[0]
+                what = missing if missing in options else f"a {missing}"
+                raise usage.required(ctx, what, self._example()) from None
             if name not in options:
                 raise usage.no_option(ctx, name, [*options]) from None
             given = next((arg.partition("=")[2] for arg in args if arg.startswith(f"{name}=")), None)

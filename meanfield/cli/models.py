@@ -101,11 +101,11 @@ def audited(
 
     _require_name(model)
     if (batch is None) == (not shape):
-        given = "nothing" if batch is None else "--batch and --shape, of which each"
-        raise DomainError(f"{given} says what {model} runs on: give --batch FILE.npz, or --shape such as 16,3,32,32")
+        given = "nothing says" if batch is None else "--batch and --shape both say"
+        raise DomainError(f"{given} what {model} runs on: give --batch FILE.npz, or --shape such as 16,3,32,32")
     if not edge_of_chaos:
         options.require_left_out(
-            context, ("q_star", "weights", "act"), "{} is of --edge-of-chaos: add it, or leave {0} out"
+            context, ("q_star", "weights", "act"), "{} is of --edge-of-chaos: add it, or leave this out"
         )
     require_share("level", level, "a probability")
     require_count("seed", seed, 0)
