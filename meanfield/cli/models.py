@@ -33,10 +33,10 @@ class DrawnFrom(StrEnum):
     """The law of the weights."""
 
     gaussian = "gaussian"
-    uniform = "uniform"
-    truncated = "truncated"
     orthogonal = "orthogonal"
     delta_orthogonal = "delta-orthogonal"
+    uniform = "uniform"
+    truncated = "truncated"
 
 
 Model = Annotated[

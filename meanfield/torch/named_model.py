@@ -89,8 +89,7 @@ def read_batch(path: Path) -> list[NDArray[Any]]:
         OutputError: a file that holds none, or what are no numbers.
     """
     try:
-        held = np.load(path, allow_pickle=False)
-        arrays = {"the array": held} if isinstance(held, np.ndarray) else {key: held[key] for key in _ordered(held)}
+        arrays = _arrays(np.load(path, allow_pickle=False))
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or 'it is no .npz or .npy of numpy'}") from None
     except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError):
@@ -104,18 +103,23 @@ def read_batch(path: Path) -> list[NDArray[Any]]:
             raise OutputError(f"{key} in {path} holds no real numbers: give floats, or integers for an embedding")
         if not array.size:
             raise OutputError(f"{key} in {path} is of shape {array.shape} and holds nothing: give one or more examples")
-        if array.dtype.kind == "f" and not np.isfinite(array.astype(np.float32)).all():
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(array.astype(np.float32)).all()
+        if not finite:
             raise OutputError(
                 f"{key} in {path} holds NaN or what is no number in single precision: give finite numbers"
             )
     return list(arrays.values())
 
 
-def _ordered(held: Any) -> list[str]:
-    names = list(held.files)
-    if all(name.startswith("arr_") and name[4:].isdecimal() for name in names):
-        names.sort(key=lambda name: int(name[4:]))
-    return names
+def _arrays(held: Any) -> dict[str, Any]:
+    if isinstance(held, np.ndarray):
+        return {"the array": held}
+    with held:
+        names = list(held.files)
+        if all(name.startswith("arr_") and name[4:].isdecimal() for name in names):
+            names.sort(key=lambda name: int(name[4:]))
+        return {name: held[name] for name in names}
 
 
 def _tensors(arrays: Sequence[NDArray[Any]]) -> list[Tensor]:
