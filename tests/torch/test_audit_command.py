@@ -16,6 +16,7 @@ import torch
 from command import ROOT, data, run
 from shown_commands import WITH_TORCH, as_printed, commands, examples
 
+import meanfield as mf
 from meanfield.cli.models import DrawnFrom
 from meanfield.quantities import QUANTITIES
 from meanfield.torch import audit
@@ -34,7 +35,7 @@ def build():
     return nn.Sequential(nn.Linear(20, 120), nn.ReLU(), nn.Linear(120, 120), nn.Tanh(), nn.Linear(120, 40))
 
 def unseeded():
-    layer = nn.Linear(50, 16)
+    layer = nn.utils.skip_init(nn.Linear, 50, 16, bias=False)
     layer.weight.data.normal_()
     return layer
 
@@ -65,7 +66,9 @@ def number(): return 3
 def asks(width): return nn.Linear(width, width)
 def weightless(): return nn.ReLU()
 def jumping(): return nn.Sequential(nn.Linear(20, 30), nn.Hardshrink(), nn.Linear(30, 30), nn.ReLU(), nn.Linear(30, 3))
-whole, three = nn.Linear(20, 10), 3
+three = 3
+# Draws no random numbers.
+whole = nn.utils.skip_init(nn.Linear, 20, 10)
 """
 
 
@@ -101,19 +104,26 @@ def test_json_is_the_record_of_the_audit() -> None:
 
 
 def test_before_and_after_are_audits_and_between_them_is_what_was_drawn() -> None:
-    np.savez("x.npz", inputs(12, 20))
+    x = 3 * inputs(12, 20)
+    np.savez("x.npz", x)
     plain = data("audit", "some_nets:build", "--batch", "x.npz")
     options = ["--edge-of-chaos", "--q-star", "2", "--weights", "orthogonal"]
     found = data("audit", "some_nets:build", "--batch", "x.npz", *options)
     assert found.pop("before") == plain
     drawn = found.pop("initialised")
     assert list(found) == list(plain) and drawn["q_star"] == 2 and drawn["weights"] == "orthogonal"
+    assert drawn["layers"][0]["sigma_w"] == pytest.approx((2 / np.square(x).mean()) ** 0.5)
     edge_of_relu = found["layers"][1]
     assert (drawn["layers"][1]["sigma_w"], drawn["layers"][1]["sigma_b"]) == pytest.approx((2**0.5, 0))
     assert edge_of_relu["sigma_w"] == pytest.approx(2**0.5, rel=1e-5)
     # A layer of 120 units has q* to within a few times √(2/120) of it.
     assert edge_of_relu["q"] == pytest.approx(2, rel=0.5)
-    assert plain["layers"][1]["q"] < 0.2
+    assert plain["layers"][1]["q"] < 1
+
+
+def test_a_model_is_what_is_built_or_is_one_already() -> None:
+    classes = {name: type(build_model(f"some_nets:{name}")).__name__ for name in ("build", "Pair", "whole")}
+    assert classes == {"build": "Sequential", "Pair": "Pair", "whole": "Linear"}
 
 
 def test_each_law_of_weights_is_an_option() -> None:
@@ -203,6 +213,13 @@ def test_columns_and_keys_are_quantities(folder: Path) -> None:
     rows = list(csv.DictReader((folder / "numbers.csv").read_text().splitlines()))
     assert {*rows[0]} <= {*QUANTITIES}
     assert [float(row["q"]) for row in rows] == [row["q"] for row in printed["layers"]]
+
+
+def test_a_report_is_drawn_as_its_record_is() -> None:
+    report = audit(build_model("some_nets:build"), torch.tensor(inputs(8, 20)).float())
+    for ax, same in zip(mf.plot.audit(report), mf.plot.audit(report.record()), strict=True):
+        for line, twin in zip(ax.get_lines(), same.get_lines(), strict=True):
+            np.testing.assert_array_equal(line.get_xydata(), twin.get_xydata())
 
 
 #: What is named, what it is to run on, and what is said.
