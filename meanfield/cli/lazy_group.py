@@ -62,8 +62,9 @@ class Command(TyperCommand):
             if order.count(option) > 1 and not (option.multiple or option.is_flag):
                 raise usage.Misuse(f"{option.opts[0]} is given twice: give it once")
         if rest:
-            takes_words = len(parameters) > len({*options.values()})
-            raise usage.leftover(ctx, rest, takes_words or "act" in values if "--act" in options else None)
+            # Where a word of its own comes first, those after it are no activation.
+            taken = "act" in values or any(option.param_type_name == "argument" for option in parameters)
+            raise usage.leftover(ctx, rest, taken if "--act" in options else None)
 
     def _example(self) -> str:
         """The first of the examples in its help."""
