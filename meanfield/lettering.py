@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["GREEK", "counted", "docstring_text", "latex_name", "latex_text", "text_name"]
+__all__ = ["GREEK", "counted", "docstring_text", "ending", "latex_name", "latex_text", "text_name"]
 
 _NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
@@ -26,6 +26,11 @@ _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 def counted(number: int, noun: str) -> str:
     """1 layer, 2 layers."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def ending(text: str, longest: int) -> str:
+    """The end of a text of more than `longest` characters: of the name of a module what tells it from others."""
+    return text if len(text) <= longest else f"…{text[1 - longest :]}"
 
 
 def text_name(name: str) -> str:

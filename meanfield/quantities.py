@@ -221,6 +221,8 @@ QUANTITIES = {
     "examples": Quantity("examples", "examples", "in a batch", "examples"),
     "level": Quantity("level", "level", "probability of a departure, were theory right"),
     "departs": Quantity("departs", "departs", "the first layer that does not do what theory says"),
+    "before": Quantity("before", "before", "what was found before the model was initialised"),
+    "initialised": Quantity("initialised", "initialised", "what every layer was drawn with"),
     # Designs, and sparse layers.
     "near_zero_share": Quantity("near 0", "near 0", "fraction of activations up to --below rms φ in size"),
     "R_zero": Quantity("R(0)", "$R(0)$", "correlation of two inputs without any, one layer on"),

@@ -18,16 +18,20 @@ COMMANDS = [
 KINDS = ["variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary"]
 NAMES = [(), *((command,) for command in COMMANDS)]
 FIGURES = [("plot", kind) for kind in KINDS]
+#: What needs torch, an extra; what a page or a help shows of it is run by tests/torch.
+WITH_TORCH = [("audit",), ("plot", "audit")]
 
 
-def commands(text: str) -> list[str]:
-    return re.findall(r"^ *(meanfield .*)$", text, flags=re.MULTILINE)
+def commands(text: str, *, torch: bool = False) -> list[str]:
+    """Those that need torch, or those that do not."""
+    lines = re.findall(r"^ *(meanfield .*)$", text, flags=re.MULTILINE)
+    return [line for line in lines if torch == any(tuple(line.split()[1:])[: len(name)] == name for name in WITH_TORCH)]
 
 
 @cache
 def examples(name: tuple[str, ...]) -> list[str]:
     """The commands in a help."""
-    return commands(run(*name, "--help").stdout.partition("Examples:")[2])
+    return commands(run(*name, "--help").stdout.partition("Examples:")[2], torch=name in WITH_TORCH)
 
 
 def as_printed(line: str) -> Result:

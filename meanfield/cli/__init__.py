@@ -44,6 +44,7 @@ class _Commands(LazyGroup):
         "derive": "The maps as formulas, for any names in them.",
         "simulate": "Draw random networks and lay them over theory.",
         "verify": "Whether random networks follow theory: yes or no.",
+        "audit": "A model of PyTorch on real data beside theory, layer by layer.",
         "plot": "Draw a figure for a paper.",
         "activations": "The activations that have a name, with their formulas.",
         "cite": "BibTeX entries for meanfield and the papers behind it.",

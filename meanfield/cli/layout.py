@@ -112,14 +112,18 @@ def listing(record: Record, keys: Sequence[str], digits: int | None) -> Block:
     return block
 
 
-def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None) -> Block:
-    """Several records, a row each; where that is too wide, a line for every cell."""
+def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None, flowing: Sequence[str] = ()) -> Block:
+    """Several records, a row each; where that is too wide, a line for every cell.
+
+    Sentences go on in the next line, and what is in the columns `flowing`.
+    """
+    words = _FLOWING.union(flowing)
 
     def block(width: int) -> list[Text]:
         cells = {key: _columns(key, [record.get(key) for record in records], digits) for key in keys}
         heads = {key: quantity(key).symbol for key in keys}
         widths = {key: max(map(_length, [heads[key], *cells[key]])) for key in keys}
-        flowing = [key for key in keys if key in _FLOWING and not is_numeric([record.get(key) for record in records])]
+        flowing = [key for key in keys if key in words and not is_numeric([record.get(key) for record in records])]
         spare = width - _INDENT - 1 - _GAP * (len(keys) - 1) - sum(widths[key] for key in keys if key not in flowing)
         gap = _GAP if spare >= sum(min(widths[key], _NARROWEST) for key in flowing) else _CLOSE
         spare += (_GAP - gap) * (len(keys) - 1)

@@ -28,7 +28,8 @@ class Command(TyperCommand):
             return super().parse_args(ctx, args)
         from meanfield.cli import places, usage
 
-        options = {name: option for option in self.get_params(ctx) for name in (*option.opts, *option.secondary_opts)}
+        names = {name: option for option in self.get_params(ctx) for name in (*option.opts, *option.secondary_opts)}
+        options = {name: option for name, option in names.items() if name.startswith("-")}
         try:
             values, rest, order = self.make_parser(ctx).parse_args([*args])
             if not values.get("help"):
@@ -40,7 +41,9 @@ class Command(TyperCommand):
             name = getattr(fault, "option_name", None)
             if name is None:
                 # Only a missing option is left.
-                raise usage.required(ctx, fault.param.opts[0], self._example()) from None
+                missing = fault.param.opts[0]
+                what = missing if missing in options else f"a {missing}"
+                raise usage.required(ctx, what, self._example()) from None
             if name not in options:
                 raise usage.no_option(ctx, name, [*options]) from None
             given = next((arg.partition("=")[2] for arg in args if arg.startswith(f"{name}=")), None)
@@ -59,7 +62,9 @@ class Command(TyperCommand):
             if order.count(option) > 1 and not (option.multiple or option.is_flag):
                 raise usage.Misuse(f"{option.opts[0]} is given twice: give it once")
         if rest:
-            raise usage.leftover(ctx, rest, "act" in values if "--act" in options else None)
+            # Where a word of its own comes first, those after it are no activation.
+            taken = "act" in values or any(option.param_type_name == "argument" for option in parameters)
+            raise usage.leftover(ctx, rest, taken if "--act" in options else None)
 
     def _example(self) -> str:
         """The first of the examples in its help."""

@@ -11,8 +11,8 @@ from meanfield.atomic_files import require_places
 
 __all__ = ["require_files"]
 
-#: Options that name files to write, files to read, and activations, which may be in files.
-_WRITTEN, _READ, _ACTIVATIONS = ("output", "data"), ("networks_from", "style"), ("act",)
+#: Options that name files to write, files to read, and activations and models, which may be in files.
+_WRITTEN, _READ, _NAMED = ("output", "data"), ("networks_from", "style", "batch"), ("act", "model")
 
 
 def require_files(params: Mapping[str, Any]) -> None:
@@ -22,7 +22,7 @@ def require_files(params: Mapping[str, Any]) -> None:
         OutputError: there is one.
     """
     read = [Path(text) for text in _given(params, _READ)]
-    read += [path for text in _given(params, _ACTIVATIONS) for path in _files(str(text))]
+    read += [path for text in _given(params, _NAMED) for path in _files(str(text))]
     require_places([Path(text) for text in _given(params, _WRITTEN)], read)
 
 
@@ -34,13 +34,13 @@ def _given(params: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[Any]:
             yield from value if isinstance(value, list | tuple) else [value]
 
 
-def _files(act: str) -> Iterator[Path]:
-    """Where an activation may be: in a file, which its ending tells, or in a module found where Python looks."""
+def _files(name: str) -> Iterator[Path]:
+    """Where what has that name may be: in a file, which its ending tells, or in a module found where Python looks."""
     from meanfield.activations.spec import is_file_name
 
-    if is_file_name(act):
-        yield Path(act.strip())
-    module, colon, _ = act.strip().partition(":")
+    if is_file_name(name):
+        yield Path(name.strip())
+    module, colon, _ = name.strip().partition(":")
     if colon:
         path = module.replace(".", "/")
         for folder in ("", *sys.path):

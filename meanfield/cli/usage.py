@@ -78,9 +78,9 @@ def leftover(context: Any, words: Sequence[str], has_activation: bool | None) ->
     return Misuse(f"{path} takes options alone: leave {shortened(words[0])} out")
 
 
-def required(context: Any, option: str, example: str) -> Misuse:
-    """The error for an option that has to be given."""
-    return Misuse(f"{path_of(context)} needs {option}: write for instance {example}")
+def required(context: Any, what: str, example: str) -> Misuse:
+    """The error for what has to be given."""
+    return Misuse(f"{path_of(context)} needs {what}: write for instance {example}")
 
 
 def no_command(context: Any, word: str | None, names: Sequence[str]) -> Misuse:

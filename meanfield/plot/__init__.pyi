@@ -1,4 +1,5 @@
 from .activation_function import activation as activation
+from .audited_layers import audit as audit
 from .correlation_maps import correlation as correlation
 from .design_plane import design as design
 from .edge_slopes import slope as slope

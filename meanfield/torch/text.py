@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from unicodedata import combining
 
 from meanfield.errors import printable
+from meanfield.lettering import ending
 from meanfield.quantities import quantity
 from meanfield.tables.records import Record, is_numeric, texts
 
@@ -32,7 +33,7 @@ def table(rows: Sequence[Record], keys: Sequence[str], digits: int) -> str:
     widths[name] -= max(sum(widths.values()) - room, 0)
     lines = []
     for row in (heads, *({key: columns[key][i] for key in keys} for i in range(len(rows)))):
-        row[name] = _ending(row[name], widths[name])
+        row[name] = ending(row[name], widths[name])
         parts = textwrap.wrap(row[_FLOWING], widths[_FLOWING]) if _FLOWING in row else []
         for i, part in enumerate(parts or [""]):
             cells = {key: part if key == _FLOWING else "" if i else row[key] for key in keys}
@@ -43,10 +44,6 @@ def table(rows: Sequence[Record], keys: Sequence[str], digits: int) -> str:
 def paragraphs(lines: Sequence[str]) -> str:
     """Sentences, each in lines of its own."""
     return "\n".join(textwrap.fill(printable(line), _WIDTH, subsequent_indent="  ") for line in lines)
-
-
-def _ending(text: str, width: int) -> str:
-    return text if len(text) <= width else f"…{text[1 - width :]}"
 
 
 def _length(text: str) -> int:

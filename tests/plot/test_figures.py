@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audited import audited
 from command import run
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
@@ -64,6 +65,10 @@ def axes(kind: str) -> tuple[Axes, ...]:
         drawn = mf.plot.trajectory(mf.simulate(CHAINS), quantities=("q", "rho"))
     elif kind == "ensemble":
         drawn = mf.plot.trajectory(mf.simulate(replace(CHAINS, width=60, depth=20, networks=16, backward=True)))
+    elif kind == "audit":
+        drawn = mf.plot.audit(audited(9, departs=5))
+    elif kind == "audit of many layers":
+        drawn = mf.plot.audit(audited(60))
     elif kind == "activation":
         drawn = mf.plot.activation(SPARSE.activation)
     else:
@@ -72,7 +77,7 @@ def axes(kind: str) -> tuple[Axes, ...]:
 
 
 KINDS = ["variance", "correlation", "near-one", "slope", "phase", "phase at a depth", "design", "trainable"]
-KINDS += ["trajectory", "ensemble", "activation", "summary"]
+KINDS += ["trajectory", "ensemble", "audit", "audit of many layers", "activation", "summary"]
 
 
 def figure(kind: str) -> Figure:

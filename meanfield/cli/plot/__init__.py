@@ -20,6 +20,7 @@ class _Kinds(LazyGroup):
         "design": "Signal and gradient lost, over sparsity and clip level.",
         "trainable": "The largest safe depth, over sparsity and width.",
         "trajectory": "Variance, correlation and sparsity over the layers.",
+        "audit": "A model of PyTorch beside theory, layer by layer.",
         "activation": "φ, and the density of pre-activations below it.",
         "summary": "One page: φ, V, R, trajectories and numbers.",
     }

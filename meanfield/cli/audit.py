@@ -1,0 +1,102 @@
+"""`meanfield audit`: a model of PyTorch on real data beside theory, layer by layer, and where the two part first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from meanfield.cli import models, options
+from meanfield.cli.layout import Block, grid, heading, lines, paragraph
+from meanfield.cli.output import emit, printing
+from meanfield.cli.process import tell
+from meanfield.lettering import ending
+from meanfield.tables.records import Record
+
+__all__ = ["audit"]
+
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a layer departs.")]
+
+_LAYERS = ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b")
+_FORWARD = ("module", "q", "q_theory", "q_z", "rho", "rho_theory", "rho_z")
+_BACKWARD = ("module", "sparsity", "sparsity_theory", "dead", "log_gradient", "log_gradient_theory", "log_gradient_z")
+_PAPER = ("module", "activation", "q", "q_theory", "q_z", "log_gradient")
+#: Of a longer name its end is shown.
+_LONGEST = 26
+
+
+def audit(
+    context: typer.Context,
+    model: models.Model,
+    batch: models.Batch = None,
+    shape: models.Shape = None,
+    edge_of_chaos: models.OnEdge = False,
+    q_star: models.AfterEdge = 1.0,
+    weights: models.EdgeWeights = models.DrawnFrom.gaussian,
+    act: models.Fallback = None,
+    level: models.Level = 0.01,
+    seed: options.Seed = 0,
+    strict: Strict = False,
+    format: options.Formats = None,
+    digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
+    output: options.Output = None,
+) -> None:
+    """A model of PyTorch, run once forward and backward: q, ρ, zeros and gradients of every layer, beside theory.
+
+    It is looked at in the mode that it is built in. --edge-of-chaos shows it before and after; JSON holds both, other
+    formats the layers after.
+
+    \b
+    Examples:
+      meanfield audit nets:build --shape 16,784
+      meanfield audit nets:build --batch batch.npz --edge-of-chaos --q-star 1.5 --weights orthogonal
+    """
+    how = printing(format, digits, columns, caption, tex_label, output)
+    found = models.audited(context, model, batch, shape, edge_of_chaos, q_star, weights, act, level, seed)
+    record = found["audit"]
+    about = {**record, **{key: found[key] for key in ("before", "initialised") if key in found}}
+    tables = [heading(model), paragraph("measured:", models.described(found))]
+    if edge_of_chaos:
+        tables += [heading("before"), *_audited(found["before"], digits)]
+        tables += _initialised(found["initialised"], digits)
+        tables += [heading("after"), *_audited(record, digits)]
+    else:
+        tables += [_layers(record["layers"], digits), *_audited(record, digits)]
+    emit(record["layers"], tables, how, paper=_PAPER, about=about, rows="layers")
+    if strict and record["departs"] is not None:
+        tell(f"--strict fails: {record['departs'] or 'the layer'} departs from theory")
+        raise typer.Exit(1)
+
+
+def _layers(rows: Iterable[Record], digits: int | None) -> Block:
+    return grid([*map(_named, rows)], _LAYERS, digits or 4, flowing=("activation",))
+
+
+def _audited(record: Record, digits: int | None) -> list[Block]:
+    rows = [*map(_named, record["layers"])]
+    departs = record["departs"]
+    return [
+        grid(rows, _FORWARD, digits or 3),
+        grid(rows, _BACKWARD, digits or 3),
+        paragraph("verdict:", record["verdict"], "stable" if departs is None else "unstable"),
+    ]
+
+
+def _initialised(record: Record, digits: int | None) -> list[Block]:
+    rows = [
+        {**row, "activation": f"{row['activation']}, left alone"} if row["left"] else row for row in record["layers"]
+    ]
+    return [
+        heading(f"{record['weights']} weights on the edge of chaos at q* = {record['q_star']:g}"),
+        _layers(rows, digits),
+        *(lines(warning, 2) for warning in record["warnings"]),
+        lines(""),
+    ]
+
+
+def _named(row: Record) -> Record:
+    return {**row, "module": ending(row["module"], _LONGEST)}
