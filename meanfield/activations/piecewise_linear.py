@@ -118,7 +118,8 @@ class PiecewiseLinear(Activation):
         total: Array | float = np.full_like(x, self.intercepts[base]) if self.intercepts[base] else 0.0
         for j, a in enumerate(self.slopes):
             if a:
-                part = np.clip(x, knots[j - 1] if j else None, knots[j] if j < len(knots) else None)
+                # NumPy before 2 refuses to clip by nothing.
+                part = np.clip(x, knots[j - 1] if j else None, knots[j] if j < len(knots) else None) if knots else +x
                 # How far x goes into the piece, counted from its end towards the base; on the base from 0.
                 if j != base:
                     part -= knots[j - 1] if j > base else knots[j]

@@ -66,7 +66,7 @@ _POOLS = (
     *(nn.modules.pooling._AvgPoolNd, nn.modules.pooling._MaxPoolNd, nn.modules.pooling._LPPoolNd, nn.Upsample),
     *(nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.pooling._AdaptiveMaxPoolNd),
 )
-_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+_NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm)
 _PADS = (
     *(nn.modules.padding._ConstantPadNd, nn.modules.padding._ReflectionPadNd),
     *(nn.modules.padding._ReplicationPadNd, nn.modules.padding._CircularPadNd),

@@ -23,6 +23,8 @@ from meanfield.torch.tables import Tables, looked_up
 
 __all__ = ["Straight"]
 
+#: Torch before 2.3 has it elsewhere.
+_is_compiling = getattr(torch.compiler, "is_compiling", None) or torch._utils.is_compiling
 #: More ramps take longer than tables do, and more comparisons than one look-up of a compiled table.
 _MOST_RAMPS, _MOST_COMPARED = 3, 16
 
@@ -37,7 +39,7 @@ class Straight(nn.Module):
         self.compiled: Any = _Chain(phi) if len(phi.knots) <= _MOST_COMPARED else self.rule
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if _is_compiling() or torch.jit.is_tracing():
             return self.compiled(x)
         return Evaluated.apply(x, self.rule)[0]
 
