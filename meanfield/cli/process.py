@@ -21,6 +21,8 @@ __all__ = ["INTERRUPTED", "end_interrupted", "no_more_signals", "prepare", "rele
 
 #: Ended by Ctrl-C, or as if by it.
 INTERRUPTED = 130
+#: Seconds in which a destructor is done.
+_MOMENT = 0.05
 
 
 def prepare(*, quiet: bool) -> None:
@@ -53,9 +55,21 @@ def prepare(*, quiet: bool) -> None:
 def _unheard(fault: Any) -> None:
     """What fails in a thread or a destructor, where no caller hears of it."""
     if issubclass(fault.exc_type, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-        # It would be lost there.
-        tell("interrupted")
-        end_interrupted()
+        # It would be lost there, so it comes again a moment later, where somebody may save what is done.
+        try:
+            threading.Timer(_MOMENT, _interrupt).start()
+        except RuntimeError:
+            # Python is ending.
+            tell("interrupted")
+            end_interrupted()
+
+
+def _interrupt() -> None:
+    """To the main thread, which may wait for something, by a signal that it heeds."""
+    main = threading.main_thread().ident
+    heeded = [number for number in ENDING if signal.getsignal(number) is signal.default_int_handler]
+    if main and heeded:
+        signal.pthread_kill(main, heeded[0])
 
 
 def end_interrupted() -> NoReturn:

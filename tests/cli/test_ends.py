@@ -255,3 +255,29 @@ def test_what_asks_a_command_to_end_is_told_in_one_line(name: str, module: str) 
     command = heeding_signals(sys.executable, "-c", SIGNALLED, name, module, "eoc", "--act", "relu")
     ended = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "meanfield: interrupted\n")
+
+
+#: A destructor in which the signal falls, and somebody who saves what is done.
+DESTRUCTOR = """
+import os, signal, time
+from meanfield.cli import process
+
+class Held:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+process.prepare(quiet=True)
+try:
+    held = Held()
+    del held
+    time.sleep(30)
+except KeyboardInterrupt:
+    print("saved")
+    raise SystemExit(process.INTERRUPTED)
+"""
+
+
+def test_an_interrupt_in_a_destructor_comes_again() -> None:
+    done = subprocess.run(heeding_signals(sys.executable, "-c", DESTRUCTOR), capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "saved\n", "")
