@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from meanfield.domain import require_count, require_share
 from meanfield.errors import DomainError, MeanFieldError, shortened
+from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.expecting import Expected, expected_gain, expected_rho, expected_variance, expected_zeros
@@ -26,6 +27,9 @@ from meanfield.torch.tracing import Step, Steps, as_batch, recorded
 from meanfield.torch.untouched import untouched
 
 __all__ = ["Audit", "AuditedLayer", "audit"]
+
+#: Correlation of examples beyond which nothing is left to tell them apart in half precision.
+_ALIKE = 1 - 1e-3
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,7 +90,8 @@ class Audit(Shown):
         level: the probability of a departure somewhere, were theory right.
         threshold: the z from which on a departure counts.
         departs: the first layer that departs, None if none does.
-        verdict: a sentence.
+        verdict: whether layers do what theory says of random weights; and whether signal, gradient or the difference of
+            examples is lost all the same.
     """
 
     layers: tuple[AuditedLayer, ...]
@@ -167,7 +172,7 @@ def audit(
     threshold = float(norm.isf(0.5 * level / max(len(comparisons), 1)))
     first = next((layer for layer in layers if any(abs(z) > threshold for _, z in _told(layer))), None)
     examples = next((len(part) for part in inputs if part.ndim), 1)
-    verdict = _verdict(first, threshold, len(comparisons))
+    verdict = " ".join([_verdict(first, threshold, len(comparisons)), *_lost(layers)])
     return Audit(layers, examples, level, threshold, first.module if first else None, verdict)
 
 
@@ -346,6 +351,21 @@ def _told(layer: AuditedLayer) -> list[tuple[str, float]]:
     """What is held against theory, by what it is called."""
     found = (("q", layer.q_z), ("rho", layer.rho_z), ("log_gradient", layer.log_gradient_z))
     return [(name, z) for name, z in found if z is not None]
+
+
+def _lost(layers: Sequence[AuditedLayer]) -> Iterator[str]:
+    """What no comparison with theory shows: layers may do what theory says and lose signal, gradient or inputs."""
+    if silent := next((layer for layer in layers if layer.dead == 1), None):
+        yield f"But {silent.module} receives zeros alone: no signal passes it, and no gradient."
+        return
+    if alike := next((layer for layer in layers if layer.rho is not None and layer.rho > _ALIKE), None):
+        yield f"But from {alike.module} on examples are alike, ρ = {alike.rho:.6f}."
+    logs = [layer.log_gradient for layer in layers if layer.log_gradient is not None]
+    if logs and (spread := max(logs) - min(logs)) > math.log(GRADIENT_WITHIN):
+        yield (
+            f"But squared gradients differ between layers by a factor e^{spread:.3g}, more than {GRADIENT_WITHIN:g}: "
+            "some learn long before others."
+        )
 
 
 def _verdict(first: AuditedLayer | None, threshold: float, comparisons: int) -> str:

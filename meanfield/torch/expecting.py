@@ -36,7 +36,7 @@ _TERMS = 40
 #: What was measured in single precision has no smaller spread.
 _ROUNDING = 1e-6
 #: Layers drawn for the spread of ρ, of so many numbers in all at most.
-_DRAWN, _NUMBERS = 200, 4_000_000
+_DRAWN, _NUMBERS = 100, 4_000_000
 #: Fewer tell no spread.
 _FEWEST = 8
 
@@ -56,7 +56,7 @@ class Expected:
 
     def z_of_square(self, seen: float) -> float | None:
         """The same of a mean square, which is a χ² over its degrees of freedom, by Wilson and Hilferty's cube root."""
-        if not self.sd or not self.value > 0:
+        if not self.sd or not self.value > 0 or self.sd <= _ROUNDING * self.value:
             return None
         error = (self.sd / self.value) ** 2 / 9
         return (math.cbrt(seen / self.value) - (1 - error)) / math.sqrt(error)

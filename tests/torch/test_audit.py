@@ -127,6 +127,32 @@ def test_random_networks_stray_as_far_as_their_width_tells(phi: type[nn.Module],
         assert name == "log_gradient" or square > 1 - 4 * math.sqrt(2 / n)
 
 
+def test_a_dead_network_strays_nowhere() -> None:
+    # No unit reaches the threshold: every layer after the first is its biases.
+    layers: list[nn.Module] = [nn.Linear(30, 50)]
+    for _ in range(4):
+        layers += [mf.torch.Activation("shifted-relu", tau=9.0), nn.Linear(50, 50)]
+    found = audit(nn.Sequential(*layers), normals(8, 30))
+    assert found.departs is None
+    assert all(layer.dead == 1 and layer.q_z is None for layer in found.layers[1:])
+    assert found.verdict.endswith("But 2 receives zeros alone: no signal passes it, and no gradient.")
+
+
+@pytest.mark.parametrize(
+    ("sigma_w", "told"), [(0.9, "examples are alike, ρ = 0.999"), (4.0, "squared gradients differ between layers")]
+)
+def test_what_is_lost_is_told_though_layers_do_what_theory_says(sigma_w: float, told: str) -> None:
+    model = mlp(nn.Tanh, depth=12)
+    generator = torch.Generator().manual_seed(3)
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, 0, sigma_w / math.sqrt(layer.in_features), generator=generator)
+            nn.init.normal_(layer.bias, 0, 1.0 if sigma_w < 2 else 0.0, generator=generator)
+    found = audit(model, normals(8, 30))
+    assert found.departs is None
+    assert told in found.verdict
+
+
 def test_false_alarms_are_as_rare_as_asked() -> None:
     # Of thirty at one in twenty, more than seven come once in a thousand times.
     told = 0
