@@ -26,7 +26,7 @@ __all__ = ["Straight"]
 #: Torch before 2.3 has it elsewhere.
 _is_compiling = getattr(torch.compiler, "is_compiling", None) or torch._utils.is_compiling
 #: More ramps take longer than tables do, and more comparisons than one look-up of a compiled table.
-_MOST_RAMPS, _MOST_COMPARED = 3, 16
+_MOST_RAMPS, _MOST_COMPARED = 6, 16
 
 
 class Straight(nn.Module):
@@ -148,30 +148,34 @@ class _Ramps:
         return cls(phi) if phi.is_continuous and flat_zero <= 1 and ramps <= _MOST_RAMPS else None
 
     def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
-        into = values
+        part = values
         for low, high, start, slope in self.ramps:
-            part = torch.clamp(x, low, high, out=into)
+            torch.clamp(x, low, high, out=part)
             if start:
                 part.sub_(start)
+            if part is not values:
+                values.add_(part, alpha=slope)
+                continue
             if slope != 1:
                 part.mul_(slope)
-            if part is not values:
-                values.add_(part)
-            into = torch.empty_like(x)
+            if len(self.ramps) > 1:
+                part = torch.empty_like(x)
         if not self.ramps:
             values.fill_(self.height)
         elif self.height:
             values.add_(self.height)
 
     def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
-        into = scaled
+        part = scaled
         for low, high, slope in self.between[x.dtype]:
-            part = torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=into)
+            torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=part)
+            if part is not scaled:
+                scaled.add_(part, alpha=slope)
+                continue
             if slope != 1:
                 part.mul_(slope)
-            if part is not scaled:
-                scaled.add_(part)
-            into = torch.empty_like(x)
+            if len(self.ramps) > 1:
+                part = torch.empty_like(x)
         if not self.ramps:
             scaled.zero_()
 
