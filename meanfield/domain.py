@@ -60,7 +60,11 @@ def require_number(name: str, value: object) -> None:
     """Refuse what is no real number, such as text or a list, with a `DomainError`."""
     # An array of no dimension is a number to numpy.
     kind = getattr(value, "dtype", None)
-    fits = isinstance(value, Real) if kind is None else kind.kind in "fiu" and not getattr(value, "ndim", 0)
+    # Others than NumPy have types of their own.
+    if kind is None or not hasattr(kind, "kind"):
+        fits = isinstance(value, Real)
+    else:
+        fits = kind.kind in "fiu" and not getattr(value, "ndim", 0)
     if isinstance(value, bool) or not fits:
         shown = f"'{shortened(value)}'" if isinstance(value, str) else shortened(value)
         raise DomainError(f"{name} = {shown} is not a number: give one, such as 0.5")

@@ -156,16 +156,24 @@ def audit(
     require_share("level", level, "a probability")
     require_count("seed", seed, 0)
     inputs = as_batch("batch", batch)
+    if loss is not None and not callable(loss):
+        raise DomainError(f"loss = {shortened(loss)} is no function: give one from what the model returns to a number")
     model = getattr(model, "_orig_mod", model)
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear | _ConvNd) and not _is_computed(module):
-            require_writable(name, module)
     observed = _Observed()
     with untouched(model), torch.enable_grad():
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Linear | _ConvNd) and not _is_computed(module):
+                require_writable(name, module)
         steps, returned = recorded(model, inputs, observed)
         _require_finite(steps, observed)
         observed.carry_back(model, returned, loss, seed)
-    layers = tuple(_rows(steps, observed, np.random.default_rng(seed)))
+        layers = tuple(_rows(steps, observed, np.random.default_rng(seed)))
+    if not layers and any(role(step) == "layer" for step in steps):
+        shapes = ", ".join(str(tuple(part.shape)) for part in inputs)
+        raise DomainError(
+            f"a batch of the shape {shapes} leaves nothing to measure: its first axis counts examples, of which one or "
+            "more are needed, such as (16, 784)"
+        )
     if not layers:
         raise DomainError(f"{type(model).__name__} ran no linear and no convolutional layer: there is nothing to audit")
     comparisons = [z for layer in layers for _, z in _told(layer)]
@@ -272,6 +280,9 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, random: np.ran
     # Units of a sum have means of their own, and are no Gaussian numbers of mean 0.
     if incoming.feeds not in ("layer", "normalisation") or (before and not np.isfinite(before.q).all()):
         before = None
+    # Nor are those that dropout or a maximum has passed.
+    if incoming.ahead:
+        before = None
     straight = before is not None and not incoming.through and incoming.kind == "activation"
     q = None if has_own_forward(layer) else _variance(weights, here, before if straight else None, phi)
     row = AuditedLayer(
@@ -356,14 +367,16 @@ def _told(layer: AuditedLayer) -> list[tuple[str, float]]:
 def _lost(layers: Sequence[AuditedLayer]) -> Iterator[str]:
     """What no comparison with theory shows: layers may do what theory says and lose signal, gradient or inputs."""
     if silent := next((layer for layer in layers if layer.dead == 1), None):
-        yield f"But {silent.module} receives zeros alone: no signal passes it, and no gradient."
+        yield f"{silent.module} receives zeros alone: no signal passes it, and no gradient."
         return
     if alike := next((layer for layer in layers if layer.rho is not None and layer.rho > _ALIKE), None):
-        yield f"But from {alike.module} on examples are alike, ρ = {alike.rho:.6f}."
+        yield f"From {alike.module} on examples are alike, ρ = {alike.rho:.6f}."
     logs = [layer.log_gradient for layer in layers if layer.log_gradient is not None]
+    if not logs:
+        yield "Gradients are not compared: none came back."
     if logs and (spread := max(logs) - min(logs)) > math.log(GRADIENT_WITHIN):
         yield (
-            f"But squared gradients differ between layers by a factor e^{spread:.3g}, more than {GRADIENT_WITHIN:g}: "
+            f"Squared gradients differ between layers by a factor e^{spread:.3g}, more than {GRADIENT_WITHIN:g}: "
             "some learn long before others."
         )
 

@@ -6,8 +6,8 @@ The units before are N numbers: given their q, the mean of φ² over them has th
     Σ_{n ≠ 0, 2} cₙ² ρⁿ / N
 
 for two columns of correlation ρ, cₙ the Hermite coefficients of φ² at q (n = 2 is q itself), and the mean
-V(q) − V''(q) q²/N. The units after are N' numbers of covariance K, and the mean of h² over them has the variance
-2K²/N'. Both are averaged over all pairs of columns. docs/torch.md.
+V(q) − V''(q) q²/N. The units after are N' numbers w·x + b, and the mean of their squares has a variance of its own.
+Both are averaged over all pairs of columns. docs/torch.md.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _TERMS = 40
 _ROUNDING = 1e-6
 #: Layers drawn for the spread of ρ, of so many numbers in all at most.
 _DRAWN, _NUMBERS = 100, 4_000_000
-#: Fewer tell no spread.
-_FEWEST = 8
+#: Fewer tell no spread; and so many units tell their own noise.
+_FEWEST, _MANY = 8, 32
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Expected:
 
     def z_of_square(self, seen: float) -> float | None:
         """The same of a mean square, which is a χ² over its degrees of freedom, by Wilson and Hilferty's cube root."""
-        if not self.sd or not self.value > 0 or self.sd <= _ROUNDING * self.value:
+        if not self.sd or not self.value > 0:
             return None
         error = (self.sd / self.value) ** 2 / 9
         return (math.cbrt(seen / self.value) - (1 - error)) / math.sqrt(error)
@@ -74,10 +74,28 @@ def expected_variance(
         q = before.q.ravel()
         given = second_moment(phi, q) - MeanField(phi, 1.0).d2V(q) * q**2 / before.units
         value, variance = scale * float(given.mean()) + b2, scale**2 * _kick(before, phi)
-    here = float(after.q.mean())
-    # Correlations are those measured, sizes those of theory: the biases are known, and do not spread.
-    square = _mean_square(after) * (value / here) ** 2 if here > 0 else 0.0
-    return Expected(value, math.sqrt(variance + 2 * max(square - b2 * b2, 0.0) / after.units))
+    return Expected(value, _spread(weights, after, value, variance))
+
+
+def _spread(weights: Weighed, after: Measured, value: float, variance: float) -> float | None:
+    """The standard deviation of q, of which `variance` comes from the units before.
+
+    Of given biases w·x + b has, for products G of what is received, the variance 2σ_w⁴G² + 4σ_w²σ_b²G of its square
+    over pairs of columns. What a convolution receives at two positions is not multiplied out: the products of its
+    outputs stand for K = σ_w²G + σ_b², if these are so many that their own noise can be told.
+    """
+    w2, b2, here = weights.sigma_w**2, weights.sigma_b**2, float(after.q.mean())
+    if weights.gram is not None:
+        diagonal = np.diagonal(weights.gram)
+        squares = _over_pairs(np.square(weights.gram), float(np.square(diagonal).mean()), after.columns)
+        products = _over_pairs(weights.gram, float(diagonal.mean()), after.columns)
+        spread = 2 * w2**2 * squares + 4 * w2 * b2 * max(products, 0.0)
+    elif after.units < _MANY or not here > 0:
+        return None
+    else:
+        # Correlations are those measured, sizes those of theory.
+        spread = 2 * max(_mean_square(after) * (value / here) ** 2 - b2 * b2, 0.0)
+    return math.hypot(math.sqrt(variance + spread / after.units), _ROUNDING * value)
 
 
 def _mean_square(m: Measured) -> float:

@@ -124,6 +124,7 @@ class Incoming:
         source: the step whose numbers φ is applied to.
         made: the step that makes φ of it.
         through: the steps between φ and the layer that change a mean square, the last first.
+        ahead: the steps between the source and the layer before it that do.
         feeds: the role of what the source's numbers come from.
     """
 
@@ -133,6 +134,7 @@ class Incoming:
     source: Step | None = None
     made: Step | None = None
     through: tuple[Step, ...] = ()
+    ahead: tuple[Step, ...] = ()
     feeds: Role = "unknown"
 
 
@@ -216,15 +218,23 @@ class Reader:
         phi = self._phi(end, source)
         if phi is None:
             return Incoming("unknown", None, f"{_told(end)}, no activation that can be read", source, end)
-        feeds = self.feeds(source)
         while self.role(source) == "shape" and self.before(source):
             source = self.before(source)[0]
-        return Incoming("activation", phi, str(phi.name or _told(end)), source, end, (), feeds)
+        *ahead, origin = self._back(source)
+        changed = tuple(step for step in ahead if self.role(step) != "shape" and not _is_idle(step))
+        label = str(phi.name or _told(end))
+        return Incoming("activation", phi, label, source, end, ahead=changed, feeds=self.role(origin))
 
     def feeds(self, step: Step) -> Role:
         """What numbers come from that have only been rearranged, pooled or dropped since."""
-        while (found := self.role(step)) in ("shape", "pooling", "dropout", "padding", "affine") and self.before(step):
+        return self.role(self._back(step)[-1])
+
+    def _back(self, step: Step) -> list[Step]:
+        """The steps back from one, it among them, as far as numbers are only rearranged, pooled or dropped."""
+        found = [step]
+        while self.role(step) in ("shape", "pooling", "dropout", "padding", "affine") and self.before(step):
             step = self.before(step)[0]
+            found.append(step)
         return found
 
     def _source(self, step: Step) -> Step | None:
@@ -280,9 +290,11 @@ def _without_activation(step: Step, found: Role) -> Incoming:
         return Incoming("linear", _identity(), "none: linear", step, step, feeds=found)
     if found == "sum":
         return Incoming("sum", _identity(), "a sum of branches", step, step, feeds=found)
-    return Incoming(
-        "unknown", None, f"{found if found != 'unknown' else 'not known'}: {_told(step)}", step, feeds=found
-    )
+    if found == "unknown":
+        return Incoming("unknown", None, f"not known: {_told(step)}", step, feeds=found)
+    # Names of functions are long, and say no more.
+    label = found if step.kind == "function" else f"{found}: {_told(step)}"
+    return Incoming("unknown", None, label, step, feeds=found)
 
 
 def _identity() -> Activation:

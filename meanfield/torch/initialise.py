@@ -47,6 +47,7 @@ LayerRule = Literal["match", "keep"]
 _WEIGHING = frozenset("linear bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d".split())
 #: Layers that a warning names.
 _NAMED = 3
+_TIED = "is used more than once with the same weights, which the theory takes to be independent"
 
 
 @dataclass(frozen=True, repr=False)
@@ -181,15 +182,18 @@ def edge_of_chaos_(
     layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | _ConvNd)}
     if not layers:
         raise DomainError(f"{type(model).__name__} has no linear and no convolutional layer: there is nothing to draw")
-    steps, squares = _traced(model, layers, inputs)
-    if steps is None and fallback is None:
-        raise DomainError(
-            "the model cannot be traced without running it: give inputs=, a batch that it runs on, or activation=, "
-            "which all its layers then get"
-        )
-    planner = _Planner(q_star, weights, first_layer, last_layer, fallback, squares)
-    plans = planner.untraced(layers) if steps is None else planner.plans(model, layers, steps)
-    _require_sound(model, plans, weights)
+    # Tracing may run what a model does beside its work, and so may reading weights that it computes.
+    with untouched(model):
+        steps, squares = _traced(model, layers, inputs)
+        if steps is None and fallback is None:
+            raise DomainError(
+                "the model cannot be traced without running it: give inputs=, a batch that it runs on, or activation=, "
+                "which all its layers then get"
+            )
+        planner = _Planner(q_star, weights, first_layer, last_layer, fallback, squares)
+        plans = planner.untraced(layers) if steps is None else planner.plans(model, layers, steps)
+        _require_sound(model, plans, weights)
+        plans = _with_ties(plans)
     for plan in plans:
         if not plan.left:
             _write(plan, weights, generator)
@@ -242,7 +246,7 @@ def _traced(
         if isinstance(step.operation, nn.Linear | _ConvNd) and args:
             found[step] = args[0].detach().double().square().mean().item()
 
-    with untouched(model), torch.no_grad():
+    with torch.no_grad():
         steps, _ = recorded(model, batch, observe)
     return steps, found
 
@@ -301,7 +305,7 @@ class _Planner:
             )
         notes = tuple(dict.fromkeys(note for p in found for note in p.notes))
         if len(uses) > 1 and not plan.left:
-            notes = (*notes, "is used more than once with the same weights, which the theory takes to be independent")
+            notes = (*notes, _TIED)
         return replace(plan, notes=notes)
 
     def _of(self, name: str, layer: WeightLayer, step: Step, incoming: Incoming) -> _Plan:
@@ -415,6 +419,10 @@ def _notes_of_layer(layer: WeightLayer, weights: Weights) -> tuple[str, ...]:
     return tuple(notes)
 
 
+#: What is done to numbers before an activation.
+_AHEAD = {"pooling": "pooled", "dropout": "dropped at random", "padding": "padded"}
+
+
 def _notes_between(incoming: Incoming, phi: Activation, q_star: float) -> list[str]:
     notes = []
     if incoming.feeds == "normalisation":
@@ -424,9 +432,17 @@ def _notes_between(incoming: Incoming, phi: Activation, q_star: float) -> list[s
         )
     elif incoming.feeds == "sum":
         notes.append("comes after a sum of branches, which has more variance than each: q grows from sum to sum")
+    elif incoming.kind == "activation" and incoming.feeds != "layer":
+        notes.append("receives an activation of numbers that no layer makes as they are: their variance is not known")
+    for found in dict.fromkeys(role(step) for step in incoming.ahead):
+        told = _AHEAD.get(found, "multiplied, learned or set")
+        notes.append(f"receives an activation of numbers that are {told} before it, and whose variance is not q*")
+    pools = [step for step in incoming.through if role(step) == "pooling"]
     for step in incoming.through:
         found = role(step)
-        if found == "pooling":
+        if found == "pooling" and len(pools) > 1:
+            notes.append("comes after several poolings, whose factors the theory does not multiply")
+        elif found == "pooling":
             notes.append(_pooling_note(step, phi, q_star))
         elif found == "dropout":
             notes.append(_dropout_note(step))
@@ -476,6 +492,19 @@ def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights) -> No
                     )
 
 
+def _with_ties(plans: list[_Plan]) -> list[_Plan]:
+    """With what there is to say of parameters that several layers share."""
+    holders: dict[int, int] = {}
+    for plan in plans:
+        holders[id(plan.layer.weight)] = holders.get(id(plan.layer.weight), 0) + 1
+    return [
+        replace(plan, notes=(*plan.notes, _TIED))
+        if holders[id(plan.layer.weight)] > 1 and not plan.left and _TIED not in plan.notes
+        else plan
+        for plan in plans
+    ]
+
+
 def _write(plan: _Plan, weights: Weights, generator: torch.Generator | None) -> None:
     with torch.no_grad():
         plan.layer.weight.copy_(drawn(plan.layer, plan.sigma_w, weights, generator))
@@ -511,5 +540,7 @@ def _warnings(plans: list[_Plan], steps: Steps | None) -> tuple[str, ...]:
 
 
 def _names(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}:"
+    # Instead of one more its name.
+    if len(names) <= _NAMED + 1:
+        return f"{', '.join(names)}:"
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more:"

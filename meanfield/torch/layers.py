@@ -89,6 +89,12 @@ def require_writable(name: str, layer: WeightLayer) -> None:
             raise DomainError(
                 f"the {which} of {name} is on the meta device, without numbers: model.to_empty(device='cpu') first"
             )
+        is_plain = held.layout == torch.strided and not held.is_inference()
+        if not is_plain or any(n > 1 and not step for n, step in zip(held.shape, held.stride(), strict=True)):
+            raise DomainError(
+                f"the {which} of {name} is sparse, expanded or made in inference mode, and cannot be written: give the "
+                "layer a parameter of its own"
+            )
         if not held.is_floating_point():
             raise DomainError(f"the {which} of {name} holds {held.dtype}: give a model of real floating-point numbers")
 

@@ -84,7 +84,7 @@ def measured(step: Step, value: Tensor) -> Measured | None:
     h = h.movedim(_axis_of_units(step, value), -1).reshape(len(h), -1, h.shape[_axis_of_units(step, value)])
     examples, positions, units = h.shape
     flat = h.reshape(-1, units)
-    some = flat[torch.linspace(0, len(flat) - 1, min(len(flat), _COLUMNS)).round().long()]
+    some = _some(flat)
     few = h[:_EXAMPLES]
     upper = torch.triu_indices(len(few), len(few), 1)
     products = torch.einsum("apn,bpn->abp", few, few)[upper[0], upper[1]] / units
@@ -102,6 +102,11 @@ def measured(step: Step, value: Tensor) -> Measured | None:
         zeros=zero.mean(dtype=torch.float64).item(),
         dead=zero.all(dim=0).mean(dtype=torch.float64).item(),
     )
+
+
+def _some(columns: Tensor) -> Tensor:
+    """As many columns as are looked at, evenly among all."""
+    return columns[torch.linspace(0, len(columns) - 1, min(len(columns), _COLUMNS)).round().long()]
 
 
 def _axis_of_units(step: Step, value: Tensor) -> int:
@@ -126,6 +131,7 @@ class Weighed:
         square: the mean square of what the layer receives.
         seen: the same where its outputs look, zeros of the padding among it: their mean variance is σ_w² seen + σ_b².
         coverage: the share of its fan_in that an output has before it, borders being without.
+        gram: of a linear layer, mean products of what it receives for some columns, shape (some, some); else None.
     """
 
     sigma_w: float
@@ -133,15 +139,20 @@ class Weighed:
     square: float
     seen: float
     coverage: float
+    gram: Array | None = None
 
 
 def weighed(layer: WeightLayer, received: Tensor) -> Weighed:
     """Of a layer and its input."""
-    x = received.detach()
-    x = x.to(torch.float64 if x.dtype == torch.float64 else torch.float32).square()
+    plain = received.detach()
+    plain = plain.to(torch.float64 if plain.dtype == torch.float64 else torch.float32)
+    x = plain.square()
     square = x.mean(dtype=torch.float64).item()
-    seen, coverage = square, 1.0
-    if isinstance(layer, _ConvNd):
+    seen, coverage, gram = square, 1.0, None
+    if isinstance(layer, nn.Linear):
+        some = _some(plain.reshape(-1, plain.shape[-1]))
+        gram = _array(some @ some.T / some.shape[1])
+    else:
         batched = x if x.ndim == len(layer.kernel_size) + 2 else x[None]
         grouped = batched.reshape(len(batched), layer.groups, -1, *batched.shape[2:]).sum(dim=2)
         seen = _spread(layer, grouped).mean(dtype=torch.float64).item() / fan_in(layer)
@@ -153,6 +164,7 @@ def weighed(layer: WeightLayer, received: Tensor) -> Weighed:
         square=square,
         seen=seen,
         coverage=coverage,
+        gram=gram,
     )
 
 

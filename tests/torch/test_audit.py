@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -134,12 +134,12 @@ def test_a_dead_network_strays_nowhere() -> None:
         layers += [mf.torch.Activation("shifted-relu", tau=9.0), nn.Linear(50, 50)]
     found = audit(nn.Sequential(*layers), normals(8, 30))
     assert found.departs is None
-    assert all(layer.dead == 1 and layer.q_z is None for layer in found.layers[1:])
-    assert found.verdict.endswith("But 2 receives zeros alone: no signal passes it, and no gradient.")
+    assert all(layer.dead == 1 and abs(layer.q_z) < 3 for layer in found.layers[1:])
+    assert found.verdict.endswith(" 2 receives zeros alone: no signal passes it, and no gradient.")
 
 
 @pytest.mark.parametrize(
-    ("sigma_w", "told"), [(0.9, "examples are alike, ρ = 0.999"), (4.0, "squared gradients differ between layers")]
+    ("sigma_w", "told"), [(0.9, "examples are alike, ρ = 0.999"), (4.0, "Squared gradients differ between layers")]
 )
 def test_what_is_lost_is_told_though_layers_do_what_theory_says(sigma_w: float, told: str) -> None:
     model = mlp(nn.Tanh, depth=12)
@@ -193,21 +193,24 @@ def test_a_trained_model_departs_where_it_has_learned() -> None:
 
 
 class Counted(nn.Module):
-    """How often it runs, forward and backward."""
+    """How often it runs, forward and backward; not by attributes, which an audit leaves as they were."""
+
+    #: Forward, backward.
+    runs: ClassVar[list[int]] = [0, 0]
 
     def __init__(self) -> None:
         super().__init__()
         self.layer, self.norm, self.drop = nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Dropout(0.3)
-        self.forwards = self.backwards = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        self.forwards += 1
+        self.runs[0] += 1
+        self.last = x
         h = self.drop(self.norm(self.layer(x)).relu_())
         h.register_hook(self._back)
         return h
 
     def _back(self, gradient: Tensor) -> None:
-        self.backwards += 1
+        self.runs[1] += 1
 
 
 def test_it_costs_one_forward_and_one_backward_and_leaves_the_model_as_it_was() -> None:
@@ -215,7 +218,7 @@ def test_it_costs_one_forward_and_one_backward_and_leaves_the_model_as_it_was() 
     model = nn.Sequential(first, nn.Linear(8, 3))
     model[1].weight.requires_grad_(False)
     model(normals(16, 8)).sum().backward()
-    counts = first.forwards, first.backwards
+    counts, last = tuple(first.runs), first.last
     model.eval()
     first.norm.train()
     parameters = {
@@ -226,7 +229,7 @@ def test_it_costs_one_forward_and_one_backward_and_leaves_the_model_as_it_was() 
     x, state = normals(16, 8), torch.get_rng_state()
     kept = x.clone()
     audit(model, x)
-    assert (first.forwards, first.backwards) == (counts[0] + 1, counts[1] + 1)
+    assert first.runs == [counts[0] + 1, counts[1] + 1] and first.last is last
     for name, parameter in model.named_parameters():
         value, wants, grad, numbers = parameters[name]
         assert torch.equal(parameter, value) and parameter.requires_grad == wants and parameter.grad is grad
