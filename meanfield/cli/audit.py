@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -20,7 +20,7 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a layer d
 
 _LAYERS = ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b")
 _FORWARD = ("module", "q", "q_theory", "q_z", "rho", "rho_theory", "rho_z")
-_BACKWARD = ("module", "sparsity", "sparsity_theory", "dead", "log_gradient", "log_gradient_theory", "log_gradient_z")
+_BACKWARD = ("module", "sparsity", "sparsity_theory", "dead", "log_gradient", "log_gradient_theory")
 _PAPER = ("module", "activation", "q", "q_theory", "q_z", "log_gradient")
 #: Of a longer name its end is shown.
 _LONGEST = 26
@@ -80,10 +80,14 @@ def _audited(record: Record, digits: int | None) -> list[Block]:
     rows = [*map(_named, record["layers"])]
     departs = record["departs"]
     return [
-        grid(rows, _FORWARD, digits or 3),
-        grid(rows, _BACKWARD, digits or 3),
+        *(grid(rows, _known(rows, keys), digits or 3) for keys in (_FORWARD, _BACKWARD)),
         paragraph("verdict:", record["verdict"], "stable" if departs is None else "unstable"),
     ]
+
+
+def _known(rows: list[Record], keys: Sequence[str]) -> list[str]:
+    """The columns in which some layer has something to show."""
+    return [key for key in keys if any(row.get(key) is not None for row in rows)]
 
 
 def _initialised(record: Record, digits: int | None) -> list[Block]:

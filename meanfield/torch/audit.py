@@ -375,10 +375,7 @@ def _lost(layers: Sequence[AuditedLayer]) -> Iterator[str]:
     if not logs:
         yield "Gradients are not compared: none came back."
     if logs and (spread := max(logs) - min(logs)) > math.log(GRADIENT_WITHIN):
-        yield (
-            f"Squared gradients differ between layers by a factor e^{spread:.3g}, more than {GRADIENT_WITHIN:g}: "
-            "some learn long before others."
-        )
+        yield f"Squared gradients differ between layers by a factor e^{spread:.3g}, more than {GRADIENT_WITHIN:g}."
 
 
 def _verdict(first: AuditedLayer | None, threshold: float, comparisons: int) -> str:

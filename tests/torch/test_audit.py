@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from typing import Any, ClassVar
@@ -370,3 +371,79 @@ def test_what_cannot_be_audited_is_refused_in_a_line(model: Any, batch: Any, opt
     with pytest.raises(DomainError, match=message) as refusal:
         audit(model, batch, **options)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 10])
+@pytest.mark.parametrize("phi", [nn.ReLU, nn.GELU])
+def test_few_outputs_stray_as_far_as_few_do(outputs: int, phi: type[nn.Module]) -> None:
+    told = 0
+    for seed in range(12):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(100, 128), phi(), nn.Linear(128, 128), phi(), nn.Linear(128, outputs))
+        told += audit(model, torch.randn(64, 100)).departs is not None
+    # More than two of twelve at one in a hundred come twice in ten thousand times.
+    assert told <= 2
+
+
+@pytest.mark.parametrize(
+    "between",
+    [(nn.MaxPool2d(2), nn.ReLU()), (nn.AvgPool2d(2), nn.ReLU()), (nn.Dropout(0.5), nn.ReLU())],
+    ids=["maximum", "mean", "dropout"],
+)
+def test_what_stands_before_an_activation_is_no_departure(between: tuple[nn.Module, ...]) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 64, 5, padding=2), *between, nn.Conv2d(64, 64, 5, padding=2), nn.ReLU(), nn.Flatten()]
+    model = nn.Sequential(*layers, nn.LazyLinear(10))
+    batch = torch.randn(8, 3, 16, 16)
+    model(batch)
+    report = edge_of_chaos_(model, inputs=batch)
+    assert any("before it, and whose variance is not q*" in note for note in report["3"].notes)
+    assert audit(model, batch).departs is None
+
+
+class Counting(nn.Module):
+    """What it does beside its work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.last = nn.Linear(10, 10), nn.Linear(10, 3), None
+        self.register_buffer("n", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.n = self.n + 1
+        self.last = x
+        return self.b(torch.relu(self.a(x + 0 * np.random.rand())))
+
+
+def test_nothing_of_a_model_is_left_changed() -> None:
+    spectral = nn.utils.parametrizations.spectral_norm(nn.Linear(10, 10))
+    for model in (Counting(), nn.Sequential(nn.Linear(10, 10), nn.ReLU(), spectral, nn.ReLU(), nn.Linear(10, 3))):
+        buffers = copy.deepcopy(dict(model.named_buffers()))
+        numbers = np.random.get_state()[1].copy()
+        audit(model, normals(6, 10))
+        with contextlib.suppress(DomainError):
+            edge_of_chaos_(model)
+        with contextlib.suppress(DomainError):
+            edge_of_chaos_(model, inputs=normals(6, 10))
+        assert all(torch.equal(buffers[name], buffer) for name, buffer in model.named_buffers())
+        assert (np.random.get_state()[1] == numbers).all()
+        assert getattr(model, "last", None) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch": torch.randn(10)}, r"shape \(10,\) leaves nothing to measure: its first axis counts examples"),
+        ({"batch": torch.randn(0, 10)}, r"shape \(0, 10\) leaves nothing to measure"),
+        ({"batch": torch.randn(4, 10), "loss": 3}, "loss = 3 is no function"),
+        ({"batch": torch.randn(4, 10), "level": "a"}, "level = 'a' is not a number"),
+    ],
+)
+def test_what_cannot_be_audited_is_told(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(DomainError, match=message):
+        audit(nn.Sequential(nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 3)), **arguments)
+
+
+def test_that_no_gradient_came_back_is_told() -> None:
+    model = nn.Sequential(nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 3))
+    assert "Gradients are not compared" in audit(model, normals(6, 10), loss=lambda y: y.sum().detach()).verdict

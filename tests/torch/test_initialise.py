@@ -479,3 +479,38 @@ def test_the_report_is_a_table_of_80_columns_and_a_record() -> None:
     assert {*record, *record["layers"][0]} <= {*QUANTITIES}
     assert [row["module"] for row in record["layers"]] == ["0", "2", "4", "6"]
     assert record["layers"][1]["sigma_w"] == mf.edge_of_chaos(mf.activation("relu")).sigma_w
+
+
+def holding(weight: Tensor) -> nn.Linear:
+    layer = nn.Linear(10, 10)
+    layer.weight = nn.Parameter(weight)
+    return layer
+
+
+def inferred() -> nn.Linear:
+    with torch.inference_mode():
+        return nn.Linear(10, 10)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: holding(torch.zeros(1, 1).expand(10, 10)),
+        lambda: holding(torch.ones(10, 10).to_sparse()),
+        inferred,
+    ],
+    ids=["expanded", "sparse", "inference"],
+)
+def test_weights_that_cannot_be_written_leave_all_others(build: Callable[[], nn.Linear]) -> None:
+    model = nn.Sequential(nn.Linear(10, 10), nn.ReLU(), build(), nn.ReLU(), nn.Linear(10, 3))
+    before = model[0].weight.clone()
+    with pytest.raises(DomainError, match="is sparse, expanded or made in inference mode"):
+        edge_of_chaos_(model)
+    assert torch.equal(model[0].weight, before)
+
+
+def test_layers_that_share_a_parameter_are_told() -> None:
+    a, b = nn.Linear(10, 10), nn.Linear(10, 10)
+    b.weight = a.weight
+    report = edge_of_chaos_(nn.Sequential(nn.Linear(10, 10), nn.ReLU(), a, nn.ReLU(), b, nn.ReLU(), nn.Linear(10, 3)))
+    assert any(warning.startswith("2, 4: is used more than once") for warning in report.warnings)
