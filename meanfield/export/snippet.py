@@ -170,7 +170,7 @@ _INITIALISERS: dict[Framework, str] = {
 
 @torch.no_grad()
 def initialise(model, generator=None):
-    """Draw the weights and biases of every Linear and Conv layer of a model anew, and return the model."""
+    """Draw the weights and biases of every Linear and Conv layer anew, transposed ones apart; return the model."""
     for layer in model.modules():
         if isinstance(layer, (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)):
             {weights}
