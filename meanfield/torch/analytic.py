@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from meanfield.activations.chebyshev_pieces import Chebyshev
+from meanfield.activations.primitives import TANHSHRINK
 from meanfield.activations.smooth import Smooth
 from meanfield.activations.trees import Call, Number, Power, Product, Quotient, Sum, Tree, X
 from meanfield.torch.native import LINEAR_FROM, native_part
@@ -28,8 +29,8 @@ def _shrunk(u: Tensor) -> Tensor:
     near = u.clamp(-1, 1)
     square = near * near
     series = torch.zeros_like(near)
-    for k in range(9, 0, -1):
-        series = series * square + 2 * k / math.factorial(2 * k + 1)
+    for coefficient in TANHSHRINK[::-1]:
+        series = series * square + coefficient
     return torch.where(u.abs() <= 1, series * square * near / torch.cosh(near), u - torch.tanh(u))
 
 
