@@ -140,7 +140,7 @@ def test_so_do_networks_of_other_weights(weights: Any) -> None:
     assert worst(logs[:, :-1], p["log_gradient"].mean[:-1], p["log_gradient"].sd[:-1]) < 4
 
 
-CHANNELS, SIZE = 192, 4
+CHANNELS, SIZE = 512, 4
 CONVOLVED = ("relu", "tanh", "gelu", "hard-tanh", "soft-threshold(0.5)", "elu", "silu")
 
 
