@@ -13,13 +13,14 @@ from scipy.stats import norm
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from meanfield.activations.guarded import in_words
 from meanfield.domain import require_count, require_share
 from meanfield.errors import DomainError, MeanFieldError, shortened
 from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.expecting import Expected, expected_gain, expected_rho, expected_variance, expected_zeros
-from meanfield.torch.incoming import Incoming, Reader, role
+from meanfield.torch.incoming import Incoming, Reader, is_standard, role
 from meanfield.torch.layers import fan_in, has_own_forward, kind, require_writable
 from meanfield.torch.measuring import Measured, Weighed, measured, weighed
 from meanfield.torch.text import paragraphs, table
@@ -226,13 +227,21 @@ class _Observed:
         self.gradients[step] = gradient.detach().double().square().sum().item()
 
     def carry_back(self, model: nn.Module, returned: Any, loss: Callable[[Any], Tensor] | None, seed: int) -> None:
-        total = _functional(returned, seed) if loss is None else loss(returned)
+        try:
+            total = _functional(returned, seed) if loss is None else loss(returned)
+        except Exception as fault:
+            raise DomainError(f"loss does not take what the model returns: {in_words(fault)}") from None
         if not isinstance(total, Tensor) or total.numel() != 1:
             raise DomainError("loss returns no single number: give a function from what the model returns to one")
         wanted = [*self._leaves, *(p for p in model.parameters() if p.requires_grad)]
         if total.requires_grad and wanted:
-            # Unlike `backward`, adds nothing to the gradients that parameters have.
-            torch.autograd.grad(total, wanted, allow_unused=True)
+            if not math.isfinite(total.item()):
+                raise DomainError(f"loss is {total.item():g}: there is no gradient to measure; give finite numbers")
+            try:
+                # Unlike `backward`, adds nothing to the gradients that parameters have.
+                torch.autograd.grad(total, wanted, allow_unused=True)
+            except RuntimeError as fault:
+                raise DomainError(f"no gradient can be carried back through the model: {in_words(fault)}") from None
         self._leaves.clear()
 
 
@@ -280,10 +289,12 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, random: np.ran
     # Units of a sum have means of their own, and are no Gaussian numbers of mean 0.
     if incoming.feeds not in ("layer", "normalisation") or (before and not np.isfinite(before.q).all()):
         before = None
-    # Nor are those that dropout or a maximum has passed.
-    if incoming.ahead:
+    # Nor are those that dropout or a maximum has passed, or that a normalisation has shifted.
+    if incoming.ahead or (source is not None and incoming.feeds == "normalisation" and not is_standard(source)):
         before = None
-    straight = before is not None and not incoming.through and incoming.kind == "activation"
+    # Of some positions alone the variance may be another.
+    straight = incoming.kind == "activation" and not incoming.through
+    straight = straight and before is not None and before.size == weights.count
     q = None if has_own_forward(layer) else _variance(weights, here, before if straight else None, phi)
     row = AuditedLayer(
         module=step.name,
@@ -332,7 +343,7 @@ def _followers(steps: Steps, layers: list[Step], reader: Reader) -> dict[Step, S
             passing = [step for step in after if reader.role(step) in ("elementwise", "shape")]
             ends = [step for step in after if step not in passing]
             # What is returned, or goes into a sum, carries a gradient of its own.
-            reached.update(ends if after else [layer])
+            reached.update(ends)
             open_.extend(passing)
         if len(reached) == 1 and (follower := reached.pop()) in layers and follower is not layer:
             found[layer] = follower

@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 
 #: Names of arguments by position, where the catalogue has fewer.
 _POSITIONAL = {"softplus": ("beta", "threshold")}
+#: Other words for operators.
+_ALSO = {"truediv": "div", "true_divide": "div", "divide": "div", "multiply": "mul", "subtract": "sub"}
 #: Points at which code is tried, in no order and some of them beyond every knot that people use.
 _TRIED = 24
 
@@ -33,7 +35,8 @@ _TRIED = 24
 def call_name(name: str) -> str:
     """The name of a function without what marks it as working in place, or as an operator: relu_, __radd__, iadd."""
     plain = name.strip("_")
-    return plain[1:] if plain in ("iadd", "isub", "imul", "itruediv", "radd", "rmul") else plain
+    plain = plain[1:] if plain in ("iadd", "isub", "imul", "itruediv", "radd", "rmul") else plain
+    return _ALSO.get(plain, plain)
 
 
 def is_elementwise(function: Callable[[Tensor], Any]) -> bool:

@@ -72,7 +72,12 @@ def expected_variance(
     else:
         scale = weights.sigma_w**2 * (weights.seen / weights.square if weights.square else weights.coverage)
         q = before.q.ravel()
-        given = second_moment(phi, q) - MeanField(phi, 1.0).d2V(q) * q**2 / before.units
+        given = second_moment(phi, q)
+        bend = MeanField(phi, 1.0).d2V(q) * q**2 / before.units
+        if not (np.abs(bend) <= 0.5 * given).all():
+            # No correction any more.
+            return expected_variance(weights, after)
+        given = given - bend
         value, variance = scale * float(given.mean()) + b2, scale**2 * _kick(before, phi)
     return Expected(value, _spread(weights, after, value, variance))
 
@@ -167,8 +172,8 @@ def expected_rho(
 def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, random: np.random.Generator) -> Array:
     """ρ of layers drawn, given exactly the products of the N units before; none where these are too few."""
     examples = len(gram)
-    times = min(_DRAWN, _NUMBERS // (before * examples))
-    if before < 2 * examples or after < 2:
+    times = min(_DRAWN, _NUMBERS // (max(before, after) * examples))
+    if before < 2 * examples or after < 2 or not times:
         return np.empty(0)
     normals = random.standard_normal((times, before, examples))
     # Columns orthogonal to one another, as uniform as any: of them units with the products of `gram` are made.

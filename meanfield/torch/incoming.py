@@ -23,7 +23,7 @@ from meanfield.activations.spec import activation
 from meanfield.torch.elementwise import call_name, in_double, is_elementwise, named_call, named_module, sampled
 from meanfield.torch.tracing import Step, Steps
 
-__all__ = ["Incoming", "Reader", "Role", "dropped_share", "is_layer", "role"]
+__all__ = ["Incoming", "Reader", "Role", "dropped_share", "gain_and_shift", "is_layer", "is_standard", "role"]
 
 Role = Literal[
     "input",
@@ -259,24 +259,25 @@ class Reader:
         key = self._key(end, source)
         if key not in self._read:
             alone = _named(end) if end.before == [source] else None
-            self._read[key] = alone or sampled(lambda x: _carried(end, source, x), _stretch(end, source))
+            self._read[key] = alone or sampled(lambda x: _carried(end, source, x), _told_stretch(end, source))
         return self._read[key]
 
-    def _key(self, step: Step, source: Step) -> Any:
-        """What tells one stretch of steps from another that computes something else."""
-        if step is source:
-            return "x"
-        if step.kind == "parameter":
-            return tuple(step.operation.reshape(-1).tolist())
-        if step.kind == "module":
-            values = tuple(tuple(p.reshape(-1).tolist()) for p in step.operation.parameters())
-            phi = getattr(step.operation, "phi", None)
-            own: Any = (type(step.operation), repr(step.operation), values, phi)
-        else:
-            own = step.name
-        inner = [self._key(s, source) for s in step.before]
-        constants = _mapped((step.args, dict(step.kwargs)), lambda s: "·")
-        return own, tuple(inner), repr(constants)
+    def _key(self, end: Step, source: Step) -> Any:
+        """What tells one stretch of steps from another that computes something else: each step, and what it takes."""
+        places: dict[Step, int] = {source: 0}
+        key: list[Any] = []
+        for step in _stretch(end, source):
+            if step.kind == "parameter":
+                own: Any = tuple(step.operation.reshape(-1).tolist())
+            elif step.kind == "module":
+                values = tuple(tuple(p.reshape(-1).tolist()) for p in step.operation.parameters())
+                own = (type(step.operation), repr(step.operation), values, getattr(step.operation, "phi", None))
+            else:
+                own = step.name
+            constants = _mapped((step.args, dict(step.kwargs)), lambda s: "·")
+            key.append((own, tuple(places[s] for s in step.before), repr(constants)))
+            places[step] = len(places)
+        return tuple(key)
 
 
 def _without_activation(step: Step, found: Role) -> Incoming:
@@ -305,6 +306,29 @@ def _is_identity(phi: Activation) -> bool:
     return phi == activation("identity")
 
 
+#: At which position functions that normalise take γ; β follows.
+_GAIN = {"layer_norm": 2, "group_norm": 2, "rms_norm": 2, "batch_norm": 3, "instance_norm": 3}
+
+
+def gain_and_shift(step: Step) -> tuple[Tensor | None, Tensor | None]:
+    """γ and β of a normalisation, None without them."""
+    if step.kind != "function":
+        return getattr(step.operation, "weight", None), getattr(step.operation, "bias", None)
+    at = _GAIN[call_name(step.name)]
+    gain, shift = (
+        getattr(step.kwargs.get(name, step.args[i] if len(step.args) > i else None), "operation", None)
+        for name, i in (("weight", at), ("bias", at + 1))
+    )
+    return gain, shift
+
+
+def is_standard(step: Step) -> bool:
+    """Whether what a normalisation makes has the mean 0 and one variance, whatever the unit."""
+    gain, shift = gain_and_shift(step)
+    plain = shift is None or not shift.any()
+    return plain and (gain is None or bool((gain.abs() == gain.abs().flatten()[0]).all()))
+
+
 def _is_idle(step: Step) -> bool:
     """Whether a step changes nothing: dropout of nothing, or by a function that is told not to train."""
     return role(step) == "dropout" and (dropped_share(step) == 0 or step.kwargs.get("training") is False)
@@ -325,12 +349,26 @@ def _told(step: Step) -> str:
     return call_name(step.name) if step.kind == "function" else step.name
 
 
-def _stretch(end: Step, source: Step) -> str:
-    """The elementwise steps from the first on."""
-    if end is source or end.kind == "parameter":
-        return ""
-    earlier = dict.fromkeys(told for step in end.before if (told := _stretch(step, source)))
-    return " then ".join([" and ".join(earlier)] * bool(earlier) + [_told(end)])
+def _told_stretch(end: Step, source: Step) -> str:
+    steps = [step for step in _stretch(end, source) if step.kind != "parameter"]
+    return " then ".join(dict.fromkeys(map(_told, steps)))
+
+
+def _stretch(end: Step, source: Step) -> list[Step]:
+    """The steps from a source to the end of what is made of it, each after those that it takes."""
+    found: dict[Step, None] = {}
+    seen, open_ = {source}, [end]
+    while open_:
+        step = open_[-1]
+        ahead = [s for s in step.before if s not in seen]
+        if ahead:
+            open_.append(ahead[-1])
+            continue
+        open_.pop()
+        if step not in seen:
+            seen.add(step)
+            found[step] = None
+    return list(found)
 
 
 def _mapped(value: Any, of: Callable[[Step], Any]) -> Any:
@@ -364,12 +402,17 @@ def _applied(step: Step, values: dict[Step, Tensor]) -> Any:
     return step.operation(*args, **kwargs)
 
 
-def _carried(step: Step, source: Step, x: Tensor) -> Any:
-    """A stretch of elementwise steps, at a value of its source."""
-    if step is source:
-        # A step may work in place.
-        return x.clone()
-    values = {s: _carried(s, source, x) for s in step.before if s.kind != "parameter"}
+def _carried(step: Step, source: Step, x: Tensor, done: dict[Step, Any] | None = None) -> Any:
+    """A stretch of elementwise steps, at a value of its source; what is `done` is not done again."""
+    done = {source: x} if done is None else done
+    if step not in done:
+        done[step] = _one_further(step, source, x, done)
+    # A step may work in place.
+    return done[step].clone()
+
+
+def _one_further(step: Step, source: Step, x: Tensor, done: dict[Step, Any]) -> Any:
+    values = {s: _carried(s, source, x, done) for s in step.before if s.kind != "parameter"}
     # PyTorch's own softplus jumps by 2e-9 where it takes x.
     if len(values) == 1 and (phi := _named(step)) is not None:
         (value,) = values.values()

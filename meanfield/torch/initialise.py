@@ -22,7 +22,7 @@ from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.elementwise import call_name, is_elementwise, named_module, sampled
-from meanfield.torch.incoming import Incoming, Reader, dropped_share, role
+from meanfield.torch.incoming import Incoming, Reader, dropped_share, gain_and_shift, role
 from meanfield.torch.layers import (
     WEIGHTS,
     WeightLayer,
@@ -47,6 +47,7 @@ LayerRule = Literal["match", "keep"]
 _WEIGHING = frozenset("linear bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d".split())
 #: Layers that a warning names.
 _NAMED = 3
+_IDENTITY = read_text("identity")
 _TIED = "is used more than once with the same weights, which the theory takes to be independent"
 
 
@@ -345,10 +346,13 @@ class _Planner:
         source = incoming.source
         if incoming.kind == "normalised" and source is not None:
             square = _affine_square(source)
+            if incoming.through and not isinstance(self.squares, float):
+                square = self.squares[step]
             told = "receives normalised numbers: q is q* whatever the layers before, as long as they stay normalised"
-            return square, (told,)
-        if source is not None and role(source) == "embedding" and source.kind == "module" and not incoming.through:
-            return source.operation.weight.detach().double().square().mean().item(), ()
+            return square, (told, *_notes_between(replace(incoming, feeds="layer"), _IDENTITY, self.q_star))
+        if source is not None and role(source) == "embedding" and source.kind == "module":
+            square = source.operation.weight.detach().double().square().mean().item()
+            return square, tuple(_notes_between(replace(incoming, feeds="layer"), _IDENTITY, self.q_star))
         if isinstance(self.squares, float):
             through = (
                 "its inputs are changed on their way to it, and their mean square with them: give inputs, a batch",
@@ -381,19 +385,9 @@ def _unreached(model: nn.Module, name: str, layer: WeightLayer, used: Collection
     return "not reached when the model runs"
 
 
-#: At which position functions that normalise take γ; β follows.
-_GAIN = {"layer_norm": 2, "group_norm": 2, "rms_norm": 2, "batch_norm": 3, "instance_norm": 3}
-
-
 def _affine_square(step: Step) -> float:
     """Mean of γ² + β² of a normalisation, 1 without them."""
-    gain, shift = getattr(step.operation, "weight", None), getattr(step.operation, "bias", None)
-    if step.kind == "function":
-        at = _GAIN[call_name(step.name)]
-        gain, shift = (
-            getattr(step.kwargs.get(name, step.args[i] if len(step.args) > i else None), "operation", None)
-            for name, i in (("weight", at), ("bias", at + 1))
-        )
+    gain, shift = gain_and_shift(step)
     square = 1.0 if not isinstance(gain, Tensor) else gain.detach().double().square().mean().item()
     return square + (shift.detach().double().square().mean().item() if isinstance(shift, Tensor) else 0.0)
 

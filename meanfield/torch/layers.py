@@ -50,7 +50,7 @@ def kind(layer: WeightLayer) -> str:
     shape = "x".join(map(str, layer.kernel_size))
     stride = "" if set(layer.stride) == {1} else " /" + "x".join(map(str, dict.fromkeys(layer.stride)))
     if 1 < layer.groups == layer.in_channels:
-        return f"depthwise {shape}{stride}"
+        return f"{'transposed ' if isinstance(layer, _ConvTransposeNd) else ''}depthwise {shape}{stride}"
     groups = f", {layer.groups} groups" if layer.groups > 1 else ""
     return f"{'transposed ' if isinstance(layer, _ConvTransposeNd) else ''}conv {shape}{stride}{groups}"
 

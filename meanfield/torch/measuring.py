@@ -39,7 +39,7 @@ class Measured:
         q: of every column, shape (examples, positions).
         gram: mean products h·h/units of some columns, shape (some, some).
         examples_gram: of the first examples, over units and positions; of shape (few, few).
-        by_position: correlations of the pairs of these examples by position, shape (pairs, positions).
+        by_position: correlations of the pairs of these examples by position, of some, shape (pairs, positions).
         zeros: the share of numbers that are exactly 0.
         dead: the share of units that are 0 in every column.
     """
@@ -58,6 +58,11 @@ class Measured:
     def rho(self) -> float | None:
         """The mean correlation of two examples; None of one example, or without a signal."""
         return pairs_of(self.examples_gram)
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return self.units * self.q.size
 
     @property
     def columns(self) -> int:
@@ -87,8 +92,9 @@ def measured(step: Step, value: Tensor) -> Measured | None:
     some = _some(flat)
     few = h[:_EXAMPLES]
     upper = torch.triu_indices(len(few), len(few), 1)
-    products = torch.einsum("apn,bpn->abp", few, few)[upper[0], upper[1]] / units
-    roots = (few.square().sum(dim=-1) / units).sqrt()
+    some_positions = few[:, torch.linspace(0, positions - 1, min(positions, _COLUMNS)).round().long()]
+    products = torch.einsum("apn,bpn->abp", some_positions, some_positions)[upper[0], upper[1]] / units
+    roots = (some_positions.square().sum(dim=-1) / units).sqrt()
     across = few.reshape(len(few), -1)
     zero = flat == 0
     return Measured(
@@ -131,6 +137,7 @@ class Weighed:
         square: the mean square of what the layer receives.
         seen: the same where its outputs look, zeros of the padding among it: their mean variance is σ_w² seen + σ_b².
         coverage: the share of its fan_in that an output has before it, borders being without.
+        count: how many numbers the layer receives.
         gram: of a linear layer, mean products of what it receives for some columns, shape (some, some); else None.
     """
 
@@ -139,6 +146,7 @@ class Weighed:
     square: float
     seen: float
     coverage: float
+    count: int
     gram: Array | None = None
 
 
@@ -164,6 +172,7 @@ def weighed(layer: WeightLayer, received: Tensor) -> Weighed:
         square=square,
         seen=seen,
         coverage=coverage,
+        count=received.numel(),
         gram=gram,
     )
 
@@ -173,8 +182,10 @@ def _mean_square(tensor: Tensor) -> float:
 
 
 def _spread(layer: _ConvNd, x: Tensor) -> Tensor:
-    """The layer with weights 1 and a channel for each group."""
-    ones = torch.ones(layer.groups, 1, *layer.kernel_size, dtype=x.dtype, device=x.device)
+    """The layer with a channel for each group, its weights the mean W² of each position over that of all."""
+    across = layer.weight.detach().to(x.dtype).square().unflatten(0, (layer.groups, -1)).mean(dim=(1, 2))
+    mean = across.flatten(1).mean(dim=1).clamp_min(torch.finfo(x.dtype).tiny)
+    ones = (across / mean.reshape(-1, *[1] * len(layer.kernel_size))).unsqueeze(1)
     if isinstance(layer, _ConvTransposeNd):
         function = _TRANSPOSED[len(layer.kernel_size)]
         found: Tensor = function(

@@ -7,6 +7,7 @@ its arguments hold the steps that made them in place of tensors.
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,18 +25,20 @@ from meanfield.torch.elementwise import is_elementwise
 
 __all__ = ["Step", "Steps", "as_batch", "leaves", "recorded", "symbolic"]
 
+#: Operators that work in place.
+_WRITING = frozenset("__setitem__ setitem iadd isub imul itruediv __iadd__ __isub__ __imul__ __itruediv__".split())
 #: Their inside is no chain of layers and activations.
 _WHOLE = (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 
 
 @dataclass(eq=False, repr=False)
 class Step:
-    """One operation: `name` is that of a module in the model, of a function, or of an input.
+    """One operation: `name` is that of a module in the model, of a function, or of an input or output.
 
     `operation` is the module or the function; of an input it is None, of a parameter the tensor.
     """
 
-    kind: Literal["input", "parameter", "module", "function", "unknown"]
+    kind: Literal["input", "parameter", "module", "function", "output", "unknown"]
     name: str
     operation: Any = None
     args: tuple[Any, ...] = ()
@@ -106,8 +109,11 @@ def symbolic(model: nn.Module) -> Steps | None:
 
 def _from_fx(graph: fx.Graph, model: nn.Module) -> Steps:
     made: dict[fx.Node, Step] = {}
+    steps: Steps = []
     step_of: Any = made.__getitem__
     for node in graph.nodes:
+        if node.op == "output":
+            continue
         args, kwargs = fx.node.map_arg(node.args, step_of), fx.node.map_arg(node.kwargs, step_of)
         if node.op == "placeholder":
             made[node] = Step("input", str(node.target))
@@ -122,7 +128,18 @@ def _from_fx(graph: fx.Graph, model: nn.Module) -> Steps:
             made[node] = Step("function", str(node.target), getattr(Tensor, str(node.target)), args, kwargs)
         elif node.op == "call_function":
             made[node] = Step("function", node.target.__name__, node.target, args, kwargs)
-    return list(made.values())
+        steps.append(made[node])
+        if node.args and isinstance(node.args[0], fx.Node) and _is_in_place(made[node]):
+            # What was there is no more, whoever asks for it.
+            made[node.args[0]] = made[node]
+    return steps
+
+
+def _is_in_place(step: Step) -> bool:
+    if step.kind == "module":
+        return bool(getattr(step.operation, "inplace", False))
+    written = step.name.endswith("_") and not step.name.endswith("__")
+    return written or step.name in _WRITING or step.kwargs.get("inplace") is True
 
 
 def as_batch(name: str, given: object) -> tuple[Tensor, ...]:
@@ -160,6 +177,8 @@ def recorded(model: nn.Module, batch: tuple[Tensor, ...], observe: Observer | No
     finally:
         for handle in handles:
             handle.remove()
+    if kept := [recorder.origin(held) for held in _flat(returned) if isinstance(held, Tensor)]:
+        recorder.steps.append(Step("output", "output", None, tuple(kept)))
     return recorder.steps, returned
 
 
@@ -191,7 +210,15 @@ class _Recorder(TorchFunctionMode):
         step = Step("function", getattr(func, "__name__", str(func)), func, *self._origins(args, kwargs))
         value = func(*args, **kwargs)
         self._record(step, args, value)
+        if args and isinstance(args[0], Tensor) and _is_in_place(step):
+            self._overwritten(step, args[0])
         return value
+
+    def _overwritten(self, step: Step, target: Tensor) -> None:
+        """Part of a tensor, or what it is a view of, is no longer what made it."""
+        whole = target if step.name.endswith("setitem__") else target._base
+        if whole is not None:
+            self._made[whole] = Step("unknown", "numbers written in place")
 
     def enters(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
@@ -206,9 +233,10 @@ class _Recorder(TorchFunctionMode):
             self._record(step, args, value)
 
     def _origins(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        return tuple(map(self._origin, args)), {key: self._origin(value) for key, value in kwargs.items()}
+        return tuple(map(self.origin, args)), {key: self.origin(value) for key, value in kwargs.items()}
 
-    def _origin(self, value: Any) -> Any:
+    def origin(self, value: Any) -> Any:
+        """The step that made a tensor, in place of it."""
         if isinstance(value, Tensor):
             found = self._made.get(value)
             if found is not None:
@@ -217,7 +245,7 @@ class _Recorder(TorchFunctionMode):
                 return Step("parameter", "a parameter", value.detach())
             return Step("unknown", "code that PyTorch does not show")
         if isinstance(value, list | tuple) and any(isinstance(held, Tensor) for held in value):
-            return [self._origin(held) for held in value]
+            return [self.origin(held) for held in value]
         return value
 
     def _record(self, step: Step, args: Any, value: Any) -> None:
@@ -227,6 +255,12 @@ class _Recorder(TorchFunctionMode):
         self.steps.append(step)
         for tensor in tensors:
             self._made[tensor] = step
+        if isinstance(value, list | tuple):
+            # Each part is a step of its own: a gate multiplies two parts of one.
+            for i, held in enumerate(value):
+                if isinstance(held, Tensor):
+                    self._made[held] = Step("function", "getitem", operator.getitem, (step, i))
+                    self.steps.append(self._made[held])
         if self._observe is not None:
             self._open.append(step)
             self._observe(step, args, value)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import random
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +15,14 @@ from torch import nn
 
 __all__ = ["untouched"]
 
+_CONTAINERS = (dict, list, set, OrderedDict)
+
 
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
     """Afterwards modes, buffers (running means, counts), attributes and random numbers are what they were."""
-    attributes = {module: dict(vars(module)) for module in model.modules()}
+    # What a forward adds to containers, or registers, goes again.
+    attributes = {module: {k: (v, _content(v)) for k, v in vars(module).items()} for module in model.modules()}
     buffers = [
         (module, name, buffer, None if buffer is None else buffer.detach().clone())
         for module in model.modules()
@@ -32,9 +38,23 @@ def untouched(model: nn.Module) -> Iterator[None]:
             np.random.set_state(numpy)
             for module, held in attributes.items():
                 vars(module).clear()
-                vars(module).update(held)
+                for name, (value, content) in held.items():
+                    vars(module)[name] = _refilled(value, content)
             with torch.no_grad():
                 for module, name, buffer, kept in buffers:
                     if buffer is not None and kept is not None:
                         buffer.copy_(kept)
                     module._buffers[name] = buffer
+
+
+def _content(value: Any) -> Any:
+    """A copy of what a container holds, None of anything else."""
+    return copy.copy(value) if type(value) in _CONTAINERS else None
+
+
+def _refilled(value: Any, content: Any) -> Any:
+    """The same container, with what it held."""
+    if content is not None:
+        value.clear()
+        (value.extend if isinstance(value, list) else value.update)(content)
+    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -406,12 +407,14 @@ class Counting(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.b, self.last = nn.Linear(10, 10), nn.Linear(10, 3), None
+        self.a, self.b, self.last, self.seen = nn.Linear(10, 10), nn.Linear(10, 3), None, []
         self.register_buffer("n", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
         self.n = self.n + 1
         self.last = x
+        self.seen.append(x)
+        self.register_buffer("mask", torch.ones(()))
         return self.b(torch.relu(self.a(x + 0 * np.random.rand())))
 
 
@@ -425,7 +428,9 @@ def test_nothing_of_a_model_is_left_changed() -> None:
             edge_of_chaos_(model)
         with contextlib.suppress(DomainError):
             edge_of_chaos_(model, inputs=normals(6, 10))
+        assert [*buffers] == [name for name, _ in model.named_buffers()]
         assert all(torch.equal(buffers[name], buffer) for name, buffer in model.named_buffers())
+        assert not getattr(model, "seen", [])
         assert (np.random.get_state()[1] == numbers).all()
         assert getattr(model, "last", None) is None
 
@@ -447,3 +452,75 @@ def test_what_cannot_be_audited_is_told(arguments: dict[str, Any], message: str)
 def test_that_no_gradient_came_back_is_told() -> None:
     model = nn.Sequential(nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 3))
     assert "Gradients are not compared" in audit(model, normals(6, 10), loss=lambda y: y.sum().detach()).verdict
+
+
+class Gated(nn.Module):
+    """Two parts of one layer, one the gate of the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(30, 200), nn.Linear(100, 100), nn.Linear(100, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        u, v = self.a(x).chunk(2, -1)
+        return self.c(torch.relu(self.b(nn.functional.silu(u) * v)))
+
+
+class Returning(Gated):
+    """Features beside the output."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.b(torch.relu(self.a(x)[:, :100]))
+        return self.c(torch.relu(features)), features
+
+
+class Last(Gated):
+    """The last of several positions alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * torch.linspace(0.1, 5, 10)[:, None, None]
+        return self.c(torch.relu(self.a(x)[-1, :, :100]))
+
+
+def shifted() -> nn.Sequential:
+    model = nn.Sequential(nn.Linear(30, 100), nn.LayerNorm(100), nn.ReLU(), nn.Linear(100, 100))
+    nn.init.ones_(model[1].bias)
+    return model
+
+
+def delta() -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(64, 64, 3, padding=1)]
+    for _ in range(4):
+        layers += [nn.Tanh(), nn.Conv2d(64, 64, 3, padding=1)]
+    model = nn.Sequential(*layers)
+    edge_of_chaos_(model, weights="delta-orthogonal", last_layer="match")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [
+        (Gated, (16, 30)),
+        (Returning, (16, 30)),
+        (Last, (10, 16, 30)),
+        (shifted, (16, 30)),
+        (delta, (4, 64, 6, 6)),
+    ],
+)
+def test_random_weights_are_no_departure_whatever_the_model_makes_of_them(
+    build: Callable[[], nn.Module], shape: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    assert audit(build(), torch.randn(shape)).departs is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda y: y.sum() * math.inf, "loss is inf"),
+        (lambda y: y.nothing, "loss does not take what the model returns"),
+    ],
+)
+def test_a_loss_that_gives_no_gradient_is_told(loss: Any, message: str) -> None:
+    with pytest.raises(DomainError, match=message):
+        audit(nn.Sequential(nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 3)), normals(6, 10) + 5, loss=loss)

@@ -514,3 +514,52 @@ def test_layers_that_share_a_parameter_are_told() -> None:
     b.weight = a.weight
     report = edge_of_chaos_(nn.Sequential(nn.Linear(10, 10), nn.ReLU(), a, nn.ReLU(), b, nn.ReLU(), nn.Linear(10, 3)))
     assert any(warning.startswith("2, 4: is used more than once") for warning in report.warnings)
+
+
+class Overwriting(nn.Module):
+    """In place, what is returned not used; a gate; steps that meet again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Linear(20, 20) for _ in range(4))
+        self.act, self.e = nn.ReLU(inplace=True), nn.Linear(10, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        F.tanh(h)
+        F.relu_(h)
+        h = self.b(h)
+        self.act(h)
+        h = self.c(h)
+        for _ in range(12):
+            h = h + 0.1 * torch.tanh(h)
+        u, v = self.d(h).chunk(2, -1)
+        return self.e(F.silu(u) * v)
+
+
+@pytest.mark.parametrize("inputs", [None, torch.ones(4, 20)], ids=["traced", "recorded"])
+def test_what_works_in_place_meets_again_or_is_a_gate_is_read_alike(inputs: Tensor | None) -> None:
+    report = edge_of_chaos_(Overwriting(), last_layer="match", inputs=inputs)
+    assert [report[name].activation for name in "bcd"] == ["relu", "relu", "tanh then mul then add"]
+    assert (report["e"].activation, report["e"].left) == ("product", "no activation is known")
+
+
+def test_numbers_written_into_a_tensor_are_not_known() -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(10, 10), nn.Linear(10, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.a(x)
+            h[h < 0] = 0
+            return self.b(h)
+
+    report = edge_of_chaos_(Masked(), last_layer="match", inputs=torch.ones(4, 10))
+    assert report["b"].left == "no activation is known"
+
+
+def test_what_stands_between_a_normalisation_and_a_layer_is_told() -> None:
+    model = nn.Sequential(nn.Linear(10, 10), nn.LayerNorm(10), nn.Dropout(0.5), nn.Linear(10, 10), nn.ReLU())
+    report = edge_of_chaos_(model, last_layer="match")
+    assert any("comes after dropout" in note for note in report["3"].notes)
