@@ -68,8 +68,10 @@ def audit(
 
 
 def _record(report: Audit | Mapping[str, Any]) -> Mapping[str, Any]:
-    record = report if isinstance(report, Mapping) else getattr(report, "record", dict)()
-    rows = record.get("layers")
+    record = report if isinstance(report, Mapping) else {}
+    if not isinstance(report, Mapping | type) and callable(getattr(report, "record", None)):
+        record = report.record()
+    rows = [row for row in record.get("layers") or () if isinstance(row, Mapping)]
     if not rows or not all({"module", *_QUANTITIES} <= {*row} for row in rows) or "threshold" not in record:
         raise DomainError(f"{shortened(report)} is no audit to draw: give what meanfield.torch.audit returns")
     return record

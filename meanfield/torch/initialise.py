@@ -528,9 +528,16 @@ def _warnings(plans: list[_Plan], steps: Steps | None) -> tuple[str, ...]:
         if role(step) in ("attention", "recurrence") and step.kind == "module":
             what = type(step.operation).__name__
             concerned.setdefault(f"{what}: left alone, the theory does not cover it", []).append(step.name)
-        if step.kind == "function" and call_name(step.name) in _WEIGHING:
+        if step.kind == "function" and call_name(step.name) in _WEIGHING and not _takes_drawn(step, plans):
             concerned.setdefault("uses weights that no layer applies, and they are left alone", []).append(step.name)
     return tuple(f"{_names(list(dict.fromkeys(names)))} {note}" for note, names in concerned.items())
+
+
+def _takes_drawn(step: Step, plans: list[_Plan]) -> bool:
+    """Whether a function takes the weights of a layer that was drawn."""
+    drawn_ones = {plan.layer.weight.data_ptr() for plan in plans if not plan.left}
+    held = (s.operation for s in step.before if s.kind == "parameter")
+    return any(isinstance(tensor, Tensor) and tensor.data_ptr() in drawn_ones for tensor in held)
 
 
 def _names(names: list[str]) -> str:

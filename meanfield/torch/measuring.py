@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 #: Columns among which correlations are looked at, examples likewise.
 _COLUMNS, _EXAMPLES = 256, 12
+#: Functions whose units are channels.
+_BY_CHANNEL = frozenset({"batch_norm", "group_norm", "instance_norm"})
 _TRANSPOSED: Any = {1: conv_transpose1d, 2: conv_transpose2d, 3: conv_transpose3d}
 
 
@@ -117,9 +119,9 @@ def _some(columns: Tensor) -> Tensor:
 
 def _axis_of_units(step: Step, value: Tensor) -> int:
     module = step.operation
-    if value.ndim == 2 or isinstance(module, nn.Linear | nn.LayerNorm):
+    if value.ndim == 2 or isinstance(module, nn.Linear | nn.LayerNorm) or step.name == "layer_norm":
         return -1
-    if isinstance(module, _ConvNd | _NormBase) or value.ndim > 3:
+    if isinstance(module, _ConvNd | _NormBase | nn.GroupNorm) or step.name in _BY_CHANNEL or value.ndim > 3:
         return 1
     return -1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def read_batch(path: Path) -> list[NDArray[Any]]:
         arrays = _arrays(np.load(path, allow_pickle=False))
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or 'it is no .npz or .npy of numpy'}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError):
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError):
         raise OutputError(
             f"{path} holds no arrays of numbers: write them by numpy.savez, one for each argument of the model"
         ) from None

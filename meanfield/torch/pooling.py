@@ -29,12 +29,10 @@ def pooled_factor(step: Step, phi: Activation, q: float) -> float | None:
     """
     name = call_name(step.name) if step.kind == "function" else type(step.operation).__name__.casefold()
     positions = _positions(step)
-    if "max" in name:
-        return _largest(phi, q, positions) if positions else None
-    square = second_moment(phi, q)
-    if "avg" in name or name == "mean":
-        share = 1 / positions if positions else 0.0
-        return float(share + (1 - share) * mean(phi, q) ** 2 / square)
+    if positions and "max" in name:
+        return _largest(phi, q, positions)
+    if positions and "avg" in name:
+        return float(1 / positions + (1 - 1 / positions) * mean(phi, q) ** 2 / second_moment(phi, q))
     return None
 
 
