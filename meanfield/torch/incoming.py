@@ -23,7 +23,7 @@ from meanfield.activations.spec import activation
 from meanfield.torch.elementwise import call_name, in_double, is_elementwise, named_call, named_module, sampled
 from meanfield.torch.tracing import Step, Steps
 
-__all__ = ["Incoming", "Reader", "Role", "dropped_share", "gain_and_shift", "is_layer", "is_standard", "role"]
+__all__ = ["Incoming", "Reader", "Role", "dropped_share", "gain_and_shift", "is_layer", "is_standard", "linear", "role"]
 
 Role = Literal[
     "input",
@@ -288,9 +288,9 @@ def _without_activation(step: Step, found: Role) -> Incoming:
     if found == "normalisation":
         return Incoming("normalised", None, f"normalised ({_told(step)})", step, feeds=found)
     if found == "layer":
-        return Incoming("linear", _identity(), "none: linear", step, step, feeds=found)
+        return Incoming("linear", linear(), "none: linear", step, step, feeds=found)
     if found == "sum":
-        return Incoming("sum", _identity(), "a sum of branches", step, step, feeds=found)
+        return Incoming("sum", linear(), "a sum of branches", step, step, feeds=found)
     if found == "unknown":
         return Incoming("unknown", None, f"not known: {_told(step)}", step, feeds=found)
     # Names of functions are long, and say no more.
@@ -298,12 +298,13 @@ def _without_activation(step: Step, found: Role) -> Incoming:
     return Incoming("unknown", None, label, step, feeds=found)
 
 
-def _identity() -> Activation:
+def linear() -> Activation:
+    """φ(x) = x, of what receives no activation."""
     return activation("identity")
 
 
 def _is_identity(phi: Activation) -> bool:
-    return phi == activation("identity")
+    return phi == linear()
 
 
 #: At which position functions that normalise take γ; β follows.

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.conv import _ConvNd
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.spec import activation as read_text
@@ -21,20 +21,19 @@ from meanfield.errors import ActivationError, DomainError, NoEdgeOfChaos, shorte
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
+from meanfield.torch.caveats import caveats_between, caveats_of_layer
 from meanfield.torch.elementwise import call_name, is_elementwise, named_module, sampled
-from meanfield.torch.incoming import Incoming, Reader, dropped_share, gain_and_shift, role
+from meanfield.torch.incoming import Incoming, Reader, gain_and_shift, linear, role
 from meanfield.torch.layers import (
     WEIGHTS,
     WeightLayer,
     Weights,
     drawn,
     fan_in,
-    has_own_forward,
     kind,
     require_drawable,
     require_writable,
 )
-from meanfield.torch.pooling import pooled_factor
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded, symbolic
 from meanfield.torch.untouched import untouched
@@ -47,7 +46,6 @@ LayerRule = Literal["match", "keep"]
 _WEIGHING = frozenset("linear bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d".split())
 #: Layers that a warning names.
 _NAMED = 3
-_IDENTITY = read_text("identity")
 _TIED = "is used more than once with the same weights, which the theory takes to be independent"
 
 
@@ -313,7 +311,7 @@ class _Planner:
         plan = _Plan(name, layer, incoming.label)
         if isinstance(layer.weight, nn.Parameter) and not layer.weight.requires_grad:
             return replace(plan, left="frozen (requires_grad is False)")
-        notes = _notes_of_layer(layer, self.weights)
+        notes = caveats_of_layer(layer, self.weights)
         if incoming.kind in ("input", "normalised"):
             if incoming.kind == "input" and self.first_layer == "keep":
                 return replace(plan, left="the first layer, kept")
@@ -330,7 +328,7 @@ class _Planner:
                 return replace(plan, left="no activation is known")
             plan = replace(plan, label=f"{phi.name}, as given")
         edge = self._edge(name, phi)
-        notes = (*notes, *_notes_between(incoming, phi, self.q_star))
+        notes = (*notes, *caveats_between(incoming, phi, self.q_star))
         if edge.sigma_b and layer.bias is None:
             notes = (*notes, "has no biases to hold the σ_b of the edge: q falls short of q* by σ_b²")
         return replace(plan, sigma_w=edge.sigma_w, sigma_b=edge.sigma_b, notes=notes)
@@ -349,10 +347,10 @@ class _Planner:
             if incoming.through and not isinstance(self.squares, float):
                 square = self.squares[step]
             told = "receives normalised numbers: q is q* whatever the layers before, as long as they stay normalised"
-            return square, (told, *_notes_between(replace(incoming, feeds="layer"), _IDENTITY, self.q_star))
+            return square, (told, *caveats_between(replace(incoming, feeds="layer"), linear(), self.q_star))
         if source is not None and role(source) == "embedding" and source.kind == "module":
             square = source.operation.weight.detach().double().square().mean().item()
-            return square, tuple(_notes_between(replace(incoming, feeds="layer"), _IDENTITY, self.q_star))
+            return square, tuple(caveats_between(replace(incoming, feeds="layer"), linear(), self.q_star))
         if isinstance(self.squares, float):
             through = (
                 "its inputs are changed on their way to it, and their mean square with them: give inputs, a batch",
@@ -390,76 +388,6 @@ def _affine_square(step: Step) -> float:
     gain, shift = gain_and_shift(step)
     square = 1.0 if not isinstance(gain, Tensor) else gain.detach().double().square().mean().item()
     return square + (shift.detach().double().square().mean().item() if isinstance(shift, Tensor) else 0.0)
-
-
-def _notes_of_layer(layer: WeightLayer, weights: Weights) -> tuple[str, ...]:
-    notes = []
-    if has_own_forward(layer):
-        notes.append(f"is a {type(layer).__name__} with a forward of its own, and drawn as if it had none")
-    if isinstance(layer, _ConvNd):
-        pads = layer.padding
-        beyond = any(size > 1 for size in layer.kernel_size) if pads == "same" else pads != "valid" and any(pads)
-        if isinstance(layer, _ConvTransposeNd):
-            uneven = any(k % s for k, s in zip(layer.kernel_size, layer.stride, strict=True))
-            if uneven:
-                notes.append("gives its output positions different numbers of weights, q* only on average")
-            sides = zip(layer.kernel_size, layer.stride, layer.padding, strict=True)
-            if any(isinstance(p, int) and k - s > p for k, s, p in sides):
-                notes.append("has borders that fewer weights reach: q is below q* there")
-            if any(layer.stride[i] > 1 and layer.dilation[i] > 1 for i in range(len(layer.stride))):
-                notes.append("is strided and dilated, and gives q* only on average")
-        elif beyond and layer.padding_mode == "zeros" and weights != "delta-orthogonal":
-            notes.append("pads with zeros: q is below q* at borders")
-    return tuple(notes)
-
-
-#: What is done to numbers before an activation.
-_AHEAD = {"pooling": "pooled", "dropout": "dropped at random", "padding": "padded"}
-
-
-def _notes_between(incoming: Incoming, phi: Activation, q_star: float) -> list[str]:
-    notes = []
-    if incoming.feeds == "normalisation":
-        notes.append(
-            "receives an activation of normalised numbers: their variance is that of the normalisation (1 unless it is "
-            "scaled), and the layers before do not matter to it"
-        )
-    elif incoming.feeds == "sum":
-        notes.append("comes after a sum of branches, which has more variance than each: q grows from sum to sum")
-    elif incoming.kind == "activation" and incoming.feeds != "layer":
-        notes.append("receives an activation of numbers that no layer makes as they are: their variance is not known")
-    for found in dict.fromkeys(role(step) for step in incoming.ahead):
-        told = _AHEAD.get(found, "multiplied, learned or set")
-        notes.append(f"receives an activation of numbers that are {told} before it, and whose variance is not q*")
-    pools = [step for step in incoming.through if role(step) == "pooling"]
-    for step in incoming.through:
-        found = role(step)
-        if found == "pooling" and len(pools) > 1:
-            notes.append("comes after several poolings, whose factors the theory does not multiply")
-        elif found == "pooling":
-            notes.append(_pooling_note(step, phi, q_star))
-        elif found == "dropout":
-            notes.append(_dropout_note(step))
-        elif found == "padding":
-            notes.append("comes after padding: q differs from q* at borders")
-        else:
-            notes.append("comes after a factor of its own, learned or set, which the theory does not know")
-    return notes
-
-
-def _pooling_note(step: Step, phi: Activation, q_star: float) -> str:
-    factor = pooled_factor(step, phi, q_star)
-    told = "changes the mean square of activations"
-    if factor is not None:
-        told = f"multiplies the mean square of activations by 1 (positions alike) to {factor:.3g} (independent)"
-    return f"comes after pooling, which {told}; weights are those without it"
-
-
-def _dropout_note(step: Step) -> str:
-    p = dropped_share(step)
-    if isinstance(p, float) and p < 1:
-        return f"comes after dropout, in training σ_w² counts {1 / (1 - p):.4g} times; weights are those without it"
-    return "comes after random dropping of units or branches; weights are those without it"
 
 
 def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
@@ -148,36 +149,44 @@ class _Ramps:
         return cls(phi) if phi.is_continuous and flat_zero <= 1 and ramps <= _MOST_RAMPS else None
 
     def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
-        part = values
-        for low, high, start, slope in self.ramps:
-            torch.clamp(x, low, high, out=part)
+        def ramp(n: int, into: Tensor) -> float:
+            low, high, start, slope = self.ramps[n]
+            torch.clamp(x, low, high, out=into)
             if start:
-                part.sub_(start)
-            if part is not values:
-                values.add_(part, alpha=slope)
-                continue
-            if slope != 1:
-                part.mul_(slope)
-            if len(self.ramps) > 1:
-                part = torch.empty_like(x)
+                into.sub_(start)
+            return slope
+
+        _add_up(ramp, len(self.ramps), values)
         if not self.ramps:
             values.fill_(self.height)
         elif self.height:
             values.add_(self.height)
 
     def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
-        part = scaled
-        for low, high, slope in self.between[x.dtype]:
-            torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=part)
-            if part is not scaled:
-                scaled.add_(part, alpha=slope)
-                continue
-            if slope != 1:
-                part.mul_(slope)
-            if len(self.ramps) > 1:
-                part = torch.empty_like(x)
-        if not self.ramps:
+        between = self.between[x.dtype]
+
+        def share(n: int, into: Tensor) -> float:
+            low, high, slope = between[n]
+            torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=into)
+            return slope
+
+        _add_up(share, len(between), scaled)
+        if not between:
             scaled.zero_()
+
+
+def _add_up(put: Callable[[int, Tensor], float], count: int, total: Tensor) -> None:
+    """Put each of so many parts into a tensor, times the number that is returned, and all of them into `total`."""
+    part = total
+    for n in range(count):
+        factor = put(n, part)
+        if part is not total:
+            total.add_(part, alpha=factor)
+            continue
+        if factor != 1:
+            part.mul_(factor)
+        if count > 1:
+            part = torch.empty_like(total)
 
 
 class _Table(Tables):
