@@ -7,6 +7,7 @@ from meanfield.errors import DomainError
 from meanfield.finite_width.experiment import Experiment
 from meanfield.simulation.gaussian_chain import chain_bytes, chain_effort
 from meanfield.simulation.random_network import RandomNetworks
+from meanfield.workers.calls import processors
 
 __all__ = ["duration", "require_theory", "require_time", "seconds", "workload"]
 
@@ -33,7 +34,7 @@ def workload(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
         DomainError: `memory` too small for one network; jobs that are no number of processes.
     """
     if jobs == -1:
-        jobs = _processors()
+        jobs = processors()
     require_count("jobs", jobs)
     results = 8.0 * e.networks * len(e.quantities) * (e.depth + 1) * _COPIES
     free = memory - results
@@ -49,12 +50,6 @@ def workload(e: Experiment, jobs: int, memory: float) -> tuple[int, int]:
     else:
         size, held = max(1, int(_CHUNK_NUMBERS / _effort(e))), one
     return size, max(1, int(min(jobs, free / held, -(-e.networks // size))))
-
-
-def _processors() -> int:
-    from joblib import cpu_count
-
-    return int(cpu_count())
 
 
 def _effort(e: Experiment) -> float:

@@ -1,35 +1,24 @@
 """Many random networks, drawn by many workers: the same numbers whatever draws them, in chunks that fit in memory.
 
-joblib hands chunks of networks to the processes of this machine, or to a Dask cluster, and hands back what they
-measured in order. Every network has a stream of random numbers of its own, and every worker multiplies matrices in one
-thread, so neither the chunks nor the workers can be told from the result.
+Every network has a stream of random numbers of its own, and every worker multiplies matrices in one thread, so neither
+the chunks nor the workers can be told from the result.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
-import re
-import signal
-import socket
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.domain import require_a
-from meanfield.errors import ClusterError, DomainError
+from meanfield.errors import DomainError
 from meanfield.finite_width.escape import is_outside, loses_gradient
 from meanfield.finite_width.experiment import Experiment
-from meanfield.processes import end_with, undisturbed
 from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.simulation.cost import require_time, workload
 from meanfield.simulation.gaussian_chain import chains
@@ -37,16 +26,11 @@ from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.run_file import RunFile
 from meanfield.tables.records import Record, few_layers
 from meanfield.tables.shown import ShownRows
+from meanfield.workers.calls import spread
 
-__all__ = ["PATIENCE", "Ensemble", "Interrupted", "simulate"]
+__all__ = ["Ensemble", "Interrupted", "simulate"]
 
 Array = NDArray[np.float64]
-
-#: Seconds until a cluster that does not answer is given up.
-PATIENCE = 5
-#: Of a scheduler.
-_ADDRESS = re.compile(r"(tcp|tls|ws|wss)://(?P<host>[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
-_LAST_PORT = 65535
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,138 +174,13 @@ def _joined(label: str, e: Experiment, parts: list[Array]) -> Ensemble:
 
 def _drawn(e: Experiment, done: int, size: int, workers: int, dask: str | None) -> Generator[Array]:
     """What is measured of the networks from number `done` on, in chunks of `size`, in order."""
-    if done >= e.networks:
-        return
-    from joblib import Parallel, delayed
-
-    chunks = ((first, min(size, e.networks - first)) for first in range(done, e.networks, size))
-    with _backend(workers, dask) as settings, _linear_algebra().limit(user_api="blas"):
-        try:
-            with undisturbed():
-                results = Parallel(return_as="generator", batch_size=1, **settings)(
-                    delayed(_measured)(e, *chunk) for chunk in chunks
-                )
-        except TimeoutError:
-            raise ClusterError(f"the Dask scheduler at {dask} has no workers: start some") from None
-        try:
-            yield from results
-        except BrokenProcessPool:
-            raise ClusterError(
-                "a process that drew networks was ended by something else, perhaps for want of memory: "
-                "give a smaller number of jobs"
-            ) from None
-        except Exception as error:
-            if dask is None or isinstance(error, MemoryError):
-                raise
-            raise ClusterError(
-                f"the Dask cluster at {dask} has given up ({type(error).__name__}): start it anew"
-            ) from None
-        finally:
-            results.close()
-
-
-def _start_trackers() -> None:
-    """What cleans up after workers, started before them: as it starts, signals that were put off are let through."""
-    from multiprocessing import resource_tracker
-
-    from joblib.externals.loky.backend import resource_tracker as joblib_tracker
-
-    with undisturbed():
-        resource_tracker.ensure_running()
-        joblib_tracker.ensure_running()
+    chunks = [(e, first, min(size, e.networks - first)) for first in range(done, e.networks, size)]
+    return spread(_measured, chunks, workers, dask)
 
 
 def _measured(e: Experiment, first: int, count: int) -> Array:
-    """Networks first…first + count − 1, by one worker, which multiplies matrices in one thread from now on."""
-    _linear_algebra().limit(limits=1, user_api="blas")
+    """Networks first…first + count − 1, by one worker."""
     if e.method == "chain":
         return chains(e, first, count)
     networks = RandomNetworks(e)
     return np.array([networks.measured(index) for index in range(first, first + count)])
-
-
-@cache
-def _linear_algebra() -> Any:
-    """The libraries that multiply matrices in this process: how many threads they take decides how they round."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def _knock(address: str) -> None:
-    """Refuse an address that is none, or where nothing listens: Dask would go on trying.
-
-    Raises:
-        ClusterError: it is such.
-    """
-    found = _ADDRESS.fullmatch(address)
-    if not found or int(found["port"]) > _LAST_PORT:
-        raise ClusterError(f"{address} is no Dask scheduler: give its address, such as tcp://host:8786, or local")
-    try:
-        socket.create_connection((found["host"].strip("[]"), int(found["port"])), PATIENCE).close()
-    except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "no answer"
-        raise ClusterError(
-            f"no Dask scheduler answers at {address} ({why}): start one, and give its address, such as tcp://host:8786"
-        ) from None
-
-
-def _greet(address: str) -> None:
-    """Refuse what listens at an address but is no scheduler: Dask would wait for its greeting.
-
-    Raises:
-        ClusterError: it is such.
-    """
-    from distributed.core import connect
-
-    async def greeting() -> None:
-        comm = await asyncio.wait_for(connect(address, timeout=PATIENCE), PATIENCE)
-        comm.abort()
-
-    # This thread may have a loop of its own, as in Jupyter.
-    with ThreadPoolExecutor(1) as thread:
-        try:
-            thread.submit(asyncio.run, greeting()).result()
-        except Exception:
-            raise ClusterError(
-                f"what listens at {address} is no Dask scheduler, or one that trusts others: give its address, such as "
-                "tcp://host:8786"
-            ) from None
-
-
-@contextmanager
-def _backend(workers: int, dask: str | None) -> Iterator[dict[str, Any]]:
-    """What joblib needs to know to reach the workers."""
-    if dask is None:
-        if workers > 1:
-            _start_trackers()
-        yield {"n_jobs": workers, "initializer": end_with, "initargs": (os.getpid(),)}
-        return
-    if dask != "local":
-        _knock(dask)
-    try:
-        from dask import distributed
-    except ImportError:
-        raise ClusterError("Dask is not installed: pip install 'meanfield[dask]'") from None
-    if dask != "local":
-        _greet(dask)
-    from joblib import parallel_config
-
-    with ExitStack() as opened:
-        try:
-            # Its processes have nothing to say that an error does not.
-            quiet: dict[str, Any] = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
-            # Any port that is free: others may have clusters here too.
-            quiet["scheduler_kwargs"] = {"dashboard_address": ":0"}
-            quiet["preload"] = ["meanfield.simulation.dask_worker"]
-            local = {"n_workers": workers, "threads_per_worker": 1, **quiet}
-            if dask == "local":
-                _start_trackers()
-            # Dask ends its processes by the other signals.
-            with undisturbed([signal.SIGINT]):
-                cluster = opened.enter_context(distributed.LocalCluster(**local)) if dask == "local" else dask
-            client = opened.enter_context(distributed.Client(cluster, timeout=PATIENCE, set_as_default=False))
-        except (OSError, ValueError) as error:
-            raise ClusterError(f"no workers from Dask at {dask}: {error or type(error).__name__}") from None
-        opened.enter_context(parallel_config(backend="dask", client=client, wait_for_workers_timeout=PATIENCE))
-        yield {}

@@ -22,13 +22,13 @@ import meanfield as mf
 from meanfield.cli.options import number_of_bytes
 from meanfield.errors import ClusterError, DomainError
 from meanfield.finite_width.experiment import Experiment
-from meanfield.simulation import ensemble as ensembles
 from meanfield.simulation.comparison import compare, departures, resolution
 from meanfield.simulation.cost import duration, seconds, workload
 from meanfield.simulation.ensemble import Ensemble, Interrupted, simulate
 from meanfield.simulation.gaussian_chain import chain_bytes
 from meanfield.simulation.random_network import RandomNetworks
 from meanfield.simulation.reading import read_ensemble
+from meanfield.workers import calls
 
 EDGE = mf.edge_of_chaos(clipped_relu(1.0364, 1.0)).mean_field
 SMALL = Experiment(EDGE, 20, 5, 12, backward=True, q_star=1.0, seed=9)
@@ -165,7 +165,7 @@ def test_jobs_that_are_none_are_refused() -> None:
 
 def test_a_cluster_that_is_not_there_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(ensembles, "PATIENCE", 1)
+    monkeypatch.setattr(calls, "PATIENCE", 1)
     with pytest.raises(ClusterError, match=r"127\.0\.0\.1:9"):
         simulate(SMALL, dask="tcp://127.0.0.1:9")
     for address in ("", "host", "tcp://", "tcp://host", "tcp://host:99999", "tcp://a b:1", "nowhere://x:1"):

@@ -1,0 +1,1 @@
+"""Work spread over many processes, here or on a cluster."""
