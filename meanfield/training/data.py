@@ -1,0 +1,194 @@
+"""Labelled images to train on: a package of Debian, OpenML, scikit-learn, or a file of one's own.
+
+The mean image of the training set is subtracted from all images, and each is then scaled to mean square 1: layer 1 has
+the variance that theory counts on, whatever the image.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.domain import require_count
+from meanfield.errors import DomainError, OutputError, shortened
+
+__all__ = ["SOURCES", "Data", "load"]
+
+Images = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+#: Where Debian's package dataset-fashion-mnist puts its files.
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+#: Names at OpenML, with versions, training examples, which come first, and the shape of an image.
+_OPENML = {
+    "fashion-mnist": ("Fashion-MNIST", 1, 60_000, (1, 28, 28)),
+    "mnist": ("mnist_784", 1, 60_000, (1, 28, 28)),
+    "cifar-10": ("CIFAR_10", 1, 50_000, (3, 32, 32)),
+}
+#: Every fifth of scikit-learn's digits tests.
+_TEST_DIGITS = 5
+_KEYS = ("x_train", "y_train", "x_test", "y_test")
+#: An image whose mean square is less than this of the typical one is left as small as it is.
+_BLANK = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Images of shape (examples, channels, height, width), or vectors (examples, features), and labels 0 … classes − 1.
+
+    `test_on` says what the test examples are: test, or validation.
+    """
+
+    name: str
+    train_inputs: Images
+    train_labels: Labels
+    test_inputs: Images
+    test_labels: Labels
+    test_on: str = "test"
+
+    @property
+    def classes(self) -> int:
+        """How many labels there are."""
+        return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+    def held_out(self, count: int) -> Data:
+        """The training set alone, `count` of its examples, always the same, put aside to test on; all of it if 0.
+
+        Raises:
+            DomainError: no training example would be left.
+        """
+        if not count:
+            return self
+        require_count("validation", count)
+        if count >= len(self.train_labels):
+            raise DomainError(
+                f"validation = {count} leaves none of {len(self.train_labels)} examples to train on: give fewer"
+            )
+        order = np.random.default_rng(0).permutation(len(self.train_labels))
+        held, kept = np.sort(order[:count]), np.sort(order[count:])
+        x, y = self.train_inputs, self.train_labels
+        return Data(self.name, x[kept], y[kept], x[held], y[held], "validation")
+
+
+def load(name: str) -> Data:
+    """The data set of that name, or in an .npz file of arrays x_train, y_train, x_test, y_test, standardised.
+
+    Raises:
+        DomainError: a name that is not known.
+        OutputError: a file that cannot be read or holds something else, a package that is missing, or no network.
+    """
+    if not isinstance(name, str):
+        raise DomainError(f"data = {shortened(name)} is no data set: give {', '.join(SOURCES)} or an .npz file")
+    if name.lower().endswith(".npz"):
+        return _standardised(name, *_from_file(Path(name)))
+    if name not in SOURCES:
+        raise DomainError(f"data = {shortened(name)} is not known: give {', '.join(SOURCES)} or an .npz file")
+    return _standardised(name, *SOURCES[name](name))
+
+
+def _standardised(name: str, x_train: Any, y_train: Any, x_test: Any, y_test: Any) -> Data:
+    mean = np.mean(x_train, axis=0, dtype=np.float64).astype(np.float32)
+    scaled = []
+    for images in (x_train, x_test):
+        centred = images.astype(np.float32) - mean
+        squares = np.mean(np.square(centred), axis=tuple(range(1, centred.ndim)), keepdims=True)
+        scaled.append(centred / np.sqrt(np.maximum(squares, _BLANK * squares.mean())))
+    return Data(name, scaled[0], y_train.astype(np.int64), scaled[1], y_test.astype(np.int64))
+
+
+def _fashion_mnist(name: str) -> tuple[Any, ...]:
+    if not DEBIAN.is_dir():
+        return _from_openml(name)
+    arrays = []
+    for file in _FILES:
+        try:
+            content = gzip.decompress((DEBIAN / f"{file}.gz").read_bytes())
+        except (OSError, EOFError) as fault:
+            raise OutputError(f"cannot read {DEBIAN / file}.gz ({fault}): install dataset-fashion-mnist anew") from None
+        # A file of MNIST's kind: 0, 0, type, dimensions, then each in four bytes.
+        shape = np.frombuffer(content, ">u4", content[3], 4)
+        array = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
+        arrays.append(array[:, None] if array.ndim == 3 else array)
+    return tuple(arrays)
+
+
+def _from_openml(name: str) -> tuple[Any, ...]:
+    known, version, first, shape = _OPENML[name]
+    datasets = _sklearn(name)
+    try:
+        found = datasets.fetch_openml(known, version=version, as_frame=False, parser="liac-arff", data_home=_cache())
+    except OSError as fault:
+        here = ", or apt-get install dataset-fashion-mnist" if name == "fashion-mnist" else ""
+        raise OutputError(
+            f"{name} is not here yet and could not be fetched from OpenML ({type(fault).__name__}): try again with a "
+            f"network{here}, or take digits, which needs none"
+        ) from None
+    images, labels = found.data.reshape(-1, *shape), found.target.astype(np.int64)
+    return images[:first], labels[:first], images[first:], labels[first:]
+
+
+def _cache() -> str | None:
+    """Where scikit-learn keeps what it has fetched, unless MEANFIELD_DATA says otherwise."""
+    return os.environ.get("MEANFIELD_DATA")
+
+
+def _digits(name: str) -> tuple[Any, ...]:
+    found = _sklearn(name).load_digits()
+    images, labels = found.images[:, None], found.target
+    test = np.arange(len(labels)) % _TEST_DIGITS == 0
+    return images[~test], labels[~test], images[test], labels[test]
+
+
+def _sklearn(name: str) -> Any:
+    try:
+        from sklearn import datasets
+    except ImportError:
+        raise OutputError(f"{name} comes by way of scikit-learn: pip install 'meanfield[train]'") from None
+    return datasets
+
+
+#: By name; each gives training images and labels, then those of the test set.
+SOURCES: dict[str, Callable[[str], tuple[Any, ...]]] = {
+    "fashion-mnist": _fashion_mnist,
+    "mnist": _from_openml,
+    "cifar-10": _from_openml,
+    "digits": _digits,
+}
+
+
+def _from_file(path: Path) -> tuple[Any, ...]:
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = [held[key] for key in _KEYS]
+    except KeyError as missing:
+        raise OutputError(f"{path} has no array {missing}: give {', '.join(_KEYS)}") from None
+    except OSError as fault:
+        raise OutputError(f"cannot read {path}: {fault.strerror or 'it is no .npz file'}") from None
+    except (ValueError, AttributeError, TypeError, EOFError, zipfile.BadZipFile):
+        raise OutputError(f"{path} is no .npz file of plain arrays: write it with numpy.savez") from None
+    for images, labels, which in ((*arrays[:2], "train"), (*arrays[2:], "test")):
+        _require_examples(path, images, labels, which)
+    if arrays[0].shape[1:] != arrays[2].shape[1:]:
+        raise OutputError(f"x_train and x_test in {path} are of different shapes: give images of one kind")
+    return tuple(arrays)
+
+
+def _require_examples(path: Path, images: NDArray[Any], labels: NDArray[Any], which: str) -> None:
+    if images.ndim not in (2, 3, 4) or not images.size or images.dtype.kind not in "fiub":
+        raise OutputError(
+            f"x_{which} in {path} is of shape {images.shape}: give numbers (examples, features) or (examples, "
+            "channels, height, width)"
+        )
+    if not np.isfinite(images).all():
+        raise OutputError(f"x_{which} in {path} holds NaN or infinity: give finite numbers")
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0:
+        raise OutputError(f"y_{which} in {path} is no whole number >= 0 for each of {len(images)} examples: give that")

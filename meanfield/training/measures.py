@@ -1,0 +1,55 @@
+"""What is measured of a network in training: layer by layer on a few examples, and its accuracy on many."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from meanfield.tables.records import Record
+from meanfield.training.network import Network
+
+__all__ = ["Performance", "by_layer", "performance"]
+
+#: Examples that run through the network at once.
+_CHUNK = 1000
+
+
+class Performance(NamedTuple):
+    """Accuracy, mean loss, and the share of all hidden φ(h) that is 0."""
+
+    accuracy: float
+    loss: float
+    sparsity: float
+
+
+def by_layer(network: Network, x: Tensor, y: Tensor) -> Record:
+    """q, the share of φ(h) that is 0, and the norm of the gradient of the loss to h, of each hidden layer.
+
+    The loss is the sum over the examples x, so that the norm is that of all their gradients together.
+    """
+    found = network.preactivations(x)
+    loss = F.cross_entropy(network.logits(found[-1]), y, reduction="sum")
+    gradients = torch.autograd.grad(loss, found)
+    with torch.no_grad():
+        return {
+            "q": [float(h.double().square().mean()) for h in found],
+            "sparsity": [float((network.phi(h) == 0).double().mean()) for h in found],
+            "gradient_norm": [float(g.double().square().sum().sqrt()) for g in gradients],
+        }
+
+
+def performance(network: Network, x: Tensor, y: Tensor) -> Performance:
+    """On the examples x with labels y."""
+    right, loss, zeros = 0, 0.0, 0.0
+    with torch.no_grad():
+        for some, labels in zip(x.split(_CHUNK), y.split(_CHUNK), strict=True):
+            hidden = network.preactivations(some)
+            logits = network.logits(hidden[-1])
+            right += int((logits.argmax(1) == labels).sum())
+            loss += float(F.cross_entropy(logits, labels, reduction="sum").double())
+            shares = [(network.phi(h) == 0).double().mean() for h in hidden]
+            zeros += float(torch.stack(shares).mean()) * len(labels)
+    return Performance(right / len(y), loss / len(y), zeros / len(y))

@@ -1,0 +1,89 @@
+"""The results of an experiment, JSON lines in a file that grows: verdicts, fixed before training, and runs.
+
+{"foretold": …} is what theory says of the networks of one activation, initialisation, shape and law of weights.
+{"run": …, "result": …} is a setting and how its run ended. Anyone may add lines; a setting that is there is not run
+again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from meanfield.atomic_files import require_places
+from meanfield.errors import OutputError
+from meanfield.tables.records import Record
+from meanfield.training.setting import Setting
+
+__all__ = ["Results", "subject_of"]
+
+#: What a verdict depends on.
+_SUBJECT = ("activation", "sigma_w", "sigma_b", "q_star", "depth", "width", "model", "weights")
+
+
+def subject_of(setting: Setting) -> tuple[Any, ...]:
+    """What a verdict is of: settings that differ in data or optimiser share it."""
+    return tuple(getattr(setting, name) for name in _SUBJECT)
+
+
+class Results:
+    """Results in a file.
+
+    Args:
+        path: of the file, begun if it is not there; None to keep them in memory alone.
+
+    Attributes: `verdicts`, a record for each subject; `runs`, how each setting ended.
+
+    Raises:
+        OutputError: a file that cannot be read or written, or holds something else.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.verdicts: dict[tuple[Any, ...], Record] = {}
+        self.runs: dict[Setting, Record] = {}
+        if path is None:
+            return
+        require_places([path])
+        try:
+            content = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise OutputError(f"cannot read {path}: {error.strerror}") from None
+        # A line that was cut short is written anew.
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                raise OutputError(f"{path}, line {number}, is no result of an experiment: name another file") from None
+        self._size = len(whole)
+
+    def _take(self, line: Record) -> None:
+        if "foretold" in line:
+            self.verdicts[tuple(line["foretold"][name] for name in _SUBJECT)] = line["foretold"]
+        else:
+            self.runs[Setting.from_record(line["run"])] = line["result"]
+
+    def foretell(self, setting: Setting, verdict: Record) -> None:
+        """Keep what is said of the networks of a setting before they are trained; what was said first stands."""
+        if subject_of(setting) not in self.verdicts:
+            self._add({"foretold": {**dict(zip(_SUBJECT, subject_of(setting), strict=True)), **verdict}})
+
+    def add(self, setting: Setting, result: Record) -> None:
+        """Keep how a run ended."""
+        self._add({"run": setting.as_record(), "result": result})
+
+    def _add(self, line: Record) -> None:
+        self._take(line)
+        if self.path is None:
+            return
+        content = (json.dumps(line, allow_nan=False) + "\n").encode()
+        try:
+            with self.path.open("r+b" if self.path.exists() else "xb") as file:
+                file.truncate(self._size)
+                file.seek(self._size)
+                file.write(content)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error.strerror}; make room, then run it again") from None
+        self._size += len(content)

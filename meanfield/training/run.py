@@ -1,0 +1,171 @@
+"""One training run: the steps, what is measured on the way, and how it ends.
+
+On a processor a run is the same bit for bit whatever else runs beside it, whether or not it was interrupted: it works
+in one thread, each epoch's order of examples depends on the seed and the epoch alone, and a checkpoint holds the rest.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+
+import torch
+
+from meanfield.domain import require_a
+from meanfield.errors import DomainError
+from meanfield.processes import undisturbed
+from meanfield.tables.records import Record
+from meanfield.training.checkpoint import read_checkpoint, write_checkpoint
+from meanfield.training.data import Data, load
+from meanfield.training.log import Log
+from meanfield.training.measures import by_layer, performance
+from meanfield.training.setting import Setting
+from meanfield.training.steps import Steps
+from meanfield.training.trained import Trained
+
+__all__ = ["device_named", "train"]
+
+#: Times at which every layer is measured, the beginning apart, and examples that it is measured on.
+_LOOKS, _LOOKED_AT = 10, 256
+#: Examples of the training set on which accuracy is measured at the end, and of either set on the way.
+_TRAIN, _ON_THE_WAY = 10_000, 1_000
+#: q of a layer that is more than this times what it was, or less than its inverse, has run away.
+_AWAY = 100.0
+#: Seconds between two checkpoints.
+_BETWEEN = 60.0
+
+
+def train(
+    setting: Setting,
+    *,
+    data: Data | None = None,
+    device: str = "cpu",
+    log: Path | None = None,
+    foretold: Record | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    advance: Callable[[int], object] | None = None,
+) -> Trained:
+    """Train a network.
+
+    Args:
+        setting: which, how and on what.
+        data: those that `setting.data` names, if they are loaded already.
+        device: cpu, cuda, or auto for cuda where there is one.
+        log: a file of JSON lines, for what is measured on the way.
+        foretold: the verdict, which opens the log.
+        checkpoint: a file from which an interrupted run goes on; written every minute and when a run is interrupted.
+        resume: whether to go on from it.
+        advance: called with the number of steps just done.
+
+    Raises:
+        DomainError: numbers that contradict one another, or a device that is not here.
+        OutputError: data that cannot be had; a file that cannot be written, or is of another run.
+        KeyboardInterrupt: Ctrl-C; the checkpoint is written.
+    """
+    require_a(Setting, "setting", setting)
+    if resume and checkpoint is None:
+        raise DomainError("there is no checkpoint to resume from: name the file")
+    place = device_named(device)
+    held = (load(setting.data) if data is None else data).held_out(setting.validation)
+    with _one_thread():
+        steps = Steps(setting, held, place)
+        start = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
+        if resume and checkpoint:
+            steps.restore(read_checkpoint(checkpoint, setting))
+        kept = steps.done if resume else None
+        with nullcontext() if log is None else closing(Log(log, setting, foretold, kept)) as lines:
+            if lines and not kept:
+                lines.append({"step": 0, **_look(steps, held)})
+            if advance:
+                advance(steps.done)
+            try:
+                diverged = _taken(steps, held, lines, checkpoint, advance)
+            except KeyboardInterrupt:
+                if checkpoint:
+                    with undisturbed():
+                        write_checkpoint(checkpoint, setting, steps.state())
+                raise
+            trained = _ended(steps, held, start, diverged=diverged)
+            if lines:
+                lines.append({"step": steps.done, **trained.result(), **trained.end})
+    return trained
+
+
+def _taken(
+    steps: Steps, data: Data, log: Log | None, checkpoint: Path | None, advance: Callable[[int], object] | None
+) -> bool:
+    """Take the steps that are left; whether the run diverged."""
+    looks = {math.ceil(steps.total * part / _LOOKS) for part in range(1, _LOOKS + 1)}
+    saved = time.monotonic()
+    while steps.done < steps.total:
+        # An interrupt waits for the end of the step, which a checkpoint can then hold.
+        with undisturbed():
+            if not steps.take():
+                return True
+            if log and steps.done in looks:
+                log.append({"step": steps.done, "loss": steps.mean_loss(), **_look(steps, data)})
+            if checkpoint and time.monotonic() > saved + _BETWEEN:
+                write_checkpoint(checkpoint, steps.setting, steps.state())
+                saved = time.monotonic()
+        if advance:
+            advance(1)
+    return not steps.is_finite()
+
+
+def _look(steps: Steps, data: Data) -> Record:
+    """Every layer, and the accuracy on some examples of either set."""
+    found = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
+    for name, x, y in (("train", steps.x, steps.y), (data.test_on, steps.test_x, steps.test_y)):
+        on_some = performance(steps.network, x[:_ON_THE_WAY], y[:_ON_THE_WAY])
+        found |= {f"{name}_{what}": value for what, value in on_some._asdict().items()}
+    return found
+
+
+def _ended(steps: Steps, data: Data, start: Record, *, diverged: bool) -> Trained:
+    end = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
+    pairs = zip(start["q"], end["q"], strict=True)
+    away = [not (before / _AWAY <= after <= before * _AWAY) for before, after in pairs]
+    cpu = steps.device.type == "cpu"
+    return Trained(
+        steps.setting,
+        "diverged" if diverged else "finished",
+        steps.done,
+        away.index(True) + 1 if diverged and any(away) else None,
+        None if diverged else performance(steps.network, steps.x[:_TRAIN], steps.y[:_TRAIN]),
+        None if diverged else performance(steps.network, steps.test_x, steps.test_y),
+        data.test_on,
+        start,
+        end,
+        steps.seconds,
+        f"{platform.machine()}, one thread" if cpu else torch.cuda.get_device_name(steps.device),
+    )
+
+
+def device_named(name: str) -> torch.device:
+    """cpu, cuda, or auto for cuda where there is one.
+
+    Raises:
+        DomainError: none of these, or not here.
+    """
+    here = torch.cuda.is_available()
+    if name not in ("cpu", "cuda", "auto"):
+        raise DomainError(f"device = {name!r:.40} is not known: give cpu, cuda or auto")
+    if name == "cuda" and not here:
+        raise DomainError("device = cuda is not here: give cpu, or auto for the best that is")
+    return torch.device("cuda" if here and name != "cpu" else "cpu")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """How many threads add up numbers decides how they round; and small layers are no faster in several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

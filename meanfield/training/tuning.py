@@ -1,0 +1,153 @@
+"""The best rate, limit of gradients and law of weights for a network, found the same way for all.
+
+Every candidate is trained for a short while, the better ones for longer, and judged on examples held out from the
+training set; what is best is then trained anew on all of it, from several seeds, and tested once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
+from typing import Any
+
+from meanfield.domain import require_count
+from meanfield.errors import DomainError
+from meanfield.finite_width.escape import Requirement
+from meanfield.finite_width.verdict import at_width
+from meanfield.infinite_width.operating_point import operating_point
+from meanfield.infinite_width.stability import diagnose
+from meanfield.processes import undisturbed
+from meanfield.tables.records import Record
+from meanfield.training.results import Results, subject_of
+from meanfield.training.setting import Setting, Weights
+from meanfield.workers.calls import processors, spread
+
+__all__ = ["Stage", "Tuning", "Workers", "foretold", "tuned"]
+
+#: Of a run that diverged, when runs are put in order.
+_LOST = -1.0
+_KEPT = ("verdict", "share_lost", "share_interval", "signal_lost", "gradient_lost", "one_minus_rho", "explanation")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """So many epochs for each candidate, and how many of them go on."""
+
+    epochs: float
+    keep: int
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is tried for every network alike.
+
+    Attributes: `rates` of learning; `limits` of the norm of the gradient, ∞ for none; `weights`, their laws; `stages`;
+    `validation`, examples held out.
+    """
+
+    rates: tuple[float, ...] = (5e-5, 1e-4, 2e-4, 4e-4, 8e-4)
+    limits: tuple[float, ...] = (math.inf, 1.0)
+    weights: tuple[Weights, ...] = ("gaussian", "orthogonal")
+    stages: tuple[Stage, ...] = (Stage(1.0, 4), Stage(4.0, 1))
+    validation: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name in ("rates", "limits", "weights", "stages"):
+            if not getattr(self, name):
+                raise DomainError(f"no {name} are given to try: give one or more")
+
+    def candidates(self, setting: Setting) -> list[Setting]:
+        """The settings that are tried for a network."""
+        return [
+            replace(setting, learning_rate=rate, clip_gradient=limit, weights=weights, validation=self.validation)
+            for rate, limit, weights in product(self.rates, self.limits, self.weights)
+        ]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who trains: processes here, −1 for one for each processor, or those of a Dask scheduler; on which device."""
+
+    jobs: int = -1
+    dask: str | None = None
+    device: str = "cpu"
+
+    def train(self, settings: Iterable[Setting], results: Results, advance: Callable[[float], object]) -> None:
+        """Train what the results do not hold yet; each is kept as soon as it is done.
+
+        `advance` is called with the epochs of each setting.
+
+        Raises:
+            OutputError: data that cannot be had, or no room for results.
+            ClusterError: a cluster that cannot be reached.
+        """
+        asked = list(dict.fromkeys(settings))
+        missing = [setting for setting in asked if setting not in results.runs]
+        advance(sum(setting.epochs for setting in asked if setting in results.runs))
+        jobs = processors() if self.jobs == -1 else self.jobs
+        require_count("jobs", jobs)
+        calls = [(setting, self.device) for setting in missing]
+        for setting, result in spread(_trained, calls, min(jobs, len(calls) or 1), self.dask, in_order=False):
+            with undisturbed():
+                results.add(setting, result)
+            advance(setting.epochs)
+
+
+def _trained(setting: Setting, device: str) -> tuple[Setting, Record]:
+    # Torch is loaded by the workers alone.
+    from meanfield.training.run import train
+
+    return setting, train(setting, data=_data(setting.data), device=device).result()
+
+
+@cache
+def _data(name: str) -> Any:
+    from meanfield.training.data import load
+
+    return load(name)
+
+
+def foretold(setting: Setting) -> Record:
+    """The verdict of the hidden layers at this width and depth; of convolutions, that of as many units as channels."""
+    point = operating_point(setting.phi, setting.q_star, setting.sigma_w, setting.sigma_b)
+    is_gaussian = setting.weights == "gaussian"
+    required = Requirement(setting.width, setting.depth, weights="gaussian" if is_gaussian else "orthogonal")
+    verdict = at_width(diagnose(point, with_remedies=False), required, setting.q_star, with_remedies=False).verdict
+    record = verdict.record()
+    return {name: record[name] for name in _KEPT}
+
+
+def tuned(
+    networks: Sequence[Setting],
+    tuning: Tuning,
+    results: Results,
+    workers: Workers,
+    advance: Callable[[float], object] = lambda epochs: None,
+) -> list[Setting]:
+    """The best candidate for each network, of the epochs and on the examples of the network itself.
+
+    What theory says of every candidate is kept in the results before any is trained.
+    """
+    going = [tuning.candidates(network) for network in networks]
+    for setting in (setting for candidates in going for setting in candidates):
+        if subject_of(setting) not in results.verdicts:
+            results.foretell(setting, foretold(setting))
+    for stage in tuning.stages:
+        going = [[replace(setting, epochs=stage.epochs) for setting in candidates] for candidates in going]
+        workers.train((setting for candidates in going for setting in candidates), results, advance)
+        going = [
+            sorted(candidates, key=lambda setting: _score(results.runs[setting]), reverse=True)[: stage.keep]
+            for candidates in going
+        ]
+    return [
+        replace(candidates[0], epochs=network.epochs, validation=network.validation)
+        for network, candidates in zip(networks, going, strict=True)
+    ]
+
+
+def _score(result: Record) -> float:
+    accuracy = result["test_accuracy"]
+    return _LOST if accuracy is None else float(accuracy)
