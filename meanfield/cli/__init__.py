@@ -44,6 +44,7 @@ class _Commands(LazyGroup):
         "derive": "The maps as formulas, for any names in them.",
         "simulate": "Draw random networks and lay them over theory.",
         "verify": "Whether random networks follow theory: yes or no.",
+        "train": "Train a network on real data, its verdict printed first.",
         "audit": "A model of PyTorch on real data beside theory, layer by layer.",
         "plot": "Draw a figure for a paper.",
         "activations": "The activations that have a name, with their formulas.",

@@ -92,10 +92,7 @@ def audited(
     Raises:
         MeanFieldError: there is no PyTorch, options that say too little or too much, no such model, or none that runs.
     """
-    from meanfield.cli.usage import path_of
-
-    if find_spec("torch") is None:
-        raise MeanFieldError(f"{path_of(context)} needs PyTorch: pip install 'meanfield[torch]'")
+    require_torch(context, "torch")
     from meanfield.activations.user_code import answered_apart
     from meanfield.domain import require_count, require_share
 
@@ -126,6 +123,14 @@ def audited(
         kinds = {kind.__name__: kind for kind in NO_ANSWER}
         raise kinds.get(found["error"], MeanFieldError)(*found["lines"])
     return {"model": model, "batch": asked["batch"], "seed": seed, **found}
+
+
+def require_torch(context: typer.Context, extra: str) -> None:
+    """Refuse a command that needs PyTorch where there is none, with a `MeanFieldError`."""
+    from meanfield.cli.usage import path_of
+
+    if find_spec("torch") is None:
+        raise MeanFieldError(f"{path_of(context)} needs PyTorch: pip install 'meanfield[{extra}]'")
 
 
 def described(found: Record) -> str:

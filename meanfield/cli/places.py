@@ -12,7 +12,8 @@ from meanfield.atomic_files import require_places
 __all__ = ["require_files"]
 
 #: Options that name files to write, files to read, and activations and models, which may be in files.
-_WRITTEN, _READ, _NAMED = ("output", "data"), ("networks_from", "style", "batch"), ("act", "model")
+_WRITTEN, _READ = ("output", "data", "checkpoint"), ("networks_from", "style", "batch", "dataset")
+_NAMED = ("act", "model")
 
 
 def require_files(params: Mapping[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from meanfield.activations.entry import with_values
 from meanfield.activations.family import Family
-from meanfield.activations.spec import activation, parameters_of
+from meanfield.activations.spec import parameters_of, read_activation, split_name
 from meanfield.design.design import designs
 from meanfield.errors import DomainError
 from meanfield.infinite_width.operating_point import operating_point
@@ -16,21 +18,24 @@ __all__ = ["settings_of"]
 
 def settings_of(
     act: str,
+    given: Mapping[str, float] | None = None,
     *,
     sparsity: float | None = None,
     slope: float | None = None,
-    m: float | None = None,
     q_star: float = 1.0,
+    sigma_w: float | None = None,
+    sigma_b: float = 0.0,
     **rest: Any,
 ) -> list[Setting]:
-    """The settings of an activation on its edge of chaos at q*: one for each design that there is.
+    """The settings of an activation, on its edge of chaos at q* unless σ_w is given: one for each design that there is.
 
     Args:
-        act: an activation; or a name of the catalogue with τ, or τ and m, left open.
-        sparsity: P(φ = 0) at q*, which gives τ.
-        slope: V'(q*), which gives m.
-        m: itself, instead.
-        q_star: q*.
+        act: an activation; or one with τ, or τ and m, left open.
+        given: values of its parameters.
+        sparsity: P(φ = 0) at q*, which gives an open τ.
+        slope: V'(q*) on the edge of chaos, which gives an open m.
+        q_star: q*, or the variance of the first layer.
+        sigma_w, sigma_b: of other weights.
         rest: of `Setting`.
 
     Raises:
@@ -38,20 +43,28 @@ def settings_of(
         NoEdgeOfChaos: there is none at q*.
         DomainError: more or less is asked than parameters are open.
     """
-    open_ones = [name for name in ("tau", "m") if name in parameters_of(act)]
-    if slope is not None and m is not None:
-        raise DomainError(f"slope = {slope:g} and m = {m:g} both set the clip level: give one of them")
-    given = {} if m is None else {"m": m}
-    solved = [name for name in open_ones if name not in given]
-    if not solved:
-        return [_setting(act, given, q_star, rest)]
-    family = Family(act, tuple(solved), tuple(given.items()))
-    found = designs(family, sparsity=sparsity if "tau" in solved else None, slope=slope, q_star=q_star)
-    return [_setting(act, {**given, **design.values}, q_star, rest) for design in found]
+    values = dict(given or {})
+    asked = {"tau": ("sparsity", sparsity), "m": ("slope", slope)}
+    left = [name for name in asked if name in parameters_of(act) and name not in values]
+    for name, (what, value) in asked.items():
+        if value is None and name in left:
+            raise DomainError(f"{act} leaves {name} open: give --{what}, which sets it, or --{name}")
+        if value is not None and name not in left:
+            raise DomainError(f"--{what} sets {name}, which {act} does not leave open: leave one of them out")
+    found = [values]
+    if left:
+        family = Family(act, tuple(left), tuple(values.items()))
+        found = [{**values, **d.values} for d in designs(family, sparsity=sparsity, slope=slope, q_star=q_star)]
+    settings = []
+    for numbers in found:
+        text = _with_numbers(act, numbers)
+        network = operating_point(read_activation(text).phi, q_star, sigma_w, sigma_b).network
+        settings.append(Setting(text, network.sigma_w, network.sigma_b, q_star, **rest))
+    return settings
 
 
-def _setting(act: str, values: dict[str, float], q_star: float, rest: dict[str, Any]) -> Setting:
-    inside = ", ".join(f"{name}={value!r}" for name, value in sorted(values.items(), reverse=True))
-    text = f"{act}({inside})" if inside else act
-    network = operating_point(activation(text), q_star).network
-    return Setting(text, network.sigma_w, network.sigma_b, q_star, **rest)
+def _with_numbers(act: str, values: Mapping[str, float]) -> str:
+    """The activation as a text that says all of it."""
+    if not values:
+        return act
+    return str(read_activation(act, **values).label) if split_name(act.strip(), values) else with_values(act, values)

@@ -15,21 +15,17 @@ from typing import Any
 
 from meanfield.domain import require_count
 from meanfield.errors import DomainError
-from meanfield.finite_width.escape import Requirement
-from meanfield.finite_width.verdict import at_width
-from meanfield.infinite_width.operating_point import operating_point
-from meanfield.infinite_width.stability import diagnose
 from meanfield.processes import undisturbed
 from meanfield.tables.records import Record
+from meanfield.training.forecast import decided, forecast
 from meanfield.training.results import Results, subject_of
 from meanfield.training.setting import Setting, Weights
 from meanfield.workers.calls import processors, spread
 
-__all__ = ["Stage", "Tuning", "Workers", "foretold", "tuned"]
+__all__ = ["Stage", "Tuning", "Workers", "tuned"]
 
 #: Of a run that diverged, when runs are put in order.
 _LOST = -1.0
-_KEPT = ("verdict", "share_lost", "share_interval", "signal_lost", "gradient_lost", "one_minus_rho", "explanation")
 
 
 @dataclass(frozen=True)
@@ -110,16 +106,6 @@ def _data(name: str) -> Any:
     return load(name)
 
 
-def foretold(setting: Setting) -> Record:
-    """The verdict of the hidden layers at this width and depth; of convolutions, that of as many units as channels."""
-    point = operating_point(setting.phi, setting.q_star, setting.sigma_w, setting.sigma_b)
-    is_gaussian = setting.weights == "gaussian"
-    required = Requirement(setting.width, setting.depth, weights="gaussian" if is_gaussian else "orthogonal")
-    verdict = at_width(diagnose(point, with_remedies=False), required, setting.q_star, with_remedies=False).verdict
-    record = verdict.record()
-    return {name: record[name] for name in _KEPT}
-
-
 def tuned(
     networks: Sequence[Setting],
     tuning: Tuning,
@@ -134,7 +120,7 @@ def tuned(
     going = [tuning.candidates(network) for network in networks]
     for setting in (setting for candidates in going for setting in candidates):
         if subject_of(setting) not in results.verdicts:
-            results.foretell(setting, foretold(setting))
+            results.foretell(setting, decided(forecast(setting, with_remedies=False)))
     for stage in tuning.stages:
         going = [[replace(setting, epochs=stage.epochs) for setting in candidates] for candidates in going]
         workers.train((setting for candidates in going for setting in candidates), results, advance)

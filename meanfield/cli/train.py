@@ -1,0 +1,282 @@
+"""`meanfield train`: a network trained on real data, with its verdict printed before the first step."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meanfield.atomic_files import require_places
+from meanfield.cli import options
+from meanfield.cli.layout import Block, grid, heading, listing, paragraph
+from meanfield.cli.models import require_torch
+from meanfield.cli.output import Printing, emit, printing, progress, show
+from meanfield.cli.process import INTERRUPTED, tell
+from meanfield.cli.verdicts import DECISIVE, formula, prose, sized
+from meanfield.errors import DomainError, OutputError
+
+if TYPE_CHECKING:
+    from meanfield.finite_width.verdict import FiniteWidth
+    from meanfield.training.setting import Setting
+    from meanfield.training.trained import Trained
+
+__all__ = ["Batch", "DataSet", "Device", "Modelled", "NetworkKind", "OptimizedBy", "Optimizer", "train"]
+
+
+class NetworkKind(StrEnum):
+    """What layers are."""
+
+    dense = "dense"
+    conv = "conv"
+
+
+class DrawnBy(StrEnum):
+    """How weights are drawn."""
+
+    gaussian = "gaussian"
+    normal = "gaussian"
+    orthogonal = "orthogonal"
+    delta_orthogonal = "delta-orthogonal"
+
+
+class OptimizedBy(StrEnum):
+    """How weights follow the gradient."""
+
+    adam = "adam"
+    adamw = "adamw"
+    sgd = "sgd"
+
+
+class RateOverSteps(StrEnum):
+    """What the learning rate does over the run."""
+
+    cosine = "cosine"
+    constant = "constant"
+
+
+class DeviceNamed(StrEnum):
+    """Where it runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+Sparsity = Annotated[
+    float | None, typer.Option("--sparsity", help="P(φ = 0) at q*; sets a τ left open.", show_default=False)
+]
+Slope = Annotated[float | None, typer.Option("--slope", help="V'(q*); sets an m left open.", show_default=False)]
+DataSet = Annotated[str, typer.Option("--data", help="fashion-mnist, mnist, cifar-10, digits, or FILE.npz.")]
+Modelled = Annotated[NetworkKind, typer.Option("--model", help="Dense layers, or convolutions of 3x3 weights.")]
+Weights = Annotated[DrawnBy, typer.Option("--weights", help="How weights are drawn; normal is gaussian.")]
+Epochs = Annotated[float, typer.Option("--epochs", help="Passes over the training set.")]
+Rate = Annotated[float, typer.Option("--lr", help="Learning rate, the largest of the schedule.")]
+Batch = Annotated[int, typer.Option("--batch", help="Examples a step.")]
+Optimizer = Annotated[OptimizedBy, typer.Option("--optimizer", help="sgd has momentum 0.9, adamw decay 0.01.")]
+Schedule = Annotated[RateOverSteps, typer.Option("--schedule", help="cosine falls to 0 over the run.")]
+Warmup = Annotated[int, typer.Option("--warmup", help="Steps over which the learning rate rises first.")]
+ClipGradient = Annotated[
+    float | None,
+    typer.Option("--clip-gradient", help="Largest norm of a gradient; default: no limit.", show_default=False),
+]
+Validation = Annotated[
+    int, typer.Option("--validation", help="Training examples held out to test on, in place of the test set.")
+]
+Repeats = Annotated[int, typer.Option("--repeats", help="Runs, of this seed and those after it.")]
+Device = Annotated[DeviceNamed, typer.Option("--device", help="auto is cuda where there is one.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="FILE.jsonl: what is measured along the way; another ending: the result.",
+        show_default=False,
+    ),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option("--checkpoint", metavar="FILE", help="What --resume goes on from.", show_default=False),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the --checkpoint.")]
+
+_LISTED = (*DECISIVE, "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime")
+_ENDED = ("seed", "outcome", "train_accuracy", "test_accuracy", "train_sparsity", "test_sparsity", "seconds")
+_PAPER = ("activation", "depth", "width", "test_accuracy", "test_sparsity")
+
+
+def train(
+    context: typer.Context,
+    act: options.OneAct,
+    depth: options.Depth = 30,
+    width: options.Width = 300,
+    sparsity: Sparsity = None,
+    slope: Slope = None,
+    tau: options.Tau = None,
+    m: options.M = None,
+    param: options.Params = None,
+    q_star: options.QStar = 1.0,
+    sigma_w: options.SigmaW = None,
+    sigma_b: options.SigmaB = 0.0,
+    weights: Weights = DrawnBy.gaussian,
+    model: Modelled = NetworkKind.dense,
+    dataset: DataSet = "fashion-mnist",
+    epochs: Epochs = 10.0,
+    batch_size: Batch = 64,
+    lr: Rate = 2e-4,
+    optimizer: Optimizer = OptimizedBy.adam,
+    schedule: Schedule = RateOverSteps.cosine,
+    warmup: Warmup = 100,
+    clip_gradient: ClipGradient = None,
+    validation: Validation = 0,
+    seed: options.Seed = 0,
+    repeats: Repeats = 1,
+    device: Device = DeviceNamed.auto,
+    checkpoint: Checkpoint = None,
+    resume: Resume = False,
+    format: options.Formats = None,
+    digits: options.Digits = None,
+    columns: options.Columns = None,
+    output: Output = None,
+) -> None:
+    """Train a network on real data; before the first step its verdict at this width and depth is printed.
+
+    The same options, the same result. With --repeats the names of logs and checkpoints get the seed of each run.
+
+    \b
+    Examples:
+      meanfield train --act clipped-relu --sparsity 0.85 --slope 0.7 --data digits --epochs 20
+      meanfield train --act relu --data digits --depth 10 --width 100 --epochs 5 --repeats 3
+    """
+    from meanfield.domain import require_count
+    from meanfield.training.sparse_settings import settings_of
+
+    require_count("repeats", repeats)
+    logged = output is not None and output.suffix.lower() == ".jsonl" and format is None
+    how = printing(format, digits, columns, None, None, None if logged else output)
+    if resume and checkpoint is None:
+        raise OutputError("--resume goes on from a checkpoint: name it by --checkpoint FILE")
+    found = settings_of(
+        act,
+        options.read_parameters({"tau": tau, "m": m}, param, options.number),
+        sparsity=sparsity,
+        slope=slope,
+        q_star=q_star,
+        sigma_w=sigma_w,
+        sigma_b=sigma_b,
+        depth=depth,
+        width=width,
+        model=model.value,
+        weights=weights.value,
+        data=dataset,
+        validation=validation,
+        epochs=epochs,
+        batch=batch_size,
+        learning_rate=lr,
+        optimizer=optimizer.value,
+        schedule=schedule.value,
+        warmup=warmup,
+        clip_gradient=math.inf if clip_gradient is None else clip_gradient,
+        seed=seed,
+    )
+    if len(found) > 1:
+        several = " and ".join(setting.activation for setting in found)
+        raise DomainError(f"{len(found)} designs have this sparsity and slope: give --act one of {several}")
+    _train(context, found[0], repeats, device.value, how, output if logged else None, checkpoint, resume=resume)
+
+
+def _train(
+    context: typer.Context,
+    setting: Setting,
+    repeats: int,
+    device: str,
+    how: Printing,
+    log: Path | None,
+    checkpoint: Path | None,
+    *,
+    resume: bool,
+) -> None:
+    require_torch(context, "train")
+    from meanfield.training.data import load
+    from meanfield.training.forecast import forecast
+    from meanfield.training.run import device_named, train
+
+    device_named(device)
+    data = load(setting.data).held_out(setting.validation)
+    total = setting.steps(len(data.train_labels))
+    runs = [replace(setting, seed=setting.seed + number) for number in range(repeats)]
+    logs, checkpoints = ([_of_run(path, run, repeats) for run in runs] for path in (log, checkpoint))
+    require_places([path for path in (*logs, *checkpoints) if path])
+    found = forecast(setting)
+    verdict = _verdict(setting, found, how.digits)
+    in_words = how.format is options.Format.table and how.columns is None
+    if in_words and how.output is None:
+        show(verdict, None)
+        sys.stdout.flush()
+    done: list[Trained] = []
+    with progress("training", repeats * total) as advance:
+        for run, to, kept in zip(runs, logs, checkpoints, strict=True):
+            try:
+                trained = train(
+                    run,
+                    data=data,
+                    device=device,
+                    log=to,
+                    foretold=found.verdict.record(),
+                    checkpoint=kept,
+                    resume=resume and kept is not None and kept.exists(),
+                    advance=advance,
+                )
+            except KeyboardInterrupt:
+                more = f"; the same command with --resume goes on from {kept}" if kept else ""
+                tell(f"interrupted in the run of seed {run.seed}{more}")
+                raise typer.Exit(INTERRUPTED) from None
+            done.append(trained)
+    rows = [trained.record() for trained in done]
+    tables = _ended(done, how.digits)
+    about = {"foretold": found.verdict.record()}
+    emit(rows, tables if how.output is None else [*verdict, *tables], how, paper=_PAPER, about=about, rows="runs")
+
+
+def _of_run(path: Path | None, run: Setting, repeats: int) -> Path | None:
+    """A file for each run: with the seed in its name if there are several."""
+    return path and (path.with_name(f"{path.stem}-{run.seed}{path.suffix}") if repeats > 1 else path)
+
+
+def _verdict(setting: Setting, found: FiniteWidth, digits: int | None) -> list[Block]:
+    from meanfield.activations.spec import read_activation
+
+    record = {**found.record(), "sparsity": found.diagnosis.point.network.sparsity(setting.q_star)}
+    layers = "" if setting.model == "dense" else ": that of dense layers of as many units as there are channels"
+    return [
+        heading(sized(setting.activation, found.requirement) + layers),
+        formula(read_activation(setting.activation)),
+        listing(record, _LISTED, digits),
+        *prose(found),
+    ]
+
+
+def _way(setting: Setting) -> str:
+    """How it was trained, in a few words."""
+    limit = "" if math.isinf(setting.clip_gradient) else f", gradients up to {setting.clip_gradient:g}"
+    return f"{setting.epochs:g} epochs, {setting.optimizer} at {setting.learning_rate:g}{limit}"
+
+
+def _ended(done: list[Trained], digits: int | None) -> list[Block]:
+    setting = done[0].setting
+    told = [
+        heading(
+            f"Trained on {setting.data}, {setting.epochs:g} epochs, {setting.optimizer} at {setting.learning_rate:g}"
+        ),
+        grid([trained.record() for trained in done], _ENDED, digits or 4),
+    ]
+    for trained in done:
+        if trained.outcome == "diverged":
+            where = "in the last layer" if trained.first_layer is None else f"in layer {trained.first_layer} first"
+            told.append(paragraph("diverged:", f"seed {trained.setting.seed} after step {trained.steps}, {where}."))
+    return told
