@@ -307,6 +307,11 @@ QUANTITIES = {
     "warmup": Quantity("warm-up", "warm-up", "steps over which the rate rises", "steps"),
     "clip_gradient": Quantity("clipped at", "clipped at", "largest norm of a gradient"),
     "validation": Quantity("held out", "held out", "training examples tested on", "examples"),
+    "test_accuracy_sd": Quantity("± sd", "± sd", "of the accuracy over seeds"),
+    "accuracy_lost": Quantity("accuracy lost", "accuracy lost", "against ReLU of the same shape"),
+    "rank_correlation": Quantity("Spearman", "Spearman", "correlation of ranks"),
+    "runs": Quantity("runs", "runs", "of different seeds"),
+    "diverged": Quantity("diverged", "diverged", "share of the runs"),
     "seconds": Quantity("seconds", "seconds", "that training took", "seconds"),
     "machine": Quantity("machine", "machine", "that trained"),
     # Where what is exported comes from.
