@@ -308,7 +308,7 @@ QUANTITIES = {
     "clip_gradient": Quantity("clipped at", "clipped at", "largest norm of a gradient"),
     "validation": Quantity("held out", "held out", "training examples tested on", "examples"),
     "test_accuracy_sd": Quantity("± sd", "± sd", "of the accuracy over seeds"),
-    "accuracy_lost": Quantity("accuracy lost", "accuracy lost", "against ReLU of the same shape"),
+    "accuracy_lost": Quantity("worse by", "worse by", "accuracy lost against ReLU of the same shape"),
     "rank_correlation": Quantity("Spearman", "Spearman", "correlation of ranks"),
     "runs": Quantity("runs", "runs", "of different seeds"),
     "diverged": Quantity("diverged", "diverged", "share of the runs"),

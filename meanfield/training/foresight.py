@@ -16,8 +16,7 @@ from meanfield.training.sparse_settings import settings_of
 
 __all__ = ["losses", "networks", "rank_correlations"]
 
-#: Widths and depths, sparsities, and activations: of the clipped the level, and the q* at which it is taken.
-_SHAPES = ((300, 30), (100, 30), (100, 60))
+#: Sparsities, and activations: of the clipped the level, and the q* at which it is taken.
 _SPARSITIES = (0.7, 0.85, 0.9)
 _CLIPPED, _LEVEL, _STARS = ("clipped-relu", "clipped-soft-threshold"), 1.6, (1.0, 2.0, 6.0)
 _UNCLIPPED = ("shifted-relu", "soft-threshold")
@@ -27,10 +26,13 @@ _NEAR = 0.005
 _FEWEST = 4
 
 
-def networks(**rest: Any) -> list[Setting]:
-    """The networks that are foretold and trained, those of ReLU first; `rest` are of `Setting`."""
-    found = [setting for width, depth in _SHAPES for setting in settings_of("relu", width=width, depth=depth, **rest)]
-    for width, depth in _SHAPES:
+def networks(shapes: Sequence[tuple[int, int]], **rest: Any) -> list[Setting]:
+    """The networks that are foretold and trained, of each width and depth, those of ReLU first.
+
+    `rest` are of `Setting`.
+    """
+    found = [setting for width, depth in shapes for setting in settings_of("relu", width=width, depth=depth, **rest)]
+    for width, depth in shapes:
         for sparsity in _SPARSITIES:
             for act in (*_CLIPPED, *_UNCLIPPED):
                 clipped = act in _CLIPPED

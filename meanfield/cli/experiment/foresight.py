@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from meanfield.cli import ensembles, options
@@ -9,18 +11,19 @@ from meanfield.cli.experiment import tuned_runs
 from meanfield.cli.layout import grid, heading
 from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.train import Batch, DataSet, Device, DeviceNamed, Epochs
+from meanfield.errors import DomainError
 
 __all__ = ["foresight"]
 
-_SHOWN = (
-    *("name", "sparsity", "q_star", "width", "depth", "signal_lost", "gradient_lost", "share_lost"),
-    *("test_accuracy", "accuracy_lost"),
-)
+Shapes = Annotated[str, typer.Option("--shape", metavar="WxL,…", help="Widths and depths.")]
+
+_SHOWN = ("name", "sparsity", "q_star", "width", "depth", "share_lost", "accuracy_lost")
 _RANKS = ("sparsity", "count", "rank_correlation")
 
 
 def foresight(
     context: typer.Context,
+    shape: Shapes = "300x30,100x30,100x60",
     dataset: DataSet = "fashion-mnist",
     epochs: Epochs = 1.0,
     batch_size: Batch = 64,
@@ -42,13 +45,13 @@ def foresight(
 ) -> None:
     """The share of networks said to be lost, fixed before training, beside the accuracy lost against ReLU.
 
-    72 sparse networks of three shapes, clipped and not, at several q*, and ReLU of the same shapes; the ranks of the
-    two are compared within each sparsity.
+    24 sparse networks of each shape, clipped and not, at several q*, and ReLU of the same shapes; the ranks of the two
+    are compared within each sparsity.
 
     \b
     Examples:
       meanfield experiment foresight --results foresight.jsonl
-      meanfield experiment foresight --results foresight.jsonl --resume --format csv
+      meanfield experiment foresight --shape 40x8 --data digits --lr 1e-3 --validation 200 --format csv
     """
     from meanfield.training.accuracy_table import COLUMNS, accuracies
     from meanfield.training.data import load
@@ -56,7 +59,7 @@ def foresight(
 
     how = printing(format, digits, columns, None, None, output)
     require_columns(how, [*COLUMNS, "accuracy_lost"])
-    asked = networks(data=dataset, epochs=epochs, batch=batch_size)
+    asked = networks(_shapes(shape), data=dataset, epochs=epochs, batch=batch_size)
     kept, runs = tuned_runs.trained(
         context,
         asked,
@@ -81,3 +84,16 @@ def foresight(
         grid(ranks, _RANKS, digits or 3),
     ]
     emit(rows, tables, how, paper=_SHOWN, about={"rank_correlations": ranks}, rows="networks")
+
+
+def _shapes(text: str) -> list[tuple[int, int]]:
+    from meanfield.activations.numbers import NotANumber, read_whole
+
+    found = []
+    for part in text.split(","):
+        width, _, depth = part.partition("x")
+        try:
+            found.append((read_whole(width), read_whole(depth)))
+        except NotANumber:
+            raise DomainError(f"--shape {text:.60} is none: write WIDTHxDEPTH for each, such as 300x30") from None
+    return list(dict.fromkeys(found))
