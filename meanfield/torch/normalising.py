@@ -17,8 +17,8 @@ __all__ = ["axis_of_units", "is_standard", "normalised_square"]
 
 #: At which position functions that normalise take γ; β follows.
 _GAIN = {"layer_norm": 2, "group_norm": 2, "rms_norm": 2, "batch_norm": 3, "instance_norm": 3}
-#: Positions beside the examples and the units; so many units where no parameter tells.
-_POSITIONS: tuple[tuple[int, ...], ...] = ((), (2,), (2, 2), (2, 2, 2))
+#: Positions after the units that a norm of channels takes; so many units where no parameter tells.
+_POSITIONS: tuple[tuple[int, ...], ...] = ((2, 2), (2,), (2, 2, 2))
 _UNITS = 8
 
 
@@ -74,7 +74,8 @@ def _made_of_signs(module: nn.Module) -> Tensor | None:
     """None where it takes none of the shapes that are tried."""
     own = in_double(module)
     units = max((held.numel() for held in (*own.parameters(), *own.buffers())), default=0)
-    for positions in _POSITIONS:
+    # Factors of the last axis do not fit one of channels; without any it may take every shape.
+    for positions in (*_POSITIONS, ()) if units > 1 else ((), *_POSITIONS):
         shape = (2, units if units > 1 else _UNITS, *positions)
         # Neighbours along every axis differ.
         signs = 1.0 - 2.0 * (sum(torch.meshgrid(*map(torch.arange, shape), indexing="ij")) % 2).double()
