@@ -8,7 +8,7 @@ normalisation or a sum in a model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -144,7 +144,9 @@ class Reader:
         #: Functions of parameters alone.
         self._fixed: set[Step] = set()
         for step in steps:
-            if step.kind == "function" and step.before and role(step) != "embedding" and not self._data(step):
+            # Where a part begins, and how long it is, may be told by data.
+            made_of = step.before[:1] if role(step) == "shape" else step.before
+            if step.kind == "function" and made_of and role(step) != "embedding" and not self._varying(made_of):
                 self._fixed.add(step)
         used = (held.operation for step in steps for held in step.before if held.kind == "parameter")
         #: By `id`, the parameters that are used outside of the layers that hold them.
@@ -172,7 +174,10 @@ class Reader:
 
     def _data(self, step: Step) -> list[Step]:
         """The steps before it that are not parameters, or made of these alone."""
-        return [s for s in step.before if s.kind != "parameter" and s not in self._fixed]
+        return self._varying(step.before)
+
+    def _varying(self, steps: Sequence[Step]) -> list[Step]:
+        return [s for s in steps if s.kind != "parameter" and s not in self._fixed]
 
     def before(self, step: Step) -> list[Step]:
         """The steps whose numbers it passes on, parameters apart; of what only changes their shape the first."""
