@@ -20,9 +20,10 @@ from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.expecting import Expected, expected_gain, expected_rho, expected_variance, expected_zeros
-from meanfield.torch.incoming import Incoming, Reader, is_standard, role
+from meanfield.torch.incoming import Incoming, Reader, role
 from meanfield.torch.layers import fan_in, has_own_forward, kind, require_writable
 from meanfield.torch.measuring import Measured, Weighed, measured, weighed
+from meanfield.torch.normalising import is_standard
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded
 from meanfield.torch.untouched import untouched
@@ -215,7 +216,7 @@ class _Observed:
             self._leaves.extend(arg for arg in args if arg.requires_grad)
         if not isinstance(value, Tensor) or role(step) == "shape":
             return
-        found = measured(step, value)
+        found = measured(step, value, self.values.get(step.before[0]) if step.before else None)
         if found is not None:
             self.values[step] = found
         if role(step) == "layer" and args and isinstance(args[0], Tensor):
@@ -267,7 +268,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _rows(steps: Steps, observed: _Observed, random: np.random.Generator) -> Iterator[AuditedLayer]:
-    reader = Reader(steps)
+    reader = Reader(steps, as_it_is=True)
     layers = [step for step in steps if step in observed.weights and step in observed.values]
     incoming = {step: reader.incoming(step) for step in layers}
     followers = _followers(steps, layers, reader)

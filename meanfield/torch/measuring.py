@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose1d, conv_transpose2d, conv_transpose3d
-from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from meanfield.torch.incoming import role
 from meanfield.torch.layers import WeightLayer, fan_in
+from meanfield.torch.normalising import axis_of_units
 from meanfield.torch.tracing import Step
 
 __all__ = ["Measured", "Weighed", "measured", "pairs_of", "weighed"]
@@ -27,8 +28,6 @@ Array = NDArray[np.float64]
 
 #: Columns among which correlations are looked at, examples likewise.
 _COLUMNS, _EXAMPLES = 256, 12
-#: Functions whose units are channels.
-_BY_CHANNEL = frozenset({"batch_norm", "group_norm", "instance_norm"})
 _TRANSPOSED: Any = {1: conv_transpose1d, 2: conv_transpose2d, 3: conv_transpose3d}
 
 
@@ -37,6 +36,7 @@ class Measured:
     """Of a tensor.
 
     Attributes:
+        shape, axis: of the tensor, and which of its axes counts units.
         units, positions, examples: its size.
         q: of every column, shape (examples, positions).
         gram: mean products h·h/units of some columns, shape (some, some).
@@ -46,6 +46,8 @@ class Measured:
         dead: the share of units that are 0 in every column.
     """
 
+    shape: tuple[int, ...]
+    axis: int
     units: int
     positions: int
     examples: int
@@ -80,15 +82,16 @@ def pairs_of(gram: Array) -> float | None:
     return float((gram / np.outer(root, root))[np.triu_indices(len(gram), 1)].mean())
 
 
-def measured(step: Step, value: Tensor) -> Measured | None:
-    """Of the value of a step; None of what holds no examples or no floating-point numbers."""
+def measured(step: Step, value: Tensor, before: Measured | None = None) -> Measured | None:
+    """Of the value of a step, `before` of what it received; None of no examples or no floating-point numbers."""
     if not value.is_floating_point() or value.ndim < 2 or not value.numel():
         return None
     if isinstance(step.operation, _ConvNd) and value.ndim == len(step.operation.kernel_size) + 1:
         value = value[None]
     h = value.detach()
     h = h.to(torch.float64 if h.dtype == torch.float64 else torch.float32)
-    h = h.movedim(_axis_of_units(step, value), -1).reshape(len(h), -1, h.shape[_axis_of_units(step, value)])
+    axis = _axis_of_units(step, value, before)
+    h = h.movedim(axis, -1).reshape(len(h), -1, h.shape[axis])
     examples, positions, units = h.shape
     flat = h.reshape(-1, units)
     some = _some(flat)
@@ -100,6 +103,8 @@ def measured(step: Step, value: Tensor) -> Measured | None:
     across = few.reshape(len(few), -1)
     zero = flat == 0
     return Measured(
+        shape=value.shape,
+        axis=axis,
         units=units,
         positions=positions,
         examples=examples,
@@ -117,13 +122,17 @@ def _some(columns: Tensor) -> Tensor:
     return columns[torch.linspace(0, len(columns) - 1, min(len(columns), _COLUMNS)).round().long()]
 
 
-def _axis_of_units(step: Step, value: Tensor) -> int:
+def _axis_of_units(step: Step, value: Tensor, before: Measured | None) -> int:
     module = step.operation
-    if value.ndim == 2 or isinstance(module, nn.Linear | nn.LayerNorm) or step.name == "layer_norm":
+    if value.ndim == 2 or isinstance(module, nn.Linear):
         return -1
-    if isinstance(module, _ConvNd | _NormBase | nn.GroupNorm) or step.name in _BY_CHANNEL or value.ndim > 3:
+    if role(step) == "normalisation":
+        return axis_of_units(step, value.ndim)
+    if isinstance(module, _ConvNd):
         return 1
-    return -1
+    if before is not None and before.shape == value.shape:
+        return before.axis
+    return 1 if value.ndim > 3 else -1
 
 
 def _array(tensor: Tensor) -> Array:

@@ -402,6 +402,100 @@ def test_what_stands_before_an_activation_is_no_departure(between: tuple[nn.Modu
     assert audit(model, batch).departs is None
 
 
+class StochasticDepth(nn.Module):
+    """Whole examples, as many packages write it."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.bernoulli(torch.full((len(x), 1), 1 - self.p)) / (1 - self.p) if self.training else x
+
+
+@pytest.mark.parametrize(
+    "module",
+    [nn.Dropout(0.5), nn.AlphaDropout(0.5), nn.FeatureAlphaDropout(0.5), nn.Dropout1d(0.5), StochasticDepth(0.5)],
+)
+def test_dropout_that_does_not_train_is_none(module: nn.Module) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(30, 100), nn.Tanh(), module, nn.Linear(100, 100), module, nn.Tanh(), nn.Linear(100, 9)
+    )
+    without = nn.Sequential(*(layer if isinstance(layer, nn.Linear | nn.Tanh) else nn.Identity() for layer in model))
+    rows, same = ([layer.record() for layer in audit(m.eval(), normals(8, 30)).layers] for m in (model, without))
+    assert rows == same
+    assert all(row["rho_theory"] is not None for row in rows[1:]) and rows[0]["log_gradient_theory"] is not None
+    trained = audit(model.train(), normals(8, 30))
+    assert trained["3"].from_inputs and trained["3"].rho_theory is None
+    assert trained["0"].log_gradient_theory is None
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, scale: Tensor) -> None:
+        super().__init__()
+        self.g = nn.Parameter(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.g * x / x.square().mean(-1, keepdim=True).sqrt()
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Channels first, units not on the last axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def test_a_norm_that_somebody_wrote_has_its_variance() -> None:
+    torch.manual_seed(0)
+    uneven = torch.cat([torch.full((100,), 0.1), torch.full((100,), 2.0)])
+    for scale, standard in ((torch.full((200,), 2.0), True), (uneven, False)):
+        model = nn.Sequential(nn.Linear(30, 200), RMSNorm(scale), nn.ReLU(), nn.Linear(200, 200))
+        found = audit(model, normals(16, 30))
+        assert found.departs is None
+        assert found["3"].from_inputs != standard
+        if standard:
+            # σ_w² E relu² at variance 4, and nothing for the curvature of a line.
+            assert found["3"].q_theory == pytest.approx(found["3"].sigma_w ** 2 * 2 + found["3"].sigma_b ** 2, rel=1e-4)
+
+
+def test_units_are_channels_wherever_a_norm_has_them() -> None:
+    torch.manual_seed(0)
+    z = torch.linspace(-9, 9, 2001, dtype=torch.float64)
+
+    def second(q: Tensor) -> Tensor:
+        density = torch.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+        return torch.trapezoid(torch.tanh(q.sqrt()[..., None] * z) ** 2 * density, z)
+
+    # As many columns of an image as there are channels tell nothing of which are which.
+    for norm, size in ((LayerNorm2d(32), 32), (nn.LayerNorm((32, 8, 8)), 8)):
+        model, x = nn.Sequential(nn.Conv2d(3, 32, 1), norm, nn.Tanh(), nn.Conv2d(32, 32, 1)), normals(4, 3, size, size)
+        row = audit(model, x)["3"]
+        q = model[:2](x).detach().double().square().mean(dim=1)
+        step = 0.02 * q
+        bend = (second(q + step) - 2 * second(q) + second(q - step)) / step**2
+        expected = (second(q) - bend * q**2 / 32).mean().item()
+        assert not row.from_inputs
+        assert row.q_theory == pytest.approx(row.sigma_w**2 * expected + row.sigma_b**2, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        ((nn.Conv1d(3, 6, 1), nn.ReLU(), nn.Conv1d(6, 2, 1)), (4, 3, 10)),
+        ((nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2)), (4, 5, 10, 3)),
+    ],
+)
+def test_the_dead_are_units(layers: tuple[nn.Module, ...], shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    # Two of six units never fire, all others do.
+    with torch.no_grad():
+        layers[0].weight.mul_(0.01)
+        layers[0].bias.copy_(torch.tensor([1.0, 1.0, -1.0, 1.0, -1.0, 1.0]))
+    assert audit(nn.Sequential(*layers), normals(*shape).clamp(-3, 3))["2"].dead == pytest.approx(2 / 6)
+
+
 class Counting(nn.Module):
     """What it does beside its work."""
 
