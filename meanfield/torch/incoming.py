@@ -218,7 +218,7 @@ class Reader:
         phi = self._phi(end, source)
         if phi is None:
             return Incoming("unknown", None, f"{_told(end)}, no activation that can be read", source, end)
-        while self.role(source) == "shape" and self.before(source):
+        while (self.role(source) == "shape" or _is_idle(source)) and self.before(source):
             source = self.before(source)[0]
         *ahead, origin = self._back(source)
         changed = tuple(step for step in ahead if self.role(step) != "shape" and not _is_idle(step))
