@@ -64,11 +64,12 @@ class AuditedLayer(Shown):
         q, q_theory, q_sd, q_z: the mean square of its pre-activations; no theory of a layer with a forward of its own.
         from_inputs: whether q_theory rests on the mean square of what the layer receives, because it does not receive
             an activation of another layer or of a normalisation straight: after pooling, dropout, a sum of branches.
-        rho, rho_theory, rho_z: mean correlation of two examples, not centred.
+        rho, rho_theory, rho_sd, rho_z: mean correlation of two examples, not centred.
         sparsity, sparsity_theory: share of zeros in the activations that it receives, before any pooling.
         dead: share of their units that are 0 for every example.
-        log_gradient, log_gradient_theory, log_gradient_z: ln |g|²/|g^L|², g the gradient by its pre-activations, g^L
-            that of the last layer.
+        log_gradient, log_gradient_theory, log_gradient_sd, log_gradient_z: ln |g|²/|g^L|², g the gradient by its
+            pre-activations, g^L that of the last layer; −∞ where g is exactly 0. The deviation is that of one example,
+            which several have at most.
     """
 
     module: str
@@ -85,12 +86,14 @@ class AuditedLayer(Shown):
     from_inputs: bool
     rho: float | None = None
     rho_theory: float | None = None
+    rho_sd: float | None = None
     rho_z: float | None = None
     sparsity: float | None = None
     sparsity_theory: float | None = None
     dead: float | None = None
     log_gradient: float | None = None
     log_gradient_theory: float | None = None
+    log_gradient_sd: float | None = None
     log_gradient_z: float | None = None
 
     def record(self) -> Record:
@@ -311,8 +314,8 @@ def _rows(steps: Steps, observed: _Observed, drawn: Drawing) -> Iterator[Audited
     for step in layers:
         row = _forward(step, incoming[step], observed, drawn)
         gradient = observed.gradients.get(step)
-        if last and gradient:
-            row = replace(row, log_gradient=math.log(gradient / last))
+        if last and gradient is not None:
+            row = replace(row, log_gradient=math.log(gradient / last) if gradient else -math.inf)
             row = _with_gain(row, step, followers.get(step), incoming, observed, last)
         yield row
 
@@ -354,7 +357,7 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, drawn: Drawing
     row = replace(row, sparsity_theory=expected_zeros(before, phi))
     known = straight and weights.sigma_w > 0 and not has_own_forward(layer)
     rho = expected_rho(weights, here, before, phi, drawn) if known else None
-    return replace(row, rho_theory=rho[0].value, rho_z=rho[1]) if rho else row
+    return replace(row, rho_theory=rho[0].value, rho_sd=rho[0].sd, rho_z=rho[1]) if rho else row
 
 
 def _variance(weights: Weighed, here: Measured, before: Measured | None, phi: Any) -> Expected:
@@ -402,7 +405,8 @@ def _with_gain(
     gain = expected_gain(weights, observed.values[step], observed.values[follower], phi)
     after = math.log(observed.gradients[follower] / last)
     there = replace(gain, value=gain.value + after)
-    return replace(row, log_gradient_theory=there.value, log_gradient_z=there.z(row.log_gradient))
+    row = replace(row, log_gradient_theory=there.value, log_gradient_sd=there.sd)
+    return row if row.log_gradient == -math.inf else replace(row, log_gradient_z=there.z(row.log_gradient))
 
 
 def _told(layer: AuditedLayer) -> list[tuple[str, float]]:
@@ -421,6 +425,9 @@ def _lost(layers: Sequence[AuditedLayer]) -> Iterator[str]:
     logs = [layer.log_gradient for layer in layers if layer.log_gradient is not None]
     if not logs:
         yield "Gradients are not compared: none came back."
+    if ended := next((layer for layer in reversed(layers) if layer.log_gradient == -math.inf), None):
+        yield f"No gradient comes back to {ended.module or 'the layer'}: it is exactly 0 there."
+    logs = [log for log in logs if log > -math.inf]
     if logs and (spread := max(logs) - min(logs)) > math.log(GRADIENT_WITHIN):
         yield f"Squared gradients differ between layers by a factor e^{spread:.3g}, more than {GRADIENT_WITHIN:g}."
 

@@ -132,6 +132,8 @@ def _over_pairs(apart: Array, same: float, columns: int) -> float:
 def _kick(m: Measured, phi: Activation) -> float:
     """The variance of the mean of φ² over units and columns, given q."""
     q = np.array([float(m.q.mean())])
+    if q == 0:
+        return 0.0
     coefficients = power(phi, 2).coefficients(q, _TERMS)[:, 0]
     total = float(fourth_moment(phi, q)[0] - second_moment(phi, q)[0] ** 2)
     squares = np.square(coefficients)

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import math
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -141,6 +142,30 @@ def test_a_dead_network_strays_nowhere() -> None:
     assert found.departs is None
     assert all(layer.dead == 1 and abs(layer.q_z) < 3 for layer in found.layers[1:])
     assert found.verdict.endswith(" 2 receives zeros alone: no signal passes it, and no gradient.")
+
+
+def test_where_no_signal_passes_gradients_are_exactly_0() -> None:
+    # Every number after the threshold is 0, and nothing is divided by it.
+    layers: list[nn.Module] = [nn.Linear(30, 50, bias=False), mf.torch.Activation("shifted-relu", tau=9.0)]
+    layers += [nn.Linear(50, 50, bias=False), nn.ReLU(), nn.Linear(50, 50, bias=False)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = audit(nn.Sequential(*layers), normals(8, 30))
+    assert [layer.log_gradient for layer in found.layers] == [-math.inf, -math.inf, 0.0]
+    assert all(layer.log_gradient_z is None for layer in found.layers) and found.departs is None
+
+
+def test_a_gradient_that_ends_where_signals_do_not_is_told() -> None:
+    class Still(nn.Module):
+        """Passes a signal on, and no gradient."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.sign(x)
+
+    model = nn.Sequential(nn.Linear(30, 50), nn.Linear(50, 50), Still(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 9))
+    found = audit(model, normals(8, 30))
+    assert "No gradient comes back to 1: it is exactly 0 there." in found.verdict
+    assert [layer.log_gradient == -math.inf for layer in found.layers] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(
