@@ -128,7 +128,8 @@ class AuditedLayers(Drawing):
     def _is_nothing(self, name: str) -> NDArray[np.bool_]:
         """By layer, whether it is exactly 0 where the axis is that of a logarithm."""
         values = self._column(name)
-        return np.isneginf(values) | ((values == 0) & (name == "q") & (self._range > _DECADE))
+        nothing: NDArray[np.bool_] = values == (0.0 if name == "q" and self._range > _DECADE else -np.inf)
+        return nothing
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
         """Draw."""
