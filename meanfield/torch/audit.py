@@ -34,7 +34,7 @@ from meanfield.torch.measuring import (
     Measured,
     Silent,
     Weighed,
-    is_square_finite,
+    mean_square,
     measured,
     silent,
     sum_of_squares,
@@ -229,7 +229,7 @@ class _Observed:
         self.silent: dict[Step, Silent] = {}
         self.weights: dict[Step, Weighed] = {}
         self.gradients: dict[Step, float] = {}
-        #: Inputs and layers that make something else than numbers with squares.
+        #: Inputs and layers with numbers whose squares are none. Elsewhere masks may be ∞, and new tensors anything.
         self.infinite: set[Step] = set()
         self._leaves: list[Tensor] = []
         #: Weights of layers whose input carries a gradient on, and of those through which none goes further.
@@ -242,7 +242,7 @@ class _Observed:
             return
         if found == "input":
             self._leaves.extend(arg for arg in args if arg.requires_grad)
-            if value.is_floating_point() and value.numel() and not is_square_finite(value):
+            if value.is_floating_point() and value.ndim and value.numel() and not math.isfinite(mean_square(value)):
                 self.infinite.add(step)
         elif found in ("layer", "normalisation"):
             if (seen := measured(step, value)) is not None:
@@ -305,14 +305,14 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(held)
 
 
-def _rows(steps: Steps, observed: _Observed, drawn: Drawing) -> Iterator[AuditedLayer]:
+def _rows(steps: Steps, observed: _Observed, draw: Drawing) -> Iterator[AuditedLayer]:
     reader = Reader(steps)
     layers = [step for step in steps if step in observed.weights and step in observed.values]
     incoming = {step: reader.incoming(step) for step in layers}
     followers = _followers(steps, layers, reader)
     last = next((observed.gradients[step] for step in reversed(layers) if observed.gradients.get(step)), None)
     for step in layers:
-        row = _forward(step, incoming[step], observed, drawn)
+        row = _forward(step, incoming[step], observed, draw)
         gradient = observed.gradients.get(step)
         if last and gradient is not None:
             row = replace(row, log_gradient=math.log(gradient / last) if gradient else -math.inf)
@@ -320,7 +320,7 @@ def _rows(steps: Steps, observed: _Observed, drawn: Drawing) -> Iterator[Audited
         yield row
 
 
-def _forward(step: Step, incoming: Incoming, observed: _Observed, drawn: Drawing) -> AuditedLayer:
+def _forward(step: Step, incoming: Incoming, observed: _Observed, draw: Drawing) -> AuditedLayer:
     layer, here, weights = step.operation, observed.values[step], observed.weights[step]
     phi, source = incoming.activation, incoming.source
     before = observed.values.get(source) if source is not None and phi is not None else None
@@ -356,7 +356,7 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, drawn: Drawing
         return row
     row = replace(row, sparsity_theory=expected_zeros(before, phi))
     known = straight and weights.sigma_w > 0 and not has_own_forward(layer)
-    rho = expected_rho(weights, here, before, phi, drawn) if known else None
+    rho = expected_rho(weights, here, before, phi, draw) if known else None
     return replace(row, rho_theory=rho[0].value, rho_sd=rho[0].sd, rho_z=rho[1]) if rho else row
 
 

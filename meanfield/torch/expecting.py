@@ -133,6 +133,7 @@ def _kick(m: Measured, phi: Activation) -> float:
     """The variance of the mean of φ² over units and columns, given q."""
     q = np.array([float(m.q.mean())])
     if q == 0:
+        # Every unit is φ(0).
         return 0.0
     coefficients = power(phi, 2).coefficients(q, _TERMS)[:, 0]
     total = float(fourth_moment(phi, q)[0] - second_moment(phi, q)[0] ** 2)
@@ -154,7 +155,7 @@ def expected_zeros(before: Measured, phi: Activation) -> float:
 
 
 def expected_rho(
-    weights: Weighed, after: Measured, before: Measured, phi: Activation, drawing: Drawing
+    weights: Weighed, after: Measured, before: Measured, phi: Activation, draw: Drawing
 ) -> tuple[Expected, float | None] | None:
     """ρ of a layer's outputs by the correlation map; and how far off the measured one is, in standard deviations.
 
@@ -171,7 +172,7 @@ def expected_rho(
         return None
     if before.positions > 1 or after.positions > 1:
         return Expected(value), None
-    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, drawing)
+    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, draw)
     if len(drawn) < _FEWEST or drawn.std() <= _ROUNDING or after.rho >= 1:
         return Expected(value), None
     apart = np.log1p(-drawn)
@@ -194,18 +195,18 @@ def drawing(random: np.random.Generator) -> Drawing:
     return drawn
 
 
-def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, drawing: Drawing) -> Array:
+def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, draw: Drawing) -> Array:
     """ρ of layers drawn, given exactly the products of the N units before; none where these are too few."""
     examples = len(gram)
     times = min(_DRAWN, _NUMBERS // (max(before, after) * examples))
     if before < 2 * examples or after < 2 or not times:
         return np.empty(0)
-    columns, _ = drawing(times, before, examples)
+    columns, _ = draw(times, before, examples)
     assert columns is not None
     # Of columns that are orthogonal to one another units with the products of `gram` are made.
     x = network.activation.values(columns @ _root(gram))
     root = _root(network.layer(_turned(x) @ x / before))
-    _, products = drawing(times, after, examples)
+    _, products = draw(times, after, examples)
     rho = pairs_of(root @ products @ root)
     return rho[rho < 1]
 

@@ -25,7 +25,7 @@ __all__ = [
     "Measured",
     "Silent",
     "Weighed",
-    "is_square_finite",
+    "mean_square",
     "measured",
     "pairs_of",
     "silent",
@@ -130,10 +130,11 @@ def silent(step: Step, value: Tensor) -> Silent | None:
     return Silent(zeros.mean().item() / positions, (zeros == positions).all(dim=0).double().mean().item())
 
 
-def is_square_finite(value: Tensor) -> bool:
-    """Whether all numbers are finite, and their squares in the precision in which they are measured."""
-    least, most = torch.aminmax(_precise(value))
-    return bool(torch.stack([least, most]).square().isfinite().all())
+def mean_square(tensor: Tensor) -> float:
+    """Of all numbers, squared in single precision at least."""
+    # By rows, which are added up as fast as they are read, and without a copy.
+    rows = _precise(tensor).reshape(len(tensor), -1)
+    return torch.linalg.vector_norm(rows, dim=1).double().square().mean().item() / rows.shape[1]
 
 
 def sum_of_squares(gradient: Tensor) -> float:
@@ -143,7 +144,7 @@ def sum_of_squares(gradient: Tensor) -> float:
     largest = max(-least.item(), most.item())
     if not 0 < largest < math.inf:
         return largest
-    return _mean_square(g / largest) * g.numel() * largest * largest
+    return mean_square(g / largest) * g.numel() * largest * largest
 
 
 def _by_unit(step: Step, value: Tensor) -> Tensor | None:
@@ -205,7 +206,7 @@ def weighed(layer: WeightLayer, received: Tensor) -> Weighed:
     """Of a layer and its input."""
     x = _precise(received)
     if isinstance(layer, nn.Linear):
-        square = seen = _mean_square(x)
+        square = seen = mean_square(x)
         coverage = 1.0
         columns = x.reshape(-1, x.shape[-1])
         some = columns[_evenly(len(columns))]
@@ -219,20 +220,14 @@ def weighed(layer: WeightLayer, received: Tensor) -> Weighed:
         coverage = _spread(layer, ones).double().mean().item() / fan_in(layer)
         gram = None
     return Weighed(
-        sigma_w=math.sqrt(fan_in(layer) * _mean_square(layer.weight)),
-        sigma_b=0.0 if layer.bias is None else math.sqrt(_mean_square(layer.bias)),
+        sigma_w=math.sqrt(fan_in(layer) * mean_square(layer.weight)),
+        sigma_b=0.0 if layer.bias is None else math.sqrt(mean_square(layer.bias)),
         square=square,
         seen=seen,
         coverage=coverage,
         count=received.numel(),
         gram=gram,
     )
-
-
-def _mean_square(tensor: Tensor) -> float:
-    # By rows, which are added up as fast as they are read, and without a copy.
-    rows = _precise(tensor).reshape(len(tensor), -1)
-    return torch.linalg.vector_norm(rows, dim=1).double().square().mean().item() / rows.shape[1]
 
 
 def _spread(layer: _ConvNd, x: Tensor) -> Tensor:
