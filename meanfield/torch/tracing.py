@@ -269,9 +269,8 @@ class _Recorder(TorchFunctionMode):
                     self._made[held] = Step("function", "getitem", operator.getitem, (step, i))
                     self.steps.append(self._made[held])
         if self._observe is not None:
-            self._open.append(step)
-            self._observe(step, args, value)
-            self._open.pop()
+            with torch._C.DisableTorchFunction():
+                self._observe(step, args, value)
 
 
 def _flat(value: Any) -> Iterator[Any]:

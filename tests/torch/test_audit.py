@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -19,6 +21,8 @@ from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES
 from meanfield.torch import edge_of_chaos_
 from meanfield.torch.audit import Audit, audit
+from meanfield.torch.expecting import drawing
+from meanfield.torch.measuring import measured
 
 
 def mlp(phi: type[nn.Module], width: int = 200, depth: int = 4, inputs: int = 30, seed: int = 0) -> nn.Sequential:
@@ -140,6 +144,30 @@ def test_a_dead_network_strays_nowhere() -> None:
     assert found.verdict.endswith(" 2 receives zeros alone: no signal passes it, and no gradient.")
 
 
+def test_where_no_signal_passes_gradients_are_exactly_0() -> None:
+    # Every number after the threshold is 0, and nothing is divided by it.
+    layers: list[nn.Module] = [nn.Linear(30, 50, bias=False), mf.torch.Activation("shifted-relu", tau=9.0)]
+    layers += [nn.Linear(50, 50, bias=False), nn.ReLU(), nn.Linear(50, 50, bias=False)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = audit(nn.Sequential(*layers), normals(8, 30))
+    assert [layer.log_gradient for layer in found.layers] == [-math.inf, -math.inf, 0.0]
+    assert all(layer.log_gradient_z is None for layer in found.layers) and found.departs is None
+
+
+def test_a_gradient_that_ends_where_signals_do_not_is_told() -> None:
+    class Still(nn.Module):
+        """Passes a signal on, and no gradient."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.sign(x)
+
+    model = nn.Sequential(nn.Linear(30, 50), nn.Linear(50, 50), Still(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 9))
+    found = audit(model, normals(8, 30))
+    assert "No gradient comes back to 1: it is exactly 0 there." in found.verdict
+    assert [layer.log_gradient == -math.inf for layer in found.layers] == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("sigma_w", "told"), [(0.9, "examples are alike, ρ = 0.999"), (4.0, "Squared gradients differ between layers")]
 )
@@ -241,6 +269,68 @@ def test_it_costs_one_forward_and_one_backward_and_leaves_the_model_as_it_was() 
     assert torch.equal(state, torch.get_rng_state())
     assert torch.equal(x, kept) and not x.requires_grad and x.grad is None
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_only_what_is_compared_is_measured_and_no_gradient_by_weights_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    measure = lambda step, *of: seen.append(step.name) or measured(step, *of)  # noqa: E731
+    monkeypatch.setattr(sys.modules[audit.__module__], "measured", measure)
+    layers = (nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(72, 8))
+    model, made = nn.Sequential(*layers), list[str]()
+    for name, parameter in model.named_parameters():
+        parameter.register_hook(lambda g, name=name: made.append(name))
+    found = audit(model, normals(4, 3, 8, 8))
+    assert seen == ["0", "1", "5"] and found["5"].sparsity is not None
+    assert not {"0.weight", "5.weight"} & {*made} and all(layer.log_gradient is not None for layer in found.layers)
+
+
+def test_layers_that_no_gradient_passes_have_one_themselves() -> None:
+    # Words carry none, and what is made of them wants none.
+    model = Words()
+    model.embedding.requires_grad_(False)
+    model.recurrent.requires_grad_(False)
+    found = audit(model, torch.arange(12).reshape(3, 4) % 10)
+    assert all(layer.log_gradient is not None for layer in found.layers)
+
+
+def test_gradients_whose_squares_are_nothing_in_single_precision_are_measured() -> None:
+    model, x = mlp(nn.Tanh, depth=2), normals(6, 30)
+    tiny = [layer.log_gradient for layer in audit(model, x, loss=lambda y: 1e-30 * y.sum()).layers]
+    usual = [layer.log_gradient for layer in audit(model, x, loss=lambda y: y.sum()).layers]
+    assert tiny == pytest.approx(usual, abs=1e-5)
+
+
+def test_silent_units_of_images_are_channels() -> None:
+    model, x = cnn(nn.ReLU, width=16, depth=1), normals(5, 3, 6, 6)
+    with torch.no_grad():
+        model[0].bias[:3] = -100.0
+    row, active = audit(model, x)["2"], model[:2](x)
+    assert row.sparsity == pytest.approx((active == 0).double().mean().item(), abs=1e-12)
+    assert row.dead == pytest.approx(3 / 16, abs=1e-12)
+
+
+def test_dropout_of_nothing_hides_nothing() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(30, 100), nn.ReLU(), nn.Linear(100, 100)]
+    idle = nn.Sequential(layers[0], nn.Dropout(0.0), *layers[1:])
+    records = [audit(model, normals(8, 30)).layers[1].record() for model in (nn.Sequential(*layers), idle)]
+    assert {**records[0], "module": ""} == {**records[1], "module": ""} and not records[1]["from_inputs"]
+
+
+def test_a_gaussian_matrix_is_drawn_as_an_orthonormal_one_and_products_apart_from_it() -> None:
+    draw = drawing(np.random.default_rng(0))
+    columns, products = draw(400, 60, 5)
+    assert columns is not None
+    own = np.swapaxes(columns, 1, 2) @ columns / 60
+    np.testing.assert_allclose(own, np.broadcast_to(np.eye(5), own.shape), atol=1e-12)
+    # Wishart: mean I, variances 2/N on the diagonal and 1/N beside it.
+    diagonal, beside = products[:, 0, 0], products[:, 0, 1]
+    for values, mean, variance in ((diagonal, 1.0, 2 / 60), (beside, 0.0, 1 / 60)):
+        assert values.mean() == pytest.approx(mean, abs=4 * math.sqrt(variance / 400))
+        assert values.var() == pytest.approx(variance, rel=4 * math.sqrt(2 / 400))
+    # Apart from the products, first entries of the columns say nothing of them.
+    assert abs(np.corrcoef(np.square(columns[:, 0, 0]), diagonal)[0, 1]) < 4 / math.sqrt(400)
+    assert draw(10, 3, 5)[0] is None and draw(400, 60, 5)[1] is products
 
 
 def test_a_run_that_fails_leaves_nothing_behind() -> None:
