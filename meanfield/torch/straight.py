@@ -1,6 +1,7 @@
 """Any piecewise-linear function as torch computes it.
 
-A few slopes in a row are a sum of ramps, each a clipped x; with more pieces, or jumps, the line of each is looked up. For a compiler, which makes one pass of it, either is a chain of comparisons.
+A few slopes in a row are a sum of ramps, each a clipped x; with more pieces, or jumps, the line of each is looked up.
+For a compiler, which makes one pass of it, either is a chain of comparisons.
 """
 
 from __future__ import annotations
