@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from meanfield.errors import OutputError
 from meanfield.tables.records import Record
 from meanfield.training.setting import Setting
 
-__all__ = ["Results", "subject_of"]
+__all__ = ["Results", "read_results", "subject_of"]
 
 #: What a verdict depends on.
 _SUBJECT = ("activation", "sigma_w", "sigma_b", "q_star", "depth", "width", "model", "weights")
+
+#: What is told of how a run ended.
+_ENDED = ("outcome", "test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity", "seconds", "machine")
 
 
 def subject_of(setting: Setting) -> tuple[Any, ...]:
@@ -50,18 +54,29 @@ class Results:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from None
-        # A line that was cut short is written anew.
+        self._size = self.take_all(content, path)
+
+    def take_all(self, content: bytes, path: Path) -> int:
+        """Take what a file holds; the number of its bytes but for a line that was cut short, which is written anew.
+
+        Raises:
+            OutputError: it holds something else.
+        """
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                self._take(json.loads(line))
+                held = json.loads(line)
+                self._take(held)
+                _ = [held["result"][name] for name in _ENDED if "result" in held]
             except (ValueError, KeyError, TypeError):
                 raise OutputError(f"{path}, line {number}, is no result of an experiment: name another file") from None
-        self._size = len(whole)
+        return len(whole)
 
     def _take(self, line: Record) -> None:
         if "foretold" in line:
-            self.verdicts[tuple(line["foretold"][name] for name in _SUBJECT)] = line["foretold"]
+            subject = tuple(line["foretold"][name] for name in _SUBJECT)
+            # What was said first stands.
+            self.verdicts.setdefault(subject, line["foretold"])
         else:
             self.runs[Setting.from_record(line["run"])] = line["result"]
 
@@ -87,3 +102,18 @@ class Results:
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror}; make room, then run it again") from None
         self._size += len(content)
+
+
+def read_results(paths: Iterable[Path]) -> Results:
+    """What files hold together, to look at: they need not be writable.
+
+    Raises:
+        OutputError: a file that cannot be read or holds something else.
+    """
+    found = Results(None)
+    for path in paths:
+        try:
+            found.take_all(path.read_bytes(), path)
+        except OSError as error:
+            raise OutputError(f"cannot read {path}: {error.strerror}") from None
+    return found
