@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from meanfield.errors import DomainError
-from meanfield.lettering import counted
+from meanfield.lettering import counted, ending
 from meanfield.plot.decades import count_decades, spans_decades
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, shortened_names, symbol, tight
@@ -41,7 +41,7 @@ _STAR: dict[str, Any] = {"color": "0.35", "linestyle": (0, (1.2, 1.2)), "linewid
 _FEW_LAYERS = 12
 #: Of shades between the first and the last, how many the legend shows.
 _SHOWN = 4
-#: Characters of the activation in the title.
+#: Characters of the activation in the title, and of the data.
 _LONGEST = 28
 _LOSS: dict[str, Any] = {"color": "#20466e", "linewidth": 1.2, "marker": "s", "markersize": 2.5}
 _ACCURACY: dict[str, Any] = {"color": "#b2182b", "linewidth": 1.2, "marker": "o", "markersize": 2.5}
@@ -119,7 +119,7 @@ class TrainingLog(Drawing):
         """What was trained and how it ended, above a new figure."""
         s = self.setting
         (name,) = shortened_names([s.name], _LONGEST)
-        return f"{name}, N = {s.width}, L = {s.depth}, {Path(s.data).name}\n{self._told}"
+        return f"{name}, N = {s.width}, L = {s.depth}, {ending(Path(s.data).name, _LONGEST)}\n{self._told}"
 
     @property
     def _told(self) -> str:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from meanfield.errors import DomainError
-from meanfield.lettering import counted
+from meanfield.lettering import counted, ending
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import GREY, curve_styles, in_box, shortened_names, symbol
 from meanfield.plot.page import Page, plain
@@ -36,7 +36,7 @@ _MARKERS = "os^Dv<P*"
 #: How a marker is filled by the verdict; a dot stands in the middle of an open one.
 _FILLS = {"safe": "full", "stable": "full", "neutral": "dot", "fragile": "left", "unstable": "none"}
 _NO_VERDICT, _NO_VERDICT_FILL = "no verdict", "bottom"
-#: Characters of a name.
+#: Characters of the name of an activation, and of data.
 _LONGEST = 28
 _RELU: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "zorder": 0}
 #: Of the range of accuracies, left free at either end; and the strip of what diverged, below. The least range.
@@ -170,8 +170,8 @@ class TrainingResults(Drawing):
         keys: dict[str, Any] = {}
         for name, style in zip(shortened_names([*self._styles], _LONGEST), self._styles.values(), strict=True):
             keys[plain(name)] = Line2D([], [], linestyle="none", **style)
-        given = {row["verdict"] or _NO_VERDICT for row in self.rows}
-        for word in [*(word for word in _FILLS if word in given), *sorted(given - {*_FILLS})]:
+        given = [row["verdict"] if row["verdict"] in [*_FILLS] else _NO_VERDICT for row in self.rows]
+        for word in (word for word in (*_FILLS, _NO_VERDICT) if word in given):
             keys[word] = tuple(Line2D([], [], **style) for style in _marks(word, {"marker": "o", "color": "0.3"}))
         if any(row["activation"] == "relu" and row["test_accuracy"] is not None for row in self.rows):
             keys["level of ReLU"] = Line2D([], [], **_RELU)
@@ -186,7 +186,7 @@ def _place(row: Record) -> float:
 
 def _marks(word: str | None, style: dict[str, Any]) -> list[dict[str, Any]]:
     """The marker of a verdict, and the dot that some have in it."""
-    fill = _FILLS.get(word or "", _NO_VERDICT_FILL)
+    fill = _FILLS[word] if word in [*_FILLS] else _NO_VERDICT_FILL
     is_open = fill in ("none", "dot")
     marker = {
         **style,
@@ -231,7 +231,7 @@ def _apart(places: Sequence[float], ends: tuple[float, float]) -> list[float]:
 def _name_beside(ax: Axes, shape: Record) -> None:
     """Data and shape along the right side, where nothing is drawn."""
     n, depth = QUANTITIES["width"].mathematics, QUANTITIES["depth"].mathematics
-    data = Path(str(shape["data"])).name
+    data = ending(Path(str(shape["data"])).name, _LONGEST)
     what = plain(data if shape["model"] == "dense" else f"{data}, {shape['model']}")
     text = f"{what}, ${n} = {shape['width']}$, ${depth} = {shape['depth']}$"
     ax.text(1.02, 0.5, text, transform=ax.transAxes, rotation=270, va="center", ha="left")

@@ -19,6 +19,8 @@ __all__ = ["BY_LAYER", "Log", "read_log"]
 _FORMAT = "meanfield training 1"
 #: What a line has of every hidden layer.
 BY_LAYER = ("q", "sparsity", "gradient_norm")
+#: How numbers that it has of the network end.
+_TOLD = ("loss", "_accuracy")
 
 
 class Log:
@@ -102,7 +104,13 @@ def read_log(path: Path) -> tuple[Setting, Record | None, list[Record]]:
 
 def _read(line: bytes, depth: int) -> Record:
     record: Record = json.loads(line)
+    told = [value for name, value in record.items() if name.endswith(_TOLD)]
+    values = [value for name in BY_LAYER for value in record[name]] + told
     if not isinstance(record["step"], int) or any(len(record[name]) != depth for name in BY_LAYER):
+        raise ValueError
+    if not all(value is None or isinstance(value, int | float) for value in values):
+        raise TypeError
+    if record.get("outcome") == "finished" and record["test_accuracy"] is None:
         raise ValueError
     return record
 

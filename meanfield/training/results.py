@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ __all__ = ["Results", "read_results", "subject_of"]
 #: What a verdict depends on.
 _SUBJECT = ("activation", "sigma_w", "sigma_b", "q_star", "depth", "width", "model", "weights")
 
-#: What is told of how a run ended.
-_ENDED = ("outcome", "test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity", "seconds", "machine")
+#: What is told of how a run ended, numbers if it finished.
+_MEASURED = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
 
 
 def subject_of(setting: Setting) -> tuple[Any, ...]:
@@ -67,7 +68,8 @@ class Results:
             try:
                 held = json.loads(line)
                 self._take(held)
-                _ = [held["result"][name] for name in _ENDED if "result" in held]
+                if "result" in held:
+                    _require_told(held["result"])
             except (ValueError, KeyError, TypeError):
                 raise OutputError(f"{path}, line {number}, is no result of an experiment: name another file") from None
         return len(whole)
@@ -102,6 +104,14 @@ class Results:
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror}; make room, then run it again") from None
         self._size += len(content)
+
+
+def _require_told(result: Record) -> None:
+    """Refuse, with a KeyError, TypeError or ValueError, a result that does not tell how a run ended."""
+    numbers = [float(result[name]) for name in _MEASURED] if result["outcome"] == "finished" else []
+    if result["outcome"] not in ("finished", "diverged") or not all(map(math.isfinite, numbers)):
+        raise ValueError
+    _ = float(result["seconds"]), str(result["machine"])
 
 
 def read_results(paths: Iterable[Path]) -> Results:

@@ -136,9 +136,11 @@ def test_shapes_models_and_data_have_panels_of_their_own_and_files_are_taken_tog
     assert TrainingResults.read([files[0]] * 2).records() == TrainingResults.read(files[:1]).records()
 
 
-def test_a_network_without_a_verdict_is_shown_as_such(results: Path) -> None:
-    kept = [line for line in results.read_text().splitlines() if '"foretold"' not in line]
-    results.write_text("".join(f"{line}\n" for line in kept))
+@pytest.mark.parametrize("verdict", [None, "$x^$"])
+def test_a_network_without_a_verdict_is_shown_as_such(results: Path, verdict: str | None) -> None:
+    records = [json.loads(line) for line in results.read_text().splitlines()]
+    kept = [{"foretold": {**r["foretold"], "verdict": verdict}} if "foretold" in r else r for r in records]
+    results.write_text("".join(f"{json.dumps(record)}\n" for record in kept))
     ax = mf.plot.training_results(results)
     named = [text.get_text() for text in ax.get_legend().get_texts()]
     assert "no verdict" in named and not {"safe", "neutral", "fragile", "unstable"} & {*named}
@@ -232,6 +234,10 @@ REFUSED = {
     "text for results": (["--results", "text.jsonl"], "text.jsonl, line 1, is no result"),
     "a look without layers": (["--log", "bare.jsonl"], "bare.jsonl is no log"),
     "a run without accuracy": (["--results", "hollow.jsonl"], "hollow.jsonl, line 1, is no result"),
+    "a look of words": (["--log", "words.jsonl"], "words.jsonl is no log"),
+    "an end without accuracy": (["--log", "unsaid.jsonl"], "unsaid.jsonl is no log"),
+    "an accuracy of words": (["--results", "high.jsonl"], "high.jsonl, line 1, is no result"),
+    "another outcome": (["--results", "lost.jsonl"], "lost.jsonl, line 1, is no result"),
     "not begun": (["--log", "header.jsonl"], "nothing is logged of this run yet"),
     "only tuned": (["--results", "tuned.jsonl"], "no network was tested in these results"),
     "onto itself": (["--log", "run.jsonl", "--data", "run.jsonl"], "run.jsonl"),
@@ -244,7 +250,12 @@ def test_what_cannot_be_drawn_is_refused_in_a_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     records = [json.loads(line) for line in results.read_text().splitlines()]
+    ended = next(record for record in records if record.get("run", {}).get("seed") == 1)
     made = {
+        "words.jsonl": [json.dumps(header()), json.dumps({**lines()[0], "train_loss": "low"})],
+        "unsaid.jsonl": [json.dumps(header()), json.dumps({**lines()[-1], "test_accuracy": None})],
+        "high.jsonl": [json.dumps({**ended, "result": {**ended["result"], "test_accuracy": "high"}})],
+        "lost.jsonl": [json.dumps({**ended, "result": {**ended["result"], "outcome": "lost"}})],
         "text.jsonl": ["no JSON"],
         "bare.jsonl": [json.dumps(header()), json.dumps({"step": 0, "q": [1.0]})],
         "hollow.jsonl": [json.dumps({"run": SETTING.as_record(), "result": {}})],
