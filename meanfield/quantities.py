@@ -295,6 +295,7 @@ QUANTITIES = {
     "train_sparsity": Quantity("zeros, train", "zeros, train", "share of hidden activations exactly 0"),
     "test_sparsity": Quantity("zeros, test", "zeros, test", "the same on examples not trained on"),
     "test_on": Quantity("tested on", "tested on", "test, or validation"),
+    "step": Quantity("step", "step", "of the optimiser, counted from 0", "steps"),
     "steps": Quantity("steps", "steps", "of the optimiser", "steps"),
     "first_layer": Quantity("layer", "layer", "where a run that diverged ran away first"),
     "gradient_norm": Quantity(
@@ -304,6 +305,7 @@ QUANTITIES = {
     "epochs": Quantity("epochs", "epochs", "passes over the training set"),
     "batch": Quantity("batch", "batch", "examples a step"),
     "learning_rate": Quantity("rate", "rate", "of learning, the largest of the schedule"),
+    "model": Quantity("model", "model", "dense, or conv for convolutions of 3×3 weights"),
     "optimizer": Quantity("optimiser", "optimiser", "adam, adamw or sgd"),
     "schedule": Quantity("schedule", "schedule", "of the learning rate"),
     "warmup": Quantity("warm-up", "warm-up", "steps over which the rate rises", "steps"),

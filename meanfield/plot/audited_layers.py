@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from meanfield.errors import DomainError, shortened
 from meanfield.lettering import ending
+from meanfield.plot.decades import count_decades, spans_decades
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, symbol, tight
 from meanfield.plot.page import Page, figure_of, plain
@@ -31,8 +31,6 @@ Array = NDArray[np.float64]
 #: What a panel shows, from the top, and what is written at its axis.
 _QUANTITIES = ("q", "rho", "log_gradient")
 _WRITTEN = ("module", *(f"{name}{what}" for name in _QUANTITIES for what in ("", "_theory", "_sd", "_z")))
-#: Variances that differ by more than this factor have a logarithmic axis, where one of fewer has ticks between.
-_DECADE, _FEW_DECADES = 10.0, 50.0
 _THEORY: dict[str, Any] = {"color": "#20466e", "fmt": "_", "markersize": 6, "markeredgewidth": 1.4, "elinewidth": 3.0}
 _MEASURED: dict[str, Any] = {"color": "#b2182b", "marker": "o", "markersize": 2.5, "linewidth": 0.8, "zorder": 4}
 #: What is exactly 0, where the axis is of a logarithm: at its lower end.
@@ -111,13 +109,6 @@ class AuditedLayers(Drawing):
         beyond = np.flatnonzero((np.abs(z) > self.record["threshold"]).any(axis=0))
         return int(beyond[0]) if beyond.size else None
 
-    @cached_property
-    def _range(self) -> float:
-        """The factor that variances span."""
-        q = self._column("q")
-        known = q[q > 0]
-        return float(known.max() / known.min()) if known.size else 1.0
-
     def records(self) -> list[Record]:
         """A row for every layer, as they ran."""
         return [
@@ -128,7 +119,7 @@ class AuditedLayers(Drawing):
     def _is_nothing(self, name: str) -> NDArray[np.bool_]:
         """By layer, whether it is exactly 0 where the axis is that of a logarithm."""
         values = self._column(name)
-        nothing: NDArray[np.bool_] = values == (0.0 if name == "q" and self._range > _DECADE else -np.inf)
+        nothing: NDArray[np.bool_] = values == (0.0 if name == "q" and spans_decades(self._column("q")) else -np.inf)
         return nothing
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
@@ -136,8 +127,8 @@ class AuditedLayers(Drawing):
         layers = np.arange(1.0, len(self.record["layers"]) + 1)
         measured = {**_MEASURED, **line}
         for ax, name in zip(axes, self._shown, strict=True):
-            if name == "q" and self._range > _DECADE:
-                self._count_decades(ax)
+            if name == "q" and spans_decades(self._column("q")):
+                count_decades(ax, self._column("q"))
             self._paint_one(ax, name, layers, measured)
             if self._departs is not None:
                 ax.axvline(self._departs + 1, label="_departs", **_DEPARTS)
@@ -157,14 +148,6 @@ class AuditedLayers(Drawing):
             if self._departs is not None:
                 keys["departs first"] = Line2D([], [], **_DEPARTS)
             in_box(axes[0], list(keys.values()), list(keys))
-
-    def _count_decades(self, ax: Axes) -> None:
-        ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if self._range < _FEW_DECADES else (1,)))
-        ax.yaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
-        ax.yaxis.set_minor_formatter(NullFormatter())
-        # Its numbers have scripts.
-        ax.tick_params(axis="y", labelsize=rcParams["axes.labelsize"])
 
     def _paint_one(self, ax: Axes, name: str, layers: Array, measured: dict[str, Any]) -> None:
         values, theory, sd = (self._column(f"{name}{what}") for what in ("", "_theory", "_sd"))

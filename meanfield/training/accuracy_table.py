@@ -47,7 +47,7 @@ def _row(results: Results, setting: Setting, runs: list[Setting]) -> Record:
     finished = [result for result in ended if result["outcome"] == "finished"]
     row = {
         **setting.as_record(),
-        "name": setting.activation.partition("(")[0],
+        "name": setting.name,
         "sparsity": network.sparsity(setting.q_star),
         "V_prime": network.dV(setting.q_star),
         "chi_1": network.chi1(setting.q_star),

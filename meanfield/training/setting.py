@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from meanfield.activations.activation import Activation
-from meanfield.activations.spec import activation
+from meanfield.activations.spec import activation, split_name
 from meanfield.domain import require_count, require_number, require_scales, require_signal
 from meanfield.errors import DomainError
 from meanfield.infinite_width.mean_field import MeanField
@@ -96,6 +96,12 @@ class Setting:
     def phi(self) -> Activation:
         """The activation itself."""
         return activation(self.activation)
+
+    @property
+    def name(self) -> str:
+        """What the activation is called, whatever its parameters; an expression is called as it is."""
+        named = split_name(self.activation, ())
+        return named[0] if named else self.activation
 
     @property
     def network(self) -> MeanField:
