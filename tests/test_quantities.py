@@ -126,8 +126,8 @@ def keys(value: Any) -> set[str]:
 
 
 def test_every_command_and_figure_is_asked() -> None:
-    # An audit needs torch: tests/torch asks for it.
-    assert {*ASKED, "export", "plot", "cite", "audit"} == {*group().list_commands(None)}
+    # What needs torch is asked by tests/torch and tests/training.
+    assert {*ASKED, "export", "plot", "cite", "audit", "train", "experiment"} == {*group().list_commands(None)}
     # Figures of training need files: tests/plot/test_training.py asks for them.
     assert {name.split()[0] for name in DRAWN} | {"audit", "training"} == {*group("plot").list_commands(None)}
 

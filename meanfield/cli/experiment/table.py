@@ -35,16 +35,12 @@ def table(
       meanfield experiment table --results sparse.jsonl --format latex
     """
     from meanfield.training.accuracy_table import COLUMNS, accuracies
-    from meanfield.training.results import Results
+    from meanfield.training.results import read_results
 
     how = printing(format, digits, columns, caption, tex_label, output)
     require_columns(how, COLUMNS)
-    rows = []
-    for path in results:
-        if not path.is_file():
-            raise OutputError(f"cannot read {path}: there is no such file")
-        kept = Results(path)
-        rows += accuracies(kept, [setting for setting in kept.runs if not setting.validation])
+    kept = read_results(results)
+    rows = accuracies(kept, [setting for setting in kept.runs if not setting.validation])
     if not rows:
         raise OutputError("no run was tested in these files: let an experiment finish some")
     emit(rows, [heading("Accuracy"), *tuned_runs.accuracy_table(rows, digits)], how, paper=tuned_runs.PAPER)
