@@ -47,13 +47,10 @@ class Network(nn.Module):
         positions = 1 if self.is_dense else math.prod(_left(size, setting.depth) for size in shape[1:])
         self.last = nn.Linear(setting.width * positions, classes)
         _draw(self, setting)
-        if not self.is_dense:
-            # Faster on processors; the numbers are the same.
-            self.to(memory_format=torch.channels_last)
 
     def preactivations(self, x: Tensor) -> list[Tensor]:
         """h¹ … h^L, of shape (examples, width) or (examples, width, height, width)."""
-        h = x.flatten(1) if self.is_dense else x.contiguous(memory_format=torch.channels_last)
+        h = x.flatten(1) if self.is_dense else x
         found: list[Tensor] = []
         for layer in self.hidden:
             h = layer(self.phi(h) if found else h)
