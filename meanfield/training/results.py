@@ -80,7 +80,10 @@ class Results:
             return
         content = (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
-            with self.path.open("r+b" if self.path.exists() else "xb") as file:
+            with self.path.open("r+b" if self.path.exists() else "x+b") as file:
+                # Lines that others have added meanwhile stay.
+                file.seek(self._size)
+                self._size += file.read().rfind(b"\n") + 1
                 file.truncate(self._size)
                 file.seek(self._size)
                 file.write(content)
