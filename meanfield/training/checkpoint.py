@@ -42,7 +42,9 @@ def read_checkpoint(path: Path, setting: Setting, data: Data) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            first, content = file.readline(len(_first(b"")) + 10), file.read()
+            first = file.readline(len(_FORMAT) + 12)
+            # What is no checkpoint may be without end, as a device is.
+            content = file.read() if first.startswith(_FORMAT) else b""
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from None
     if first != _first(content):

@@ -87,6 +87,8 @@ def _lines(path: Path, setting: Setting, *, resume: bool) -> list[tuple[bytes, f
     require_places([path])
     if not path.exists():
         return []
+    if not path.is_file():
+        raise OutputError(f"cannot write {path}: it is no file; name one that lines can be added to")
     if not resume:
         raise OutputError(f"{path} is there already: go on with its run by --resume, or name another file")
     try:

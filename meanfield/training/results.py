@@ -46,6 +46,8 @@ class Results:
         if path is None:
             return
         require_places([path])
+        if path.exists() and not path.is_file():
+            raise OutputError(f"cannot write {path}: it is no file; name one that lines can be added to")
         try:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:

@@ -174,7 +174,7 @@ def _look(steps: Steps, data: Data) -> Record:
 def _ended(steps: Steps, data: Data, start: Record, *, diverged: bool) -> Trained:
     end = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
     pairs = zip(start["q"], end["q"], strict=True)
-    away = [not (before / _AWAY <= after <= before * _AWAY) for before, after in pairs]
+    away = [not (math.isfinite(after) and before / _AWAY <= after <= before * _AWAY) for before, after in pairs]
     cpu = steps.device.type == "cpu"
     return Trained(
         steps.setting,
