@@ -126,8 +126,8 @@ def keys(value: Any) -> set[str]:
 
 
 def test_every_command_and_figure_is_asked() -> None:
-    # An audit needs torch: tests/torch asks for it.
-    assert {*ASKED, "export", "plot", "cite", "audit"} == {*group().list_commands(None)}
+    # Audits and training need torch: tests/torch and tests/training ask for them.
+    assert {*ASKED, "export", "plot", "cite", "audit", "train"} == {*group().list_commands(None)}
     assert {name.split()[0] for name in DRAWN} | {"audit"} == {*group("plot").list_commands(None)}
 
 

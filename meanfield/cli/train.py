@@ -159,8 +159,8 @@ def train(
 
     \b
     Examples:
-      meanfield train --act clipped-relu --sparsity 0.85 --slope 0.7 --data digits --epochs 20
-      meanfield train --act relu --data digits --depth 10 --width 100 --epochs 5 --repeats 3
+      meanfield train --act clipped-relu --sparsity 0.85 --slope 0.7 --data digits --depth 10 --width 100 --lr 0.001
+      meanfield train --act relu --data digits --depth 5 --width 50 --epochs 5 --repeats 3
     """
     from meanfield.domain import require_count
     from meanfield.training.sparse_settings import settings_of
