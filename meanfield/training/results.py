@@ -7,6 +7,7 @@ again.
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ class Results:
         content = (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
             with self.path.open("r+b" if self.path.exists() else "x+b") as file:
-                # Lines that others have added meanwhile stay.
+                # Lines that others have added meanwhile stay, and what they have taken away is not made up for.
+                self._size = min(self._size, file.seek(0, io.SEEK_END))
                 file.seek(self._size)
                 self._size += file.read().rfind(b"\n") + 1
                 file.truncate(self._size)

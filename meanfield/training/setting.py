@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.spec import activation
-from meanfield.domain import LARGEST_COUNT, require_a, require_count, require_number, require_scales, require_signal
+from meanfield.domain import LARGEST_COUNT, require_count, require_number, require_scales, require_signal
 from meanfield.errors import DomainError, shortened
 from meanfield.infinite_width.mean_field import MeanField
 
@@ -73,7 +73,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         for name in ("activation", "data"):
-            require_a(str, name, getattr(self, name))
+            if not isinstance(getattr(self, name), str):
+                raise DomainError(f"{name} = {shortened(getattr(self, name))} is no text: give a name")
         for name in ("sigma_w", "sigma_b", "q_star", "epochs", "learning_rate", "clip_gradient"):
             require_number(name, getattr(self, name))
             # A number of numpy would not go into a file.

@@ -86,3 +86,8 @@ def test_each_epoch_sees_whole_batches_of_the_examples_in_an_order_of_its_own() 
         assert len(set(seen)) == 45 and set(seen) <= set(range(48))
         epochs.append(seen)
     assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_the_order_of_examples_is_that_of_the_seed() -> None:
+    orders = [Steps(setting(seed=seed), data(), torch.device("cpu"))._batch().tolist() for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]

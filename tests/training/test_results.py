@@ -65,6 +65,9 @@ def test_lines_that_others_add_stay(tmp_path: Path) -> None:
     for seed in range(4):
         (here if seed % 2 else there).add(setting(seed=seed), RESULT)
     assert {run.seed for run in Results(path).runs} == {0, 1, 2, 3}
+    path.unlink()
+    here.add(setting(seed=5), RESULT)
+    assert {run.seed for run in Results(path).runs} == {5}
 
 
 @pytest.mark.parametrize("line", ["text", "{}", "[]", "3", '"run"', '{"run": {}}', '{"foretold": {}}', '{"run": []}'])
