@@ -98,6 +98,8 @@ class Setting:
                 raise DomainError(
                     f"{name} = {shortened(getattr(self, name))} is not known: give {', '.join(get_args(known))}"
                 )
+        if self.weights == "delta-orthogonal" and self.model == "dense":
+            raise DomainError("delta-orthogonal weights are of convolutions: give model conv, or orthogonal weights")
         _ = self.phi
 
     @cached_property

@@ -63,6 +63,12 @@ def test_what_is_out_of_range_is_told_in_one_line(name: str) -> None:
         assert "\n" not in str(told.value)
 
 
+def test_only_convolutions_have_a_centre() -> None:
+    assert setting(model="conv", weights="delta-orthogonal").model == "conv"
+    with pytest.raises(DomainError, match="delta-orthogonal weights are of convolutions"):
+        setting(weights="delta-orthogonal")
+
+
 def test_steps_are_whole_batches_and_at_least_one() -> None:
     asked = setting(batch=8, epochs=2)
     assert [asked.steps(n) for n in (8, 15, 16, 96)] == [2, 2, 4, 24]

@@ -192,6 +192,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no optimizer": (["--optimizer", "lion"], "--optimizer lion is not known"),
     "no schedule": (["--schedule", "linear"], "--schedule linear is not known"),
     "no law": (["--weights", "uniform"], "--weights uniform is not known"),
+    "a centre of dense layers": (["--weights", "delta-orthogonal"], "delta-orthogonal weights are of convolutions"),
     "no device": (["--device", "tpu"], "--device tpu is not known"),
     "no epochs": (["--epochs", "0"], "epochs = 0 trains nothing"),
     "no rate": (["--lr", "-1"], "learning_rate = -1 trains nothing"),
