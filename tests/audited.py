@@ -22,9 +22,11 @@ def audited(layers: int, departs: int | None = None) -> dict[str, Any]:
                 "q_z": None if i == 2 else 9.0 if there else 0.5 * (-1) ** i,
                 "rho": rho,
                 "rho_theory": None if i == 1 else rho - 0.01,
+                "rho_sd": None if i == 1 else 0.02,
                 "rho_z": None if i == 1 else 0.3,
                 "log_gradient": 0.2 * (layers - i),
                 "log_gradient_theory": None if last else 0.21 * (layers - i),
+                "log_gradient_sd": None if last else 0.3,
                 "log_gradient_z": None if last else -0.4,
             }
         )

@@ -126,9 +126,10 @@ def keys(value: Any) -> set[str]:
 
 
 def test_every_command_and_figure_is_asked() -> None:
-    # Audits and training need torch: tests/torch and tests/training ask for them.
-    assert {*ASKED, "export", "plot", "cite", "audit", "train"} == {*group().list_commands(None)}
-    assert {name.split()[0] for name in DRAWN} | {"audit"} == {*group("plot").list_commands(None)}
+    # What needs torch is asked by tests/torch and tests/training.
+    assert {*ASKED, "export", "plot", "cite", "audit", "train", "experiment"} == {*group().list_commands(None)}
+    # Figures of training need files: tests/plot/test_training.py asks for them.
+    assert {name.split()[0] for name in DRAWN} | {"audit", "training"} == {*group("plot").list_commands(None)}
 
 
 @pytest.mark.parametrize("command", ASKED)

@@ -1,6 +1,7 @@
 """Activations kept in a file, JSON or TOML: lines between knots, points, pieces between breaks, or an expression.
 
-docs/activation.schema.json describes the same forms for editors and other programs.
+docs/activation.schema.json describes the same forms for editors and other programs. What `meanfield export --to json`
+writes holds one of them under `phi`, beside σ_w, σ_b and more, and is read for that.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def read_file(path: str) -> tuple[str, Activation]:
     shown = path if path.isprintable() else ascii(path)
     shown = shown if len(shown) <= _LONGEST_PATH else f"...{shown[-_LONGEST_PATH:]}"
     try:
-        content = _content(path)
+        content = _alone(_content(path))
         return str(content.get("name", shown)), _activation(content)
     except ActivationError as fault:
         raise ActivationError(f"{shown}: {fault}") from None
@@ -78,6 +79,16 @@ def _content(path: str) -> dict[str, object]:
     if is_json:
         content.pop("$schema", None)
     return content
+
+
+def _alone(content: dict[str, object]) -> dict[str, object]:
+    """The activation of a document that holds more, and anything else as it is."""
+    if "phi" not in content or any(key in content for form in _FORMS for key in form):
+        return content
+    phi = content["phi"]
+    if not isinstance(phi, dict):
+        raise ActivationError(f"phi must be an object with an activation, not {_shown(phi)}")
+    return phi
 
 
 def _bytes(path: str) -> bytes:

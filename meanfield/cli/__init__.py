@@ -45,6 +45,7 @@ class _Commands(LazyGroup):
         "simulate": "Draw random networks and lay them over theory.",
         "verify": "Whether random networks follow theory: yes or no.",
         "train": "Train a network on real data, its verdict printed first.",
+        "experiment": "Train many networks the same way, verdicts first.",
         "audit": "A model of PyTorch on real data beside theory, layer by layer.",
         "plot": "Draw a figure for a paper.",
         "activations": "The activations that have a name, with their formulas.",

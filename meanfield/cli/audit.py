@@ -9,7 +9,7 @@ import typer
 
 from meanfield.cli import models, options
 from meanfield.cli.layout import Block, grid, heading, lines, paragraph
-from meanfield.cli.output import emit, printing
+from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.process import tell
 from meanfield.lettering import ending
 from meanfield.tables.records import Record
@@ -18,6 +18,12 @@ __all__ = ["audit"]
 
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a layer departs.")]
 
+_ROW = (
+    *("module", "layer_kind", "activation", "units", "fan_in", "sigma_w", "sigma_b"),
+    *("q", "q_theory", "q_sd", "q_z", "from_inputs", "rho", "rho_theory", "rho_sd", "rho_z"),
+    *("sparsity", "sparsity_theory", "dead"),
+    *("log_gradient", "log_gradient_theory", "log_gradient_sd", "log_gradient_z"),
+)
 _LAYERS = ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b")
 _FORWARD = ("module", "q", "q_theory", "q_z", "rho", "rho_theory", "rho_z")
 _BACKWARD = ("module", "sparsity", "sparsity_theory", "dead", "log_gradient", "log_gradient_theory")
@@ -56,6 +62,7 @@ def audit(
       meanfield audit nets:build --batch batch.npz --edge-of-chaos --q-star 1.5 --weights orthogonal
     """
     how = printing(format, digits, columns, caption, tex_label, output)
+    require_columns(how, _ROW)
     found = models.audited(context, model, batch, shape, edge_of_chaos, q_star, weights, act, level, seed)
     record = found["audit"]
     about = {**record, **{key: found[key] for key in ("before", "initialised") if key in found}}

@@ -9,8 +9,20 @@ import typer
 from meanfield.cli import options
 from meanfield.cli.initialisation import Init, Scales, scales
 from meanfield.cli.layout import Block, grid, heading, listing
-from meanfield.cli.output import emit, printing
-from meanfield.cli.verdicts import DECISIVE, Depth, Strict, Width, formula, hold, judged, prose, requirement, sized
+from meanfield.cli.output import emit, printing, require_columns
+from meanfield.cli.verdicts import (
+    DECISIVE,
+    VERDICT,
+    Depth,
+    Strict,
+    Width,
+    formula,
+    hold,
+    judged,
+    prose,
+    requirement,
+    sized,
+)
 from meanfield.quantities import GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
@@ -30,6 +42,10 @@ SigmaB = Annotated[
 ]
 QStar = Annotated[float, typer.Option("--q-star", help="Judge where a signal of this variance goes.")]
 
+_ROW = (
+    *("activation", "q_star", "sigma_w", "sigma_b", "sigma_w_squared", "sigma_b_squared", "sparsity"),
+    *("chi_1", "V_prime", "V_double_prime", "phase", "fixed_points"),
+)
 _FITTING = ("activation", "sigma_w", "sigma_b", "q_star", "V_prime", "phase", "verdict")
 
 
@@ -70,11 +86,13 @@ def check(
       meanfield check --act hard-tanh --sigma-w 1.5 --sigma-b 0.1 --width 300 --depth 30
       meanfield check --act relu --init torch-default --fan-in 256
     """
+    from meanfield.infinite_width.gains import GAIN_QUANTITIES
     from meanfield.infinite_width.operating_point import operating_point
 
     how = printing(format, digits, columns, caption, tex_label, output)
     required = requirement(context, width, depth, within, gradient_within, risk)
     given = scales(init, sigma_w, sigma_b, fan_in, fan_out, width)
+    require_columns(how, (*_ROW, *given.record, *GAIN_QUANTITIES, *VERDICT))
     results = []
     for named in options.read_activations(act, tau, m, slope, param, label):
         diagnosis = judged(operating_point(named.phi, q_star, given.sigma_w, given.sigma_b), required)

@@ -11,7 +11,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
-from meanfield.cli.output import emit, printing, progress
+from meanfield.cli.output import emit, printing, progress, require_columns
 from meanfield.cli.reshape import C0, Depths, Eta, Method, Reshape, Zeta, print_reshaped, require_no_shape
 from meanfield.cli.verdicts import sized
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
@@ -80,6 +80,15 @@ Solve = Annotated[
 #: What was asked for, where the edge of chaos does not hold it.
 _BESIDE = ("near_zero_share", "R_double_prime")
 _COLUMNS = {"slope": "V_prime", "curvature": "R_double_prime"}
+_ROW = (
+    *("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime"),
+    *("q_V_double_prime", "q_chi_1_prime", "basin"),
+)
+#: Of designs that are safe at a width and depth.
+_SAFE = (
+    *("width", "depth", "escape_probability", "escape_interval", "signal_lost", "gradient_lost", "share_lost"),
+    *("share_interval", "log_gain_mean", "log_gain_sd", "m_range"),
+)
 #: What sparse networks train well with (Price et al. 2024).
 _SPARSITY, _SLOPE = "0.85", "0.7"
 #: Sparsities looked at until the largest that is safe is found.
@@ -182,6 +191,8 @@ def design(
     if max_sparsity and sparsity is not None:
         raise DomainError("--max-sparsity finds the sparsity: leave --sparsity out")
     asked = _asked(act, family, requirement, solve, sparsity, share, slope, curvature)
+    row = (*_ROW, *family.open, *(_COLUMNS.get(name, name) for name in asked), *(_SAFE if requirement else ()))
+    require_columns(how, row)
     if below is not None and share is None:
         raise DomainError("--below says what --share calls near 0: give --share too, or leave it out")
     found: list[Design] = []

@@ -8,9 +8,10 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
-from meanfield.cli.output import emit, printing, refusal
+from meanfield.cli.output import emit, printing, refusal, require_columns
 from meanfield.cli.verdicts import (
     DECISIVE,
+    VERDICT,
     Depth,
     Strict,
     Width,
@@ -75,11 +76,12 @@ def eoc(
       meanfield eoc --act "max(0, x-0.5) - max(0, -x-0.5)" --sigma-b 0.3
     """
     from meanfield.infinite_width.edge import edge_of_chaos, edges_of_chaos
-    from meanfield.infinite_width.gains import gain_quantities
+    from meanfield.infinite_width.gains import GAIN_QUANTITIES, gain_quantities
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
     how = printing(format, digits, columns, caption, tex_label, output)
+    require_columns(how, ("activation", *_FROM_EDGE, *_RATES, *GAIN_QUANTITIES, *VERDICT))
     required = requirement(context, width, depth, within, gradient_within, risk)
     rows: list[Record] = []
     records, refusals = [], []
@@ -116,6 +118,8 @@ _FROM_EDGE = (
     *("q_star", "sigma_w", "sigma_b", "sigma_w_squared", "sigma_b_squared", "sparsity"),
     *("chi_1", "V_prime", "V_double_prime"),
 )
+#: How fast correlations grow: by the curvature of R at 1, or by kinks.
+_RATES = ("R_double_prime", "kappa")
 
 
 def _tables(
@@ -126,8 +130,7 @@ def _tables(
     if len(records) == 1:
         named, diagnosis, record = records[0]
         title = heading(sized(f"{named.label} on the edge of chaos", required))
-        # How fast correlations grow: by the curvature of R at 1, or by kinks.
-        rate = "kappa" if record["kappa"] else "R_double_prime"
+        rate = _RATES[bool(record["kappa"])]
         return [title, formula(named), listing(record, [*_FROM_EDGE, rate, *DECISIVE], digits), *prose(diagnosis)]
     rows = [record for _, _, record in records]
     notes = [paragraph(f"{named.label}:", explanation(found), found.verdict.word) for named, found, _ in records]

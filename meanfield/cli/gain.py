@@ -10,7 +10,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, lines, listing, paragraph, shown
-from meanfield.cli.output import emit, printing
+from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError
 from meanfield.tables.records import Record
@@ -52,6 +52,7 @@ FanMode = Annotated[FanTold, typer.Option("--fan", help="Fan that the framework 
 _MOST_VARIANCES = 1000
 _FRAMEWORKS = ("pytorch", "keras", "jax")
 _MOMENTS = ("phi_mean", "phi_variance", "phi_rms", "slope_rms")
+_OF_LAYER = ("sigma_w_edge", "sigma_b_edge", "weights", "fan", "fan_in", "fan_out", "gains")
 _IN_PAPERS = (
     *("activation", "q", "phi_mean", "phi_variance"),
     *("gain_rms", "gain_sd", "gain_slope", "sigma_w_edge"),
@@ -89,9 +90,10 @@ def gain(
       meanfield gain --act hard-tanh --weights uniform --fan avg --fan-in 784 --fan-out 256
       meanfield gain --act soft-threshold --tau 0.5 --q 0.5,1,2 --format csv
     """
-    from meanfield.infinite_width.gains import gains
+    from meanfield.infinite_width.gains import GAIN_QUANTITIES, gains
 
     how = printing(format, digits, columns, caption, tex_label, output)
+    require_columns(how, ("activation", "q", *GAIN_QUANTITIES, *_OF_LAYER))
     layer = _Layer(weights.value, fan.value, fan_in, fan_out)
     variances = options.numbers("--q", q)
     if len(variances) > _MOST_VARIANCES:

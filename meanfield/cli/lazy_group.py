@@ -128,7 +128,8 @@ class LazyGroup(TyperGroup):
             formatter.write_dl([*self.names.items()])
 
     def _made(self, name: str) -> Any:
-        found = getattr(import_module(f"{self.package}.{name}"), name)
+        python = name.replace("-", "_")
+        found = getattr(import_module(f"{self.package}.{python}"), python)
         if isinstance(found, LazyGroup):
             return found
         from meanfield.cli.usage import read_as_written

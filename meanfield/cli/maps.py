@@ -8,7 +8,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading
-from meanfield.cli.output import emit, printing, refusal
+from meanfield.cli.output import emit, printing, refusal, require_columns
 from meanfield.tables.records import Record, keys_of
 
 __all__ = ["maps"]
@@ -21,6 +21,9 @@ Rho = Annotated[
     str | None,
     typer.Option("--rho", help="Correlations, likewise: R, R' and outputs instead of V.", show_default=False),
 ]
+
+_OVER_Q = ("q", "V", "dV", "d2V", "chi1")
+_OVER_RHO = ("rho", "R", "dR", "phi_product", "phi_covariance", "phi_correlation")
 
 
 def maps(
@@ -58,6 +61,8 @@ def maps(
     from meanfield.infinite_width.outputs import output_correlation, output_covariance
 
     how = printing(format, digits, columns, caption, tex_label, output)
+    row = _OVER_Q if rho is None else _OVER_RHO
+    require_columns(how, ("activation", *row))
     require_signal(q_star)
     if q is not None and rho is not None:
         raise DomainError("--q and --rho ask for different maps: give one of them")
@@ -74,19 +79,13 @@ def maps(
             continue
         x = [q_star * k / 4 for k in range(17)] if grid_of is None else grid_of
         if rho is None:
-            found = {"q": x, "V": network.V(x), "dV": network.dV(x), "d2V": network.d2V(x), "chi1": network.chi1(x)}
+            found = [network.V(x), network.dV(x), network.d2V(x), network.chi1(x)]
         else:
-            found = {
-                "rho": x,
-                "R": network.R(x, q_star),
-                "dR": network.dR(x, q_star),
-                "phi_product": covariance(named.phi, x, q_star),
-                "phi_covariance": output_covariance(named.phi, x, q_star),
-                "phi_correlation": output_correlation(named.phi, x, q_star),
-            }
-        records = [dict(zip(found, map(float, row), strict=True)) for row in zip(*found.values(), strict=True)]
+            outputs = [of(named.phi, x, q_star) for of in (covariance, output_covariance, output_correlation)]
+            found = [network.R(x, q_star), network.dR(x, q_star), *outputs]
+        records = [dict(zip(row, map(float, values), strict=True)) for values in zip(x, *found, strict=True)]
         title = f"{named.label} at σ_w = {network.sigma_w:.6g}, σ_b = {network.sigma_b:.6g}"
-        tables += [heading(title if rho is None else f"{title}, q = {q_star:g}"), grid(records, list(found), digits)]
+        tables += [heading(title if rho is None else f"{title}, q = {q_star:g}"), grid(records, row, digits)]
         rows += [{"activation": named.label, **record} for record in records]
     if not refusals or (len(act) > 1 and output is None):
         emit(rows, tables, how, paper=keys_of(rows))

@@ -204,7 +204,7 @@ def refusal(activation: str, error: Exception) -> Record:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
+def progress(what: str, total: float) -> Iterator[Callable[[float], object]]:
     """A bar on stderr while `what` is being done, gone afterwards; yields what to call with each number done.
 
     Shows only in a terminal.

@@ -8,7 +8,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading
-from meanfield.cli.output import emit, printing, refusal
+from meanfield.cli.output import emit, printing, refusal, require_columns
 from meanfield.errors import NO_ANSWER, DomainError, NoEdgeOfChaos
 from meanfield.tables.records import Record
 
@@ -30,6 +30,8 @@ Q0 = Annotated[
 ]
 
 _CURVE = "0.25,0.5,1,2,4,8"
+_EDGE = ("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime")
+_GRID = ("activation", "sigma_w", "sigma_b", "phase", "fixed_points", "q_star", "chi_1", "rho_star", "xi_c")
 _FITTING = ("activation", "sigma_w", "sigma_b", "phase", "q_star", "chi_1", "xi_c")
 #: A table of more rows than this is not for people.
 _MOST_ROWS = 1000
@@ -63,6 +65,7 @@ def phase(
       meanfield phase --act "clipped-relu(tau=1, m=1)" --sigma-w 0.5:4:40 --sigma-b 0:2:40 --format csv
     """
     how = printing(format, digits, columns, caption, tex_label, output)
+    require_columns(how, _EDGE if sigma_w is None else _GRID)
     if (sigma_w is None) != (sigma_b is None):
         raise DomainError("a grid needs --sigma-w and --sigma-b: give both, or neither for the edge of chaos")
     if sigma_w is None and q0 is not None:

@@ -12,7 +12,7 @@ from meanfield.atomic_files import require_places
 __all__ = ["require_files"]
 
 #: Options that name files to write, files to read, and activations and models, which may be in files.
-_WRITTEN, _READ = ("output", "data", "checkpoint"), ("networks_from", "style", "batch", "dataset")
+_WRITTEN, _READ = ("output", "data", "checkpoint"), ("networks_from", "results", "log", "style", "batch", "dataset")
 _NAMED = ("act", "model")
 
 

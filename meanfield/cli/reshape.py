@@ -10,7 +10,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, exactly, grid, heading, lines, listing, paragraph
-from meanfield.cli.output import Printing, emit
+from meanfield.cli.output import Printing, emit, require_columns
 from meanfield.errors import DomainError, NoDesign, shortened
 from meanfield.lettering import counted
 from meanfield.tables.records import Record
@@ -98,6 +98,7 @@ def print_reshaped(
             "--reshape shapes a layer for networks of a depth: give --depth 50, or --depth 1 for the conditions of a "
             "layer by themselves"
         )
+    require_columns(how, ("method", "depth", "activation", *_FOUND, *_REACHED, "formula"))
     subject = _subject(act, solve, given)
     method = method or ReshapeMethod.dks
     asked = {"--slope": slope, "--zeta": zeta, "--eta": eta, "--curvature": curvature, "--c0": c0}

@@ -8,7 +8,7 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
-from meanfield.cli.output import emit, printing
+from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.verdicts import formula
 from meanfield.errors import DomainError
 from meanfield.quantities import quantity
@@ -31,6 +31,13 @@ Samples = Annotated[
 QStar = Annotated[float, typer.Option("--q-star", help="Variance of a pre-activation.")]
 
 _COSTS = ("forward", "backward", "memory", "bound_with_inputs", "bound")
+_ROW = (
+    *("activation", "q_star", "width", "sparsity", "active_share", "sloping_share"),
+    *("active_mean", "active_sd", "active_bound"),
+    *(f"{cost}{units}" for cost in _COSTS[:3] for units in ("", "_dense")),
+    *("capacity_ratio", "samples_ratio"),
+)
+_BOUNDS = ("inputs", "samples", *(f"{cost}{units}" for cost in _COSTS[3:] for units in ("", "_dense")))
 _COMPARED = (*("activation", "sparsity", "active_mean", "active_bound", "capacity_ratio", "samples_ratio"),)
 _CAVEAT = (
     "Constants and logarithms are left out, as are the norms of weights and inputs, so only ratios mean anything. The "
@@ -70,6 +77,7 @@ def sparsity(
     how = printing(format, digits, columns, caption, tex_label, output)
     if inputs is not None and samples is None:
         raise DomainError("--inputs counts in the bounds, which need --samples: give both, or neither")
+    require_columns(how, _ROW if samples is None else (*_ROW, *_BOUNDS))
     records: list[Record] = []
     tables: list[Block] = []
     for named in options.read_activations(act, tau, m, slope, param, label):

@@ -8,8 +8,8 @@ import typer
 
 from meanfield.cli import ensembles, options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
-from meanfield.cli.output import emit, printing, progress, refusal
-from meanfield.cli.verdicts import DECISIVE, Strict, explanation, formula, hold, prose, sized
+from meanfield.cli.output import emit, printing, progress, refusal, require_columns
+from meanfield.cli.verdicts import DECISIVE, VERDICT, Strict, explanation, formula, hold, prose, sized
 from meanfield.errors import NoEdgeOfChaos
 from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
@@ -22,6 +22,13 @@ __all__ = ["stability"]
 
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the verdict comes from too, and q by layer.")]
 
+_ROW = (
+    *("activation", "q_star", "sigma_w", "sigma_b", "width", "depth", *VERDICT, "V_prime", "basin", "sd", "margin"),
+    *("escape_probability", "escape_interval", "xi_q", "xi_c"),
+    *("jacobian_variance_gaussian", "jacobian_variance_orthogonal", "jacobian_mean", "V_double_prime"),
+    *("stationary_mean", "stationary_sd", "q_chi_1_prime", "log_gain_mean", "log_gain_sd", "log_gain_correlation"),
+    *("q0", "within", "gradient_within", "risk", "escapes", "seed", "weights", "layers"),
+)
 _LISTED = (*DECISIVE, "q_star", "sigma_w", "sigma_b", "V_prime", "chi_1")
 _VERBOSE = (
     *("V_double_prime", "basin", "sd", "stationary_mean", "stationary_sd", "margin", "xi_q", "xi_c", "q_chi_1_prime"),
@@ -80,6 +87,7 @@ def stability(
     from meanfield.infinite_width.stability import diagnose
 
     how = printing(format, digits, columns, caption, tex_label, output)
+    require_columns(how, _ROW)
     requirement = Requirement(width, depth, within, risk, escapes, seed, gradient_within, weights.value)
     rows: list[Record] = []
     results, refusals = [], []

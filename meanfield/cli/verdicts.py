@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DECISIVE",
+    "VERDICT",
     "Depth",
     "Strict",
     "Width",
@@ -44,6 +45,8 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 unless the v
 
 #: The verdict, and what decides it, one number each.
 DECISIVE = ("verdict", "share_lost", "share_interval", "signal_lost", "gradient_lost", "one_minus_rho")
+#: The columns of a verdict.
+VERDICT = (DECISIVE[0], "explanation", *DECISIVE[1:], "signal", "gradient", "inputs", "remedies")
 
 
 def requirement(

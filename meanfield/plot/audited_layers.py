@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from meanfield.errors import DomainError, shortened
-from meanfield.lettering import counted, ending
+from meanfield.lettering import ending
+from meanfield.plot.decades import count_decades, spans_decades
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, symbol, tight
 from meanfield.plot.page import Page, figure_of, plain
@@ -31,10 +31,10 @@ Array = NDArray[np.float64]
 #: What a panel shows, from the top, and what is written at its axis.
 _QUANTITIES = ("q", "rho", "log_gradient")
 _WRITTEN = ("module", *(f"{name}{what}" for name in _QUANTITIES for what in ("", "_theory", "_sd", "_z")))
-#: Variances that differ by more than this factor have a logarithmic axis, where one of fewer has ticks between.
-_DECADE, _FEW_DECADES = 10.0, 50.0
 _THEORY: dict[str, Any] = {"color": "#20466e", "fmt": "_", "markersize": 6, "markeredgewidth": 1.4, "elinewidth": 3.0}
 _MEASURED: dict[str, Any] = {"color": "#b2182b", "marker": "o", "markersize": 2.5, "linewidth": 0.8, "zorder": 4}
+#: What is exactly 0, where the axis is of a logarithm: at its lower end.
+_NOTHING: dict[str, Any] = {"color": "#b2182b", "marker": "v", "markersize": 4.0, "linestyle": "none", "zorder": 4}
 #: Around theory, and where the first layer departs.
 _SPREAD = "#9db6d3"
 _DEPARTS: dict[str, Any] = {"color": "0.35", "linestyle": (0, (1.2, 1.2)), "linewidth": 1.0, "zorder": 0}
@@ -109,13 +109,6 @@ class AuditedLayers(Drawing):
         beyond = np.flatnonzero((np.abs(z) > self.record["threshold"]).any(axis=0))
         return int(beyond[0]) if beyond.size else None
 
-    @cached_property
-    def _range(self) -> float:
-        """The factor that variances span."""
-        q = self._column("q")
-        known = q[q > 0]
-        return float(known.max() / known.min()) if known.size else 1.0
-
     def records(self) -> list[Record]:
         """A row for every layer, as they ran."""
         return [
@@ -123,18 +116,19 @@ class AuditedLayers(Drawing):
             for i, row in enumerate(self.record["layers"], 1)
         ]
 
-    def notes(self) -> list[str]:
-        """What a logarithmic axis does not show."""
-        lost = int((self._column("q") <= 0).sum()) if self._range > _DECADE else 0
-        return [f"q is 0 in {counted(lost, 'layer')}, which a logarithmic axis does not show"] if lost else []
+    def _is_nothing(self, name: str) -> NDArray[np.bool_]:
+        """By layer, whether it is exactly 0 where the axis is that of a logarithm."""
+        values = self._column(name)
+        nothing: NDArray[np.bool_] = values == (0.0 if name == "q" and spans_decades(self._column("q")) else -np.inf)
+        return nothing
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
         """Draw."""
         layers = np.arange(1.0, len(self.record["layers"]) + 1)
         measured = {**_MEASURED, **line}
         for ax, name in zip(axes, self._shown, strict=True):
-            if name == "q" and self._range > _DECADE:
-                self._count_decades(ax)
+            if name == "q" and spans_decades(self._column("q")):
+                count_decades(ax, self._column("q"))
             self._paint_one(ax, name, layers, measured)
             if self._departs is not None:
                 ax.axvline(self._departs + 1, label="_departs", **_DEPARTS)
@@ -147,31 +141,29 @@ class AuditedLayers(Drawing):
         if legend is not False:
             keys: dict[str, Any] = {
                 "measured": Line2D([], [], **measured),
-                r"theory, of $q$ $\pm 2$ sd": axes[0].containers[0],
+                r"theory $\pm 2$ sd": axes[0].containers[0],
             }
+            if any(self._is_nothing(name).any() for name in self._shown):
+                keys["exactly 0"] = Line2D([], [], **_NOTHING)
             if self._departs is not None:
                 keys["departs first"] = Line2D([], [], **_DEPARTS)
             in_box(axes[0], list(keys.values()), list(keys))
 
-    def _count_decades(self, ax: Axes) -> None:
-        ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if self._range < _FEW_DECADES else (1,)))
-        ax.yaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
-        ax.yaxis.set_minor_formatter(NullFormatter())
-        # Its numbers have scripts.
-        ax.tick_params(axis="y", labelsize=rcParams["axes.labelsize"])
-
     def _paint_one(self, ax: Axes, name: str, layers: Array, measured: dict[str, Any]) -> None:
-        theory, sd = self._column(f"{name}_theory"), self._column(f"{name}_sd")
-        spread = 2 * np.nan_to_num(sd)
-        lower = spread
+        values, theory, sd = (self._column(f"{name}{what}") for what in ("", "_theory", "_sd"))
+        lower = upper = 2 * np.nan_to_num(sd)
         if ax.get_yscale() == "log":
             # Down to half of what else is there, where two deviations go below 0.
-            least = 0.5 * np.nanmin([q for q in (*self._column(name), *theory) if q > 0])
-            lower = np.minimum(spread, np.maximum(theory - least, 0.0))
-        ax.errorbar(layers, theory, yerr=[lower, spread], ecolor=_SPREAD, label="_theory", zorder=2, **_THEORY)
-        values = self._column(name)
+            least = 0.5 * np.nanmin([q for q in (*values, *theory) if q > 0])
+            lower = np.minimum(lower, np.maximum(theory - least, 0.0))
+        if name == "rho":
+            upper = np.minimum(upper, np.maximum(1 - theory, 0.0))
+        known = np.where(np.isfinite(theory), theory, np.nan)
+        ax.errorbar(layers, known, yerr=[lower, upper], ecolor=_SPREAD, label="_theory", zorder=2, **_THEORY)
         ax.plot(layers, np.where(np.isfinite(values), values, np.nan), label="_measured", **measured)
+        if (nothing := layers[self._is_nothing(name)]).size:
+            bottom = ax.get_xaxis_transform()
+            ax.plot(nothing, 0 * nothing, transform=bottom, clip_on=False, label="_nothing", **_NOTHING)
 
     def _name_layers(self, ax: Axes) -> None:
         """The names of layers below the axis, of as many as there is room for; across where they fit."""

@@ -36,6 +36,7 @@ __all__ = [
     "name_panel",
     "parameter_text",
     "point_style",
+    "shortened_names",
     "symbol",
     "tight",
 ]
@@ -165,7 +166,7 @@ def _in_a_box(panels: Sequence[tuple[Axes, Sequence[Artist]]]) -> None:
     ax, handles = panels[0]
     labels = [str(handle.get_label()) for handle in handles]
     for longest in (_LONGEST, *_SHORTER):
-        short = _shortened(labels, longest)
+        short = shortened_names(labels, longest)
         names = dict(zip(labels, short, strict=True))
         figure_of(ax).draw_without_rendering()
         for panel, its in panels:
@@ -179,7 +180,7 @@ def _in_a_box(panels: Sequence[tuple[Axes, Sequence[Artist]]]) -> None:
             box.remove()
 
 
-def _shortened(labels: Sequence[str], longest: int) -> list[str]:
+def shortened_names(labels: Sequence[str], longest: int) -> list[str]:
     """Texts of at most so many characters, the middle left out; as they are if two would then be the same."""
 
     def short(text: str) -> str:

@@ -19,10 +19,28 @@ from meanfield.errors import DomainError, MeanFieldError, shortened
 from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
-from meanfield.torch.expecting import Expected, expected_gain, expected_rho, expected_variance, expected_zeros
-from meanfield.torch.incoming import Incoming, Reader, is_standard, role
+from meanfield.torch.expecting import (
+    Drawing,
+    Expected,
+    drawing,
+    expected_gain,
+    expected_rho,
+    expected_variance,
+    expected_zeros,
+)
+from meanfield.torch.incoming import Incoming, Reader, role
 from meanfield.torch.layers import fan_in, has_own_forward, kind, require_writable
-from meanfield.torch.measuring import Measured, Weighed, measured, weighed
+from meanfield.torch.measuring import (
+    Measured,
+    Silent,
+    Weighed,
+    mean_square,
+    measured,
+    silent,
+    sum_of_squares,
+    weighed,
+)
+from meanfield.torch.normalising import is_standard
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded
 from meanfield.torch.untouched import untouched
@@ -47,11 +65,12 @@ class AuditedLayer(Shown):
         q, q_theory, q_sd, q_z: the mean square of its pre-activations; no theory of a layer with a forward of its own.
         from_inputs: whether q_theory rests on the mean square of what the layer receives, because it does not receive
             an activation of another layer or of a normalisation straight: after pooling, dropout, a sum of branches.
-        rho, rho_theory, rho_z: mean correlation of two examples, not centred.
+        rho, rho_theory, rho_sd, rho_z: mean correlation of two examples, not centred.
         sparsity, sparsity_theory: share of zeros in the activations that it receives, before any pooling.
         dead: share of their units that are 0 for every example.
-        log_gradient, log_gradient_theory, log_gradient_z: ln |g|²/|g^L|², g the gradient by its pre-activations, g^L
-            that of the last layer.
+        log_gradient, log_gradient_theory, log_gradient_sd, log_gradient_z: ln |g|²/|g^L|², g the gradient by its
+            pre-activations, g^L that of the last layer; −∞ where g is exactly 0. The deviation is that of one example,
+            which several have at most.
     """
 
     module: str
@@ -68,12 +87,14 @@ class AuditedLayer(Shown):
     from_inputs: bool
     rho: float | None = None
     rho_theory: float | None = None
+    rho_sd: float | None = None
     rho_z: float | None = None
     sparsity: float | None = None
     sparsity_theory: float | None = None
     dead: float | None = None
     log_gradient: float | None = None
     log_gradient_theory: float | None = None
+    log_gradient_sd: float | None = None
     log_gradient_z: float | None = None
 
     def record(self) -> Record:
@@ -168,7 +189,7 @@ def audit(
         steps, returned = recorded(model, inputs, observed)
         _require_finite(steps, observed)
         observed.carry_back(model, returned, loss, seed)
-        layers = tuple(_rows(steps, observed, np.random.default_rng(seed)))
+        layers = tuple(_rows(steps, observed, drawing(np.random.default_rng(seed))))
     if not layers and any(role(step) == "layer" for step in steps):
         shapes = ", ".join(str(tuple(part.shape)) for part in inputs)
         raise DomainError(
@@ -188,9 +209,7 @@ def audit(
 def _require_finite(steps: Steps, observed: _Observed) -> None:
     """Refuse signals that are no numbers or whose squares are none, with a `DomainError` that says from where on."""
     for step in steps:
-        # Elsewhere masks may be ∞, and new tensors anything.
-        counts = step.kind == "input" or role(step) == "layer"
-        if counts and step in observed.values and not np.isfinite(observed.values[step].q).all():
+        if step in observed.infinite:
             raise DomainError(
                 f"{step.name} makes numbers that are not finite, or whose squares are not: there is nothing to measure "
                 "from there on; give finite inputs, smaller ones, or smaller weights"
@@ -205,26 +224,47 @@ class _Observed:
     """What is measured as a model runs, by step."""
 
     def __init__(self) -> None:
+        #: Of layers and normalisations, which variances are compared with.
         self.values: dict[Step, Measured] = {}
+        #: Of what may be an activation.
+        self.silent: dict[Step, Silent] = {}
         self.weights: dict[Step, Weighed] = {}
         self.gradients: dict[Step, float] = {}
+        #: Inputs and layers with numbers whose squares are none. Elsewhere masks may be ∞, and new tensors anything.
+        self.infinite: set[Step] = set()
         self._leaves: list[Tensor] = []
+        #: Weights of layers whose input carries a gradient on, and of those through which none goes further.
+        self._passed: set[int] = set()
+        self._ends: set[int] = set()
 
     def __call__(self, step: Step, args: tuple[Any, ...], value: Any) -> None:
-        if step.kind == "input":
-            self._leaves.extend(arg for arg in args if arg.requires_grad)
-        if not isinstance(value, Tensor) or role(step) == "shape":
+        found = role(step)
+        if not isinstance(value, Tensor):
             return
-        found = measured(step, value)
-        if found is not None:
-            self.values[step] = found
-        if role(step) == "layer" and args and isinstance(args[0], Tensor):
-            self.weights[step] = weighed(step.operation, args[0])
-            if value.requires_grad:
-                value.register_hook(lambda g: self._keep(step, g))
+        first = step.before[0] if step.before else None
+        before = self.values.get(first) or self.silent.get(first) if first else None
+        if found == "input":
+            self._leaves.extend(arg for arg in args if arg.requires_grad)
+            if value.is_floating_point() and value.ndim and value.numel() and not math.isfinite(mean_square(value)):
+                self.infinite.add(step)
+        elif found in ("layer", "normalisation"):
+            if (seen := measured(step, value, before)) is not None:
+                self.values[step] = seen
+                if found == "layer" and args and isinstance(args[0], Tensor):
+                    self._see_layer(step, args[0], value)
+        elif found == "unknown" and (counted := silent(step, value, before)) is not None:
+            self.silent[step] = counted
+
+    def _see_layer(self, step: Step, received: Tensor, value: Tensor) -> None:
+        if not np.isfinite(self.values[step].q).all():
+            self.infinite.add(step)
+        self.weights[step] = weighed(step.operation, received)
+        (self._passed if received.requires_grad else self._ends).add(id(step.operation.weight))
+        if value.requires_grad:
+            value.register_hook(lambda g: self._keep(step, g))
 
     def _keep(self, step: Step, gradient: Tensor) -> None:
-        self.gradients[step] = gradient.detach().double().square().sum().item()
+        self.gradients[step] = sum_of_squares(gradient)
 
     def carry_back(self, model: nn.Module, returned: Any, loss: Callable[[Any], Tensor] | None, seed: int) -> None:
         try:
@@ -233,7 +273,9 @@ class _Observed:
             raise DomainError(f"loss does not take what the model returns: {in_words(fault)}") from None
         if not isinstance(total, Tensor) or total.numel() != 1:
             raise DomainError("loss returns no single number: give a function from what the model returns to one")
-        wanted = [*self._leaves, *(p for p in model.parameters() if p.requires_grad)]
+        # Gradients by weights take as long as those by signals, and as much memory as the model.
+        spared = self._passed - self._ends
+        wanted = [*self._leaves, *(p for p in model.parameters() if p.requires_grad and id(p) not in spared)]
         if total.requires_grad and wanted:
             if not math.isfinite(total.item()):
                 raise DomainError(f"loss is {total.item():g}: there is no gradient to measure; give finite numbers")
@@ -266,26 +308,26 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(held)
 
 
-def _rows(steps: Steps, observed: _Observed, random: np.random.Generator) -> Iterator[AuditedLayer]:
-    reader = Reader(steps)
+def _rows(steps: Steps, observed: _Observed, draw: Drawing) -> Iterator[AuditedLayer]:
+    reader = Reader(steps, as_it_is=True)
     layers = [step for step in steps if step in observed.weights and step in observed.values]
     incoming = {step: reader.incoming(step) for step in layers}
     followers = _followers(steps, layers, reader)
     last = next((observed.gradients[step] for step in reversed(layers) if observed.gradients.get(step)), None)
     for step in layers:
-        row = _forward(step, incoming[step], observed, random)
+        row = _forward(step, incoming[step], observed, draw)
         gradient = observed.gradients.get(step)
-        if last and gradient:
-            row = replace(row, log_gradient=math.log(gradient / last))
+        if last and gradient is not None:
+            row = replace(row, log_gradient=math.log(gradient / last) if gradient else -math.inf)
             row = _with_gain(row, step, followers.get(step), incoming, observed, last)
         yield row
 
 
-def _forward(step: Step, incoming: Incoming, observed: _Observed, random: np.random.Generator) -> AuditedLayer:
+def _forward(step: Step, incoming: Incoming, observed: _Observed, draw: Drawing) -> AuditedLayer:
     layer, here, weights = step.operation, observed.values[step], observed.weights[step]
     phi, source = incoming.activation, incoming.source
     before = observed.values.get(source) if source is not None and phi is not None else None
-    made = observed.values.get(incoming.made) if incoming.made is not None else None
+    made = observed.silent.get(incoming.made) if incoming.made is not None else None
     # Units of a sum have means of their own, and are no Gaussian numbers of mean 0.
     if incoming.feeds not in ("layer", "normalisation") or (before and not np.isfinite(before.q).all()):
         before = None
@@ -317,8 +359,8 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, random: np.ran
         return row
     row = replace(row, sparsity_theory=expected_zeros(before, phi))
     known = straight and weights.sigma_w > 0 and not has_own_forward(layer)
-    rho = expected_rho(weights, here, before, phi, random) if known else None
-    return replace(row, rho_theory=rho[0].value, rho_z=rho[1]) if rho else row
+    rho = expected_rho(weights, here, before, phi, draw) if known else None
+    return replace(row, rho_theory=rho[0].value, rho_sd=rho[0].sd, rho_z=rho[1]) if rho else row
 
 
 def _variance(weights: Weighed, here: Measured, before: Measured | None, phi: Any) -> Expected:
@@ -366,7 +408,8 @@ def _with_gain(
     gain = expected_gain(weights, observed.values[step], observed.values[follower], phi)
     after = math.log(observed.gradients[follower] / last)
     there = replace(gain, value=gain.value + after)
-    return replace(row, log_gradient_theory=there.value, log_gradient_z=there.z(row.log_gradient))
+    row = replace(row, log_gradient_theory=there.value, log_gradient_sd=there.sd)
+    return row if row.log_gradient == -math.inf else replace(row, log_gradient_z=there.z(row.log_gradient))
 
 
 def _told(layer: AuditedLayer) -> list[tuple[str, float]]:
@@ -385,6 +428,9 @@ def _lost(layers: Sequence[AuditedLayer]) -> Iterator[str]:
     logs = [layer.log_gradient for layer in layers if layer.log_gradient is not None]
     if not logs:
         yield "Gradients are not compared: none came back."
+    if ended := next((layer for layer in reversed(layers) if layer.log_gradient == -math.inf), None):
+        yield f"No gradient comes back to {ended.module or 'the layer'}: it is exactly 0 there."
+    logs = [log for log in logs if log > -math.inf]
     if logs and (spread := max(logs) - min(logs)) > math.log(GRADIENT_WITHIN):
         yield f"Squared gradients differ between layers by a factor e^{spread:.3g}, more than {GRADIENT_WITHIN:g}."
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from meanfield.activations.activation import Activation
-from meanfield.torch.incoming import Incoming, dropped_share, role
+from meanfield.torch.dropping import dropped_factor
+from meanfield.torch.incoming import Incoming, role
 from meanfield.torch.layers import WeightLayer, Weights, has_own_forward
 from meanfield.torch.pooling import pooled_factor
 from meanfield.torch.tracing import Step
@@ -78,7 +79,7 @@ def _pooling_note(step: Step, phi: Activation, q_star: float) -> str:
 
 
 def _dropout_note(step: Step) -> str:
-    p = dropped_share(step)
-    if isinstance(p, float) and p < 1:
-        return f"comes after dropout, in training σ_w² counts {1 / (1 - p):.4g} times; weights are those without it"
+    times = dropped_factor(step)
+    if times is not None:
+        return f"comes after dropout, in training σ_w² counts {times:.4g} times; weights are those without it"
     return "comes after random dropping of units or branches; weights are those without it"

@@ -11,7 +11,19 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Evaluated", "Rule"]
+__all__ = ["Evaluated", "Rule", "Spare"]
+
+
+class Spare:
+    """Tensors to write on, the same ones for every part, so that they stay in the cache."""
+
+    def __init__(self) -> None:
+        self._made: list[Tensor] = []
+
+    def tensors(self, x: Tensor, *types: torch.dtype) -> list[Tensor]:
+        """One of each type, as long as x. The first part is the longest."""
+        self._made = self._made or [torch.empty_like(x, dtype=dtype) for dtype in types]
+        return [tensor[: len(x)] for tensor in self._made]
 
 
 class Rule(Protocol):
@@ -23,7 +35,7 @@ class Rule(Protocol):
     #: Whether slopes are found with the values, to be kept; if not, x is.
     keeps_slopes: bool
 
-    def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
+    def fill(self, x: Tensor, values: Tensor, slopes: Tensor, spare: Spare) -> None:
         """Put φ(x) into `values`, and φ'(x) into `slopes` if that is kept."""
 
     def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
@@ -34,20 +46,20 @@ class Evaluated(torch.autograd.Function):
     """φ(x) by a rule, and φ'(x) if the rule keeps it."""
 
     @staticmethod
-    def forward(x: Tensor, rule: Rule) -> tuple[Tensor, Tensor | None]:
-        values = torch.empty_like(x)
-        slopes = torch.empty_like(x) if rule.keeps_slopes else None
-        for parts in _chunks(rule.chunk, values, x, values, values if slopes is None else slopes):
-            rule.fill(*parts)
+    def forward(x: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
+        values, spare = torch.empty_like(x), Spare()
+        # Torch 2.2 has no forward mode for what returns None.
+        slopes = torch.empty_like(x) if rule.keeps_slopes else x.new_empty(0)
+        for part, put, beside in _chunks(rule.chunk, values, x, values, slopes if rule.keeps_slopes else values):
+            rule.fill(part, put, beside, spare)
         return values, slopes
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Rule], output: tuple[Tensor, Tensor | None]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Rule], output: tuple[Tensor, Tensor]) -> None:
         (x, ctx.rule), (_, slopes) = inputs, output
-        if slopes is not None:
-            ctx.mark_non_differentiable(slopes)
+        ctx.mark_non_differentiable(slopes)
         ctx.set_materialize_grads(False)
-        kept = x if slopes is None else slopes
+        kept = slopes if ctx.rule.keeps_slopes else x
         ctx.save_for_backward(kept)
         ctx.save_for_forward(kept)
 

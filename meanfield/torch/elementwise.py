@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ _POSITIONAL = {"softplus": ("beta", "threshold")}
 _ALSO = {"truediv": "div", "true_divide": "div", "divide": "div", "multiply": "mul", "subtract": "sub"}
 #: Points at which code is tried, in no order and some of them beyond every knot that people use.
 _TRIED = 24
+#: Names with their arguments, of which a model has few and each many times.
+_KEPT = 256
 
 
 def call_name(name: str) -> str:
@@ -103,6 +106,7 @@ def named_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Act
     return _in_catalogue(call_name(name), ", ".join(texts))
 
 
+@lru_cache(maxsize=_KEPT)
 def _in_catalogue(name: str, inside: str) -> Activation | None:
     for library in ("torch.nn", "torch"):
         if find(f"{library}.{name}") is not None:

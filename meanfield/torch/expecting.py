@@ -13,7 +13,10 @@ Both are averaged over all pairs of columns. docs/torch.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +30,22 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import fourth_moment, second_moment
 from meanfield.torch.measuring import Measured, Weighed, pairs_of
 
-__all__ = ["Expected", "expected_gain", "expected_rho", "expected_variance", "expected_zeros"]
+__all__ = ["Drawing", "Expected", "drawing", "expected_gain", "expected_rho", "expected_variance", "expected_zeros"]
 
 Array = NDArray[np.float64]
+#: For so many layers of N units, by examples, two things that a Gaussian matrix is made of and that are independent:
+#: columns orthogonal to one another, of mean square 1 and as uniform as any, (times, N, examples), None where there are
+#: more examples than units; and the mean products of its columns, (times, examples, examples).
+Drawing: TypeAlias = Callable[[int, int, int], tuple[Array | None, Array]]
 
 #: Terms of a series in ρ; the rest is put in one more.
 _TERMS = 40
 #: What was measured in single precision has no smaller spread.
 _ROUNDING = 1e-6
 #: Layers drawn for the spread of ρ, of so many numbers in all at most.
-_DRAWN, _NUMBERS = 100, 4_000_000
+_DRAWN, _NUMBERS = 40, 4_000_000
+#: Widths of which what is drawn is kept.
+_WIDTHS = 4
 #: Fewer tell no spread; and so many units tell their own noise.
 _FEWEST, _MANY = 8, 32
 
@@ -123,6 +132,9 @@ def _over_pairs(apart: Array, same: float, columns: int) -> float:
 def _kick(m: Measured, phi: Activation) -> float:
     """The variance of the mean of φ² over units and columns, given q."""
     q = np.array([float(m.q.mean())])
+    if q == 0:
+        # Every unit is φ(0).
+        return 0.0
     coefficients = power(phi, 2).coefficients(q, _TERMS)[:, 0]
     total = float(fourth_moment(phi, q)[0] - second_moment(phi, q)[0] ** 2)
     squares = np.square(coefficients)
@@ -143,7 +155,7 @@ def expected_zeros(before: Measured, phi: Activation) -> float:
 
 
 def expected_rho(
-    weights: Weighed, after: Measured, before: Measured, phi: Activation, random: np.random.Generator
+    weights: Weighed, after: Measured, before: Measured, phi: Activation, draw: Drawing
 ) -> tuple[Expected, float | None] | None:
     """ρ of a layer's outputs by the correlation map; and how far off the measured one is, in standard deviations.
 
@@ -160,7 +172,7 @@ def expected_rho(
         return None
     if before.positions > 1 or after.positions > 1:
         return Expected(value), None
-    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, random)
+    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, draw)
     if len(drawn) < _FEWEST or drawn.std() <= _ROUNDING or after.rho >= 1:
         return Expected(value), None
     apart = np.log1p(-drawn)
@@ -169,21 +181,34 @@ def expected_rho(
     return Expected(value, float(drawn.std(ddof=1))), float(z)
 
 
-def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, random: np.random.Generator) -> Array:
+def drawing(random: np.random.Generator) -> Drawing:
+    """Draws units of dense layers; once for all layers of one width."""
+
+    @lru_cache(maxsize=_WIDTHS)
+    def drawn(times: int, units: int, examples: int) -> tuple[Array | None, Array]:
+        normals = random.standard_normal((times, units, examples))
+        products = _turned(normals) @ normals / units
+        if units < examples:
+            return None, products
+        return normals @ _turned(np.linalg.inv(np.linalg.cholesky(products))), products
+
+    return drawn
+
+
+def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, draw: Drawing) -> Array:
     """ρ of layers drawn, given exactly the products of the N units before; none where these are too few."""
     examples = len(gram)
     times = min(_DRAWN, _NUMBERS // (max(before, after) * examples))
     if before < 2 * examples or after < 2 or not times:
         return np.empty(0)
-    normals = random.standard_normal((times, before, examples))
-    # Columns orthogonal to one another, as uniform as any: of them units with the products of `gram` are made.
-    cholesky = np.linalg.cholesky(_turned(normals) @ normals / before)
-    h = _turned(np.linalg.solve(cholesky, _turned(normals))) @ _root(gram)
-    x = network.activation.values(h)
+    columns, _ = draw(times, before, examples)
+    assert columns is not None
+    # Of columns that are orthogonal to one another units with the products of `gram` are made.
+    x = network.activation.values(columns @ _root(gram))
     root = _root(network.layer(_turned(x) @ x / before))
-    outputs = random.standard_normal((times, after, examples)) @ root
-    found = [pairs_of(products) for products in _turned(outputs) @ outputs]
-    return np.array([rho for rho in found if rho is not None and rho < 1])
+    _, products = draw(times, after, examples)
+    rho = pairs_of(root @ products @ root)
+    return rho[rho < 1]
 
 
 def _turned(matrices: Array) -> Array:

@@ -8,7 +8,7 @@ normalisation or a sum in a model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,10 +20,12 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.spec import activation
+from meanfield.torch.dropping import is_idle
 from meanfield.torch.elementwise import call_name, in_double, is_elementwise, named_call, named_module, sampled
 from meanfield.torch.tracing import Step, Steps
+from meanfield.torch.written import written
 
-__all__ = ["Incoming", "Reader", "Role", "dropped_share", "gain_and_shift", "is_layer", "is_standard", "linear", "role"]
+__all__ = ["Incoming", "Reader", "Role", "is_layer", "linear", "role"]
 
 Role = Literal[
     "input",
@@ -47,7 +49,7 @@ Kind = Literal["activation", "input", "normalised", "linear", "sum", "unknown"]
 
 _ROLES: dict[Role, str] = {
     "shape": "flatten view reshape squeeze unsqueeze permute transpose contiguous clone detach to type float half get "
-    "double bfloat16 getitem chunk split unbind narrow select swapaxes swapdims movedim moveaxis t expand roll "
+    "getattr double bfloat16 getitem chunk split unbind narrow select swapaxes swapdims movedim moveaxis t expand roll "
     "unflatten pixel_shuffle pixel_unshuffle channel_shuffle tensor_split view_as reshape_as expand_as type_as",
     "pooling": "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d mean amax "
     "max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool1d lp_pool2d "
@@ -72,13 +74,6 @@ _PADS = (
     *(nn.modules.padding._ReplicationPadNd, nn.modules.padding._CircularPadNd),
 )
 _SHAPES = (nn.Flatten, nn.Unflatten, nn.Identity, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle)
-#: Classes that many packages write themselves, by a part of their name.
-_WRITTEN: tuple[tuple[str, Role], ...] = (
-    *(("droppath", "dropout"), ("stochasticdepth", "dropout"), ("attention", "attention")),
-    *((f"{kind}norm", "normalisation") for kind in ("layer", "rms", "batch", "group", "instance")),
-)
-
-
 #: What comes into a model, before any layer.
 _GIVEN: tuple[Role, ...] = ("input", "embedding")
 
@@ -99,7 +94,6 @@ def role(step: Step) -> Role:
         return "unknown"
     if is_layer(step):
         return "layer"
-    name = type(module).__name__.casefold()
     classes: tuple[tuple[Role, Any], ...] = (
         *(("shape", _SHAPES), ("pooling", _POOLS), ("dropout", _DropoutNd), ("normalisation", _NORMS)),
         *(("padding", _PADS), ("attention", nn.MultiheadAttention), ("embedding", nn.Embedding | nn.EmbeddingBag)),
@@ -109,7 +103,8 @@ def role(step: Step) -> Role:
     for found, known in classes:
         if isinstance(module, known):
             return found
-    return next((found for part, found in _WRITTEN if part in name), "unknown")
+    # With more than numbers to normalise it does more.
+    return (written(module) if len(step.before) == 1 else None) or "unknown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +134,23 @@ class Incoming:
 
 
 class Reader:
-    """Reads what layers receive; activations that look alike are looked at once."""
+    """Reads what layers receive; activations that look alike are looked at once.
 
-    def __init__(self, steps: Steps) -> None:
+    `as_it_is`, a dropout in eval mode is none; else the model is to be trained.
+    """
+
+    def __init__(self, steps: Steps, as_it_is: bool = False) -> None:
+        self._as_it_is = as_it_is
+        #: Functions of parameters alone.
+        self._fixed: set[Step] = set()
+        for step in steps:
+            # Where a part begins, and how long it is, may be told by data.
+            made_of = step.before[:1] if role(step) == "shape" else step.before
+            if step.kind == "function" and made_of and role(step) != "embedding" and not self._varying(made_of):
+                self._fixed.add(step)
         used = (held.operation for step in steps for held in step.before if held.kind == "parameter")
-        #: Where the parameters lie that are used outside of the layers that hold them.
-        self.parameters = {held.data_ptr() for held in used if isinstance(held, Tensor)}
+        #: By `id`, the parameters that are used outside of the layers that hold them.
+        self.parameters = {id(held) for held in used}
         self._alone: dict[Step, Step | None] = {}
         self._unary: dict[Step, bool] = {}
         self._read: dict[Any, Activation | None] = {}
@@ -152,6 +158,9 @@ class Reader:
     def role(self, step: Step) -> Role:
         """What a step is to the layers after it; `affine` where all else in it is parameters."""
         found = role(step)
+        if found == "dropout" and is_idle(step, self._as_it_is):
+            # It passes on what it gets.
+            return "shape"
         if found != "unknown" or step.kind in ("parameter", "unknown"):
             return found
         if self._source(step) is not None:
@@ -164,8 +173,11 @@ class Reader:
         return several.get(name, "unknown")
 
     def _data(self, step: Step) -> list[Step]:
-        """The steps before it that are no parameters."""
-        return [s for s in step.before if s.kind != "parameter"]
+        """The steps before it that are not parameters, or made of these alone."""
+        return self._varying(step.before)
+
+    def _varying(self, steps: Sequence[Step]) -> list[Step]:
+        return [s for s in steps if s.kind != "parameter" and s not in self._fixed]
 
     def before(self, step: Step) -> list[Step]:
         """The steps whose numbers it passes on, parameters apart; of what only changes their shape the first."""
@@ -190,7 +202,7 @@ class Reader:
                 assert read.made is not None
                 step = self._source(read.made) or step
             elif found in ("shape", "pooling", "dropout", "padding", "affine") and self.before(step):
-                if found != "shape" and not _is_idle(step):
+                if found != "shape":
                     through.append(step)
                 step = self.before(step)[0]
             elif found == "concatenation":
@@ -221,7 +233,7 @@ class Reader:
         while self.role(source) == "shape" and self.before(source):
             source = self.before(source)[0]
         *ahead, origin = self._back(source)
-        changed = tuple(step for step in ahead if self.role(step) != "shape" and not _is_idle(step))
+        changed = tuple(step for step in ahead if self.role(step) != "shape")
         label = str(phi.name or _told(end))
         return Incoming("activation", phi, label, source, end, ahead=changed, feeds=self.role(origin))
 
@@ -305,43 +317,6 @@ def linear() -> Activation:
 
 def _is_identity(phi: Activation) -> bool:
     return phi == linear()
-
-
-#: At which position functions that normalise take γ; β follows.
-_GAIN = {"layer_norm": 2, "group_norm": 2, "rms_norm": 2, "batch_norm": 3, "instance_norm": 3}
-
-
-def gain_and_shift(step: Step) -> tuple[Tensor | None, Tensor | None]:
-    """γ and β of a normalisation, None without them."""
-    if step.kind != "function":
-        return getattr(step.operation, "weight", None), getattr(step.operation, "bias", None)
-    at = _GAIN[call_name(step.name)]
-    gain, shift = (
-        getattr(step.kwargs.get(name, step.args[i] if len(step.args) > i else None), "operation", None)
-        for name, i in (("weight", at), ("bias", at + 1))
-    )
-    return gain, shift
-
-
-def is_standard(step: Step) -> bool:
-    """Whether what a normalisation makes has the mean 0 and one variance, whatever the unit."""
-    gain, shift = gain_and_shift(step)
-    plain = shift is None or not shift.any()
-    return plain and (gain is None or bool((gain.abs() == gain.abs().flatten()[0]).all()))
-
-
-def _is_idle(step: Step) -> bool:
-    """Whether a step changes nothing: dropout of nothing, or by a function that is told not to train."""
-    return role(step) == "dropout" and (dropped_share(step) == 0 or step.kwargs.get("training") is False)
-
-
-def dropped_share(step: Step) -> float | None:
-    """p of a dropout, None where it is not known."""
-    if step.kind == "function":
-        p = step.kwargs.get("p", step.args[1] if len(step.args) > 1 else 0.5)
-    else:
-        p = getattr(step.operation, "p", getattr(step.operation, "drop_prob", None))
-    return float(p) if isinstance(p, int | float) else None
 
 
 def _told(step: Step) -> str:

@@ -6,6 +6,7 @@ Everything is found out and checked before a weight is changed.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -22,8 +23,8 @@ from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.caveats import caveats_between, caveats_of_layer
-from meanfield.torch.elementwise import call_name, is_elementwise, named_module, sampled
-from meanfield.torch.incoming import Incoming, Reader, gain_and_shift, linear, role
+from meanfield.torch.elementwise import is_elementwise, named_module, sampled
+from meanfield.torch.incoming import Incoming, Reader, linear, role
 from meanfield.torch.layers import (
     WEIGHTS,
     WeightLayer,
@@ -34,16 +35,16 @@ from meanfield.torch.layers import (
     require_drawable,
     require_writable,
 )
+from meanfield.torch.normalising import normalised_square
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded, symbolic
 from meanfield.torch.untouched import untouched
+from meanfield.torch.weighing import is_weighing, weights_taken
 
 __all__ = ["Initialised", "InitialisedLayer", "LayerRule", "edge_of_chaos_"]
 
 LayerRule = Literal["match", "keep"]
 
-#: Functions that take weights.
-_WEIGHING = frozenset("linear bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d".split())
 #: Layers that a warning names.
 _NAMED = 3
 _TIED = "is used more than once with the same weights, which the theory takes to be independent"
@@ -192,7 +193,7 @@ def edge_of_chaos_(
         planner = _Planner(q_star, weights, first_layer, last_layer, fallback, squares)
         plans = planner.untraced(layers) if steps is None else planner.plans(model, layers, steps)
         _require_sound(model, plans, weights)
-        plans = _with_ties(plans)
+        plans = _with_ties(plans, steps or ())
     for plan in plans:
         if not plan.left:
             _write(plan, weights, generator)
@@ -343,7 +344,7 @@ class _Planner:
         """The mean square of what a layer receives, and what there is to say of it."""
         source = incoming.source
         if incoming.kind == "normalised" and source is not None:
-            square = _affine_square(source)
+            square = normalised_square(source)
             if incoming.through and not isinstance(self.squares, float):
                 square = self.squares[step]
             told = "receives normalised numbers: q is q* whatever the layers before, as long as they stay normalised"
@@ -364,13 +365,13 @@ def _last(steps: Steps) -> set[Step]:
     consumers = ("layer", "attention", "recurrence")
     followed: set[Step] = set()
     for step in reversed(steps):
-        if step in followed or role(step) in consumers:
+        if step in followed or role(step) in consumers or is_weighing(step):
             followed.update(step.before)
     return {step for step in steps if role(step) == "layer" and step not in followed}
 
 
 def _unreached(model: nn.Module, name: str, layer: WeightLayer, used: Collection[int]) -> str:
-    if layer.weight.data_ptr() in used:
+    if id(layer.weight) in used:
         return "its weights are used by a function, which the theory does not cover"
     parts = name.split(".")
     for count in range(1, len(parts)):
@@ -381,13 +382,6 @@ def _unreached(model: nn.Module, name: str, layer: WeightLayer, used: Collection
     if type(owner).__module__.startswith("torch.nn.modules.transformer"):
         return f"inside a {type(owner).__name__}: give inputs=, a batch, to look into it"
     return "not reached when the model runs"
-
-
-def _affine_square(step: Step) -> float:
-    """Mean of γ² + β² of a normalisation, 1 without them."""
-    gain, shift = gain_and_shift(step)
-    square = 1.0 if not isinstance(gain, Tensor) else gain.detach().double().square().mean().item()
-    return square + (shift.detach().double().square().mean().item() if isinstance(shift, Tensor) else 0.0)
 
 
 def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights) -> None:
@@ -414,11 +408,12 @@ def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights) -> No
                     )
 
 
-def _with_ties(plans: list[_Plan]) -> list[_Plan]:
-    """With what there is to say of parameters that several layers share."""
-    holders: dict[int, int] = {}
-    for plan in plans:
-        holders[id(plan.layer.weight)] = holders.get(id(plan.layer.weight), 0) + 1
+def _with_ties(plans: list[_Plan], steps: Sequence[Step]) -> list[_Plan]:
+    """With what there is to say of parameters that several layers share, or a layer and a function."""
+    holders = Counter(id(plan.layer.weight) for plan in plans)
+    for step in steps:
+        if is_weighing(step):
+            holders.update(weights_taken(step))
     return [
         replace(plan, notes=(*plan.notes, _TIED))
         if holders[id(plan.layer.weight)] > 1 and not plan.left and _TIED not in plan.notes
@@ -452,20 +447,14 @@ def _warnings(plans: list[_Plan], steps: Steps | None) -> tuple[str, ...]:
             concerned.setdefault(note, []).append(plan.name or "the layer")
         if plan.left:
             concerned.setdefault(f"left alone: {plan.left}", []).append(plan.name or "the layer")
+    held = {id(plan.layer.weight) for plan in plans}
     for step in steps or ():
         if role(step) in ("attention", "recurrence") and step.kind == "module":
             what = type(step.operation).__name__
             concerned.setdefault(f"{what}: left alone, the theory does not cover it", []).append(step.name)
-        if step.kind == "function" and call_name(step.name) in _WEIGHING and not _takes_drawn(step, plans):
+        if is_weighing(step) and not weights_taken(step) & held:
             concerned.setdefault("uses weights that no layer applies, and they are left alone", []).append(step.name)
     return tuple(f"{_names(list(dict.fromkeys(names)))} {note}" for note, names in concerned.items())
-
-
-def _takes_drawn(step: Step, plans: list[_Plan]) -> bool:
-    """Whether a function takes the weights of a layer that was drawn."""
-    drawn_ones = {plan.layer.weight.data_ptr() for plan in plans if not plan.left}
-    held = (s.operation for s in step.before if s.kind == "parameter")
-    return any(isinstance(tensor, Tensor) and tensor.data_ptr() in drawn_ones for tensor in held)
 
 
 def _names(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What is measured of one tensor as a model runs: variances, correlations, zeros, by its units.
+"""What is measured of one tensor as a model runs: variances and correlations of pre-activations, zeros of activations.
 
 A tensor is examples × positions × units: units are channels, positions everything else. A *column* is one example at
 one position; its variance q is the mean square of its units.
@@ -15,26 +15,43 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose1d, conv_transpose2d, conv_transpose3d
-from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from meanfield.torch.incoming import role
 from meanfield.torch.layers import WeightLayer, fan_in
+from meanfield.torch.normalising import axis_of_units
 from meanfield.torch.tracing import Step
 
-__all__ = ["Measured", "Weighed", "measured", "pairs_of", "weighed"]
+__all__ = [
+    "Measured",
+    "Silent",
+    "Weighed",
+    "mean_square",
+    "measured",
+    "pairs_of",
+    "silent",
+    "sum_of_squares",
+    "weighed",
+]
 
 Array = NDArray[np.float64]
 
 #: Columns among which correlations are looked at, examples likewise.
 _COLUMNS, _EXAMPLES = 256, 12
-#: Functions whose units are channels.
-_BY_CHANNEL = frozenset({"batch_norm", "group_norm", "instance_norm"})
 _TRANSPOSED: Any = {1: conv_transpose1d, 2: conv_transpose2d, 3: conv_transpose3d}
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """Of a tensor.
+class Laid:
+    """How a tensor is laid out: its shape, and which of its axes counts units."""
+
+    shape: tuple[int, ...]
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
+class Measured(Laid):
+    """Of pre-activations.
 
     Attributes:
         units, positions, examples: its size.
@@ -42,8 +59,6 @@ class Measured:
         gram: mean products h·h/units of some columns, shape (some, some).
         examples_gram: of the first examples, over units and positions; of shape (few, few).
         by_position: correlations of the pairs of these examples by position, of some, shape (pairs, positions).
-        zeros: the share of numbers that are exactly 0.
-        dead: the share of units that are 0 in every column.
     """
 
     units: int
@@ -53,13 +68,12 @@ class Measured:
     gram: Array
     examples_gram: Array
     by_position: Array
-    zeros: float
-    dead: float
 
     @property
     def rho(self) -> float | None:
         """The mean correlation of two examples; None of one example, or without a signal."""
-        return pairs_of(self.examples_gram)
+        mean = float(pairs_of(self.examples_gram)) if len(self.examples_gram) > 1 else math.nan
+        return None if math.isnan(mean) else mean
 
     @property
     def size(self) -> int:
@@ -72,58 +86,111 @@ class Measured:
         return self.q.size
 
 
-def pairs_of(gram: Array) -> float | None:
-    """The mean correlation of pairs, of a matrix of their products."""
-    root = np.sqrt(np.diagonal(gram))
-    if len(gram) < 2 or not (root > 0).all():
+def pairs_of(gram: Array) -> Array:
+    """The mean correlation of pairs, of one matrix of their products or of many; NaN without a signal."""
+    root = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlations = gram / (root[..., :, None] * root[..., None, :])
+    rows, columns = np.triu_indices(gram.shape[-1], 1)
+    mean: Array = correlations[..., rows, columns].mean(axis=-1)
+    return mean
+
+
+def measured(step: Step, value: Tensor, before: Laid | None = None) -> Measured | None:
+    """Of the value of a step, `before` of what it received; None of no examples or no floating-point numbers."""
+    if (found := _by_unit(step, value, before)) is None:
         return None
-    return float((gram / np.outer(root, root))[np.triu_indices(len(gram), 1)].mean())
+    h, laid = found
+    examples, units, positions = h.shape
+    columns, some_positions = _evenly(examples * positions), _evenly(positions)
+    some = h[columns // positions, :, columns % positions]
+    few = h[:_EXAMPLES]
+    upper = torch.triu_indices(len(few), len(few), 1)
+    at = few[:, :, some_positions]
+    products = torch.einsum("anp,bnp->abp", at, at)[upper[0], upper[1]] / units
+    roots = (at.square().sum(dim=1) / units).sqrt()
+    across = few.reshape(len(few), -1)
+    return Measured(
+        shape=laid.shape,
+        axis=laid.axis,
+        units=units,
+        positions=positions,
+        examples=examples,
+        q=_array(h.square().mean(dim=1)),
+        gram=_array(some @ some.T / units),
+        examples_gram=_array(across @ across.T / across.shape[1]),
+        by_position=_array(products / (roots[upper[0]] * roots[upper[1]]).clamp_min(1e-30)),
+    )
 
 
-def measured(step: Step, value: Tensor) -> Measured | None:
-    """Of the value of a step; None of what holds no examples or no floating-point numbers."""
+@dataclass(frozen=True, eq=False)
+class Silent(Laid):
+    """Of activations: the share of `zeros`, numbers that are exactly 0; and of units that are `dead`, 0 everywhere."""
+
+    zeros: float
+    dead: float
+
+
+def silent(step: Step, value: Tensor, before: Laid | None = None) -> Silent | None:
+    """Likewise."""
+    if (found := _by_unit(step, value, before)) is None:
+        return None
+    x, laid = found
+    # Floats are added up faster than truths.
+    zeros, positions = (x == 0).to(x.dtype).sum(dim=2).double(), x.shape[2]
+    dead = (zeros == positions).all(dim=0).double().mean().item()
+    return Silent(laid.shape, laid.axis, zeros.mean().item() / positions, dead)
+
+
+def mean_square(tensor: Tensor) -> float:
+    """Of all numbers, squared in single precision at least."""
+    # By rows, which are added up as fast as they are read, and without a copy.
+    rows = _precise(tensor).reshape(len(tensor), -1)
+    return torch.linalg.vector_norm(rows, dim=1).double().square().mean().item() / rows.shape[1]
+
+
+def sum_of_squares(gradient: Tensor) -> float:
+    """Σ g², of numbers so small that their squares are 0 too."""
+    g = _precise(gradient)
+    least, most = torch.aminmax(g)
+    largest = max(-least.item(), most.item())
+    if not 0 < largest < math.inf:
+        return largest
+    return mean_square(g / largest) * g.numel() * largest * largest
+
+
+def _by_unit(step: Step, value: Tensor, before: Laid | None) -> tuple[Tensor, Laid] | None:
+    """Examples × units × positions, a view, and how they are laid out; None where there is nothing to measure."""
     if not value.is_floating_point() or value.ndim < 2 or not value.numel():
         return None
     if isinstance(step.operation, _ConvNd) and value.ndim == len(step.operation.kernel_size) + 1:
         value = value[None]
-    h = value.detach()
-    h = h.to(torch.float64 if h.dtype == torch.float64 else torch.float32)
-    h = h.movedim(_axis_of_units(step, value), -1).reshape(len(h), -1, h.shape[_axis_of_units(step, value)])
-    examples, positions, units = h.shape
-    flat = h.reshape(-1, units)
-    some = _some(flat)
-    few = h[:_EXAMPLES]
-    upper = torch.triu_indices(len(few), len(few), 1)
-    some_positions = few[:, torch.linspace(0, positions - 1, min(positions, _COLUMNS)).round().long()]
-    products = torch.einsum("apn,bpn->abp", some_positions, some_positions)[upper[0], upper[1]] / units
-    roots = (some_positions.square().sum(dim=-1) / units).sqrt()
-    across = few.reshape(len(few), -1)
-    zero = flat == 0
-    return Measured(
-        units=units,
-        positions=positions,
-        examples=examples,
-        q=_array(h.square().mean(dim=-1)),
-        gram=_array(some @ some.T / units),
-        examples_gram=_array(across @ across.T / across.shape[1]),
-        by_position=_array(products / (roots[upper[0]] * roots[upper[1]]).clamp_min(1e-30)),
-        zeros=zero.mean(dtype=torch.float64).item(),
-        dead=zero.all(dim=0).mean(dtype=torch.float64).item(),
-    )
+    laid = Laid(value.shape, _axis_of_units(step, value, before))
+    h = _precise(value).movedim(laid.axis, 1)
+    return h.reshape(len(h), h.shape[1], -1), laid
 
 
-def _some(columns: Tensor) -> Tensor:
+def _precise(value: Tensor) -> Tensor:
+    """In single precision at least, without a gradient."""
+    return value.detach().to(torch.float64 if value.dtype == torch.float64 else torch.float32)
+
+
+def _evenly(count: int) -> Tensor:
     """As many columns as are looked at, evenly among all."""
-    return columns[torch.linspace(0, len(columns) - 1, min(len(columns), _COLUMNS)).round().long()]
+    return torch.linspace(0, count - 1, min(count, _COLUMNS)).round().long()
 
 
-def _axis_of_units(step: Step, value: Tensor) -> int:
+def _axis_of_units(step: Step, value: Tensor, before: Laid | None) -> int:
     module = step.operation
-    if value.ndim == 2 or isinstance(module, nn.Linear | nn.LayerNorm) or step.name == "layer_norm":
+    if value.ndim == 2 or isinstance(module, nn.Linear):
         return -1
-    if isinstance(module, _ConvNd | _NormBase | nn.GroupNorm) or step.name in _BY_CHANNEL or value.ndim > 3:
+    if role(step) == "normalisation":
+        return axis_of_units(step, value.ndim)
+    if isinstance(module, _ConvNd):
         return 1
-    return -1
+    if before is not None and before.shape == value.shape:
+        return before.axis
+    return 1 if value.ndim > 3 else -1
 
 
 def _array(tensor: Tensor) -> Array:
@@ -154,33 +221,30 @@ class Weighed:
 
 def weighed(layer: WeightLayer, received: Tensor) -> Weighed:
     """Of a layer and its input."""
-    plain = received.detach()
-    plain = plain.to(torch.float64 if plain.dtype == torch.float64 else torch.float32)
-    x = plain.square()
-    square = x.mean(dtype=torch.float64).item()
-    seen, coverage, gram = square, 1.0, None
+    x = _precise(received)
     if isinstance(layer, nn.Linear):
-        some = _some(plain.reshape(-1, plain.shape[-1]))
+        square = seen = mean_square(x)
+        coverage = 1.0
+        columns = x.reshape(-1, x.shape[-1])
+        some = columns[_evenly(len(columns))]
         gram = _array(some @ some.T / some.shape[1])
     else:
         batched = x if x.ndim == len(layer.kernel_size) + 2 else x[None]
-        grouped = batched.reshape(len(batched), layer.groups, -1, *batched.shape[2:]).sum(dim=2)
-        seen = _spread(layer, grouped).mean(dtype=torch.float64).item() / fan_in(layer)
+        grouped = batched.square().reshape(len(batched), layer.groups, -1, *batched.shape[2:]).sum(dim=2)
+        square = grouped.double().sum().item() / max(x.numel(), 1)
+        seen = _spread(layer, grouped).double().mean().item() / fan_in(layer)
         ones = torch.full_like(grouped[:1], layer.in_channels / layer.groups)
-        coverage = _spread(layer, ones).mean(dtype=torch.float64).item() / fan_in(layer)
+        coverage = _spread(layer, ones).double().mean().item() / fan_in(layer)
+        gram = None
     return Weighed(
-        sigma_w=math.sqrt(fan_in(layer) * _mean_square(layer.weight)),
-        sigma_b=0.0 if layer.bias is None else math.sqrt(_mean_square(layer.bias)),
+        sigma_w=math.sqrt(fan_in(layer) * mean_square(layer.weight)),
+        sigma_b=0.0 if layer.bias is None else math.sqrt(mean_square(layer.bias)),
         square=square,
         seen=seen,
         coverage=coverage,
         count=received.numel(),
         gram=gram,
     )
-
-
-def _mean_square(tensor: Tensor) -> float:
-    return tensor.detach().square().mean(dtype=torch.float64).item()
 
 
 def _spread(layer: _ConvNd, x: Tensor) -> Tensor:

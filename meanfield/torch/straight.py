@@ -1,7 +1,7 @@
 """Any piecewise-linear function as torch computes it.
 
-A few slopes in a row are a sum of ramps, each a clipped x; with more pieces, or jumps, the line of each is looked up in
-tables. For a compiler, which makes one pass of it, either is a chain of comparisons.
+A few slopes in a row are a sum of ramps, each a clipped x; with more pieces, or jumps, the line of each is looked up.
+For a compiler, which makes one pass of it, either is a chain of comparisons.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
-from meanfield.torch.chunks import Evaluated, Rule
+from meanfield.torch.chunks import Evaluated, Rule, Spare
 from meanfield.torch.intervals import Intervals
 from meanfield.torch.tables import Tables, looked_up
 
@@ -27,7 +27,7 @@ __all__ = ["Straight"]
 #: Torch before 2.3 has it elsewhere.
 _is_compiling = getattr(torch.compiler, "is_compiling", None) or torch._utils.is_compiling
 #: More ramps take longer than tables do, and more comparisons than one look-up of a compiled table.
-_MOST_RAMPS, _MOST_COMPARED = 6, 16
+_MOST_RAMPS, _MOST_COMPARED = 4, 16
 
 
 class Straight(nn.Module):
@@ -53,10 +53,10 @@ def _closed(phi: PiecewiseLinear) -> list[bool]:
     ]
 
 
-def _within(x: Tensor) -> Tensor:
+def _within(x: Tensor, out: Tensor | None = None) -> Tensor:
     """x with the largest number in place of ∞, which a slope of 0 would turn into none."""
     largest = torch.finfo(x.dtype).max
-    return x.clamp(-largest, largest)
+    return torch.clamp(x, -largest, largest, out=out)
 
 
 class _Chain:
@@ -82,7 +82,7 @@ class _Chain:
 
 @dataclass(frozen=True)
 class _ClippedShrink:
-    """What torch's softshrink by τ and hardtanh are one after the other: soft threshold that stops at a height."""
+    """Soft threshold by τ that stops at a height: softshrink, and then hardtanh."""
 
     tau: float
     end: float
@@ -98,9 +98,10 @@ class _ClippedShrink:
         tau, end = phi.knots[2:]
         return cls(tau, end, phi.intercepts[-1])
 
-    def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
-        torch._C._nn.softshrink(x, self.tau, out=values)
-        values.clamp_(-self.height, self.height)
+    def fill(self, x: Tensor, values: Tensor, slopes: Tensor, spare: Spare) -> None:
+        # In torch 2.2 its softshrink makes 0 of what is no number.
+        torch.clamp(x, -self.tau, self.tau, out=values)
+        torch.sub(x, values, out=values).clamp_(-self.height, self.height)
 
     def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
         torch.ops.aten.hardtanh_backward.grad_input(gradient, x, -self.end, self.end, grad_input=scaled)
@@ -148,7 +149,7 @@ class _Ramps:
         ramps = len(phi.slopes) - phi.slopes.count(0.0)
         return cls(phi) if phi.is_continuous and flat_zero <= 1 and ramps <= _MOST_RAMPS else None
 
-    def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
+    def fill(self, x: Tensor, values: Tensor, slopes: Tensor, spare: Spare) -> None:
         def ramp(n: int, into: Tensor) -> float:
             low, high, start, slope = self.ramps[n]
             torch.clamp(x, low, high, out=into)
@@ -190,29 +191,32 @@ def _add_up(put: Callable[[int, Tensor], float], count: int, total: Tensor) -> N
 
 
 class _Table(Tables):
-    """The line of each piece, looked up by the number of the piece."""
+    """The line of each piece, looked up by the place of x among the knots."""
 
-    chunk = chunk_back = 2**16
+    chunk, chunk_back = 2**16, sys.maxsize
 
     def __init__(self, phi: PiecewiseLinear) -> None:
-        super().__init__(slopes=np.array(phi.slopes), intercepts=np.array(phi.intercepts))
-        self.intervals = Intervals(np.array(phi.knots), np.array(_closed(phi)))
+        intervals = Intervals(np.array(phi.knots), np.array(_closed(phi)))
+        super().__init__(slopes=np.array(phi.slopes)[intervals.at], intercepts=np.array(phi.intercepts)[intervals.at])
+        self.intervals = intervals
         self.keeps_slopes = phi.has_slope
 
     def forward(self, x: Tensor) -> Tensor:
-        piece = self.intervals(x)
-        slope, intercept = (looked_up(self.of(name, x.dtype), piece) for name in ("slopes", "intercepts"))
+        place = self.intervals.place(x)
+        slope, intercept = (looked_up(self.of(name, x.dtype), place) for name in ("slopes", "intercepts"))
         return slope * _within(x) + intercept
 
-    def fill(self, x: Tensor, values: Tensor, slopes: Tensor) -> None:
-        piece, largest = self.intervals(x, in_place=True), torch.finfo(x.dtype).max
-        torch.clamp(x, -largest, largest, out=values)
+    def fill(self, x: Tensor, values: Tensor, slopes: Tensor, spare: Spare) -> None:
+        place, passed, numbers = spare.tensors(x, torch.int32, torch.int32, x.dtype)
+        self.intervals.put(x, place, passed, numbers)
+        torch.index_select(self.of("intercepts", x.dtype), 0, place, out=values)
+        _within(x, out=numbers)
         if self.keeps_slopes:
-            torch.index_select(self.of("slopes", x.dtype), 0, piece, out=slopes)
-            values.mul_(slopes)
+            torch.index_select(self.of("slopes", x.dtype), 0, place, out=slopes)
+            values.addcmul_(slopes, numbers)
         else:
-            values.mul_(0)
-        values.add_(looked_up(self.of("intercepts", x.dtype), piece))
+            # What is no number stays none.
+            values.add_(numbers, alpha=0)
 
     def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
         """Nothing but flat pieces keeps x."""

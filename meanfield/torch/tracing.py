@@ -22,6 +22,7 @@ from meanfield.activations.activation import Activation
 from meanfield.activations.guarded import in_words
 from meanfield.errors import DomainError, shortened
 from meanfield.torch.elementwise import is_elementwise
+from meanfield.torch.written import written
 
 __all__ = ["Step", "Steps", "as_batch", "leaves", "recorded", "symbolic"]
 
@@ -65,7 +66,7 @@ def _steps_in(value: Any) -> Iterator[Step]:
 
 
 def leaves(model: nn.Module) -> dict[str, nn.Module]:
-    """The modules that are one step, by their name in the model: layers, and activations that somebody wrote."""
+    """The modules that are one step, by their name in the model: layers, and what somebody wrote and is known to do."""
     found: dict[str, nn.Module] = {}
     inside: tuple[str, ...] = ()
     for name, module in model.named_modules():
@@ -82,7 +83,7 @@ def _is_step(module: nn.Module) -> bool:
         return True
     if next(module.children(), None) is not None:
         return False
-    return type(module).__module__.startswith("torch.nn") or is_elementwise(module)
+    return type(module).__module__.startswith("torch.nn") or written(module) is not None or is_elementwise(module)
 
 
 def symbolic(model: nn.Module) -> Steps | None:
@@ -168,7 +169,7 @@ def recorded(model: nn.Module, batch: tuple[Tensor, ...], observe: Observer | No
     handles = []
     for name, module in leaves(model).items():
         handles.append(module.register_forward_pre_hook(recorder.enters(name), with_kwargs=True, prepend=True))
-        handles.append(module.register_forward_hook(recorder.leaves, with_kwargs=True, always_call=False))
+        handles.append(module.register_forward_hook(recorder.leaves(), with_kwargs=True, always_call=False))
     try:
         with recorder:
             returned = model(*batch)
@@ -227,10 +228,14 @@ class _Recorder(TorchFunctionMode):
 
         return hook
 
-    def leaves(self, module: nn.Module, args: Any, kwargs: Any, value: Any) -> None:
-        step = self._open.pop()
-        if not self._open:
-            self._record(step, args, value)
+    def leaves(self) -> Callable[..., None]:
+        # No bound method: who copies a module would copy the recorder with it.
+        def hook(module: nn.Module, args: Any, kwargs: Any, value: Any) -> None:
+            step = self._open.pop()
+            if not self._open:
+                self._record(step, args, value)
+
+        return hook
 
     def _origins(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         return tuple(map(self.origin, args)), {key: self.origin(value) for key, value in kwargs.items()}
@@ -241,8 +246,10 @@ class _Recorder(TorchFunctionMode):
             found = self._made.get(value)
             if found is not None:
                 return found
-            if id(value) in self._held or not value.ndim:
-                return Step("parameter", "a parameter", value.detach())
+            if id(value) in self._held:
+                return Step("parameter", "a parameter", value)
+            if not value.ndim:
+                return Step("parameter", "a number", value.detach())
             return Step("unknown", "code that PyTorch does not show")
         if isinstance(value, list | tuple) and any(isinstance(held, Tensor) for held in value):
             return [self.origin(held) for held in value]
@@ -262,9 +269,8 @@ class _Recorder(TorchFunctionMode):
                     self._made[held] = Step("function", "getitem", operator.getitem, (step, i))
                     self.steps.append(self._made[held])
         if self._observe is not None:
-            self._open.append(step)
-            self._observe(step, args, value)
-            self._open.pop()
+            with torch._C.DisableTorchFunction():
+                self._observe(step, args, value)
 
 
 def _flat(value: Any) -> Iterator[Any]:

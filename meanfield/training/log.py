@@ -14,9 +14,13 @@ from meanfield.errors import OutputError, shortened
 from meanfield.tables.records import Record
 from meanfield.training.setting import Setting
 
-__all__ = ["Log", "read_log", "require_log"]
+__all__ = ["BY_LAYER", "Log", "read_log", "require_log"]
 
 _FORMAT = "meanfield training 1"
+#: What a line has of every hidden layer.
+BY_LAYER = ("q", "sparsity", "gradient_norm")
+#: How numbers that it has of the network end.
+_TOLD = ("loss", "_accuracy")
 
 
 class Log:
@@ -126,11 +130,25 @@ def read_log(path: Path) -> tuple[Setting, Record | None, list[Record]]:
         # A run that is going on may be writing the last line.
         first, *rest = content[: content.rfind(b"\n") + 1].splitlines()
         header = json.loads(first)
-        return _setting_of(header), header["foretold"], [json.loads(line) for line in rest]
+        setting = _setting_of(header)
+        return setting, header["foretold"], [_read(line, setting.depth) for line in rest]
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
         raise OutputError(f"{path} is no log of 'meanfield train --output FILE.jsonl'") from None
+
+
+def _read(line: bytes, depth: int) -> Record:
+    record: Record = json.loads(line)
+    told = [value for name, value in record.items() if name.endswith(_TOLD)]
+    values = [value for name in BY_LAYER for value in record[name]] + told
+    if not isinstance(record["step"], int) or any(len(record[name]) != depth for name in BY_LAYER):
+        raise ValueError
+    if not all(value is None or isinstance(value, int | float) for value in values):
+        raise TypeError
+    if record.get("outcome") == "finished" and record["test_accuracy"] is None:
+        raise ValueError
+    return record
 
 
 def _setting_of(header: Record) -> Setting:

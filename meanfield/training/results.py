@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,13 @@ from meanfield.errors import OutputError
 from meanfield.tables.records import Record
 from meanfield.training.setting import Setting
 
-__all__ = ["Results", "subject_of"]
+__all__ = ["Results", "read_results", "subject_of"]
 
 #: What a verdict depends on.
 _SUBJECT = ("activation", "sigma_w", "sigma_b", "q_star", "depth", "width", "model", "weights")
+
+#: What is told of how a run ended, numbers if it finished.
+_MEASURED = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
 
 
 def subject_of(setting: Setting) -> tuple[Any, ...]:
@@ -53,18 +58,30 @@ class Results:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from None
-        # A line that was cut short is written anew.
+        self._size = self.take_all(content, path)
+
+    def take_all(self, content: bytes, path: Path) -> int:
+        """Take what a file holds; the number of its bytes but for a line that was cut short, which is written anew.
+
+        Raises:
+            OutputError: it holds something else.
+        """
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                self._take(json.loads(line))
+                held = json.loads(line)
+                self._take(held)
+                if "result" in held:
+                    _require_told(held["result"])
             except (ValueError, KeyError, TypeError):
                 raise OutputError(f"{path}, line {number}, is no result of an experiment: name another file") from None
-        self._size = len(whole)
+        return len(whole)
 
     def _take(self, line: Record) -> None:
         if "foretold" in line:
-            self.verdicts[tuple(line["foretold"][name] for name in _SUBJECT)] = line["foretold"]
+            subject = tuple(line["foretold"][name] for name in _SUBJECT)
+            # What was said first stands.
+            self.verdicts.setdefault(subject, line["foretold"])
         else:
             self.runs[Setting.from_record(line["run"])] = line["result"]
 
@@ -94,3 +111,26 @@ class Results:
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror}; make room, then run it again") from None
         self._size += len(content)
+
+
+def _require_told(result: Record) -> None:
+    """Refuse, with a KeyError, TypeError or ValueError, a result that does not tell how a run ended."""
+    numbers = [float(result[name]) for name in _MEASURED] if result["outcome"] == "finished" else []
+    if result["outcome"] not in ("finished", "diverged") or not all(map(math.isfinite, numbers)):
+        raise ValueError
+    _ = float(result["seconds"]), str(result["machine"])
+
+
+def read_results(paths: Iterable[Path]) -> Results:
+    """What files hold together, to look at: they need not be writable.
+
+    Raises:
+        OutputError: a file that cannot be read or holds something else.
+    """
+    found = Results(None)
+    for path in paths:
+        try:
+            found.take_all(path.read_bytes(), path)
+        except OSError as error:
+            raise OutputError(f"cannot read {path}: {error.strerror}") from None
+    return found

@@ -9,7 +9,7 @@ from operator import index
 from typing import Any, Literal, get_args
 
 from meanfield.activations.activation import Activation
-from meanfield.activations.spec import activation
+from meanfield.activations.spec import activation, split_name
 from meanfield.domain import LARGEST_COUNT, require_count, require_number, require_scales, require_signal
 from meanfield.errors import DomainError, shortened
 from meanfield.infinite_width.mean_field import MeanField
@@ -96,7 +96,7 @@ class Setting:
         ):
             if getattr(self, name) not in get_args(known):
                 raise DomainError(
-                    f"{name} = {shortened(getattr(self, name))} is not known: give {', '.join(get_args(known))}"
+                    f"{name} = '{shortened(getattr(self, name))}' is not known: give {', '.join(get_args(known))}"
                 )
         if self.weights == "delta-orthogonal" and self.model == "dense":
             raise DomainError("delta-orthogonal weights are of convolutions: give model conv, or orthogonal weights")
@@ -106,6 +106,12 @@ class Setting:
     def phi(self) -> Activation:
         """The activation itself."""
         return activation(self.activation)
+
+    @property
+    def name(self) -> str:
+        """What the activation is called, whatever its parameters; an expression is called as it is."""
+        named = split_name(self.activation, ())
+        return named[0] if named else self.activation
 
     @property
     def network(self) -> MeanField:

@@ -62,6 +62,14 @@ class Tuning:
             for rate, limit, weights in product(self.rates, self.limits, self.weights)
         ]
 
+    def epochs(self, setting: Setting, repeats: int) -> float:
+        """All that are trained for a network, and for `repeats` runs of the best."""
+        going, total = len(self.rates) * len(self.limits) * len(self.weights), repeats * setting.epochs
+        for stage in self.stages:
+            total += going * stage.epochs
+            going = min(going, stage.keep)
+        return total
+
 
 @dataclass(frozen=True)
 class Workers:

@@ -100,6 +100,9 @@ GOOD = [
 ]
 
 BAD = [
+    ({"phi": "relu"}, 'phi must be an object with an activation, not "relu"'),
+    ({"phi": {"knots": [0]}, "sigma_w": 1.0}, "slopes and intercepts missing"),
+    ({"phi": {"expression": "tanh(x)"}, "expression": "tanh(x)"}, "unknown key 'phi'"),
     ({"knots": [0], "slopes": [0, 1]}, "intercepts missing"),
     ({}, "knots and slopes and intercepts missing"),
     ({"points": [[0, 0]], "left": 0}, "right missing"),

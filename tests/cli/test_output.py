@@ -54,6 +54,33 @@ def test_columns_are_chosen_in_every_format(command: str) -> None:
     assert (wrong.exit_code, wrong.stdout) == (2, "") and names[0] in wrong.stderr.splitlines()[0]
 
 
+@pytest.mark.parametrize("command", [command for command in ROWS if command not in ("design", "activations")])
+def test_an_unknown_column_is_refused_before_an_activation_is_looked_at(command: str) -> None:
+    refused = run(command, "--act", "nothing", *ROWS[command][2:], "--columns", "nonsense")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("meanfield: there is no column nonsense: choose from ")
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        *((command, []) for command in ROWS if command not in ("simulate", "verify", "activations")),
+        ("check", ["--act", "relu", "--init", "torch-default", "--fan-in", "30"]),
+        ("sparsity", ["--act", "relu", "--width", "30", "--samples", "100"]),
+        ("maps", ["--act", "relu", "--rho", "0,0.5"]),
+        ("phase", ["--act", "relu", "--q-star", "1"]),
+        ("design", ["--safe-for", "width=100,depth=5", "--escapes", "64", "--sparsity", "0.85"]),
+        ("design", ["--act", "swish", "--share", "0.3"]),
+        ("design", ["--act", "tanh", "--reshape", "--depth", "20"]),
+    ],
+)
+def test_the_columns_that_a_refusal_names_are_those_of_the_rows(command: str, more: list[str]) -> None:
+    asked = [command, *(more or ROWS[command])]
+    (named,) = re.findall("choose from (.*)", run(*asked, "--columns", "nonsense").stderr)
+    rows = map(json.loads, run(*asked, "--format", "jsonl").stdout.splitlines())
+    assert {*named.split(", ")} == {key for row in rows for key in row}
+
+
 @pytest.mark.parametrize("command", ROWS)
 def test_a_table_for_a_paper_fits_and_holds_no_prose(command: str) -> None:
     latex = run(command, *ROWS[command], "--format", "latex").stdout

@@ -67,6 +67,16 @@ def test_every_key_of_json_is_a_quantity_and_phi_is_an_activation_again(tmp_path
     assert mf.activation(str(tmp_path / "phi.json")) == mf.activation("gelu")
 
 
+@pytest.mark.parametrize("act", ["gelu", "clipped-relu(1, 1)", "x*tanh(x) + sin(x)"])
+def test_the_file_that_is_written_is_an_activation_of_the_same_name(act: str, tmp_path: Path) -> None:
+    path = tmp_path / "exported.json"
+    exported("--act", act, "--to", "json", "-o", str(path))
+    assert mf.activation(str(path)) == mf.activation(act)
+    again = json.loads(exported("--act", str(path), "--to", "json"))
+    first = json.loads(path.read_text())
+    assert (again["activation"], again["sigma_w"]) == (first["activation"], first["sigma_w"])
+
+
 def test_what_is_sampled_is_refused_as_code_and_told_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine_to_export.py").write_text("import numpy as np\ndef phi(x): return x*np.tanh(x)\n")
     monkeypatch.chdir(tmp_path)

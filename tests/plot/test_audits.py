@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import subprocess
 import sys
 from typing import Any
@@ -14,7 +15,6 @@ from command import ROOT
 from matplotlib.axes import Axes
 
 import meanfield as mf
-from meanfield.plot.audited_layers import AuditedLayers
 from meanfield.plot.page import figure_of
 
 
@@ -33,11 +33,23 @@ def test_every_number_is_drawn_at_its_layer() -> None:
         assert {*line(ax, "_departs").get_xdata()} == {5}
 
 
-def test_the_spread_is_that_of_two_standard_deviations() -> None:
-    ax, *_ = mf.plot.audit(audited(3))
+def spread(ax: Axes) -> dict[float, tuple[float, float]]:
+    """By layer the two ends of what is drawn around theory."""
     (bars,) = ax.containers[0][2]
-    ends = {float(low[0]): (float(low[1]), float(high[1])) for low, high in filter(len, bars.get_segments())}
-    assert ends[1] == pytest.approx((0.8 * 0.8, 0.8 * 1.2)) and ends[3] == pytest.approx((0.512 * 0.8, 0.512 * 1.2))
+    return {float(low[0]): (float(low[1]), float(high[1])) for low, high in filter(len, bars.get_segments())}
+
+
+def test_the_spread_is_that_of_two_standard_deviations() -> None:
+    q, rho, gradient = map(spread, mf.plot.audit(audited(3)))
+    assert q[1] == pytest.approx((0.8 * 0.8, 0.8 * 1.2)) and q[3] == pytest.approx((0.512 * 0.8, 0.512 * 1.2))
+    assert rho[2] == pytest.approx((0.18 - 0.04, 0.18 + 0.04))
+    assert gradient[1] == pytest.approx((0.42 - 0.6, 0.42 + 0.6))
+
+
+def test_no_correlation_is_beyond_1() -> None:
+    record = audited(3)
+    record["layers"][1].update(rho_theory=0.99, rho_sd=0.1)
+    assert spread(mf.plot.audit(record)[1])[2] == pytest.approx((0.79, 1.0))
 
 
 def test_an_axis_is_logarithmic_where_variances_span_a_decade() -> None:
@@ -53,11 +65,27 @@ def test_a_spread_beyond_0_ends_on_a_logarithmic_axis_where_it_is_still_seen() -
     assert least / 5 < ax.get_ylim()[0] < least
 
 
-def test_a_layer_that_is_silent_is_told() -> None:
+def test_what_is_exactly_0_is_marked_at_the_lower_end_of_an_axis_that_is_of_logarithms() -> None:
     record = audited(20)
+    record["layers"][3].update(q=0.0, log_gradient=-math.inf)
+    record["layers"][5].update(log_gradient=-math.inf, log_gradient_theory=-math.inf)
+    q, rho, gradient = axes = mf.plot.audit(record)
+    for ax, marked in ((q, [4]), (gradient, [4, 6])):
+        marks = line(ax, "_nothing")
+        assert [*marks.get_xdata()] == marked
+        at = marks.get_transform().transform(marks.get_xydata())
+        assert at[:, 1] == pytest.approx(ax.bbox.y0) and np.isfinite(ax.get_ylim()).all()
+    assert "_nothing" not in [one.get_label() for one in rho.get_lines()]
+    legend = axes[0].get_legend()
+    assert legend is not None and "exactly 0" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_a_variance_of_0_is_no_mark_on_a_linear_axis() -> None:
+    record = audited(4)
     record["layers"][3]["q"] = 0.0
-    assert AuditedLayers(record).notes() == ["q is 0 in 1 layer, which a logarithmic axis does not show"]
-    assert AuditedLayers(audited(20)).notes() == []
+    ax, *_ = mf.plot.audit(record)
+    assert ax.get_yscale() == "linear" and line(ax, "_measured").get_ydata()[3] == 0
+    assert "_nothing" not in [one.get_label() for one in ax.get_lines()]
 
 
 def test_what_was_not_measured_has_no_panel() -> None:

@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from trained import SETTING, lines, write_results
 
 import meanfield as mf
 from meanfield.infinite_width.fixed_points import fixed_points
@@ -28,6 +30,7 @@ from meanfield.plot.drawing import new_figure
 from meanfield.plot.page import Page, figure_of, render
 from meanfield.plot.phase_plane import PhasePlane
 from meanfield.plot.single_page import SinglePage
+from meanfield.plot.training_log import TrainingLog
 from meanfield.plot.trajectories import Trajectories
 from meanfield.plot.variance_maps import VarianceMaps
 
@@ -69,6 +72,14 @@ def axes(kind: str) -> tuple[Axes, ...]:
         drawn = mf.plot.audit(audited(9, departs=5))
     elif kind == "audit of many layers":
         drawn = mf.plot.audit(audited(60))
+    elif kind == "training":
+        with TemporaryDirectory() as folder:
+            shapes = [write_results(Path(folder, f"{depth}.jsonl"), depth=depth) for depth in (5, 9)]
+            drawn = mf.plot.training_results(shapes)
+    elif kind == "training of one":
+        drawn = tuple(new_figure(TrainingLog(SETTING, lines()), Page()))
+    elif kind == "training that diverges":
+        drawn = tuple(new_figure(TrainingLog(SETTING, lines("diverged")), Page()))
     elif kind == "activation":
         drawn = mf.plot.activation(SPARSE.activation)
     else:
@@ -78,6 +89,7 @@ def axes(kind: str) -> tuple[Axes, ...]:
 
 KINDS = ["variance", "correlation", "near-one", "slope", "phase", "phase at a depth", "design", "trainable"]
 KINDS += ["trajectory", "ensemble", "audit", "audit of many layers", "activation", "summary"]
+KINDS += ["training", "training of one", "training that diverges"]
 
 
 def figure(kind: str) -> Figure:
@@ -96,7 +108,9 @@ class Reader(RendererAgg):
         self.texts: list[tuple[Text, Bbox]] = []
 
     def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None) -> None:
-        self.texts.append((mtext, mtext.get_window_extent()))
+        # A line of several comes without the text that it is of.
+        if mtext is not None:
+            self.texts.append((mtext, mtext.get_window_extent()))
         super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
 
 
@@ -106,7 +120,8 @@ def texts(kind: str) -> list[tuple[Text, Bbox]]:
     reader = Reader(figure(kind))
     with Page().context():
         figure(kind).draw(reader)
-    return reader.texts
+    titles = [(text, text.get_window_extent()) for text in figure(kind).texts if "\n" in text.get_text()]
+    return [*reader.texts, *titles]
 
 
 def test_fixed_points_are_marked_by_kind_where_they_are() -> None:

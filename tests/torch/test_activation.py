@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import io
 import math
 import pickle
 from collections.abc import Callable
@@ -237,13 +239,19 @@ def test_exported(name: str) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["clipped-relu(0.5, 1)", "many knots", "Phi(2*x)*exp(x/4)"])
 def test_onnx(name: str) -> None:
-    pytest.importorskip("onnxscript", reason="ONNX export needs onnxscript")
     runtime = pytest.importorskip("onnxruntime", reason="ONNX files are run by onnxruntime")
-    x = torch.linspace(-3, 3, 601)
-    program = torch.onnx.export(mf.torch.Activation(ALL.get(name, name)), (x,), dynamo=True, verbose=False)
-    session = runtime.InferenceSession(program.model_proto.SerializeToString())
+    layer, x = mf.torch.Activation(ALL.get(name, name)), torch.linspace(-3, 3, 601)
+    file = io.BytesIO()
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        pytest.importorskip("onnxscript", reason="ONNX export needs onnxscript")
+        file.write(torch.onnx.export(layer, (x,), dynamo=True, verbose=False).model_proto.SerializeToString())
+    elif "Phi" in name:
+        pytest.skip("ONNX export by tracing, all that torch before 2.5 has, knows no erfc")
+    else:
+        torch.onnx.export(layer, (x,), file)
+    session = runtime.InferenceSession(file.getvalue())
     (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    torch.testing.assert_close(torch.tensor(found), mf.torch.Activation(ALL.get(name, name))(x), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(torch.tensor(found), layer(x), rtol=1e-5, atol=1e-6)
 
 
 def test_forms_and_names() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -19,6 +21,8 @@ from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES
 from meanfield.torch import edge_of_chaos_
 from meanfield.torch.audit import Audit, audit
+from meanfield.torch.expecting import drawing
+from meanfield.torch.measuring import measured
 
 
 def mlp(phi: type[nn.Module], width: int = 200, depth: int = 4, inputs: int = 30, seed: int = 0) -> nn.Sequential:
@@ -140,6 +144,30 @@ def test_a_dead_network_strays_nowhere() -> None:
     assert found.verdict.endswith(" 2 receives zeros alone: no signal passes it, and no gradient.")
 
 
+def test_where_no_signal_passes_gradients_are_exactly_0() -> None:
+    # Every number after the threshold is 0, and nothing is divided by it.
+    layers: list[nn.Module] = [nn.Linear(30, 50, bias=False), mf.torch.Activation("shifted-relu", tau=9.0)]
+    layers += [nn.Linear(50, 50, bias=False), nn.ReLU(), nn.Linear(50, 50, bias=False)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = audit(nn.Sequential(*layers), normals(8, 30))
+    assert [layer.log_gradient for layer in found.layers] == [-math.inf, -math.inf, 0.0]
+    assert all(layer.log_gradient_z is None for layer in found.layers) and found.departs is None
+
+
+def test_a_gradient_that_ends_where_signals_do_not_is_told() -> None:
+    class Still(nn.Module):
+        """Passes a signal on, and no gradient."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.sign(x)
+
+    model = nn.Sequential(nn.Linear(30, 50), nn.Linear(50, 50), Still(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 9))
+    found = audit(model, normals(8, 30))
+    assert "No gradient comes back to 1: it is exactly 0 there." in found.verdict
+    assert [layer.log_gradient == -math.inf for layer in found.layers] == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("sigma_w", "told"), [(0.9, "examples are alike, ρ = 0.999"), (4.0, "Squared gradients differ between layers")]
 )
@@ -241,6 +269,68 @@ def test_it_costs_one_forward_and_one_backward_and_leaves_the_model_as_it_was() 
     assert torch.equal(state, torch.get_rng_state())
     assert torch.equal(x, kept) and not x.requires_grad and x.grad is None
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_only_what_is_compared_is_measured_and_no_gradient_by_weights_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    measure = lambda step, *of: seen.append(step.name) or measured(step, *of)  # noqa: E731
+    monkeypatch.setattr(sys.modules[audit.__module__], "measured", measure)
+    layers = (nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(72, 8))
+    model, made = nn.Sequential(*layers), list[str]()
+    for name, parameter in model.named_parameters():
+        parameter.register_hook(lambda g, name=name: made.append(name))
+    found = audit(model, normals(4, 3, 8, 8))
+    assert seen == ["0", "1", "5"] and found["5"].sparsity is not None
+    assert not {"0.weight", "5.weight"} & {*made} and all(layer.log_gradient is not None for layer in found.layers)
+
+
+def test_layers_that_no_gradient_passes_have_one_themselves() -> None:
+    # Words carry none, and what is made of them wants none.
+    model = Words()
+    model.embedding.requires_grad_(False)
+    model.recurrent.requires_grad_(False)
+    found = audit(model, torch.arange(12).reshape(3, 4) % 10)
+    assert all(layer.log_gradient is not None for layer in found.layers)
+
+
+def test_gradients_whose_squares_are_nothing_in_single_precision_are_measured() -> None:
+    model, x = mlp(nn.Tanh, depth=2), normals(6, 30)
+    tiny = [layer.log_gradient for layer in audit(model, x, loss=lambda y: 1e-30 * y.sum()).layers]
+    usual = [layer.log_gradient for layer in audit(model, x, loss=lambda y: y.sum()).layers]
+    assert tiny == pytest.approx(usual, abs=1e-5)
+
+
+def test_silent_units_of_images_are_channels() -> None:
+    model, x = cnn(nn.ReLU, width=16, depth=1), normals(5, 3, 6, 6)
+    with torch.no_grad():
+        model[0].bias[:3] = -100.0
+    row, active = audit(model, x)["2"], model[:2](x)
+    assert row.sparsity == pytest.approx((active == 0).double().mean().item(), abs=1e-12)
+    assert row.dead == pytest.approx(3 / 16, abs=1e-12)
+
+
+def test_dropout_of_nothing_hides_nothing() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(30, 100), nn.ReLU(), nn.Linear(100, 100)]
+    idle = nn.Sequential(layers[0], nn.Dropout(0.0), *layers[1:])
+    records = [audit(model, normals(8, 30)).layers[1].record() for model in (nn.Sequential(*layers), idle)]
+    assert {**records[0], "module": ""} == {**records[1], "module": ""} and not records[1]["from_inputs"]
+
+
+def test_a_gaussian_matrix_is_drawn_as_an_orthonormal_one_and_products_apart_from_it() -> None:
+    draw = drawing(np.random.default_rng(0))
+    columns, products = draw(400, 60, 5)
+    assert columns is not None
+    own = np.swapaxes(columns, 1, 2) @ columns / 60
+    np.testing.assert_allclose(own, np.broadcast_to(np.eye(5), own.shape), atol=1e-12)
+    # Wishart: mean I, variances 2/N on the diagonal and 1/N beside it.
+    diagonal, beside = products[:, 0, 0], products[:, 0, 1]
+    for values, mean, variance in ((diagonal, 1.0, 2 / 60), (beside, 0.0, 1 / 60)):
+        assert values.mean() == pytest.approx(mean, abs=4 * math.sqrt(variance / 400))
+        assert values.var() == pytest.approx(variance, rel=4 * math.sqrt(2 / 400))
+    # Apart from the products, first entries of the columns say nothing of them.
+    assert abs(np.corrcoef(np.square(columns[:, 0, 0]), diagonal)[0, 1]) < 4 / math.sqrt(400)
+    assert draw(10, 3, 5)[0] is None and draw(400, 60, 5)[1] is products
 
 
 def test_a_run_that_fails_leaves_nothing_behind() -> None:
@@ -400,6 +490,100 @@ def test_what_stands_before_an_activation_is_no_departure(between: tuple[nn.Modu
     report = edge_of_chaos_(model, inputs=batch)
     assert any("before it, and whose variance is not q*" in note for note in report["3"].notes)
     assert audit(model, batch).departs is None
+
+
+class StochasticDepth(nn.Module):
+    """Whole examples, as many packages write it."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.bernoulli(torch.full((len(x), 1), 1 - self.p)) / (1 - self.p) if self.training else x
+
+
+@pytest.mark.parametrize(
+    "module",
+    [nn.Dropout(0.5), nn.AlphaDropout(0.5), nn.FeatureAlphaDropout(0.5), nn.Dropout1d(0.5), StochasticDepth(0.5)],
+)
+def test_dropout_that_does_not_train_is_none(module: nn.Module) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(30, 100), nn.Tanh(), module, nn.Linear(100, 100), module, nn.Tanh(), nn.Linear(100, 9)
+    )
+    without = nn.Sequential(*(layer if isinstance(layer, nn.Linear | nn.Tanh) else nn.Identity() for layer in model))
+    rows, same = ([layer.record() for layer in audit(m.eval(), normals(8, 30)).layers] for m in (model, without))
+    assert rows == same
+    assert all(row["rho_theory"] is not None for row in rows[1:]) and rows[0]["log_gradient_theory"] is not None
+    trained = audit(model.train(), normals(8, 30))
+    assert trained["3"].from_inputs and trained["3"].rho_theory is None
+    assert trained["0"].log_gradient_theory is None
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, scale: Tensor) -> None:
+        super().__init__()
+        self.g = nn.Parameter(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.g * x / x.square().mean(-1, keepdim=True).sqrt()
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Channels first, units not on the last axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def test_a_norm_that_somebody_wrote_has_its_variance() -> None:
+    torch.manual_seed(0)
+    uneven = torch.cat([torch.full((100,), 0.1), torch.full((100,), 2.0)])
+    for scale, standard in ((torch.full((200,), 2.0), True), (uneven, False)):
+        model = nn.Sequential(nn.Linear(30, 200), RMSNorm(scale), nn.ReLU(), nn.Linear(200, 200))
+        found = audit(model, normals(16, 30))
+        assert found.departs is None
+        assert found["3"].from_inputs != standard
+        if standard:
+            # σ_w² E relu² at variance 4, and nothing for the curvature of a line.
+            assert found["3"].q_theory == pytest.approx(found["3"].sigma_w ** 2 * 2 + found["3"].sigma_b ** 2, rel=1e-4)
+
+
+def test_units_are_channels_wherever_a_norm_has_them() -> None:
+    torch.manual_seed(0)
+    z = torch.linspace(-9, 9, 2001, dtype=torch.float64)
+
+    def second(q: Tensor) -> Tensor:
+        density = torch.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+        return torch.trapezoid(torch.tanh(q.sqrt()[..., None] * z) ** 2 * density, z)
+
+    # As many columns of an image as there are channels tell nothing of which are which.
+    for norm, size in ((LayerNorm2d(32), 32), (nn.LayerNorm((32, 8, 8)), 8)):
+        model, x = nn.Sequential(nn.Conv2d(3, 32, 1), norm, nn.Tanh(), nn.Conv2d(32, 32, 1)), normals(4, 3, size, size)
+        row = audit(model, x)["3"]
+        q = model[:2](x).detach().double().square().mean(dim=1)
+        step = 0.02 * q
+        bend = (second(q + step) - 2 * second(q) + second(q - step)) / step**2
+        expected = (second(q) - bend * q**2 / 32).mean().item()
+        assert not row.from_inputs
+        assert row.q_theory == pytest.approx(row.sigma_w**2 * expected + row.sigma_b**2, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        ((nn.Conv1d(3, 6, 1), nn.ReLU(), nn.Conv1d(6, 2, 1)), (4, 3, 10)),
+        ((nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2)), (4, 5, 10, 3)),
+    ],
+)
+def test_the_dead_are_units(layers: tuple[nn.Module, ...], shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    # Two of six units never fire, all others do.
+    with torch.no_grad():
+        layers[0].weight.mul_(0.01)
+        layers[0].bias.copy_(torch.tensor([1.0, 1.0, -1.0, 1.0, -1.0, 1.0]))
+    assert audit(nn.Sequential(*layers), normals(*shape).clamp(-3, 3))["2"].dead == pytest.approx(2 / 6)
 
 
 class Counting(nn.Module):

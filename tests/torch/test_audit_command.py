@@ -103,6 +103,14 @@ def test_json_is_the_record_of_the_audit() -> None:
     assert printed == expected
 
 
+def test_an_unknown_column_is_refused_before_the_model_is_built() -> None:
+    refused = run("audit", "no_such_nets:build", "--shape", "8,20", "--columns", "nonsense")
+    assert refused.exit_code == 2
+    (named,) = re.findall("there is no column nonsense: choose from (.*)", refused.stderr)
+    rows = data("audit", "some_nets:build", "--shape", "8,20")["layers"]
+    assert {*named.split(", ")} == {*rows[0]}
+
+
 def test_before_and_after_are_audits_and_between_them_is_what_was_drawn() -> None:
     x = 3 * inputs(12, 20)
     np.savez("x.npz", x)

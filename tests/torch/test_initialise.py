@@ -406,6 +406,139 @@ def test_dropout_by_a_function_is_told_as_by_a_module(inputs: Tensor | None) -> 
         assert [note.partition(";")[0] for note in notes] == told
 
 
+@pytest.mark.parametrize("inputs", [None, torch.ones(2, 6)], ids=["symbolic", "recorded"])
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        # Of these two training=False is the default.
+        (F.alpha_dropout, False),
+        (F.feature_alpha_dropout, False),
+        (lambda x: F.alpha_dropout(x, 0.5, True), True),
+        (lambda x: F.dropout(x, 0.5, False), False),
+        (lambda x: torch.dropout(x, p=0.5, train=False), False),
+        (lambda x: torch.dropout(x, 0.5, False), False),
+        (lambda x: torch.dropout(x, 0.5, True), True),
+    ],
+)
+def test_functions_that_drop_are_asked_whether_they_train(function: Any, told: bool, inputs: Tensor | None) -> None:
+    model = Functions(lambda x: function(x.tanh()))
+    report = edge_of_chaos_(model, inputs=inputs, last_layer="match")["second"]
+    assert report.activation == "tanh"
+    assert any("drop" in note for note in report.notes) == told
+
+
+class DropPath(nn.Module):
+    def __init__(self, drop_prob: float, scale_by_keep: bool = True) -> None:
+        super().__init__()
+        self.drop_prob, self.scale_by_keep = drop_prob, scale_by_keep
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        keep = 1 - self.drop_prob
+        mask = torch.empty(len(x), *[1] * (x.ndim - 1)).bernoulli_(keep)
+        return x * (mask / keep if self.scale_by_keep else mask)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("traced", ["symbolic", "recorded"])
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (nn.Dropout(0.2), "counts 1.25 times"),
+        (nn.Dropout1d(0.2), "counts 1.25 times"),
+        # Numbers of mean 0 and variance 1 keep these; others have another factor than 1/(1 - p).
+        (nn.AlphaDropout(0.2), "random dropping"),
+        (nn.FeatureAlphaDropout(0.2), "random dropping"),
+        (DropPath(0.2), "counts 1.25 times"),
+        (DropPath(0.2, scale_by_keep=False), "random dropping"),
+    ],
+    ids=repr,
+)
+def test_dropout_in_either_mode_is_told_of_a_model_to_be_trained(
+    module: nn.Module, told: str, traced: str, training: bool
+) -> None:
+    model = nn.Sequential(nn.Linear(6, 6), nn.Tanh(), module, nn.Linear(6, 6)).train(training)
+    inputs = None if traced == "symbolic" else torch.ones(2, 6)
+    report = edge_of_chaos_(model, inputs=inputs, last_layer="match")["3"]
+    assert report.activation == "tanh"
+    assert any(told in note for note in report.notes)
+
+
+class RMSNorm(nn.Module):
+    """Its factors are 1 + w."""
+
+    def __init__(self, size: int, w: float = 1.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((size,), w))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * (1 + self.scale)
+
+
+class LayerNorm2d(nn.Module):
+    """Along the channels of images, with a shift."""
+
+    def __init__(self, channels: int, factor: float, shift: float) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((channels,), factor))
+        self.beta = nn.Parameter(torch.full((channels,), shift))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x - x.mean(1, keepdim=True)
+        x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6)
+        return self.gamma[:, None, None] * x + self.beta[:, None, None]
+
+
+class GRN(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.gamma, self.beta = nn.Parameter(torch.zeros(size)), nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        energy = x.norm(dim=0, keepdim=True)
+        return x + self.gamma * (x * energy / (energy.mean(-1, keepdim=True) + 1e-6)) + self.beta
+
+
+@pytest.mark.parametrize("traced", ["symbolic", "recorded"])
+@pytest.mark.parametrize(
+    ("norm", "shape", "square"),
+    [(RMSNorm(6), (6,), 2.0**2), (RMSNorm(6, 0.0), (6,), 1.0), (LayerNorm2d(6, 2.0, -1.0), (6, 4, 4), 2.0**2 + 1)],
+)
+def test_a_norm_that_somebody_wrote_is_one(norm: nn.Module, shape: tuple[int, ...], square: float, traced: str) -> None:
+    layer: Any = nn.Linear(6, 6) if len(shape) == 1 else nn.Conv2d(6, 6, 1)
+    model = nn.Sequential(copy.deepcopy(layer), norm, layer)
+    inputs = None if traced == "symbolic" else torch.randn(2, *shape)
+    report = edge_of_chaos_(model, q_star=3.0, inputs=inputs, last_layer="match")["2"]
+    assert report.activation == f"normalised ({type(norm).__name__})"
+    assert report.sigma_w == pytest.approx(math.sqrt(3.0 / square), rel=1e-5)
+
+
+@pytest.mark.parametrize("traced", ["symbolic", "recorded"])
+def test_a_response_norm_is_a_factor(traced: str) -> None:
+    inputs = None if traced == "symbolic" else torch.ones(2, 6)
+    model = nn.Sequential(nn.Linear(6, 6), nn.GELU(), GRN(6), nn.Linear(6, 6))
+    report = edge_of_chaos_(model, inputs=inputs, last_layer="match")["3"]
+    assert (report.activation, report.sigma_w) == ("gelu", mf.edge_of_chaos(mf.activation("gelu")).sigma_w)
+    assert any("a factor of its own" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("inputs", [None, torch.ones(2, 6)], ids=["symbolic", "recorded"])
+def test_what_a_function_makes_of_parameters_is_one(inputs: Tensor | None) -> None:
+    class Scaled(Functions):
+        def __init__(self) -> None:
+            super().__init__(None)
+            self.gain, self.own = nn.Parameter(torch.ones(1, 6, 1)), nn.Parameter(torch.ones(6))
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = F.layer_norm(self.first(x), (6,), self.own.exp())
+            return self.second(h.tanh() * self.gain.view(1, -1)[:, : x.shape[-1]])
+
+    report = edge_of_chaos_(Scaled(), inputs=inputs, last_layer="match")["second"]
+    assert report.activation == "tanh"
+    assert any("a factor of its own" in note for note in report.notes)
+
+
 class Words(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -514,6 +647,41 @@ def test_layers_that_share_a_parameter_are_told() -> None:
     b.weight = a.weight
     report = edge_of_chaos_(nn.Sequential(nn.Linear(10, 10), nn.ReLU(), a, nn.ReLU(), b, nn.ReLU(), nn.Linear(10, 3)))
     assert any(warning.startswith("2, 4: is used more than once") for warning in report.warnings)
+
+
+@pytest.mark.parametrize("inputs", [None, torch.ones(2, 8)], ids=["symbolic", "recorded"])
+@pytest.mark.parametrize(
+    "decode",
+    [
+        lambda h, w: F.linear(h, w.t()),
+        lambda h, w: F.linear(h, w.transpose(0, 1)),
+        lambda h, w: F.linear(h, w.T),
+        lambda h, w: h @ w,
+        lambda h, w: h @ w.T.mT,
+        lambda h, w: torch.einsum("bi,ij->bj", h, w),
+        lambda h, w: torch.addmm(torch.zeros(8), h, w),
+    ],
+)
+def test_weights_that_a_function_takes_again_are_told(decode: Any, inputs: Tensor | None) -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.e, self.inner = nn.Linear(8, 6), nn.Linear(6, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.inner(self.e(x).to(self.inner.weight.dtype).relu())
+            return decode(h.relu(), self.e.weight)
+
+    report = edge_of_chaos_(Tied(), inputs=inputs)
+    # The function is the last layer, and the precision of weights is no use of them.
+    assert [layer.left for layer in report.layers] == ["", ""]
+    assert any("used more than once with the same weights" in note for note in report["e"].notes)
+    assert len(report.warnings) == 1
+
+
+def test_a_lazy_last_layer_is_left_as_others_are() -> None:
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.LazyLinear(3))
+    assert edge_of_chaos_(model)["2"].left == "the last layer, kept"
 
 
 class Overwriting(nn.Module):

@@ -104,6 +104,22 @@ def test_the_blocks_of_a_vision_transformer() -> None:
         assert report[f"{name}.self_attention.out_proj"].left.startswith("part of attention")
 
 
+@pytest.mark.parametrize("name", ["convnext_tiny", "timm/convnext_atto", "timm/convnextv2_atto"])
+def test_the_blocks_of_a_convnext(name: str) -> None:
+    # A norm of channels, GELU and, in the second version, a norm of the response; branches drop.
+    model = model_of(name, **({"drop_path_rate": 0.2} if "timm" in name else {}))
+    report = edge_of_chaos_(model, inputs=images(64))
+    gelu = mf.edge_of_chaos(mf.activation("gelu"))
+    inner = [layer for layer in report.layers if layer.activation == "gelu"]
+    assert len(inner) == (18 if name == "convnext_tiny" else 12)
+    for layer in inner:
+        assert (layer.sigma_w, layer.left) == (gelu.sigma_w, "")
+        assert any("a factor of its own" in note for note in layer.notes) == ("v2" in name)
+    # Its variance is that of a norm; a factor after GELU theory does not know.
+    found = [audit(model.train(training), images(64))[inner[3].module] for training in (True, False)]
+    assert all((row.from_inputs, row.rho_theory is None) == ("v2" in name, "v2" in name) for row in found)
+
+
 @pytest.mark.parametrize(
     ("name", "size", "options"),
     [
@@ -122,6 +138,7 @@ def test_the_blocks_of_a_vision_transformer() -> None:
         ("timm/regnetx_002", 64, {}),
         ("timm/vit_tiny_patch16_224", 64, {"img_size": 64}),
         ("timm/nf_resnet26", 64, {}),
+        ("timm/convnextv2_atto", 64, {"drop_path_rate": 0.2}),
     ],
 )
 def test_models_are_initialised_and_audited(name: str, size: int, options: dict[str, Any]) -> None:

@@ -58,6 +58,11 @@ def pair(width: int, rho: float) -> Tensor:
     return torch.stack([a, rho * a + math.sqrt(1 - rho * rho) * b])
 
 
+def alike(x: Tensor) -> Tensor:
+    """As images of 2 × 3 positions."""
+    return x[..., None, None].expand(*x.shape, 2, 3)
+
+
 def pre_activations(model: nn.Sequential, x: Tensor) -> list[Tensor]:
     found = []
     for layer in model:
@@ -67,26 +72,25 @@ def pre_activations(model: nn.Sequential, x: Tensor) -> list[Tensor]:
     return found
 
 
-def measured(model: nn.Sequential, depth: int, generator: torch.Generator) -> tuple[Array, Array, Array]:
-    """q of the first input and ρ of both by layer; and ln |g^l|²/|g^L|² from layer L = `depth` back."""
-    h = pre_activations(model, pair(WIDTH, RHO))
-    functional = torch.zeros_like(h[depth])
-    functional[0] = torch.randn(WIDTH, generator=generator)
-    gradients = torch.autograd.grad((functional * h[depth]).sum(), h[: depth + 1])
+def measured(model: nn.Sequential, x: Tensor, functional: Tensor, depth: int = DEPTH) -> tuple[Array, Array, Array]:
+    """q of the first input and ρ of both by layer; and ln |g^l|²/|g^L|² of the first from layer L = `depth` back."""
+    h = pre_activations(model, x)
+    gradients = torch.autograd.grad((functional * h[depth][0]).sum(), h[: depth + 1])
     q = [(layer[0] ** 2).mean().item() for layer in h]
-    rho = [torch.cosine_similarity(layer[0], layer[1], dim=0).item() for layer in h]
+    rho = [torch.cosine_similarity(*layer.flatten(1), dim=0).item() for layer in h]
     logs = [math.log((g[0] ** 2).sum().item() / (functional**2).sum().item()) for g in gradients]
     return np.array(q), np.array(rho), np.array(logs)
 
 
 @cache
-def foretold(network: MeanField, depth: int, weights: Any = "gaussian") -> Mapping[str, Predicted]:
-    return predict(Experiment(network, WIDTH, depth, 1, start=1.0, rho=RHO, backward=True, weights=weights))
+def foretold(network: MeanField, depth: int, weights: Any = "gaussian", width: int = WIDTH) -> Mapping[str, Predicted]:
+    return predict(Experiment(network, width, depth, 1, start=1.0, rho=RHO, backward=True, weights=weights))
 
 
-def depth_of_gradients(network: MeanField) -> int:
+def depth_of_gradients(network: MeanField, width: int = WIDTH) -> int:
     """Over how many layers theory knows gradients: where V' ≥ 1 it withholds them once q strays by a fifth."""
-    return next((d for d in (DEPTH, 9, 5, 2, 1) if np.isfinite(foretold(network, d)["log_gradient"].sd).all()), 0)
+    known = (d for d in (DEPTH, 9, 5, 2, 1) if np.isfinite(foretold(network, d, width=width)["log_gradient"].sd).all())
+    return next(known, 0)
 
 
 def worst(samples: Array, mean: Array, sd: Array) -> float:
@@ -96,29 +100,35 @@ def worst(samples: Array, mean: Array, sd: Array) -> float:
     return float(np.nanmax(np.abs(z)))
 
 
+def assert_as_foretold(rows: list[tuple[Array, Array, Array]], network: MeanField, depth: int, width: int) -> None:
+    """Of q, ρ and the gradient from layer `depth` back, in every layer."""
+    q, rho, logs = map(np.array, zip(*rows, strict=True))
+    p = foretold(network, DEPTH, width=width)
+    square = p["q"].mean ** 2 + p["q"].sd ** 2
+    assert worst(q, p["q"].mean, np.sqrt(p["q"].sd ** 2 + 2 * square / width)) < 4
+    # What a sample correlation adds, to the same order.
+    r = p["rho"].value
+    mean = p["rho"].mean - r * (1 - r**2) / (2 * width)
+    assert worst(rho, mean, np.sqrt(p["rho"].sd ** 2 + (1 - r**2) ** 2 / width)) < 4
+    # At the last layer both are the functional itself.
+    if depth:
+        gradient = foretold(network, depth, width=width)["log_gradient"]
+        assert worst(logs[:, :-1], gradient.mean[:-1], gradient.sd[:-1]) < 4
+
+
 @pytest.mark.parametrize("text", named())
 def test_dense_networks_do_what_theory_says(text: str) -> None:
     phi, generator = mf.activation(text), torch.Generator().manual_seed(7)
     network = edge_of_chaos(phi).mean_field
-    p, depth, rows = foretold(network, DEPTH), depth_of_gradients(network), []
+    depth, rows = depth_of_gradients(network), []
     assert depth == DEPTH or network.dV(1.0) >= 1
     model = dense(phi)
     for _ in range(NETWORKS):
         report = edge_of_chaos_(model, last_layer="match", generator=generator)
         assert {layer.activation for layer in report.layers[1:]} == {"none: linear" if text == "identity" else phi.name}
-        rows.append(measured(model, depth, generator))
-    q, rho, logs = map(np.array, zip(*rows, strict=True))
-    square = p["q"].mean ** 2 + p["q"].sd ** 2
-    assert worst(q, p["q"].mean, np.sqrt(p["q"].sd ** 2 + 2 * square / WIDTH)) < 4
-    # What a sample correlation adds, to the same order.
-    r = p["rho"].value
-    mean = p["rho"].mean - r * (1 - r**2) / (2 * WIDTH)
-    assert worst(rho, mean, np.sqrt(p["rho"].sd ** 2 + (1 - r**2) ** 2 / WIDTH)) < 4
-    # At the last layer both are the functional itself.
+        rows.append(measured(model, pair(WIDTH, RHO), torch.randn(WIDTH, generator=generator), depth))
     assert depth or text == "exp"
-    if depth:
-        gradient = foretold(network, depth)["log_gradient"]
-        assert worst(logs[:, :-1], gradient.mean[:-1], gradient.sd[:-1]) < 4
+    assert_as_foretold(rows, network, depth, WIDTH)
 
 
 @pytest.mark.parametrize("weights", ["uniform", "truncated", "orthogonal"])
@@ -130,7 +140,7 @@ def test_so_do_networks_of_other_weights(weights: Any) -> None:
         nn.init.normal_(model[0].weight, 0, 1 / math.sqrt(WIDTH), generator=generator)
         nn.init.zeros_(model[0].bias)
         edge_of_chaos_(model, first_layer="keep", last_layer="match", weights=weights, generator=generator)
-        rows.append(measured(model, DEPTH, generator))
+        rows.append(measured(model, pair(WIDTH, RHO), torch.randn(WIDTH, generator=generator)))
     q, _, logs = map(np.array, zip(*rows, strict=True))
     law = "orthogonal" if weights == "orthogonal" else "gaussian"
     network = edge_of_chaos(phi).mean_field
@@ -184,6 +194,47 @@ def test_convolutions_do_what_theory_says_of_their_padding(text: str, padding: A
     # From layer 1 on: that of layer 0 was set.
     sd = np.sqrt(p.sd**2 + np.mean(noise, axis=0))
     assert worst(q[:, 1:], p.mean[1:], sd[1:]) < 4
+
+
+def circular(phi: Activation, inputs: int, channels: int, depth: int) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(inputs, channels, 3, padding=1, padding_mode="circular")]
+    for _ in range(depth):
+        convolution = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="circular")
+        layers += [mf.torch.Activation(phi), convolution]
+    return nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize("text", named())
+def test_of_images_alike_everywhere_convolutions_do_what_dense_layers_do(text: str) -> None:
+    # The sum of a kernel is a matrix of independent weights of variance σ_w²/channels, and all that such images see.
+    phi, generator, channels = mf.activation(text), torch.Generator().manual_seed(13), 256
+    network = edge_of_chaos(phi).mean_field
+    depth, rows = depth_of_gradients(network, channels), []
+    assert depth == DEPTH or network.dV(1.0) >= 1
+    model = circular(phi, channels, channels, DEPTH)
+    for _ in range(NETWORKS):
+        edge_of_chaos_(model, last_layer="match", generator=generator)
+        functional = alike(torch.randn(channels, generator=generator))
+        rows.append(measured(model, alike(pair(channels, RHO)), functional, depth))
+    assert_as_foretold(rows, network, depth, channels)
+
+
+def test_of_other_images_convolutions_stray_less() -> None:
+    phi, generator, channels, depth, draws = mf.activation("tanh"), torch.Generator().manual_seed(17), 64, 10, 100
+    a, b = torch.randn(2, 3, 8, 8, generator=generator)
+    x = torch.stack([a, RHO * a + math.sqrt(1 - RHO**2) * b])
+    model, rows = circular(phi, 3, channels, depth), []
+    for _ in range(draws):
+        edge_of_chaos_(model, last_layer="match", inputs=x, generator=generator)
+        rows.append(measured(model, x, torch.randn(channels, 8, 8, generator=generator), depth))
+    q, rho, logs = (np.std(rows, axis=0, ddof=1)[i] for i in range(3))
+    p = foretold(edge_of_chaos(phi).mean_field, depth, width=channels)
+    square = p["q"].mean ** 2 + p["q"].sd ** 2
+    # Of so many draws a standard deviation is known to a fourteenth.
+    most = 1 - 3 / math.sqrt(2 * draws)
+    assert (q / np.sqrt(p["q"].sd ** 2 + 2 * square / channels) < most)[1:].all()
+    assert (rho / np.sqrt(p["rho"].sd ** 2 + (1 - p["rho"].value ** 2) ** 2 / channels) < most)[1:].all()
+    assert (logs[:-1] / p["log_gradient"].sd[:-1] < most).all()
 
 
 def test_a_delta_orthogonal_network_keeps_variances_at_every_position() -> None:

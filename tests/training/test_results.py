@@ -12,7 +12,10 @@ from small_runs import setting
 from meanfield.errors import OutputError
 from meanfield.training.results import Results, subject_of
 
-RESULT = {"outcome": "finished", "test_accuracy": 0.5, "first_layer": None}
+RESULT = {
+    **{"outcome": "finished", "steps": 24, "first_layer": None, "seconds": 0.5, "machine": "one"},
+    **{"train_accuracy": 0.6, "test_accuracy": 0.5, "train_sparsity": 0.5, "test_sparsity": 0.5},
+}
 
 
 def test_what_is_added_is_read_back(tmp_path: Path) -> None:

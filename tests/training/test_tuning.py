@@ -85,7 +85,10 @@ def test_an_interrupted_tuning_goes_on_with_what_is_missing(
             raise KeyboardInterrupt
         trained.append(asked)
         diverged = asked.learning_rate == 0.001
-        return asked, {"test_accuracy": None if diverged else asked.epochs / 10 + (asked.clip_gradient == 1.0) / 100}
+        accuracy = None if diverged else asked.epochs / 10 + (asked.clip_gradient == 1.0) / 100
+        measured = dict.fromkeys(("train_accuracy", "test_accuracy", "train_sparsity", "test_sparsity"), accuracy)
+        ended = {"outcome": "diverged" if diverged else "finished", "seconds": 0.1, "machine": "one"}
+        return asked, {**ended, **measured}
 
     monkeypatch.setattr(tried, "_trained", quick)
     path = tmp_path / "results.jsonl"

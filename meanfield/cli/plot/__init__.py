@@ -21,6 +21,7 @@ class _Kinds(LazyGroup):
         "trainable": "The largest safe depth, over sparsity and width.",
         "trajectory": "Variance, correlation and sparsity over the layers.",
         "audit": "A model of PyTorch beside theory, layer by layer.",
+        "training": "Accuracy and sparsity of trained networks; or one run.",
         "activation": "φ, and the density of pre-activations below it.",
         "summary": "One page: φ, V, R, trajectories and numbers.",
     }

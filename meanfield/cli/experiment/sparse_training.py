@@ -1,0 +1,132 @@
+"""`meanfield experiment sparse-training`: how well sparse networks train, clipped and not, beside ReLU."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Annotated, Any
+
+import typer
+
+from meanfield.cli import ensembles, options
+from meanfield.cli.experiment import tuned_runs
+from meanfield.cli.layout import heading
+from meanfield.cli.output import emit, printing, require_columns
+from meanfield.cli.process import tell
+from meanfield.cli.train import Batch, DataSet, Device, DeviceNamed, Epochs, Modelled, NetworkKind
+from meanfield.errors import DomainError, NoDesign, NoEdgeOfChaos
+
+__all__ = ["sparse_training"]
+
+Acts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--act",
+        metavar="TEXT",
+        help="An activation, τ and m left open or not; repeat. Default: ReLU, and soft threshold and shifted ReLU, "
+        "clipped and not.",
+        show_default=False,
+    ),
+]
+Sparsities = Annotated[str, typer.Option("--sparsity", help="P(φ = 0) at q*, where τ is open.")]
+Slopes = Annotated[str | None, typer.Option("--slope", help="V'(q*), where m is open.", show_default=False)]
+Levels = Annotated[str | None, typer.Option("--m", help="Clip levels instead, where m is open.", show_default=False)]
+Stars = Annotated[str, typer.Option("--q-star", help="q* of the edges of chaos.")]
+
+_ACTS = ("relu", "shifted-relu", "soft-threshold", "clipped-relu", "clipped-soft-threshold")
+_SLOPES = "0.5,0.7"
+
+
+def sparse_training(
+    context: typer.Context,
+    act: Acts = None,
+    sparsity: Sparsities = "0.5,0.7,0.85,0.9",
+    slope: Slopes = None,
+    m: Levels = None,
+    q_star: Stars = "1",
+    depth: options.Depth = 30,
+    width: options.Width = 300,
+    model: Modelled = NetworkKind.dense,
+    dataset: DataSet = "fashion-mnist",
+    epochs: Epochs = 10.0,
+    batch_size: Batch = 64,
+    lr: tuned_runs.Rates = "5e-5,1e-4,2e-4,4e-4,8e-4",
+    clip_gradient: tuned_runs.Limits = "inf,1",
+    weights: tuned_runs.Laws = "gaussian,orthogonal",
+    stages: tuned_runs.Stages = "1:4,4:1",
+    validation: tuned_runs.Validation = 10_000,
+    repeats: tuned_runs.Repeats = 3,
+    jobs: ensembles.Jobs = None,
+    dask: ensembles.Dask = None,
+    device: Device = DeviceNamed.cpu,
+    results: tuned_runs.ResultsFile = None,
+    resume: tuned_runs.Resume = False,
+    format: options.Formats = None,
+    digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
+    output: options.Output = None,
+) -> None:
+    """Accuracy of networks with sparse activations, each on its edge of chaos, all tuned the same way.
+
+    Every rate, limit of the gradient and law of weights is tried on examples held out from the training set; the best
+    is trained from several seeds and tested. The verdicts are fixed before the first step.
+
+    \b
+    Examples:
+      meanfield experiment sparse-training --sparsity 0.85 --slope 0.7 --results sparse.jsonl
+      meanfield experiment sparse-training --results sparse.jsonl --resume --sparsity 0.9 --m 1.61 --q-star 1,2
+      meanfield experiment sparse-training --act relu --data digits --depth 5 --width 50 --validation 200 --epochs 2
+    """
+    from meanfield.training.accuracy_table import COLUMNS, accuracies
+    from meanfield.training.sparse_settings import settings_of
+
+    how = printing(format, digits, columns, caption, tex_label, output)
+    require_columns(how, COLUMNS)
+    networks, missing = [], []
+    rest: dict[str, Any] = {"depth": depth, "width": width, "model": model.value, "data": dataset, "epochs": epochs}
+    for choice in _choices(act or list(_ACTS), sparsity, slope, m, q_star):
+        try:
+            networks += settings_of(**choice, **rest, batch=batch_size)
+        except (NoDesign, NoEdgeOfChaos) as refusal:
+            missing.append(f"{choice['act']}: {refusal}")
+    for line in dict.fromkeys(missing):
+        tell(f"note: left out, {line}")
+    if not networks:
+        raise DomainError("no network is left to train: ask for another sparsity, slope or clip level")
+    kept, runs = tuned_runs.trained(
+        context,
+        list(dict.fromkeys(networks)),
+        rates=lr,
+        limits=clip_gradient,
+        laws=weights,
+        stages=stages,
+        validation=validation,
+        repeats=repeats,
+        jobs=jobs,
+        dask=dask,
+        device=device.value,
+        path=results,
+        resume=resume,
+    )
+    rows = accuracies(kept, runs)
+    title = f"{dataset}, {model} networks of width {width}, depth {depth}, {epochs:g} epochs"
+    emit(rows, [heading(title), *tuned_runs.accuracy_table(rows, digits)], how, paper=tuned_runs.PAPER)
+
+
+def _choices(acts: list[str], sparsity: str, slope: str | None, m: str | None, q_star: str) -> list[dict[str, Any]]:
+    """What `settings_of` takes, for each activation what it leaves open."""
+    from meanfield.activations.spec import parameters_of
+
+    stars = options.numbers("--q-star", q_star)
+    sparsities = options.numbers("--sparsity", sparsity)
+    levels: list[dict[str, Any]] = [{"given": {"m": value}} for value in options.numbers("--m", m)] if m else []
+    if slope is not None or not levels:
+        levels += [{"slope": value} for value in options.numbers("--slope", slope or _SLOPES)]
+    found = []
+    for act in acts:
+        left = parameters_of(act)
+        first: list[dict[str, Any]] = [{"sparsity": s} for s in sparsities] if "tau" in left else [{}]
+        for q, one, other in product(stars, first, levels if "m" in left else [{}]):
+            found.append({"act": act, "q_star": q, **one, **other})
+    return found

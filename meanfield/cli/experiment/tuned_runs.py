@@ -1,0 +1,150 @@
+"""What the experiments share: how networks are tuned and trained, by whom, and where the results are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from meanfield.cli import options
+from meanfield.cli.layout import Block, grid, paragraph
+from meanfield.cli.models import require_torch
+from meanfield.cli.output import progress
+from meanfield.cli.process import INTERRUPTED, tell
+from meanfield.errors import DomainError, OutputError
+from meanfield.tables.records import Record
+
+if TYPE_CHECKING:
+    from meanfield.training.results import Results
+    from meanfield.training.setting import Setting, Weights
+
+__all__ = [
+    "PAPER",
+    "Laws",
+    "Limits",
+    "Rates",
+    "Repeats",
+    "ResultsFile",
+    "Resume",
+    "Stages",
+    "Validation",
+    "accuracy_table",
+    "trained",
+]
+
+ResultsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--results", metavar="FILE.jsonl", help="Where each run is kept as soon as it is done.", show_default=False
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the results in FILE.jsonl.")]
+Rates = Annotated[str, typer.Option("--lr", help="Learning rates that are tried.")]
+Limits = Annotated[str, typer.Option("--clip-gradient", help="Largest norms of a gradient that are tried.")]
+Laws = Annotated[str, typer.Option("--weights", help="Laws of weights that are tried.")]
+Stages = Annotated[
+    str,
+    typer.Option("--stages", metavar="EPOCHS:KEEP,…", help="How long candidates are trained, and how many go on."),
+]
+Validation = Annotated[int, typer.Option("--validation", help="Training examples held out to choose by.")]
+Repeats = Annotated[int, typer.Option("--repeats", help="Runs of the best, of seeds 1, 2, …")]
+
+#: What is said of a network before it is trained, and what came of it; and how it was trained.
+_FORETOLD = ("name", "sparsity", "V_prime", "q_star", "verdict", "share_lost", "test_accuracy", "test_accuracy_sd")
+_TRAINED = (
+    "name",
+    "learning_rate",
+    "clip_gradient",
+    "weights",
+    "train_accuracy",
+    "test_sparsity",
+    "diverged",
+    "seconds",
+)
+PAPER = ("name", "sparsity", "V_prime", "q_star", "share_lost", "test_accuracy", "test_accuracy_sd", "test_sparsity")
+
+
+def trained(
+    context: typer.Context,
+    networks: Sequence[Setting],
+    *,
+    rates: str,
+    limits: str,
+    laws: str,
+    stages: str,
+    validation: int,
+    repeats: int,
+    jobs: int | None,
+    dask: str | None,
+    device: str,
+    path: Path | None,
+    resume: bool,
+) -> tuple[Results, list[Setting]]:
+    """The results of networks, each tuned alike and the best trained from several seeds; and the settings of those.
+
+    Raises:
+        DomainError: options that say too little or too much.
+        OutputError: results that are there already though nothing is to be resumed.
+    """
+    require_torch(context, "train")
+    from meanfield.domain import require_count
+    from meanfield.training.data import load
+    from meanfield.training.results import Results
+    from meanfield.training.run import device_named
+    from meanfield.training.tuning import Tuning, Workers, tuned
+
+    require_count("repeats", repeats)
+    device_named(device)
+    tuning = Tuning(
+        tuple(options.numbers("--lr", rates)),
+        tuple(options.numbers("--clip-gradient", limits)),
+        tuple(cast("Weights", name.strip()) for name in laws.split(",")),
+        _stages(stages),
+        validation,
+    )
+    for network in networks:
+        tuning.candidates(network)
+    if path and path.exists() and not resume:
+        raise OutputError(f"{path} is there already: go on with it by --resume, or name another file")
+    if resume and path is None:
+        raise OutputError("--resume goes on with a file of results: name it by --results FILE.jsonl")
+    load(networks[0].data).held_out(validation)
+    results = Results(path)
+    workers = Workers(-1 if jobs is None else jobs, dask, device)
+    with progress("training", round(sum(tuning.epochs(network, repeats) for network in networks))) as advance:
+        try:
+            best = tuned(networks, tuning, results, workers, advance)
+            runs = [replace(setting, seed=seed) for setting in best for seed in range(1, repeats + 1)]
+            workers.train(runs, results, advance)
+        except KeyboardInterrupt:
+            more = f"; the same command with --resume goes on with {path}" if path else ""
+            tell(f"interrupted after {len(results.runs)} runs{more}")
+            raise typer.Exit(INTERRUPTED) from None
+    return results, runs
+
+
+def _stages(text: str) -> tuple[Any, ...]:
+    from meanfield.activations.numbers import NotANumber, read_number, read_whole
+    from meanfield.training.tuning import Stage
+
+    stages = []
+    for part in text.split(","):
+        epochs, _, keep = part.partition(":")
+        try:
+            stages.append(Stage(read_number(epochs), read_whole(keep)))
+        except NotANumber:
+            raise DomainError(f"--stages {text:.60} is none: write EPOCHS:KEEP for each, such as 1:4,4:1") from None
+    return tuple(stages)
+
+
+def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
+    """The rows, and what the columns are."""
+    legend = (
+        "verdict and share lost were fixed before training; rate, largest gradient and law of weights are the best on "
+        "examples held out; test is the mean accuracy over seeds, ± sd; zeros are those of hidden activations."
+    )
+    keys = [key for key in _TRAINED if any(row[key] is not None for row in rows)]
+    return [grid(rows, _FORETOLD, digits or 3), grid(rows, keys, digits or 3), paragraph("columns:", legend)]

@@ -1,0 +1,62 @@
+"""What came of the runs of an experiment, a row for every network: verdict, accuracy over seeds, sparsity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import fmean, stdev
+
+from meanfield.infinite_width.operating_point import operating_point
+from meanfield.tables.records import Record
+from meanfield.training.results import Results, subject_of
+from meanfield.training.setting import Setting
+
+__all__ = ["COLUMNS", "accuracies", "trained_alike"]
+
+#: Of a row.
+COLUMNS = (
+    *("name", "activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "chi_1", "depth", "width", "model"),
+    *("weights", "verdict", "share_lost", "signal_lost", "gradient_lost"),
+    *("data", "epochs", "batch", "optimizer", "learning_rate", "clip_gradient"),
+    *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "train_accuracy", "train_sparsity", "test_sparsity"),
+    *("seconds", "machine"),
+)
+#: Averaged over the runs that did not diverge.
+_AVERAGED = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
+
+
+def trained_alike(settings: Iterable[Setting]) -> dict[Setting, list[Setting]]:
+    """Settings that differ in their seeds alone, by the one whose seed is 0."""
+    found: dict[Setting, list[Setting]] = {}
+    for setting in settings:
+        found.setdefault(replace(setting, seed=0), []).append(setting)
+    return found
+
+
+def accuracies(results: Results, settings: Iterable[Setting]) -> list[Record]:
+    """A row for every network among the settings that the results hold; those of no accuracy have diverged."""
+    held = [setting for setting in settings if setting in results.runs]
+    return [_row(results, setting, runs) for setting, runs in trained_alike(held).items()]
+
+
+def _row(results: Results, setting: Setting, runs: list[Setting]) -> Record:
+    point = operating_point(setting.phi, setting.q_star, setting.sigma_w, setting.sigma_b)
+    network = point.network
+    verdict = results.verdicts.get(subject_of(setting), {})
+    ended = [results.runs[run] for run in runs]
+    finished = [result for result in ended if result["outcome"] == "finished"]
+    row = {
+        **setting.as_record(),
+        "name": setting.name,
+        "sparsity": network.sparsity(setting.q_star),
+        "V_prime": network.dV(setting.q_star),
+        "chi_1": network.chi1(setting.q_star),
+        **verdict,
+        "runs": len(ended),
+        "diverged": 1 - len(finished) / len(ended),
+        **{name: fmean(result[name] for result in finished) if finished else None for name in _AVERAGED},
+        "test_accuracy_sd": stdev(r["test_accuracy"] for r in finished) if len(finished) > 1 else None,
+        "seconds": fmean(result["seconds"] for result in ended),
+        "machine": ", ".join(dict.fromkeys(result["machine"] for result in ended)),
+    }
+    return {name: row.get(name) for name in COLUMNS}

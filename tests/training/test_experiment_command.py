@@ -1,0 +1,124 @@
+"""`meanfield experiment`: verdicts before runs, the same tuning for all, results that are never run twice."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from command import data, run
+
+from meanfield.training.foresight import losses, networks, rank_correlations
+
+SMALL = ("--data", "digits", "--depth", "3", "--width", "20", "--validation", "300", "--epochs", "1", "--jobs", "1")
+ASKED = ("experiment", "sparse-training", *SMALL, "--lr", "1e-3,1e-2", "--stages", "1:1", "--repeats", "2")
+TWO = ("--act", "relu", "--act", "clipped-relu", "--sparsity", "0.7", "--slope", "0.7", "--weights", "gaussian")
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_verdicts_stand_before_the_first_run_and_each_network_gets_the_same_candidates(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    rows = data(*ASKED, *TWO, "--results", str(path))
+    kinds = ["foretold" if "foretold" in line else "run" for line in lines(path)]
+    assert kinds == ["foretold"] * 2 + ["run"] * (2 * (2 * 2 + 2))
+    tried = [line["run"] for line in lines(path) if "run" in line and line["run"]["validation"]]
+    for name in ("relu", "clipped-relu"):
+        mine = [setting for setting in tried if setting["activation"].startswith(name)]
+        found = {(setting["learning_rate"], setting["clip_gradient"], setting["seed"]) for setting in mine}
+        assert found == {(rate, limit, 0) for rate in (1e-3, 1e-2) for limit in (None, 1.0)}
+    tested = [line for line in lines(path) if "run" in line and not line["run"]["validation"]]
+    assert [line["run"]["seed"] for line in tested] == [1, 2, 1, 2]
+    assert {line["result"]["test_on"] for line in tested} == {"test"}
+    for row, name in zip(rows, ("relu", "clipped-relu"), strict=True):
+        accuracies = [t["result"]["test_accuracy"] for t in tested if t["run"]["activation"].startswith(name)]
+        assert row["test_accuracy"] == pytest.approx(sum(accuracies) / 2)
+        assert row["test_accuracy_sd"] == pytest.approx(abs(accuracies[0] - accuracies[1]) / math.sqrt(2))
+    assert rows[1]["sparsity"] == pytest.approx(0.7) and rows[1]["V_prime"] == pytest.approx(0.7)
+    assert rows[1]["sigma_w"] == pytest.approx(data("design", "--sparsity", "0.7", "--slope", "0.7")[0]["sigma_w"])
+
+    # The best candidate on the examples held out is what is tested.
+    best = max(
+        (t for t in lines(path) if "run" in t and t["run"]["validation"] and t["run"]["activation"] == "relu"),
+        key=lambda line: line["result"]["test_accuracy"],
+    )
+    assert rows[0]["learning_rate"] == best["run"]["learning_rate"]
+
+    before = path.read_bytes()
+    assert data(*ASKED, *TWO, "--results", str(path), "--resume") == rows
+    assert path.read_bytes() == before
+    assert data("experiment", "table", "--results", str(path)) == rows
+
+
+def test_results_do_not_depend_on_the_workers(tmp_path: Path) -> None:
+    found = []
+    for jobs in ("1", "2"):
+        path = tmp_path / f"{jobs}.jsonl"
+        asked = [jobs if option == "1" and before == "--jobs" else option for before, option in pairwise(("", *ASKED))]
+        assert run(*asked, "--act", "relu", "--weights", "gaussian", "--results", str(path)).exit_code == 0
+        ended = [line for line in lines(path) if "run" in line]
+        for line in ended:
+            del line["result"]["seconds"]
+        found.append(sorted(ended, key=lambda line: json.dumps(line["run"])))
+    assert found[0] == found[1] and len(found[0]) == 6
+
+
+def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text("")
+    for wrong, told in (
+        (("--stages", "1"), "EPOCHS:KEEP"),
+        (("--lr", "0"), "learning_rate = 0"),
+        (("--weights", "uniform"), "weights = 'uniform'"),
+        (("--repeats", "0"), "repeats"),
+        (("--validation", "5000"), "validation"),
+        (("--columns", "nothing"), "nothing"),
+        (("--results", str(path)), "--resume"),
+        (("--resume",), "--results"),
+    ):
+        asked = [*ASKED]
+        for option in wrong[:1]:
+            if option in asked:
+                del asked[asked.index(option) : asked.index(option) + 2]
+        found = run(*asked, "--act", "relu", *wrong)
+        assert found.exit_code == 2 and told in found.stderr, (wrong, found.stderr)
+        assert found.stderr.count("\n") == 1
+    assert path.read_text() == ""
+    assert run("experiment", "foresight", "--shape", "30").exit_code == 2
+    assert run("experiment", "table", "--results", str(tmp_path / "none.jsonl")).exit_code == 2
+
+
+def test_networks_that_have_no_design_are_told_and_left_out() -> None:
+    found = run(*ASKED, "--act", "relu", "--act", "clipped-relu", "--sparsity", "0.3", "--slope", "0.7")
+    assert found.exit_code == 0 and "left out, clipped-relu" in found.stderr
+
+
+def test_networks_of_foresight_are_of_three_sparsities_and_relu_of_each_shape() -> None:
+    found = networks([(40, 8), (30, 5)])
+    assert [(s.activation, s.width, s.depth) for s in found[:2]] == [("relu", 40, 8), ("relu", 30, 5)]
+    zeros = {round(s.network.sparsity(s.q_star), 9) for s in found[2:]}
+    assert zeros == {0.7, 0.85, 0.9} and len(found) == 2 + 2 * 24
+    for setting in found:
+        assert setting.network.chi1(setting.q_star) == pytest.approx(1)
+
+
+def test_ranks_are_those_of_spearman() -> None:
+    def row(sparsity: float, share: float, accuracy: float | None) -> dict:
+        shape = {"width": 10, "depth": 5}
+        return {"activation": "a", "sparsity": sparsity, "share_lost": share, "test_accuracy": accuracy, **shape}
+
+    relu = {**row(0.5, 0.0, 0.9), "activation": "relu"}
+    shares, accuracies = (0.0, 0.1, 0.3, 0.2, 1.0), (0.8, 0.75, 0.6, 0.7, None)
+    rows = losses([relu, *(row(0.85, s, a) for s, a in zip(shares, accuracies, strict=True))], chance=0.1)
+    assert [found["accuracy_lost"] for found in rows] == pytest.approx([0.1, 0.15, 0.3, 0.2, 0.8])
+    ranks = {found["sparsity"]: found for found in rank_correlations(rows)}
+    assert ranks["0.85"] == {"sparsity": "0.85", "count": 5, "rank_correlation": pytest.approx(1)}
+    assert ranks["0.9"]["rank_correlation"] is None
+    # 1 − 6 Σ d²/n(n² − 1): the ranks of 0.1 and 0.3 change places.
+    rows[1]["accuracy_lost"], rows[2]["accuracy_lost"] = 0.3, 0.15
+    found = next(found for found in rank_correlations(rows) if found["sparsity"] == "0.85")
+    assert found["rank_correlation"] == pytest.approx(1 - 6 * (2**2 + 2**2) / (5 * 24))
