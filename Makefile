@@ -25,9 +25,10 @@ install: .venv/installed
 	$(PIP) install --no-compile --editable '.[test]'
 	touch $@
 
-# A build of torch, what runs its models elsewhere, models that others wrote, and the frameworks that code is written for.
+# A build of torch, data to train on, what runs its models elsewhere, models that others wrote, and the frameworks that
+# code is written for.
 .venv/installed-torch: .venv/installed-test
-	$(PIP) install --no-compile 'torch==2.13.0' onnxruntime onnxscript jax flax keras torchvision timm
+	$(PIP) install --no-compile 'torch==2.13.0' scikit-learn onnxruntime onnxscript jax flax keras torchvision timm
 	touch $@
 
 .venv/installed-bench: .venv/installed
@@ -43,7 +44,7 @@ test: .venv/installed-test
 	$(BIN)/mypy --strict --num-workers 2 meanfield
 	# The order of the rooms, and no circle.
 	$(BIN)/lint-imports
-	$(PYTEST) --ignore tests/plot --ignore tests/symbolic --ignore tests/pages --ignore tests/torch
+	$(PYTEST) --ignore tests/plot --ignore tests/symbolic --ignore tests/pages --ignore tests/torch --ignore tests/training
 
 # Every figure, drawn and compared with the stored ones.
 test-figures: .venv/installed-test
@@ -57,9 +58,9 @@ test-symbolic: .venv/installed-test
 test-pages: .venv/installed-test
 	$(PYTEST) tests/pages
 
-# What needs torch, an extra.
+# What needs torch, an extra, and training, which needs scikit-learn too.
 test-torch: .venv/installed-torch
-	$(PYTEST) tests/torch
+	$(PYTEST) tests/torch tests/training
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks

@@ -6,10 +6,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-__all__ = ["ENDING", "end_with", "undisturbed"]
+__all__ = ["ENDING", "end_with", "noted", "undisturbed"]
 
 #: What asks a process to end, as far as the system knows it: Ctrl-C, kill, a terminal that is closed.
 ENDING = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
@@ -43,3 +43,28 @@ def undisturbed(signals: Collection[signal.Signals] = ENDING) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def noted() -> Iterator[Callable[[], bool]]:
+    """Put signals to end off while steps are taken that may not be cut in two; yields what says whether one has come.
+
+    They are answered afterwards. Unlike those that are blocked in one thread, they are put off whichever thread of the
+    process the system hands them to.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread is interrupted.
+        yield lambda: False
+        return
+    came: list[int] = []
+    # A handler that Python does not know could not be put back.
+    before = {number: handler for number in ENDING if (handler := signal.getsignal(number)) is not None}
+    try:
+        for number in before:
+            signal.signal(number, lambda number, _: came.append(number))
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for asked in dict.fromkeys(came):
+            signal.raise_signal(asked)

@@ -18,8 +18,11 @@ COMMANDS = [
 KINDS = ["variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary"]
 NAMES = [(), *((command,) for command in COMMANDS)]
 FIGURES = [("plot", kind) for kind in KINDS]
-#: What needs torch, an extra; what a page or a help shows of it is run by tests/torch.
-WITH_TORCH = [("audit",), ("plot", "audit")]
+#: What needs torch, an extra; what a page or a help shows of it is run by tests/torch and tests/training.
+WITH_TORCH = [
+    *(("audit",), ("plot", "audit"), ("train",)),
+    *(("experiment", kind) for kind in ("sparse-training", "foresight", "table")),
+]
 
 
 def commands(text: str, *, torch: bool = False) -> list[str]:
@@ -39,7 +42,9 @@ def as_printed(line: str) -> Result:
     command = shlex.split(line.split(" > ")[0])[1:]
     result = run(*command)
     assert result.exit_code == 0, (line, result.stderr)
-    files = [Path(value) for option, value in itertools.pairwise(command) if option in ("-o", "--output", "--data")]
+    # What a figure writes, another command reads.
+    written = ("-o", "--output", "--data") if command[0] == "plot" else ("-o", "--output")
+    files = [Path(value) for option, value in itertools.pairwise(command) if option in written]
     assert all(file.stat().st_size for file in files), line
     assert files or result.stdout, line
     return result

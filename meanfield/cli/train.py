@@ -15,10 +15,11 @@ from meanfield.atomic_files import require_places
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.models import require_torch
-from meanfield.cli.output import Printing, emit, printing, progress, show
+from meanfield.cli.output import Printing, emit, printing, progress, require_columns, show
 from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.cli.verdicts import DECISIVE, formula, prose, sized
 from meanfield.errors import DomainError, OutputError
+from meanfield.quantities import CHAINS
 
 if TYPE_CHECKING:
     from meanfield.finite_width.verdict import FiniteWidth
@@ -101,13 +102,20 @@ Output = Annotated[
 ]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option("--checkpoint", metavar="FILE", help="What --resume goes on from.", show_default=False),
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="What --resume goes on from, written each minute, when interrupted and at the end.",
+        show_default=False,
+    ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the --checkpoint.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the --checkpoint if it is there.")]
 
 _LISTED = (*DECISIVE, "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime")
 _ENDED = ("seed", "outcome", "train_accuracy", "test_accuracy", "train_sparsity", "test_sparsity", "seconds")
 _PAPER = ("activation", "depth", "width", "test_accuracy", "test_sparsity")
+#: Runs of one command.
+_MOST_REPEATS = 10_000
 
 
 def train(
@@ -146,17 +154,20 @@ def train(
 ) -> None:
     """Train a network on real data; before the first step its verdict at this width and depth is printed.
 
-    The same options, the same result. With --repeats the names of logs and checkpoints get the seed of each run.
+    The same options, the same result. Ctrl-C writes the --checkpoint, and the same command with --resume goes on from
+    there. With --repeats the names of logs and checkpoints get the seed of each run.
 
     \b
     Examples:
-      meanfield train --act clipped-relu --sparsity 0.85 --slope 0.7 --data digits --epochs 20
-      meanfield train --act relu --data digits --depth 10 --width 100 --epochs 5 --repeats 3
+      meanfield train --act clipped-relu --sparsity 0.85 --slope 0.7 --data digits --depth 10 --width 100 --lr 0.001
+      meanfield train --act relu --data digits --depth 5 --width 50 --epochs 5 --repeats 3
     """
     from meanfield.domain import require_count
     from meanfield.training.sparse_settings import settings_of
 
     require_count("repeats", repeats)
+    if repeats > _MOST_REPEATS:
+        raise DomainError(f"repeats = {repeats} is out of range: give from 1 to {_MOST_REPEATS}")
     logged = output is not None and output.suffix.lower() == ".jsonl" and format is None
     how = printing(format, digits, columns, None, None, None if logged else output)
     if resume and checkpoint is None:
@@ -187,11 +198,15 @@ def train(
     if len(found) > 1:
         several = " and ".join(setting.activation for setting in found)
         raise DomainError(f"{len(found)} designs have this sparsity and slope: give --act one of {several}")
-    _train(context, found[0], repeats, device.value, how, output if logged else None, checkpoint, resume=resume)
+    setting = found[0]
+    require_torch(context, "train")
+    from meanfield.training.trained import RESULT
+
+    require_columns(how, [*setting.as_record(), *RESULT])
+    _train(setting, repeats, device.value, how, output if logged else None, checkpoint, resume=resume)
 
 
 def _train(
-    context: typer.Context,
     setting: Setting,
     repeats: int,
     device: str,
@@ -201,23 +216,28 @@ def _train(
     *,
     resume: bool,
 ) -> None:
-    require_torch(context, "train")
     from meanfield.training.data import load
     from meanfield.training.forecast import forecast
-    from meanfield.training.run import device_named, train
+    from meanfield.training.run import device_named, require_files, require_fit, train
 
     device_named(device)
-    data = load(setting.data).held_out(setting.validation)
-    total = setting.steps(len(data.train_labels))
     runs = [replace(setting, seed=setting.seed + number) for number in range(repeats)]
     logs, checkpoints = ([_of_run(path, run, repeats) for run in runs] for path in (log, checkpoint))
-    require_places([path for path in (*logs, *checkpoints) if path])
-    found = forecast(setting)
+    require_places([path for path in (*logs, *checkpoints, how.output) if path], [Path(setting.data)])
+    data = load(setting.data)
+    require_fit(setting, data)
+    for run, to, kept in zip(runs, logs, checkpoints, strict=True):
+        require_files(run, data, to, kept, resume=resume)
+    total = setting.steps(len(data.train_labels) - setting.validation)
+    with progress("random networks, then what is safe", CHAINS) as advance:
+        found = forecast(setting, advance=advance)
     verdict = _verdict(setting, found, how.digits)
     in_words = how.format is options.Format.table and how.columns is None
     if in_words and how.output is None:
         show(verdict, None)
         sys.stdout.flush()
+    else:
+        tell(f"note: {sized(setting.activation, found.requirement)} is {found.verdict.word}")
     done: list[Trained] = []
     with progress("training", repeats * total) as advance:
         for run, to, kept in zip(runs, logs, checkpoints, strict=True):
@@ -229,7 +249,7 @@ def _train(
                     log=to,
                     foretold=found.verdict.record(),
                     checkpoint=kept,
-                    resume=resume and kept is not None and kept.exists(),
+                    resume=resume,
                     advance=advance,
                 )
             except KeyboardInterrupt:
@@ -270,13 +290,13 @@ def _way(setting: Setting) -> str:
 def _ended(done: list[Trained], digits: int | None) -> list[Block]:
     setting = done[0].setting
     told = [
-        heading(
-            f"Trained on {setting.data}, {setting.epochs:g} epochs, {setting.optimizer} at {setting.learning_rate:g}"
-        ),
+        heading(f"Trained on {setting.data}, {_way(setting)}"),
         grid([trained.record() for trained in done], _ENDED, digits or 4),
     ]
     for trained in done:
         if trained.outcome == "diverged":
-            where = "in the last layer" if trained.first_layer is None else f"in layer {trained.first_layer} first"
+            where = (
+                "after the hidden layers" if trained.first_layer is None else f"in layer {trained.first_layer} first"
+            )
             told.append(paragraph("diverged:", f"seed {trained.setting.seed} after step {trained.steps}, {where}."))
     return told

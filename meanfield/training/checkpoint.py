@@ -1,55 +1,66 @@
-"""A run in a file, from which it goes on as if it had not been interrupted."""
+"""A run in a file, from which it goes on as if it had not been interrupted.
+
+A first line says what the file is and has a checksum of the rest, which is PyTorch's: tensors and plain numbers.
+"""
 
 from __future__ import annotations
 
 import io
-import pickle
+import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from meanfield.atomic_files import write_whole
-from meanfield.errors import OutputError
+from meanfield.errors import OutputError, shortened
+from meanfield.training.data import Data
 from meanfield.training.setting import Setting
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
-_FORMAT = "meanfield checkpoint 1"
+_FORMAT = b"meanfield checkpoint 1"
 
 
-def write_checkpoint(path: Path, setting: Setting, state: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, setting: Setting, data: Data, state: dict[str, Any]) -> None:
     """Whole or not at all, in place of an earlier one.
 
     Raises:
         OutputError: a place that cannot be written to.
     """
     content = io.BytesIO()
-    torch.save({"format": _FORMAT, "setting": setting.as_record(), "state": state}, content)
-    write_whole({path: content.getvalue()})
+    torch.save({"setting": setting.as_record(), "data": data.checksum, "state": state}, content)
+    held = content.getvalue()
+    write_whole({path: _first(held) + held})
 
 
-def read_checkpoint(path: Path, setting: Setting) -> dict[str, Any]:
-    """The state of a run of this setting.
+def read_checkpoint(path: Path, setting: Setting, data: Data) -> dict[str, Any]:
+    """The state of a run of this setting on these data.
 
     Raises:
         OutputError: a file that cannot be read, or is of another run.
     """
     try:
-        # Nothing but tensors and plain numbers is taken from it.
-        held = torch.load(path, map_location="cpu", weights_only=True)
-        if held["format"] != _FORMAT:
-            raise ValueError
-        asked, state = held["setting"], held["state"]
+        with path.open("rb") as file:
+            first = file.readline(len(_FORMAT) + 12)
+            # What is no checkpoint may be without end, as a device is.
+            content = file.read() if first.startswith(_FORMAT) else b""
     except OSError as error:
-        raise OutputError(f"cannot read {path}: {error.strerror or 'it is no checkpoint'}") from None
-    except (ValueError, KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError):
-        raise OutputError(f"{path} is no checkpoint of 'meanfield train', or is damaged: leave --resume out") from None
-    here = setting.as_record()
-    if asked != here:
-        name = next(name for name, value in here.items() if asked.get(name) != value)
-        raise OutputError(
-            f"{path} is of a run with {name} = {asked.get(name)!s:.60}, not {here[name]!s:.60}: name another checkpoint"
-        )
-    found: dict[str, Any] = state
+        raise OutputError(f"cannot read {path}: {error.strerror}") from None
+    if first != _first(content):
+        raise OutputError(f"{path} is no checkpoint of 'meanfield train', or is damaged: name another file")
+    held = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    for name, here in setting.as_record().items():
+        there = held["setting"].get(name)
+        if there != here:
+            raise OutputError(
+                f"{path} is of a run with {name} = {shortened(there)}, not {shortened(here)}: name another checkpoint"
+            )
+    if held["data"] != data.checksum:
+        raise OutputError(f"{path} is of a run on other data than {setting.data} holds now: name another checkpoint")
+    found: dict[str, Any] = held["state"]
     return found
+
+
+def _first(content: bytes) -> bytes:
+    return b"%s %d\n" % (_FORMAT, zlib.crc32(content))

@@ -1,7 +1,7 @@
 """Labelled images to train on: a package of Debian, OpenML, scikit-learn, or a file of one's own.
 
 The mean image of the training set is subtracted from all images, and each is then scaled to mean square 1: layer 1 has
-the variance that theory counts on, whatever the image.
+the variance that theory counts on, whatever the image. Examples held out later are of the training set here.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 import gzip
 import os
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,10 @@ _TEST_DIGITS = 5
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 #: An image whose mean square is less than this of the typical one is left as small as it is.
 _BLANK = 1e-12
+#: More labels than any data set has.
+_MOST_CLASSES = 100_000
+#: Squares of single precision hold these.
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +66,14 @@ class Data:
     def classes(self) -> int:
         """How many labels there are."""
         return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+    @cached_property
+    def checksum(self) -> int:
+        """Of all images and labels."""
+        checksum = 0
+        for array in (self.train_inputs, self.train_labels, self.test_inputs, self.test_labels):
+            checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+        return checksum
 
     def held_out(self, count: int) -> Data:
         """The training set alone, `count` of its examples, always the same, put aside to test on; all of it if 0.
@@ -82,6 +97,9 @@ class Data:
 def load(name: str) -> Data:
     """The data set of that name, or in an .npz file of arrays x_train, y_train, x_test, y_test, standardised.
 
+    Images in a file are (examples, features), (examples, height, width) or (examples, channels, height, width); labels
+    are whole numbers from 0.
+
     Raises:
         DomainError: a name that is not known.
         OutputError: a file that cannot be read or holds something else, a package that is missing, or no network.
@@ -89,7 +107,7 @@ def load(name: str) -> Data:
     if not isinstance(name, str):
         raise DomainError(f"data = {shortened(name)} is no data set: give {', '.join(SOURCES)} or an .npz file")
     if name.lower().endswith(".npz"):
-        return _standardised(name, *_from_file(Path(name)))
+        return _standardised(name, *_as_images(_from_file(Path(name))))
     if name not in SOURCES:
         raise DomainError(f"data = {shortened(name)} is not known: give {', '.join(SOURCES)} or an .npz file")
     return _standardised(name, *SOURCES[name](name))
@@ -98,9 +116,11 @@ def load(name: str) -> Data:
 def _standardised(name: str, x_train: Any, y_train: Any, x_test: Any, y_test: Any) -> Data:
     mean = np.mean(x_train, axis=0, dtype=np.float64).astype(np.float32)
     scaled = []
-    for images in (x_train, x_test):
+    for images, which in ((x_train, "train"), (x_test, "test")):
         centred = images.astype(np.float32) - mean
         squares = np.mean(np.square(centred), axis=tuple(range(1, centred.ndim)), keepdims=True)
+        if not squares.any():
+            raise OutputError(f"every image of x_{which} in {name} is the mean image: give images that differ")
         scaled.append(centred / np.sqrt(np.maximum(squares, _BLANK * squares.mean())))
     return Data(name, scaled[0], y_train.astype(np.int64), scaled[1], y_test.astype(np.int64))
 
@@ -108,17 +128,28 @@ def _standardised(name: str, x_train: Any, y_train: Any, x_test: Any, y_test: An
 def _fashion_mnist(name: str) -> tuple[Any, ...]:
     if not DEBIAN.is_dir():
         return _from_openml(name)
-    arrays = []
-    for file in _FILES:
-        try:
-            content = gzip.decompress((DEBIAN / f"{file}.gz").read_bytes())
-        except (OSError, EOFError) as fault:
-            raise OutputError(f"cannot read {DEBIAN / file}.gz ({fault}): install dataset-fashion-mnist anew") from None
-        # A file of MNIST's kind: 0, 0, type, dimensions, then each in four bytes.
-        shape = np.frombuffer(content, ">u4", content[3], 4)
-        array = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
-        arrays.append(array[:, None] if array.ndim == 3 else array)
-    return tuple(arrays)
+    arrays = [_from_idx(DEBIAN / f"{file}.gz") for file in _FILES]
+    for images, labels in (arrays[:2], arrays[2:]):
+        if images.ndim != 3 or labels.shape != images.shape[:1]:
+            raise OutputError(f"the files in {DEBIAN} do not belong together: install dataset-fashion-mnist anew")
+    return _as_images(arrays)
+
+
+def _from_idx(path: Path) -> NDArray[Any]:
+    """A file of MNIST's kind: 0, 0, type (8, bytes), dimensions, then each in four bytes, then all numbers."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+        if content[:3] != b"\0\0\x08":
+            raise ValueError
+        shape = np.frombuffer(content, ">u4", content[3], 4).astype(int)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
+    except (OSError, EOFError, zlib.error, IndexError, ValueError):
+        raise OutputError(f"{path} is missing or damaged: install dataset-fashion-mnist anew") from None
+
+
+def _as_images(arrays: Iterable[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    """Images that have one channel and do not say so get a dimension for it."""
+    return tuple(array[:, None] if array.ndim == 3 else array for array in arrays)
 
 
 def _from_openml(name: str) -> tuple[Any, ...]:
@@ -126,7 +157,7 @@ def _from_openml(name: str) -> tuple[Any, ...]:
     datasets = _sklearn(name)
     try:
         found = datasets.fetch_openml(known, version=version, as_frame=False, parser="liac-arff", data_home=_cache())
-    except OSError as fault:
+    except (OSError, ValueError, EOFError, HTTPException) as fault:
         here = ", or apt-get install dataset-fashion-mnist" if name == "fashion-mnist" else ""
         raise OutputError(
             f"{name} is not here yet and could not be fetched from OpenML ({type(fault).__name__}): try again with a "
@@ -167,28 +198,31 @@ SOURCES: dict[str, Callable[[str], tuple[Any, ...]]] = {
 
 def _from_file(path: Path) -> tuple[Any, ...]:
     try:
-        with np.load(path, allow_pickle=False) as held:
-            arrays = [held[key] for key in _KEYS]
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+            # What is no array comes as bytes.
+            arrays = [np.asarray(held[key]) for key in _KEYS]
     except KeyError as missing:
-        raise OutputError(f"{path} has no array {missing}: give {', '.join(_KEYS)}") from None
+        raise OutputError(f"{path} has no array {missing.args[0].split()[0]}: give {', '.join(_KEYS)}") from None
     except OSError as fault:
         raise OutputError(f"cannot read {path}: {fault.strerror or 'it is no .npz file'}") from None
-    except (ValueError, AttributeError, TypeError, EOFError, zipfile.BadZipFile):
+    except (ValueError, AttributeError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         raise OutputError(f"{path} is no .npz file of plain arrays: write it with numpy.savez") from None
-    for images, labels, which in ((*arrays[:2], "train"), (*arrays[2:], "test")):
-        _require_examples(path, images, labels, which)
+    _require_examples(path, "train", *arrays[:2])
+    _require_examples(path, "test", *arrays[2:])
     if arrays[0].shape[1:] != arrays[2].shape[1:]:
         raise OutputError(f"x_train and x_test in {path} are of different shapes: give images of one kind")
     return tuple(arrays)
 
 
-def _require_examples(path: Path, images: NDArray[Any], labels: NDArray[Any], which: str) -> None:
+def _require_examples(path: Path, which: str, images: NDArray[Any], labels: NDArray[Any]) -> None:
     if images.ndim not in (2, 3, 4) or not images.size or images.dtype.kind not in "fiub":
         raise OutputError(
-            f"x_{which} in {path} is of shape {images.shape}: give numbers (examples, features) or (examples, "
-            "channels, height, width)"
+            f"x_{which} in {path} is of shape {images.shape} and type {images.dtype}: give numbers (examples, "
+            "features), (examples, height, width) or (examples, channels, height, width)"
         )
-    if not np.isfinite(images).all():
-        raise OutputError(f"x_{which} in {path} holds NaN or infinity: give finite numbers")
+    if not max(-float(images.min()), float(images.max())) < _LARGEST:
+        raise OutputError(f"x_{which} in {path} holds NaN, infinity or more than {_LARGEST:g}: scale it")
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise OutputError(f"y_{which} in {path} is no whole number >= 0 for each of {len(images)} examples: give that")
+    if labels.max() >= _MOST_CLASSES:
+        raise OutputError(f"y_{which} in {path} holds {labels.max()}: count the classes from 0")

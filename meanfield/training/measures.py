@@ -30,7 +30,7 @@ def by_layer(network: Network, x: Tensor, y: Tensor) -> Record:
 
     The loss is the sum over the examples x, so that the norm is that of all their gradients together.
     """
-    found = network.preactivations(x)
+    found = [*network.preactivations(x)]
     loss = F.cross_entropy(network.logits(found[-1]), y, reduction="sum")
     gradients = torch.autograd.grad(loss, found)
     with torch.no_grad():
@@ -46,10 +46,12 @@ def performance(network: Network, x: Tensor, y: Tensor) -> Performance:
     right, loss, zeros = 0, 0.0, 0.0
     with torch.no_grad():
         for some, labels in zip(x.split(_CHUNK), y.split(_CHUNK), strict=True):
-            hidden = network.preactivations(some)
-            logits = network.logits(hidden[-1])
+            shares = []
+            # Not all layers of so many examples would fit in memory.
+            for h in network.preactivations(some):
+                shares.append((network.phi(h) == 0).double().mean())
+            logits = network.logits(h)
             right += int((logits.argmax(1) == labels).sum())
             loss += float(F.cross_entropy(logits, labels, reduction="sum").double())
-            shares = [(network.phi(h) == 0).double().mean() for h in hidden]
             zeros += float(torch.stack(shares).mean()) * len(labels)
     return Performance(right / len(y), loss / len(y), zeros / len(y))

@@ -8,7 +8,7 @@ variance 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from meanfield.torch.activation import Activation
 from meanfield.torch.layers import WeightLayer, drawn
 from meanfield.training.setting import Setting
 
-__all__ = ["Network"]
+__all__ = ["Network", "require_positions"]
 
 
 class Network(nn.Module):
@@ -38,8 +38,7 @@ class Network(nn.Module):
 
     def __init__(self, setting: Setting, shape: Sequence[int], classes: int) -> None:
         super().__init__()
-        if setting.model == "conv" and len(shape) != 3:
-            raise DomainError(f"examples of shape {tuple(shape)} have no positions to convolve over: give model dense")
+        require_positions(setting, shape)
         self.is_dense = setting.model == "dense"
         self.phi = Activation(setting.phi)
         make = _dense if self.is_dense else _convolutional
@@ -48,14 +47,12 @@ class Network(nn.Module):
         self.last = nn.Linear(setting.width * positions, classes)
         _draw(self, setting)
 
-    def preactivations(self, x: Tensor) -> list[Tensor]:
-        """h¹ … h^L, of shape (examples, width) or (examples, width, height, width)."""
+    def preactivations(self, x: Tensor) -> Iterator[Tensor]:
+        """h¹ … h^L one by one, of shape (examples, units) or (examples, channels, height, width)."""
         h = x.flatten(1) if self.is_dense else x
-        found: list[Tensor] = []
-        for layer in self.hidden:
-            h = layer(self.phi(h) if found else h)
-            found.append(h)
-        return found
+        for number, layer in enumerate(self.hidden):
+            h = layer(self.phi(h) if number else h)
+            yield h
 
     def logits(self, h: Tensor) -> Tensor:
         """What the last hidden layer says, of shape (examples, classes)."""
@@ -64,7 +61,15 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, of shape (examples, classes)."""
-        return self.logits(self.preactivations(x)[-1])
+        for h in self.preactivations(x):
+            last = h
+        return self.logits(last)
+
+
+def require_positions(setting: Setting, shape: Sequence[int]) -> None:
+    """Refuse convolutions over examples of that shape if these have no positions, with a `DomainError`."""
+    if setting.model == "conv" and len(shape) != 3:
+        raise DomainError(f"examples of shape {tuple(shape)} have no positions to convolve over: give model dense")
 
 
 def _dense(setting: Setting, shape: Sequence[int]) -> list[WeightLayer]:

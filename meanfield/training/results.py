@@ -7,6 +7,7 @@ again.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterable
@@ -51,6 +52,8 @@ class Results:
         if path is None:
             return
         require_places([path])
+        if path.exists() and not path.is_file():
+            raise OutputError(f"cannot write {path}: it is no file; name one that lines can be added to")
         try:
             content = path.read_bytes() if path.exists() else b""
         except OSError as error:
@@ -97,7 +100,11 @@ class Results:
             return
         content = (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
-            with self.path.open("r+b" if self.path.exists() else "xb") as file:
+            with self.path.open("r+b" if self.path.exists() else "x+b") as file:
+                # Lines that others have added meanwhile stay, and what they have taken away is not made up for.
+                self._size = min(self._size, file.seek(0, io.SEEK_END))
+                file.seek(self._size)
+                self._size += file.read().rfind(b"\n") + 1
                 file.truncate(self._size)
                 file.seek(self._size)
                 file.write(content)

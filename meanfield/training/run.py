@@ -15,19 +15,21 @@ from pathlib import Path
 
 import torch
 
+from meanfield.atomic_files import require_places
 from meanfield.domain import require_a
-from meanfield.errors import DomainError
-from meanfield.processes import undisturbed
+from meanfield.errors import DomainError, OutputError
+from meanfield.processes import noted, undisturbed
 from meanfield.tables.records import Record
 from meanfield.training.checkpoint import read_checkpoint, write_checkpoint
 from meanfield.training.data import Data, load
-from meanfield.training.log import Log
+from meanfield.training.log import Log, require_log
 from meanfield.training.measures import by_layer, performance
+from meanfield.training.network import require_positions
 from meanfield.training.setting import Setting
 from meanfield.training.steps import Steps
 from meanfield.training.trained import Trained
 
-__all__ = ["device_named", "train"]
+__all__ = ["device_named", "require_files", "require_fit", "train"]
 
 #: Times at which every layer is measured, the beginning apart, and examples that it is measured on.
 _LOOKS, _LOOKED_AT = 10, 256
@@ -58,8 +60,9 @@ def train(
         device: cpu, cuda, or auto for cuda where there is one.
         log: a file of JSON lines, for what is measured on the way.
         foretold: the verdict, which opens the log.
-        checkpoint: a file from which an interrupted run goes on; written every minute and when a run is interrupted.
-        resume: whether to go on from it.
+        checkpoint: a file from which an interrupted run goes on; written every minute, when a run is interrupted, and
+            when it is over.
+        resume: whether to go on from it; without such a file the run begins.
         advance: called with the number of steps just done.
 
     Raises:
@@ -71,49 +74,91 @@ def train(
     if resume and checkpoint is None:
         raise DomainError("there is no checkpoint to resume from: name the file")
     place = device_named(device)
-    held = (load(setting.data) if data is None else data).held_out(setting.validation)
+    data = load(setting.data) if data is None else data
+    require_a(Data, "data", data, "load('digits')")
+    require_fit(setting, data)
+    require_files(setting, data, log, checkpoint, resume=resume)
+    held = data.held_out(setting.validation)
     with _one_thread():
         steps = Steps(setting, held, place)
         start = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
-        if resume and checkpoint:
-            steps.restore(read_checkpoint(checkpoint, setting))
-        kept = steps.done if resume else None
-        with nullcontext() if log is None else closing(Log(log, setting, foretold, kept)) as lines:
-            if lines and not kept:
+        if resume and checkpoint and checkpoint.exists():
+            steps.restore(read_checkpoint(checkpoint, setting, data))
+
+        def save() -> None:
+            if checkpoint:
+                with undisturbed():
+                    write_checkpoint(checkpoint, setting, data, steps.state())
+
+        with (
+            nullcontext()
+            if log is None
+            else closing(Log(log, setting, foretold, steps.done if resume else None)) as lines
+        ):
+            if lines and lines.is_new:
                 lines.append({"step": 0, **_look(steps, held)})
             if advance:
                 advance(steps.done)
             try:
-                diverged = _taken(steps, held, lines, checkpoint, advance)
+                diverged = _taken(steps, held, lines, save, advance)
+                trained = _ended(steps, held, start, diverged=diverged)
             except KeyboardInterrupt:
-                if checkpoint:
-                    with undisturbed():
-                        write_checkpoint(checkpoint, setting, steps.state())
+                save()
                 raise
-            trained = _ended(steps, held, start, diverged=diverged)
+            # Before the log says how it ended: what ended is not trained again.
+            save()
             if lines:
                 lines.append({"step": steps.done, **trained.result(), **trained.end})
     return trained
 
 
+def require_fit(setting: Setting, data: Data) -> None:
+    """Refuse, before anything is computed, data that the setting cannot be trained on.
+
+    Raises:
+        DomainError: too few examples, or convolutions over what has no positions.
+    """
+    require_positions(setting, data.train_inputs.shape[1:])
+    setting.steps(len(data.held_out(setting.validation).train_labels))
+
+
+def require_files(setting: Setting, data: Data, log: Path | None, checkpoint: Path | None, *, resume: bool) -> None:
+    """Refuse, before anything is computed, files that cannot be written to or are of another run.
+
+    Raises:
+        OutputError: there is one.
+    """
+    require_places([path for path in (log, checkpoint) if path])
+    if log:
+        require_log(log, setting, resume=resume)
+    if checkpoint and checkpoint.exists():
+        if not resume:
+            raise OutputError(f"{checkpoint} is there already: go on from it by --resume, or name another file")
+        read_checkpoint(checkpoint, setting, data)
+
+
 def _taken(
-    steps: Steps, data: Data, log: Log | None, checkpoint: Path | None, advance: Callable[[int], object] | None
+    steps: Steps,
+    data: Data,
+    log: Log | None,
+    save: Callable[[], None],
+    advance: Callable[[int], object] | None,
 ) -> bool:
     """Take the steps that are left; whether the run diverged."""
     looks = {math.ceil(steps.total * part / _LOOKS) for part in range(1, _LOOKS + 1)}
     saved = time.monotonic()
-    while steps.done < steps.total:
-        # An interrupt waits for the end of the step, which a checkpoint can then hold.
-        with undisturbed():
+    # An interrupt waits for the end of the step, which a checkpoint can then hold.
+    with noted() as interrupted:
+        while steps.done < steps.total and not interrupted():
             if not steps.take():
                 return True
             if log and steps.done in looks:
                 log.append({"step": steps.done, "loss": steps.mean_loss(), **_look(steps, data)})
-            if checkpoint and time.monotonic() > saved + _BETWEEN:
-                write_checkpoint(checkpoint, steps.setting, steps.state())
+            if time.monotonic() > saved + _BETWEEN:
+                save()
                 saved = time.monotonic()
-        if advance:
-            advance(1)
+            if advance:
+                advance(1)
     return not steps.is_finite()
 
 
@@ -129,7 +174,7 @@ def _look(steps: Steps, data: Data) -> Record:
 def _ended(steps: Steps, data: Data, start: Record, *, diverged: bool) -> Trained:
     end = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
     pairs = zip(start["q"], end["q"], strict=True)
-    away = [not (before / _AWAY <= after <= before * _AWAY) for before, after in pairs]
+    away = [not (math.isfinite(after) and before / _AWAY <= after <= before * _AWAY) for before, after in pairs]
     cpu = steps.device.type == "cpu"
     return Trained(
         steps.setting,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from operator import index
 from typing import Any, Literal, get_args
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.spec import activation, split_name
-from meanfield.domain import require_count, require_number, require_scales, require_signal
-from meanfield.errors import DomainError
+from meanfield.domain import LARGEST_COUNT, require_count, require_number, require_scales, require_signal
+from meanfield.errors import DomainError, shortened
 from meanfield.infinite_width.mean_field import MeanField
 
 __all__ = ["Model", "Optimizer", "Schedule", "Setting", "Weights"]
@@ -71,15 +72,20 @@ class Setting:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("activation", "data"):
+            if not isinstance(getattr(self, name), str):
+                raise DomainError(f"{name} = {shortened(getattr(self, name))} is no text: give a name")
+        for name in ("sigma_w", "sigma_b", "q_star", "epochs", "learning_rate", "clip_gradient"):
+            require_number(name, getattr(self, name))
+            # A number of numpy would not go into a file.
+            object.__setattr__(self, name, float(getattr(self, name)))
         require_scales(self.sigma_w, self.sigma_b)
         require_signal(self.q_star)
-        for name in ("depth", "width", "batch"):
-            require_count(name, getattr(self, name))
-        for name in ("validation", "warmup", "seed"):
-            require_count(name, getattr(self, name), 0)
+        for name in ("depth", "width", "batch", "validation", "warmup", "seed"):
+            require_count(name, getattr(self, name), 1 if name in ("depth", "width", "batch") else 0)
+            object.__setattr__(self, name, index(getattr(self, name)))
         for name in ("epochs", "learning_rate", "clip_gradient"):
             value = getattr(self, name)
-            require_number(name, value)
             if not (value > 0) or (math.isinf(value) and name != "clip_gradient"):
                 raise DomainError(f"{name} = {value:g} trains nothing: give a finite number > 0")
         for name, known in (
@@ -89,7 +95,11 @@ class Setting:
             ("schedule", Schedule),
         ):
             if getattr(self, name) not in get_args(known):
-                raise DomainError(f"{name} = {getattr(self, name)!r} is not known: give {', '.join(get_args(known))}")
+                raise DomainError(
+                    f"{name} = '{shortened(getattr(self, name))}' is not known: give {', '.join(get_args(known))}"
+                )
+        if self.weights == "delta-orthogonal" and self.model == "dense":
+            raise DomainError("delta-orthogonal weights are of convolutions: give model conv, or orthogonal weights")
         _ = self.phi
 
     @cached_property
@@ -112,11 +122,14 @@ class Setting:
         """Steps over so many examples; each epoch leaves out what does not fill a batch.
 
         Raises:
-            DomainError: they do not fill one batch.
+            DomainError: they do not fill one batch, or the epochs would never end.
         """
         if examples < self.batch:
             raise DomainError(f"batch = {self.batch} is more than the {examples} examples to train on: give fewer")
-        return max(1, round(self.epochs * (examples // self.batch)))
+        steps = self.epochs * (examples // self.batch)
+        if steps > LARGEST_COUNT:
+            raise DomainError(f"epochs = {self.epochs:g} takes more than {LARGEST_COUNT:g} steps: give fewer")
+        return max(1, round(steps))
 
     def as_record(self) -> dict[str, Any]:
         """Every attribute, as JSON knows it."""

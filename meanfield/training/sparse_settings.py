@@ -7,7 +7,7 @@ from typing import Any
 
 from meanfield.activations.entry import with_values
 from meanfield.activations.family import Family
-from meanfield.activations.spec import parameters_of, read_activation, split_name
+from meanfield.activations.spec import parameters_of, read_activation, split_arguments, split_name
 from meanfield.design.design import designs
 from meanfield.errors import DomainError
 from meanfield.infinite_width.operating_point import operating_point
@@ -45,7 +45,7 @@ def settings_of(
     """
     values = dict(given or {})
     asked = {"tau": ("sparsity", sparsity), "m": ("slope", slope)}
-    left = [name for name in asked if name in parameters_of(act) and name not in values]
+    left = [name for name in asked if name in _open(act, values)]
     for name, (what, value) in asked.items():
         if value is None and name in left:
             raise DomainError(f"{act} leaves {name} open: give --{what}, which sets it, or --{name}")
@@ -61,6 +61,13 @@ def settings_of(
         network = operating_point(read_activation(text).phi, q_star, sigma_w, sigma_b).network
         settings.append(Setting(text, network.sigma_w, network.sigma_b, q_star, **rest))
     return settings
+
+
+def _open(act: str, values: Mapping[str, float]) -> set[str]:
+    """The parameters that have a value neither in the text nor beside it."""
+    named = split_name(act.strip(), values)
+    inside = [name for name, _ in split_arguments(*named, values)[2]] if named else []
+    return {*parameters_of(act)}.difference(values, inside)
 
 
 def _with_numbers(act: str, values: Mapping[str, float]) -> str:

@@ -102,6 +102,6 @@ class Steps:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.losses, self.seconds = state["losses"], state["seconds"]
+        self.losses, self.seconds = list(state["losses"]), state["seconds"]
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,14 @@ from meanfield.tables.shown import Shown
 from meanfield.training.measures import Performance
 from meanfield.training.setting import Setting
 
-__all__ = ["Trained"]
+__all__ = ["RESULT", "Trained"]
+
+#: The keys of a result.
+RESULT = (
+    *("outcome", "steps", "first_layer", "test_on"),
+    *(f"{examples}_{name}" for examples in ("train", "test") for name in Performance._fields),
+    *("seconds", "machine"),
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,7 +29,8 @@ class Trained(Shown):
         setting: what was trained.
         outcome: finished, or diverged.
         steps: done.
-        first_layer: where a diverged run had run away first, counted from 1; None if it had nowhere before the last.
+        first_layer: the first hidden layer, counted from 1, whose q is 100 times what it was at the start or more, or
+            1/100 or less, or no number, in a run that diverged; None if there is none, and it ran away after them.
         train: on examples that it was trained on; None of a run that diverged.
         test: on those that it was not, likewise.
         test_on: test, or validation.
@@ -45,7 +54,7 @@ class Trained(Shown):
     paper = ("activation", "outcome", "train_accuracy", "test_accuracy", "test_sparsity", "seconds")
 
     def result(self) -> Record:
-        """How it ended, without what was asked and without layers."""
+        """How it ended, without what was asked and without layers; what is no number is None."""
         return {
             "outcome": self.outcome,
             "steps": self.steps,
@@ -63,5 +72,6 @@ class Trained(Shown):
 
 
 def _named(examples: str, found: Performance | None) -> dict[str, Any]:
-    values = [None] * len(Performance._fields) if found is None else found
-    return {f"{examples}_{name}": value for name, value in zip(Performance._fields, values, strict=True)}
+    numbers = {} if found is None else found._asdict()
+    known = {name: value for name, value in numbers.items() if math.isfinite(value)}
+    return {f"{examples}_{name}": known.get(name) for name in Performance._fields}

@@ -1,4 +1,4 @@
-"""`meanfield audit` where there is no torch, an extra, and what it says before it loads it."""
+"""Commands that need torch, an extra, where there is none, and what they say before they load it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ def test_what_is_missing_is_told_with_what_would_install_it(
     assert result.stderr == f"meanfield: meanfield {' '.join(command)} needs PyTorch: pip install 'meanfield[torch]'\n"
 
 
+def test_training_needs_an_extra_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = run("train", "--act", "relu", "--data", "digits")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "meanfield: meanfield train needs PyTorch: pip install 'meanfield[train]'\n"
+
+
 def test_help_does_not_load_it() -> None:
     code = """
 import sys
 from meanfield.cli import app
-for arguments in (["--help"], ["audit", "--help"], ["plot", "audit", "--help"]):
+for arguments in (["--help"], ["audit", "--help"], ["plot", "audit", "--help"], ["train", "--help"]):
     app(arguments, standalone_mode=False)
 assert not {"torch", "numpy", "matplotlib"} & set(sys.modules)
 """
