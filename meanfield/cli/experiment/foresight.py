@@ -50,7 +50,6 @@ def foresight(
 
     \b
     Examples:
-      meanfield experiment foresight --results foresight.jsonl
       meanfield experiment foresight --shape 40x8 --data digits --lr 1e-3 --validation 200 --format csv
     """
     from meanfield.training.accuracy_table import COLUMNS, accuracies

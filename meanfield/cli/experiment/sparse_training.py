@@ -74,9 +74,10 @@ def sparse_training(
 
     \b
     Examples:
-      meanfield experiment sparse-training --sparsity 0.85 --slope 0.7 --results sparse.jsonl
-      meanfield experiment sparse-training --results sparse.jsonl --resume --sparsity 0.9 --m 1.61 --q-star 1,2
+      meanfield experiment sparse-training --sparsity 0.7 --data digits --depth 3 --width 30 --validation 200 --lr 1e-3
       meanfield experiment sparse-training --act relu --data digits --depth 5 --width 50 --validation 200 --epochs 2
+
+    The papers' table on Fashion-MNIST takes hours; docs/experiments.md has it, with its commands.
     """
     from meanfield.training.accuracy_table import COLUMNS, accuracies
     from meanfield.training.sparse_settings import settings_of

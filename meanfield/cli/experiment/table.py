@@ -31,8 +31,8 @@ def table(
 
     \b
     Examples:
-      meanfield experiment table --results sparse.jsonl
-      meanfield experiment table --results sparse.jsonl --format latex
+      meanfield experiment table --results experiments/fashion-mnist-dense-30.jsonl
+      meanfield experiment table --results experiments/fashion-mnist-dense-30.jsonl --format latex
     """
     from meanfield.training.accuracy_table import COLUMNS, accuracies
     from meanfield.training.results import read_results
