@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from command import data, run
+from command import ROOT, data, run
+from shown_commands import as_printed, examples
 
 from meanfield.training.foresight import losses, networks, rank_correlations
 
@@ -52,6 +53,15 @@ def test_verdicts_stand_before_the_first_run_and_each_network_gets_the_same_cand
     assert data(*ASKED, *TWO, "--results", str(path), "--resume") == rows
     assert path.read_bytes() == before
     assert data("experiment", "table", "--results", str(path)) == rows
+
+
+@pytest.mark.parametrize("kind", ["sparse-training", "foresight", "table"])
+def test_every_example_of_a_help_runs_as_printed(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    monkeypatch.chdir(tmp_path)
+    assert examples(("experiment", kind))
+    for line in examples(("experiment", kind)):
+        as_printed(line)
 
 
 def test_results_do_not_depend_on_the_workers(tmp_path: Path) -> None:

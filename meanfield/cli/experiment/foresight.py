@@ -31,7 +31,7 @@ def foresight(
     clip_gradient: tuned_runs.Limits = "inf",
     weights: tuned_runs.Laws = "gaussian",
     stages: tuned_runs.Stages = "1:1",
-    validation: tuned_runs.Validation = 10_000,
+    validation: tuned_runs.Validation = None,
     repeats: tuned_runs.Repeats = 2,
     jobs: ensembles.Jobs = None,
     dask: ensembles.Dask = None,
@@ -50,7 +50,7 @@ def foresight(
 
     \b
     Examples:
-      meanfield experiment foresight --shape 40x8 --data digits --lr 1e-3 --validation 200 --format csv
+      meanfield experiment foresight --shape 40x8 --data digits --lr 1e-3 --repeats 1
     """
     from meanfield.training.accuracy_table import COLUMNS, accuracies
     from meanfield.training.data import load

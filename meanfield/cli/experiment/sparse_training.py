@@ -53,7 +53,7 @@ def sparse_training(
     clip_gradient: tuned_runs.Limits = "inf,1",
     weights: tuned_runs.Laws = "gaussian,orthogonal",
     stages: tuned_runs.Stages = "1:4,4:1",
-    validation: tuned_runs.Validation = 10_000,
+    validation: tuned_runs.Validation = None,
     repeats: tuned_runs.Repeats = 3,
     jobs: ensembles.Jobs = None,
     dask: ensembles.Dask = None,
@@ -74,8 +74,8 @@ def sparse_training(
 
     \b
     Examples:
-      meanfield experiment sparse-training --sparsity 0.7 --data digits --depth 3 --width 30 --validation 200 --lr 1e-3
-      meanfield experiment sparse-training --act relu --data digits --depth 5 --width 50 --validation 200 --epochs 2
+      meanfield experiment sparse-training --data digits --sparsity 0.7 --depth 2 --width 20 --lr 1e-3 --epochs 1
+      meanfield experiment sparse-training --data digits --act relu --act gelu --depth 3 --width 20 --lr 1e-3 --epochs 1
 
     The papers' table on Fashion-MNIST takes hours; docs/experiments.md has it, with its commands.
     """

@@ -49,9 +49,14 @@ Stages = Annotated[
     str,
     typer.Option("--stages", metavar="EPOCHS:KEEP,…", help="How long candidates are trained, and how many go on."),
 ]
-Validation = Annotated[int, typer.Option("--validation", help="Training examples held out to choose by.")]
+Validation = Annotated[
+    int | None,
+    typer.Option("--validation", help="Training examples held out to choose by; default a sixth.", show_default=False),
+]
 Repeats = Annotated[int, typer.Option("--repeats", help="Runs of the best, of seeds 1, 2, …")]
 
+#: The share of training examples that candidates are judged by.
+_HELD_OUT = 1 / 6
 #: What is said of a network before it is trained, and what came of it; and how it was trained.
 _FORETOLD = ("name", "sparsity", "V_prime", "q_star", "verdict", "share_lost", "test_accuracy", "test_accuracy_sd")
 _TRAINED = (
@@ -75,7 +80,7 @@ def trained(
     limits: str,
     laws: str,
     stages: str,
-    validation: int,
+    validation: int | None,
     repeats: int,
     jobs: int | None,
     dask: str | None,
@@ -98,6 +103,9 @@ def trained(
 
     require_count("repeats", repeats)
     device_named(device)
+    data = load(networks[0].data)
+    if validation is None:
+        validation = round(len(data.train_labels) * _HELD_OUT)
     tuning = Tuning(
         tuple(options.numbers("--lr", rates)),
         tuple(options.numbers("--clip-gradient", limits)),
@@ -111,7 +119,7 @@ def trained(
         raise OutputError(f"{path} is there already: go on with it by --resume, or name another file")
     if resume and path is None:
         raise OutputError("--resume goes on with a file of results: name it by --results FILE.jsonl")
-    load(networks[0].data).held_out(validation)
+    data.held_out(validation)
     results = Results(path)
     workers = Workers(-1 if jobs is None else jobs, dask, device)
     with progress("training", round(sum(tuning.epochs(network, repeats) for network in networks))) as advance:
