@@ -29,7 +29,7 @@ from meanfield.torch.expecting import (
     expected_zeros,
 )
 from meanfield.torch.incoming import Incoming, Reader, role
-from meanfield.torch.layers import fan_in, has_own_forward, kind, require_writable
+from meanfield.torch.layers import fan_in, kind, require_writable
 from meanfield.torch.measuring import (
     Measured,
     Silent,
@@ -44,6 +44,7 @@ from meanfield.torch.normalising import is_standard
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded
 from meanfield.torch.untouched import untouched
+from meanfield.torch.written import has_own_forward
 
 __all__ = ["Audit", "AuditedLayer", "audit"]
 

@@ -7,9 +7,10 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from meanfield.activations.activation import Activation
 from meanfield.torch.dropping import dropped_factor
 from meanfield.torch.incoming import Incoming, role
-from meanfield.torch.layers import WeightLayer, Weights, has_own_forward
+from meanfield.torch.layers import WeightLayer, Weights
 from meanfield.torch.pooling import pooled_factor
 from meanfield.torch.tracing import Step
+from meanfield.torch.written import has_own_forward
 
 __all__ = ["caveats_between", "caveats_of_layer"]
 

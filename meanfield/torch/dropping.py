@@ -6,6 +6,7 @@ from typing import Any
 
 from meanfield.torch.elementwise import call_name
 from meanfield.torch.tracing import Step
+from meanfield.torch.written import has_own_forward
 
 __all__ = ["dropped_factor", "is_idle"]
 
@@ -22,10 +23,11 @@ def dropped_factor(step: Step) -> float | None:
 def is_idle(step: Step, as_it_is: bool) -> bool:
     """Whether a dropout changes nothing: it drops none, or is a function that is told not to train.
 
-    `as_it_is`, so does a module in eval mode; one that is to be trained will not stay in it.
+    `as_it_is`, so does a module in eval mode; one that is to be trained will not stay in it. Code that somebody wrote
+    may drop there too, unless it was seen to drop none.
     """
     if step.kind == "module":
-        trains = step.operation.training or not as_it_is
+        trains = step.operation.training or not as_it_is or (has_own_forward(step.operation) and not step.passes)
     else:
         at = 3 if call_name(step.name) == "stochastic_depth" else 2
         trains = _given(step, at, ("training", "train"), True)

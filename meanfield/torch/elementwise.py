@@ -44,16 +44,15 @@ def call_name(name: str) -> str:
 
 def is_elementwise(function: Callable[[Tensor], Any]) -> bool:
     """Whether it takes every number of a tensor by itself, as far as some numbers tell; what raises is none."""
-    if isinstance(function, nn.Module):
-        if isinstance(getattr(function, "phi", None), Activation):
-            return True
-        function = in_double(function)
+    if isinstance(getattr(function, "phi", None), Activation):
+        return True
     x = 5 * torch.sin(torch.arange(1.0, _TRIED + 1, dtype=torch.float64) ** 2)
     order = torch.arange(_TRIED - 1, -1, -1)
     try:
+        applied = in_double(function) if isinstance(function, nn.Module) else function
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             tried = [x, x[order], x[: _TRIED // 2], x.reshape(2, -1)]
-            y, turned, half, folded = (function(part.clone()) for part in tried)
+            y, turned, half, folded = (applied(part.clone()) for part in tried)
             same = [(turned, y[order]), (half, y[: len(half)]), (folded, y.reshape(2, -1))]
             return y.shape == x.shape and all(a.shape == b.shape and _alike(a, b) for a, b in same)
     except Exception:
@@ -65,12 +64,12 @@ def _alike(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
-def in_double(module: nn.Module) -> nn.Module:
-    """A copy that computes in double precision; the module itself where it cannot be copied."""
-    try:
-        return copy.deepcopy(module).double().cpu()
-    except Exception:
-        return module
+def in_double(module: nn.Module) -> Callable[..., Any]:
+    """What it computes, in double precision and without hooks, by a copy: code may keep what it was applied to.
+
+    What holds results of a run cannot be copied, and raises.
+    """
+    return copy.deepcopy(module).double().cpu().forward
 
 
 def named_module(module: nn.Module) -> Activation | None:
@@ -89,7 +88,7 @@ def named_module(module: nn.Module) -> Activation | None:
 def _named_inside(module: nn.Module) -> Activation | None:
     """Of a module that somebody wrote around one function of PyTorch."""
     try:
-        nodes = [node for node in fx.symbolic_trace(module).graph.nodes if node.op != "output"]
+        nodes = [node for node in fx.symbolic_trace(copy.deepcopy(module)).graph.nodes if node.op != "output"]
     except Exception:
         return None
     if len(nodes) != 2 or nodes[1].op not in ("call_function", "call_method") or nodes[1].args[:1] != (nodes[0],):

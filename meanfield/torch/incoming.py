@@ -141,13 +141,13 @@ class Reader:
 
     def __init__(self, steps: Steps, as_it_is: bool = False) -> None:
         self._as_it_is = as_it_is
-        #: Functions of parameters alone.
-        self._fixed: set[Step] = set()
+        #: Of functions of parameters alone, which by `id`.
+        self._made_of: dict[Step, frozenset[int]] = {}
         for step in steps:
             # Where a part begins, and how long it is, may be told by data.
-            made_of = step.before[:1] if role(step) == "shape" else step.before
-            if step.kind == "function" and made_of and role(step) != "embedding" and not self._varying(made_of):
-                self._fixed.add(step)
+            before = step.before[:1] if role(step) == "shape" else step.before
+            if step.kind == "function" and before and role(step) != "embedding" and not self._varying(before):
+                self._made_of[step] = frozenset[int]().union(*map(self.made_of, before))
         used = (held.operation for step in steps for held in step.before if held.kind == "parameter")
         #: By `id`, the parameters that are used outside of the layers that hold them.
         self.parameters = {id(held) for held in used}
@@ -172,12 +172,16 @@ class Reader:
         several: dict[str, Role] = {"add": "sum", "sub": "sum", "rsub": "sum", "mul": "product"}
         return several.get(name, "unknown")
 
+    def made_of(self, step: Step) -> frozenset[int]:
+        """The parameters, by `id`, of which alone a step is made; none of what data has a part in."""
+        return frozenset((id(step.operation),)) if step.kind == "parameter" else self._made_of.get(step, frozenset())
+
     def _data(self, step: Step) -> list[Step]:
         """The steps before it that are not parameters, or made of these alone."""
         return self._varying(step.before)
 
     def _varying(self, steps: Sequence[Step]) -> list[Step]:
-        return [s for s in steps if s.kind != "parameter" and s not in self._fixed]
+        return [s for s in steps if not self.made_of(s)]
 
     def before(self, step: Step) -> list[Step]:
         """The steps whose numbers it passes on, parameters apart; of what only changes their shape the first."""

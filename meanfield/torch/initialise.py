@@ -39,7 +39,7 @@ from meanfield.torch.normalising import normalised_square
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded, symbolic
 from meanfield.torch.untouched import untouched
-from meanfield.torch.weighing import is_weighing, weights_taken
+from meanfield.torch.weighing import is_look_up, is_weighing, looked_up, weights_taken
 
 __all__ = ["Initialised", "InitialisedLayer", "LayerRule", "edge_of_chaos_"]
 
@@ -191,13 +191,16 @@ def edge_of_chaos_(
                 "which all its layers then get"
             )
         planner = _Planner(q_star, weights, first_layer, last_layer, fallback, squares)
-        plans = planner.untraced(layers) if steps is None else planner.plans(model, layers, steps)
-        _require_sound(model, plans, weights)
-        plans = _with_ties(plans, steps or ())
+        ran = steps or []
+        reader = Reader(ran)
+        plans = planner.untraced(layers) if steps is None else planner.plans(model, layers, steps, reader)
+        _require_sound(model, plans, weights, ran, reader)
+        plans = _with_ties(plans, ran, reader)
     for plan in plans:
         if not plan.left:
             _write(plan, weights, generator)
-    return Initialised(float(q_star), weights, tuple(_row(plan, weights) for plan in plans), _warnings(plans, steps))
+    rows = tuple(_row(plan, weights) for plan in plans)
+    return Initialised(float(q_star), weights, rows, _warnings(plans, ran, reader))
 
 
 def _require_options(model: object, q_star: float, first: str, last: str, weights: str) -> None:
@@ -277,8 +280,8 @@ class _Planner:
             plans.append(replace(plan, notes=(*plan.notes, note)))
         return plans
 
-    def plans(self, model: nn.Module, layers: dict[str, WeightLayer], steps: Steps) -> list[_Plan]:
-        reader, last = Reader(steps), _last(steps)
+    def plans(self, model: nn.Module, layers: dict[str, WeightLayer], steps: Steps, reader: Reader) -> list[_Plan]:
+        last = _last(steps, reader)
         uses: dict[int, list[Step]] = {}
         for step in steps:
             uses.setdefault(id(step.operation), []).append(step)
@@ -343,29 +346,32 @@ class _Planner:
     def _square(self, step: Step, incoming: Incoming) -> tuple[float, tuple[str, ...]]:
         """The mean square of what a layer receives, and what there is to say of it."""
         source = incoming.source
-        if incoming.kind == "normalised" and source is not None:
-            square = normalised_square(source)
-            if incoming.through and not isinstance(self.squares, float):
+        if incoming.kind == "normalised":
+            # Side by side there are several.
+            square, known = (1.0, False) if source is None else normalised_square(source)
+            told = ["receives normalised numbers: q is q* whatever the layers before, as long as they stay normalised"]
+            if not isinstance(self.squares, float) and (incoming.through or not known):
                 square = self.squares[step]
-            told = "receives normalised numbers: q is q* whatever the layers before, as long as they stay normalised"
-            return square, (told, *caveats_between(replace(incoming, feeds="layer"), linear(), self.q_star))
-        if source is not None and role(source) == "embedding" and source.kind == "module":
-            square = source.operation.weight.detach().double().square().mean().item()
+            elif not known:
+                told.append(f"is drawn for a mean square of {square:.4g}, which is a guess: give inputs, a batch")
+            return square, (*told, *caveats_between(replace(incoming, feeds="layer"), linear(), self.q_star))
+        if source is not None and (table := looked_up(source)) is not None:
+            square = table.detach().double().square().mean().item()
             return square, tuple(caveats_between(replace(incoming, feeds="layer"), linear(), self.q_star))
         if isinstance(self.squares, float):
             through = (
                 "its inputs are changed on their way to it, and their mean square with them: give inputs, a batch",
             )
-            return self.squares, through if incoming.through else ()
+            return self.squares, through if incoming.through or incoming.feeds == "embedding" else ()
         return self.squares[step], ()
 
 
-def _last(steps: Steps) -> set[Step]:
+def _last(steps: Steps, reader: Reader) -> set[Step]:
     """Layers from which no other layer follows."""
     consumers = ("layer", "attention", "recurrence")
     followed: set[Step] = set()
     for step in reversed(steps):
-        if step in followed or role(step) in consumers or is_weighing(step):
+        if step in followed or role(step) in consumers or is_weighing(step, reader):
             followed.update(step.before)
     return {step for step in steps if role(step) == "layer" and step not in followed}
 
@@ -384,7 +390,7 @@ def _unreached(model: nn.Module, name: str, layer: WeightLayer, used: Collection
     return "not reached when the model runs"
 
 
-def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights) -> None:
+def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights, steps: Steps, reader: Reader) -> None:
     """Refuse what could not be written, or would change what is to be left, with a `DomainError`."""
     written = [plan for plan in plans if not plan.left]
     for plan in written:
@@ -395,6 +401,9 @@ def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights) -> No
         for parameter in module._parameters.values():
             if parameter is not None:
                 owners.setdefault(id(parameter), []).append(name)
+    for step in steps:
+        for taken in weights_taken(step, reader) if is_look_up(step) else ():
+            owners.setdefault(taken, []).append("an embedding")
     by_name = {plan.name: plan for plan in plans}
     for plan in written:
         for parameter in (plan.layer.weight, plan.layer.bias):
@@ -408,18 +417,28 @@ def _require_sound(model: nn.Module, plans: list[_Plan], weights: Weights) -> No
                     )
 
 
-def _with_ties(plans: list[_Plan], steps: Sequence[Step]) -> list[_Plan]:
+def _with_ties(plans: list[_Plan], steps: Steps, reader: Reader) -> list[_Plan]:
     """With what there is to say of parameters that several layers share, or a layer and a function."""
     holders = Counter(id(plan.layer.weight) for plan in plans)
-    for step in steps:
-        if is_weighing(step):
-            holders.update(weights_taken(step))
-    return [
-        replace(plan, notes=(*plan.notes, _TIED))
-        if holders[id(plan.layer.weight)] > 1 and not plan.left and _TIED not in plan.notes
-        else plan
-        for plan in plans
-    ]
+    taken = frozenset[int]().union(*(weights_taken(step, reader) for step in steps if is_weighing(step, reader)))
+    found = []
+    for plan in plans:
+        weight, notes = id(plan.layer.weight), plan.notes
+        if weight in taken:
+            notes = (*notes, f"{_TIED}; {_turned(plan.layer)}")
+        elif holders[weight] > 1 and _TIED not in notes:
+            notes = (*notes, _TIED)
+        found.append(plan if plan.left else replace(plan, notes=notes))
+    return found
+
+
+def _turned(layer: WeightLayer) -> str:
+    """What it costs that a function takes weights which are drawn for their layer."""
+    told = "a function takes them as they are drawn for the layer"
+    if not isinstance(layer, nn.Linear) or layer.in_features == layer.out_features:
+        return told
+    factor = layer.out_features / layer.in_features
+    return f"{told}: turned, they sum over {layer.out_features} units, and σ_w² counts {factor:.3g} times"
 
 
 def _write(plan: _Plan, weights: Weights, generator: torch.Generator | None) -> None:
@@ -439,7 +458,7 @@ def _row(plan: _Plan, weights: Weights) -> InitialisedLayer:
     return InitialisedLayer(plan.name, kind(plan.layer), fan, plan.label, plan.sigma_w, sigma_b, "", plan.notes)
 
 
-def _warnings(plans: list[_Plan], steps: Steps | None) -> tuple[str, ...]:
+def _warnings(plans: list[_Plan], steps: Steps, reader: Reader) -> tuple[str, ...]:
     """What is noted, with the layers that it holds for."""
     concerned: dict[str, list[str]] = {}
     for plan in plans:
@@ -448,11 +467,11 @@ def _warnings(plans: list[_Plan], steps: Steps | None) -> tuple[str, ...]:
         if plan.left:
             concerned.setdefault(f"left alone: {plan.left}", []).append(plan.name or "the layer")
     held = {id(plan.layer.weight) for plan in plans}
-    for step in steps or ():
+    for step in steps:
         if role(step) in ("attention", "recurrence") and step.kind == "module":
             what = type(step.operation).__name__
             concerned.setdefault(f"{what}: left alone, the theory does not cover it", []).append(step.name)
-        if is_weighing(step) and not weights_taken(step) & held:
+        if is_weighing(step, reader) and not weights_taken(step, reader) & held:
             concerned.setdefault("uses weights that no layer applies, and they are left alone", []).append(step.name)
     return tuple(f"{_names(list(dict.fromkeys(names)))} {note}" for note, names in concerned.items())
 

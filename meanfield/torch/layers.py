@@ -25,7 +25,6 @@ __all__ = [
     "Weights",
     "drawn",
     "fan_in",
-    "has_own_forward",
     "kind",
     "require_drawable",
     "require_writable",
@@ -34,12 +33,6 @@ __all__ = [
 Weights = Literal["gaussian", "orthogonal", "delta-orthogonal", "uniform", "truncated"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 WeightLayer: TypeAlias = nn.Linear | _ConvNd
-_FORWARDS: tuple[Any, ...] = tuple(
-    base.forward
-    for base in (
-        *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-    )
-)
 
 
 def kind(layer: WeightLayer) -> str:
@@ -65,11 +58,6 @@ def fan_in(layer: WeightLayer, weights: Weights = "gaussian") -> float:
     count = channels * math.prod(layer.kernel_size)
     strides = math.prod(layer.stride) if isinstance(layer, _ConvTransposeNd) else 1
     return count / strides if count % strides else count // strides
-
-
-def has_own_forward(layer: WeightLayer) -> bool:
-    """Whether somebody derived it and computes something else, such as standardised weights."""
-    return type(layer).forward not in _FORWARDS
 
 
 def require_writable(name: str, layer: WeightLayer) -> None:

@@ -184,8 +184,8 @@ def _axis_of_units(step: Step, value: Tensor, before: Laid | None) -> int:
     module = step.operation
     if value.ndim == 2 or isinstance(module, nn.Linear):
         return -1
-    if role(step) == "normalisation":
-        return axis_of_units(step, value.ndim)
+    if role(step) == "normalisation" and (axis := axis_of_units(step, value.shape)) is not None:
+        return axis
     if isinstance(module, _ConvNd):
         return 1
     if before is not None and before.shape == value.shape:

@@ -36,7 +36,8 @@ _WHOLE = (nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 class Step:
     """One operation: `name` is that of a module in the model, of a function, or of an input or output.
 
-    `operation` is the module or the function; of an input it is None, of a parameter the tensor.
+    `operation` is the module or the function; of an input it is None, of a parameter the tensor. `passes` tells that a
+    module was seen to return the very tensor that it was given, with nothing written into it.
     """
 
     kind: Literal["input", "parameter", "module", "function", "output", "unknown"]
@@ -44,6 +45,7 @@ class Step:
     operation: Any = None
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    passes: bool = False
 
     @property
     def before(self) -> list[Step]:
@@ -190,7 +192,8 @@ class _Recorder(TorchFunctionMode):
         self.steps: Steps = []
         self._observe = observe
         self._made: Any = WeakIdKeyDictionary()
-        self._open: list[Step] = []
+        #: With the version of what each was given.
+        self._open: list[tuple[Step, int]] = []
 
     def entered(self, value: Tensor, name: str) -> Tensor:
         """The value as an input of the model; another tensor, so that the caller's stays as it is."""
@@ -210,7 +213,7 @@ class _Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         step = Step("function", getattr(func, "__name__", str(func)), func, *self._origins(args, kwargs))
         value = func(*args, **kwargs)
-        self._record(step, args, value)
+        self._record(step, args or tuple(kwargs.values()), value)
         if args and isinstance(args[0], Tensor) and _is_in_place(step):
             self._overwritten(step, args[0])
         return value
@@ -224,16 +227,17 @@ class _Recorder(TorchFunctionMode):
     def enters(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
             # One within another, called from there, is part of it.
-            self._open.append(Step("module", name, module, *self._origins(args, kwargs)))
+            self._open.append((Step("module", name, module, *self._origins(args, kwargs)), _version(args)))
 
         return hook
 
     def leaves(self) -> Callable[..., None]:
         # No bound method: who copies a module would copy the recorder with it.
         def hook(module: nn.Module, args: Any, kwargs: Any, value: Any) -> None:
-            step = self._open.pop()
+            step, version = self._open.pop()
+            step.passes = bool(args) and value is args[0] and _version(args) == version
             if not self._open:
-                self._record(step, args, value)
+                self._record(step, args or tuple(kwargs.values()), value)
 
         return hook
 
@@ -271,6 +275,12 @@ class _Recorder(TorchFunctionMode):
         if self._observe is not None:
             with torch._C.DisableTorchFunction():
                 self._observe(step, args, value)
+
+
+def _version(args: Any) -> int:
+    """Counts what has been written into the first, as long as anything does."""
+    counted = args and isinstance(args[0], Tensor) and not args[0].is_inference()
+    return args[0]._version if counted else 0
 
 
 def _flat(value: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Classes that many packages write themselves, known by their name: one step each, whatever their code does."""
+"""Modules whose code somebody wrote; classes that many packages write are known by their name, one step each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-__all__ = ["written"]
+__all__ = ["has_own_forward", "written"]
 
 WrittenRole = Literal["dropout", "normalisation", "affine"]
 
@@ -17,6 +17,11 @@ _NAMES: dict[str, WrittenRole] = {
     ".*(layer|rms|batch|group|instance)norm([123]d)?": "normalisation",
     ".*(grn|globalresponsenorm)": "affine",
 }
+
+
+def has_own_forward(module: nn.Module) -> bool:
+    """Whether it computes what no module of PyTorch does: a subclass without a forward of its own does not."""
+    return not type(module).forward.__module__.startswith("torch.nn")
 
 
 def written(module: nn.Module) -> WrittenRole | None:

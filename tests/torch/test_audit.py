@@ -521,6 +521,36 @@ def test_dropout_that_does_not_train_is_none(module: nn.Module) -> None:
     assert trained["0"].log_gradient_theory is None
 
 
+class DroppingDropPath(StochasticDepth):
+    """In eval mode too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.bernoulli(torch.full((len(x), 1), 1 - self.p)) / (1 - self.p)
+
+
+class WritingDropPath(StochasticDepth):
+    """Likewise, in place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(torch.bernoulli(torch.full((len(x), 1), 1 - self.p)) / (1 - self.p))
+
+
+class DroppingDropout(nn.Dropout):
+    """Likewise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, self.p, training=True)
+
+
+@pytest.mark.parametrize("module", [DroppingDropPath(0.5), WritingDropPath(0.5), DroppingDropout(0.5)])
+def test_what_drops_in_either_mode_is_no_nothing(module: nn.Module) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(30, 100), nn.GELU(), module, nn.Linear(100, 100)).eval()
+    found = audit(model, normals(8, 30))
+    assert (found["3"].activation, found["3"].from_inputs, found["3"].rho_theory) == ("gelu", True, None)
+    assert found["0"].log_gradient_theory is None
+
+
 class RMSNorm(nn.Module):
     def __init__(self, scale: Tensor) -> None:
         super().__init__()
@@ -540,14 +570,73 @@ class LayerNorm2d(nn.LayerNorm):
 def test_a_norm_that_somebody_wrote_has_its_variance() -> None:
     torch.manual_seed(0)
     uneven = torch.cat([torch.full((100,), 0.1), torch.full((100,), 2.0)])
-    for scale, standard in ((torch.full((200,), 2.0), True), (uneven, False)):
-        model = nn.Sequential(nn.Linear(30, 200), RMSNorm(scale), nn.ReLU(), nn.Linear(200, 200))
+    for scale, standard in ((torch.full((200,), 2.0), True), (torch.full((201,), 2.0), True), (uneven, False)):
+        width = len(scale)
+        model = nn.Sequential(nn.Linear(30, width), RMSNorm(scale), nn.ReLU(), nn.Linear(width, 200))
         found = audit(model, normals(16, 30))
         assert found.departs is None
         assert found["3"].from_inputs != standard
         if standard:
             # σ_w² E relu² at variance 4, and nothing for the curvature of a line.
             assert found["3"].q_theory == pytest.approx(found["3"].sigma_w ** 2 * 2 + found["3"].sigma_b ** 2, rel=1e-4)
+
+
+class Keeping(nn.Module):
+    """Keeps what it makes and counts what it is applied to; results of a run cannot be copied."""
+
+    applied: ClassVar[list[tuple[int, ...]]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.last = nn.Parameter(torch.ones(200)), None
+
+    def forward(self, x: Tensor) -> Tensor:
+        Keeping.applied.append((id(self), *x.shape))
+        self.last = x.square().mean(-1, keepdim=True)
+        return self.made(x)
+
+
+class KeepingRMSNorm(Keeping):
+    def made(self, x: Tensor) -> Tensor:
+        return self.weight * x * torch.rsqrt(self.last + 1e-6)
+
+
+class KeepingTanh(Keeping):
+    def made(self, x: Tensor) -> Tensor:
+        return x.tanh()
+
+
+class Penalised(nn.Module):
+    """Returns what a module of its own keeps, too."""
+
+    def __init__(self, inner: Keeping) -> None:
+        super().__init__()
+        self.a, self.inner, self.b, self.c = nn.Linear(30, 200), inner, nn.Linear(200, 200), nn.Linear(200, 5)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        y = self.c(torch.tanh(self.b(self.inner(self.a(x)))))
+        return {"y": y, "penalty": self.inner.last.mean()}
+
+
+@pytest.mark.parametrize("inner", [KeepingRMSNorm, KeepingTanh])
+@pytest.mark.parametrize("ran", [False, True], ids=["fresh", "run before"])
+def test_a_module_runs_on_what_the_model_gives_it_alone(inner: type[Keeping], ran: bool) -> None:
+    model, x, told = Penalised(inner()), normals(8, 30), []
+    penalty = model.a(x).square().mean().item()
+    if ran:
+        model(5 * x)
+
+    def loss(returned: dict[str, Tensor]) -> Tensor:
+        told.append(returned["penalty"].item())
+        return returned["y"].sum() + returned["penalty"]
+
+    kept = model.inner.last
+    for look in (lambda: audit(model, x, loss=loss), lambda: edge_of_chaos_(model, inputs=x)):
+        Keeping.applied.clear()
+        look()
+        assert [shape for owner, *shape in Keeping.applied if owner == id(model.inner)] == [[8, 200]]
+        assert model.inner.last is kept
+    assert told == [pytest.approx(penalty, rel=1e-5)]
 
 
 def test_units_are_channels_wherever_a_norm_has_them() -> None:
@@ -701,7 +790,7 @@ def test_random_weights_are_no_departure_whatever_the_model_makes_of_them(
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (lambda y: y.sum() * math.inf, "loss is inf"),
+        (lambda y: y.square().sum() * math.inf, "loss is inf"),
         (lambda y: y.nothing, "loss does not take what the model returns"),
     ],
 )

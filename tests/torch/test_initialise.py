@@ -500,18 +500,85 @@ class GRN(nn.Module):
         return x + self.gamma * (x * energy / (energy.mean(-1, keepdim=True) + 1e-6)) + self.beta
 
 
+class ImageNorm(nn.Module):
+    """Over channels and positions, with parameters under any name."""
+
+    def __init__(self, name: str, *shape: int) -> None:
+        super().__init__()
+        self.name, self.shape = name, shape
+        setattr(self, name, nn.Parameter(torch.full(shape, 3.0)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.shape, getattr(self, self.name))
+
+
+class ImageLayerNorm(ImageNorm):
+    pass
+
+
+class FrozenBatchNorm2d(nn.Module):
+    """With statistics that nothing changes, as torchvision writes it."""
+
+    def __init__(self, channels: int, mean: float, variance: float) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.full((channels,), 2.0))
+        self.register_buffer("bias", torch.full((channels,), -1.0))
+        self.register_buffer("running_mean", torch.full((channels,), mean))
+        self.register_buffer("running_var", torch.full((channels,), variance))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias, mean, variance = (held[:, None, None] for held in self.buffers())
+        scale = weight * (variance + 1e-5).rsqrt()
+        return x * scale + bias - mean * scale
+
+
+class PlainBatchNorm(nn.BatchNorm2d):
+    pass
+
+
+def plain_frozen(channels: int, mean: float, variance: float) -> nn.Module:
+    norm = PlainBatchNorm(channels).eval()
+    norm.load_state_dict({**norm.state_dict(), **FrozenBatchNorm2d(channels, mean, variance).state_dict()})
+    return norm
+
+
 @pytest.mark.parametrize("traced", ["symbolic", "recorded"])
 @pytest.mark.parametrize(
     ("norm", "shape", "square"),
-    [(RMSNorm(6), (6,), 2.0**2), (RMSNorm(6, 0.0), (6,), 1.0), (LayerNorm2d(6, 2.0, -1.0), (6, 4, 4), 2.0**2 + 1)],
+    [
+        (RMSNorm(6, 0.0), (6,), 1.0),
+        (RMSNorm(7, 0.0), (7,), 1.0),
+        (LayerNorm2d(6, 2.0, -1.0), (6, 4, 4), 2.0**2 + 1),
+        (ImageLayerNorm("weight", 6, 4, 4), (6, 4, 4), 3.0**2),
+        # Whatever runs through them now: the layers before are drawn anew.
+        *((norm(6, 3.0, 4.0), (6, 4, 4), 2.0**2 + 1) for norm in (FrozenBatchNorm2d, plain_frozen)),
+    ],
 )
 def test_a_norm_that_somebody_wrote_is_one(norm: nn.Module, shape: tuple[int, ...], square: float, traced: str) -> None:
-    layer: Any = nn.Linear(6, 6) if len(shape) == 1 else nn.Conv2d(6, 6, 1)
+    layer: Any = nn.Linear(shape[0], shape[0]) if len(shape) == 1 else nn.Conv2d(6, 6, 1)
     model = nn.Sequential(copy.deepcopy(layer), norm, layer)
-    inputs = None if traced == "symbolic" else torch.randn(2, *shape)
+    inputs = None if traced == "symbolic" else 30 * torch.randn(2, *shape)
     report = edge_of_chaos_(model, q_star=3.0, inputs=inputs, last_layer="match")["2"]
     assert report.activation == f"normalised ({type(norm).__name__})"
     assert report.sigma_w == pytest.approx(math.sqrt(3.0 / square), rel=1e-5)
+    guessed = traced == "symbolic" and not [*norm.buffers()]
+    assert any("which is a guess: give inputs" in note for note in report.notes) == guessed
+
+
+@pytest.mark.parametrize(
+    ("norm", "shape", "square"),
+    [(RMSNorm(6), (6,), 2.0**2), (ImageLayerNorm("theta", 6, 4, 4), (6, 4, 4), 3.0**2)],
+)
+def test_what_a_norm_makes_is_measured_or_said_to_be_a_guess(
+    norm: nn.Module, shape: tuple[int, ...], square: float
+) -> None:
+    layer: Any = nn.Linear(6, 6) if len(shape) == 1 else nn.Conv2d(6, 6, 1)
+    model = nn.Sequential(copy.deepcopy(layer), norm, layer)
+    measured = edge_of_chaos_(model, inputs=30 * torch.randn(2, *shape), last_layer="match")["2"]
+    assert measured.sigma_w == pytest.approx(square**-0.5, rel=1e-5)
+    guessed = edge_of_chaos_(model, last_layer="match")["2"]
+    assert guessed.sigma_w == 1.0
+    assert "is drawn for a mean square of 1, which is a guess: give inputs" in " ".join(guessed.notes)
 
 
 @pytest.mark.parametrize("traced", ["symbolic", "recorded"])
@@ -581,6 +648,23 @@ def test_a_normalisation_has_the_mean_square_of_its_factors(inputs: Tensor | Non
     for model, name in ((Scaled(), "second"), (by_module, "2")):
         report = edge_of_chaos_(model, q_star=3.0, inputs=inputs, last_layer="match")
         assert report[name].sigma_w == pytest.approx(math.sqrt(3 / (4 + 1)))
+
+
+def test_numbers_that_several_norms_made_are_measured_or_said_to_be_a_guess() -> None:
+    class Side(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two, self.layer = nn.LayerNorm(6), nn.LayerNorm(6), nn.Linear(12, 6)
+            nn.init.constant_(self.two.weight, 3.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(torch.cat([self.one(x), self.two(x)], -1))
+
+    measured = edge_of_chaos_(Side(), inputs=30 * torch.randn(8, 6), last_layer="match")["layer"]
+    assert measured.sigma_w == pytest.approx(((1 + 9) / 2) ** -0.5, rel=1e-3)
+    guessed = edge_of_chaos_(Side(), inputs=4.0, last_layer="match")["layer"]
+    assert guessed.sigma_w == 1.0
+    assert any("which is a guess" in note for note in guessed.notes)
 
 
 def test_weights_that_no_layer_holds_are_told() -> None:
@@ -677,6 +761,82 @@ def test_weights_that_a_function_takes_again_are_told(decode: Any, inputs: Tenso
     assert [layer.left for layer in report.layers] == ["", ""]
     assert any("used more than once with the same weights" in note for note in report["e"].notes)
     assert len(report.warnings) == 1
+
+
+class Taking(nn.Module):
+    """A function that takes the weights of `a`."""
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor], inside: int, outside: int) -> None:
+        super().__init__()
+        self.a, self.b, self.function = nn.Linear(inside, outside), nn.Linear(inside, inside), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.function(self.a(x).relu(), self.a.weight).relu())
+
+
+@pytest.mark.parametrize("inputs", [None, torch.ones(2, 50)], ids=["symbolic", "recorded"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda h, w: F.linear(h, w.t()),
+        lambda h, w: F.linear(h, w.T * 1.0),
+        lambda h, w: F.linear(h, w.data.T),
+        lambda h, w: h @ (w / 1.0),
+    ],
+)
+def test_what_it_costs_that_a_function_takes_weights_is_told(function: Any, inputs: Tensor | None) -> None:
+    model = Taking(function, 50, 400)
+    report = edge_of_chaos_(model, inputs=inputs, last_layer="match", generator=torch.Generator().manual_seed(0))
+    (note,) = (note for note in report["a"].notes if "used more than once" in note)
+    assert note.endswith("turned, they sum over 400 units, and σ_w² counts 8 times")
+    assert not any("no layer applies" in warning for warning in report.warnings)
+    # The mean square of 20 000 weights is known to 1 %, and that of h as well.
+    random = torch.Generator().manual_seed(1)
+    h, x, w = torch.randn(400, 400, generator=random), torch.randn(400, 50, generator=random), model.a.weight
+    assert report["a"].sigma_w == 1.0
+    assert function(h, w).square().mean().item() == pytest.approx(8, rel=0.05)
+    # With E relu² = E relu' = 1/2; 400 units know either to 10 %.
+    assert function((x @ w.T).relu(), w).square().mean().item() == pytest.approx(8 / 2 + (8 / 2) ** 2, rel=0.1)
+
+
+class LookedUp(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor], own: bool) -> None:
+        super().__init__()
+        self.a, self.h, self.o = nn.Linear(64, 64), nn.Linear(64, 50, bias=False), nn.Linear(50, 5)
+        self.table = nn.Parameter(3 * torch.ones(50, 64)) if own else None
+        self.function = function
+
+    def forward(self, words: Tensor) -> Tensor:
+        table = self.h.weight if self.table is None else self.table
+        return self.o(torch.tanh(self.h(torch.tanh(self.a(F.embedding(words, self.function(table)))))))
+
+
+@pytest.mark.parametrize("inputs", [None, torch.arange(8)], ids=["symbolic", "recorded"])
+def test_a_function_may_be_an_embedding(inputs: Tensor | None) -> None:
+    report = edge_of_chaos_(LookedUp(lambda w: w, own=True), inputs=inputs)
+    assert (report["a"].activation, report["a"].sigma_w) == ("an embedding", pytest.approx(1 / 3))
+    report = edge_of_chaos_(LookedUp(lambda w: 2 * w, own=True), inputs=inputs)
+    assert report["a"].sigma_w == pytest.approx(1.0 if inputs is None else 1 / 6)
+    assert any("give inputs, a batch" in note for note in report["a"].notes) == (inputs is None)
+    # Drawn anew, the weights would be another embedding than that which `a` is drawn for.
+    for function in (lambda w: w, lambda w: 8.0 * w):
+        model = LookedUp(function, own=False)
+        before = model.h.weight.clone()
+        with pytest.raises(DomainError, match="h and an embedding share their weights"):
+            edge_of_chaos_(model, inputs=inputs)
+        assert torch.equal(model.h.weight, before)
+
+
+def test_layers_are_measured_however_they_are_called() -> None:
+    class Named(Functions):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.second(input=self.first(input=x).relu())
+
+    report = edge_of_chaos_(Named(None), inputs=torch.full((2, 6), 2.0), last_layer="match")
+    assert [(layer.activation, layer.sigma_w) for layer in report.layers] == [
+        ("the input", 0.5),
+        ("relu", mf.edge_of_chaos(mf.activation("relu")).sigma_w),
+    ]
 
 
 def test_a_lazy_last_layer_is_left_as_others_are() -> None:
