@@ -1,4 +1,4 @@
-from . import plot as plot, symbolic as symbolic, torch as torch
+from . import plot as plot, symbolic as symbolic, torch as torch, training as training
 from .activations.family import Family as Family
 from .activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
 from .activations.spec import activation as activation
