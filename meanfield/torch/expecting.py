@@ -96,28 +96,29 @@ def _spread(weights: Weighed, after: Measured, value: float, variance: float) ->
 
     Of given biases w·x + b has, for products G of what is received, the variance 2σ_w⁴G² + 4σ_w²σ_b²G of its square
     over pairs of columns. What a convolution receives at two positions is not multiplied out: the products of its
-    outputs stand for K = σ_w²G + σ_b², if these are so many that their own noise can be told.
+    outputs without their biases stand for σ_w²G, if these are so many that their own noise can be told.
     """
-    w2, b2, here = weights.sigma_w**2, weights.sigma_b**2, float(after.q.mean())
+    w2, b2 = weights.sigma_w**2, weights.sigma_b**2
+    gram = after.unbiased_gram if weights.gram is None else w2 * weights.gram
+    diagonal = np.diagonal(gram)
+    products = max(_over_pairs(gram, float(diagonal.mean()), after.columns), 0.0)
     if weights.gram is not None:
-        diagonal = np.diagonal(weights.gram)
-        squares = _over_pairs(np.square(weights.gram), float(np.square(diagonal).mean()), after.columns)
-        products = _over_pairs(weights.gram, float(diagonal.mean()), after.columns)
-        spread = 2 * w2**2 * squares + 4 * w2 * b2 * max(products, 0.0)
-    elif after.units < _MANY or not here > 0:
+        squares = _over_pairs(np.square(gram), float(np.square(diagonal).mean()), after.columns)
+    elif after.units < _MANY or not diagonal.any():
         return None
     else:
         # Correlations are those measured, sizes those of theory.
-        spread = 2 * max(_mean_square(after) * (value / here) ** 2 - b2 * b2, 0.0)
-    return math.hypot(math.sqrt(variance + spread / after.units), _ROUNDING * value)
+        size = max(value - b2, 0.0) / float(diagonal.mean())
+        squares, products = size**2 * _mean_square(gram, after), size * products
+    return math.hypot(math.sqrt(variance + (2 * squares + 4 * b2 * products) / after.units), _ROUNDING * value)
 
 
-def _mean_square(m: Measured) -> float:
-    """The mean of K² over pairs of columns, from mean products over N units, which are noisy."""
+def _mean_square(gram: Array, m: Measured) -> float:
+    """The mean of their squares over pairs of columns, from mean products over N units, which are noisy."""
     n = m.units
-    diagonal = np.diagonal(m.gram)
-    apart = (np.square(m.gram) - np.outer(diagonal, diagonal) / n) / (1 + 1 / n)
-    return _over_pairs(apart, float((np.square(diagonal) / (1 + 2 / n)).mean()), m.columns)
+    diagonal = np.diagonal(gram)
+    apart = (np.square(gram) - np.outer(diagonal, diagonal) / n) / (1 + 1 / n)
+    return max(_over_pairs(apart, float((np.square(diagonal) / (1 + 2 / n)).mean()), m.columns), 0.0)
 
 
 def _over_pairs(apart: Array, same: float, columns: int) -> float:

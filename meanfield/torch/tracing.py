@@ -158,8 +158,8 @@ def as_batch(name: str, given: object) -> tuple[Tensor, ...]:
 def recorded(model: nn.Module, batch: tuple[Tensor, ...], observe: Observer | None = None) -> tuple[Steps, Any]:
     """As the model runs on a batch, in order; and what it returns.
 
-    `observe` is called after every step with it, the values of its arguments and its value; its own steps are not
-    recorded. The argument of an input is the leaf that it is a copy of.
+    `observe` is called after every step with it, the values of its arguments, named ones last, and its value; its own
+    steps are not recorded. An input has no arguments.
 
     Raises:
         DomainError: the model does not run on the batch.
@@ -201,7 +201,7 @@ class _Recorder(TorchFunctionMode):
         alias = own.requires_grad_().clone() if own.is_floating_point() and torch.is_grad_enabled() else own
         self._made[alias] = step
         if self._observe is not None:
-            self._observe(step, (own,), alias)
+            self._observe(step, (), alias)
         return alias
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -210,7 +210,7 @@ class _Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         step = Step("function", getattr(func, "__name__", str(func)), func, *self._origins(args, kwargs))
         value = func(*args, **kwargs)
-        self._record(step, args, value)
+        self._record(step, (*args, *kwargs.values()), value)
         if args and isinstance(args[0], Tensor) and _is_in_place(step):
             self._overwritten(step, args[0])
         return value
@@ -233,7 +233,7 @@ class _Recorder(TorchFunctionMode):
         def hook(module: nn.Module, args: Any, kwargs: Any, value: Any) -> None:
             step = self._open.pop()
             if not self._open:
-                self._record(step, args, value)
+                self._record(step, (*args, *kwargs.values()), value)
 
         return hook
 
