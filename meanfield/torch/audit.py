@@ -21,9 +21,7 @@ from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.expecting import (
-    Drawing,
     Expected,
-    drawing,
     expected_gain,
     expected_rho,
     expected_variance,
@@ -190,7 +188,7 @@ def audit(
         steps, returned = recorded(model, inputs, observed)
         _require_finite(steps, observed)
         observed.carry_back(returned, loss, seed)
-        layers = tuple(_rows(steps, observed, drawing(np.random.default_rng(seed))))
+        layers = tuple(_rows(steps, observed, np.random.default_rng(seed)))
     if not layers and any(role(step) == "layer" for step in steps):
         shapes = ", ".join(str(tuple(part.shape)) for part in inputs)
         raise DomainError(
@@ -307,7 +305,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(held)
 
 
-def _rows(steps: Steps, observed: _Observed, draw: Drawing) -> Iterator[AuditedLayer]:
+def _rows(steps: Steps, observed: _Observed, random: np.random.Generator) -> Iterator[AuditedLayer]:
     reader = Reader(steps, as_it_is=True)
     layers = [step for step in steps if step in observed.weights and step in observed.values]
     incoming = {step: reader.incoming(step) for step in layers}
@@ -315,14 +313,14 @@ def _rows(steps: Steps, observed: _Observed, draw: Drawing) -> Iterator[AuditedL
     logs = [observed.gradients[step] for step in layers if step in observed.gradients]
     last = next((log for log in reversed(logs) if math.isfinite(log)), 0.0)
     for step in layers:
-        row = _forward(step, incoming[step], observed, draw)
+        row = _forward(step, incoming[step], observed, random)
         if step in observed.gradients:
             row = replace(row, log_gradient=observed.gradients[step] - last)
             row = _with_gain(row, step, followers.get(step), incoming, observed, last)
         yield row
 
 
-def _forward(step: Step, incoming: Incoming, observed: _Observed, draw: Drawing) -> AuditedLayer:
+def _forward(step: Step, incoming: Incoming, observed: _Observed, random: np.random.Generator) -> AuditedLayer:
     layer, here, weights = step.operation, observed.values[step], observed.weights[step]
     phi, source = incoming.activation, incoming.source
     before = observed.values.get(source) if source is not None and phi is not None else None
@@ -358,7 +356,7 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, draw: Drawing)
         return row
     row = replace(row, sparsity_theory=expected_zeros(before, phi))
     known = straight and weights.sigma_w > 0 and not has_own_forward(layer)
-    rho = expected_rho(weights, here, before, phi, draw) if known else None
+    rho = expected_rho(weights, here, before, phi, random) if known else None
     return replace(row, rho_theory=rho[0].value, rho_sd=rho[0].sd, rho_z=rho[1]) if rho else row
 
 

@@ -22,7 +22,7 @@ from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES
 from meanfield.torch import edge_of_chaos_
 from meanfield.torch.audit import Audit, audit
-from meanfield.torch.expecting import drawing
+from meanfield.torch.expecting import columns, products
 from meanfield.torch.measuring import measured
 
 
@@ -431,20 +431,50 @@ def test_dropout_of_nothing_hides_nothing() -> None:
     assert {**records[0], "module": ""} == {**records[1], "module": ""} and not records[1]["from_inputs"]
 
 
-def test_a_gaussian_matrix_is_drawn_as_an_orthonormal_one_and_products_apart_from_it() -> None:
-    draw = drawing(np.random.default_rng(0))
-    columns, products = draw(400, 60, 5)
-    assert columns is not None
-    own = np.swapaxes(columns, 1, 2) @ columns / 60
-    np.testing.assert_allclose(own, np.broadcast_to(np.eye(5), own.shape), atol=1e-12)
-    # Wishart: mean I, variances 2/N on the diagonal and 1/N beside it.
-    diagonal, beside = products[:, 0, 0], products[:, 0, 1]
-    for values, mean, variance in ((diagonal, 1.0, 2 / 60), (beside, 0.0, 1 / 60)):
-        assert values.mean() == pytest.approx(mean, abs=4 * math.sqrt(variance / 400))
-        assert values.var() == pytest.approx(variance, rel=4 * math.sqrt(2 / 400))
-    # Apart from the products, first entries of the columns say nothing of them.
-    assert abs(np.corrcoef(np.square(columns[:, 0, 0]), diagonal)[0, 1]) < 4 / math.sqrt(400)
-    assert draw(10, 3, 5)[0] is None and draw(400, 60, 5)[1] is products
+def test_columns_have_the_products_asked_for_and_no_direction_is_theirs() -> None:
+    gram = np.full((5, 5), 0.9) + np.diag([0.1, 0.2, 0.3, 1.0, 2.0])
+    drawn = columns(400, 60, gram, np.random.default_rng(0))
+    own = np.swapaxes(drawn, 1, 2) @ drawn / 60
+    np.testing.assert_allclose(own, np.broadcast_to(gram, own.shape), rtol=1e-12)
+    # Of a uniform direction in N dimensions x₁² has the mean 1/N and the variance 2(N − 1)/(N²(N + 2)).
+    variance = 2 * 59 / (60**2 * 62)
+    for column in range(5):
+        share = np.square(drawn[:, 0, column]) / (60 * gram[column, column])
+        assert share.mean() == pytest.approx(1 / 60, abs=4 * math.sqrt(variance / 400))
+        assert share.var() == pytest.approx(variance, rel=1)
+
+
+@pytest.mark.parametrize("units", [60, 3])
+def test_products_of_columns_are_those_of_normals(units: int) -> None:
+    drawn = products(4000, units, 5, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, np.swapaxes(drawn, 1, 2))
+    assert np.linalg.matrix_rank(drawn[0]) == min(units, 5)
+    # Wishart: mean I, variances 2/N on the diagonal and 1/N beside it, where kurtosis is 3 + 12/N and 3 + 6/N.
+    for i in range(5):
+        for j in range(i + 1):
+            values, variance, kurtosis = drawn[:, i, j], (1 + (i == j)) / units, 3 + (6 + 6 * (i == j)) / units
+            assert values.mean() == pytest.approx(float(i == j), abs=4 * math.sqrt(variance / 4000))
+            assert values.var() == pytest.approx(variance, rel=4.5 * math.sqrt((kurtosis - 1) / 4000))
+
+
+def test_layers_are_drawn_anew_for_every_layer() -> None:
+    # Layers that are one and the same differ in nothing but what is drawn for them.
+    class Twins(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(30, 100), nn.Linear(100, 100)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            h = torch.tanh(self.a(x))
+            return self.b(h), self.b(h)
+
+    torch.manual_seed(0)
+    model, x = Twins(), torch.randn(8, 30)
+    _, one, other = audit(model, x).layers
+    assert (one.rho, one.rho_theory) == (other.rho, other.rho_theory)
+    assert 0 < abs(one.rho_z - other.rho_z) < 1
+    assert [layer.rho_z for layer in audit(model, x).layers[1:]] == [one.rho_z, other.rho_z]
+    assert audit(model, x, seed=1).layers[1].rho_z != one.rho_z
 
 
 def test_a_run_that_fails_leaves_nothing_behind() -> None:
