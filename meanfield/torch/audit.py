@@ -263,7 +263,9 @@ class _Observed:
             self.alone.add(received.ndim)
         self.weights[step] = weighed(step.operation, received)
         if value.requires_grad:
-            self._edges[step] = get_gradient_edge(value)
+            # Of a view that is overwritten, gradients come back to what it is a view of.
+            whole = value._base
+            self._edges[step] = get_gradient_edge(whole if whole is not None and whole.grad_fn is not None else value)
 
     def carry_back(self, returned: Any, loss: Callable[[Any], Tensor] | None, seed: int) -> None:
         try:

@@ -503,6 +503,18 @@ def test_activations_in_place_are_seen_as_others_are() -> None:
     assert rows[0][1]["sparsity"] is not None and rows[0][1]["rho_theory"] is None
 
 
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [((nn.Linear(8, 16), nn.Linear(16, 4)), (3, 5, 8)), ((nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)), (3, 8, 8))],
+    ids=["positions", "an image alone"],
+)
+def test_what_is_a_view_and_overwritten_has_a_gradient(layers: tuple[nn.Module, nn.Module], shape: Any) -> None:
+    first, second = layers
+    models = [nn.Sequential(first, nn.ReLU(inplace=in_place), second) for in_place in (False, True)]
+    rows, same = ([layer.record() for layer in audit(model, normals(*shape)).layers] for model in models)
+    assert rows == same and rows[0]["log_gradient"] is not None
+
+
 @pytest.mark.parametrize("padding", ["zeros", "circular"])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_borders_are_counted(padding: str, transposed: bool) -> None:
