@@ -220,6 +220,7 @@ QUANTITIES = {
     "log_gradient_theory": Quantity("in theory", "in theory", "from the gradient measured one layer on"),
     "log_gradient_sd": Quantity("sd", "sd", "standard deviation of that at this width, of one example"),
     "log_gradient_z": Quantity("z of ln |g|²", r"$z$ of $\ln|g|^2$", "distance from that in standard deviations"),
+    "gradient_is": Quantity("|g|² is", "$|g|^2$ is", "exactly 0 or not finite, where its ln is no number"),
     "examples": Quantity("examples", "examples", "in a batch", "examples"),
     "level": Quantity("level", "level", "probability of a departure, were theory right"),
     "departs": Quantity("departs", "departs", "the first layer that does not do what theory says"),

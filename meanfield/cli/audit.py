@@ -22,7 +22,7 @@ _ROW = (
     *("module", "layer_kind", "activation", "units", "fan_in", "sigma_w", "sigma_b"),
     *("q", "q_theory", "q_sd", "q_z", "from_inputs", "rho", "rho_theory", "rho_sd", "rho_z"),
     *("sparsity", "sparsity_theory", "dead"),
-    *("log_gradient", "log_gradient_theory", "log_gradient_sd", "log_gradient_z"),
+    *("log_gradient", "log_gradient_theory", "log_gradient_sd", "log_gradient_z", "gradient_is"),
 )
 _LAYERS = ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b")
 _FORWARD = ("module", "q", "q_theory", "q_z", "rho", "rho_theory", "rho_z")

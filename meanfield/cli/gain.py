@@ -52,7 +52,7 @@ FanMode = Annotated[FanTold, typer.Option("--fan", help="Fan that the framework 
 _MOST_VARIANCES = 1000
 _FRAMEWORKS = ("pytorch", "keras", "jax")
 _MOMENTS = ("phi_mean", "phi_variance", "phi_rms", "slope_rms")
-_OF_LAYER = ("sigma_w_edge", "sigma_b_edge", "weights", "fan", "fan_in", "fan_out", "gains")
+_OF_LAYER = ("sigma_w_edge", "sigma_b_edge", "weights", "fan", "fan_in", "fan_out")
 _IN_PAPERS = (
     *("activation", "q", "phi_mean", "phi_variance"),
     *("gain_rms", "gain_sd", "gain_slope", "sigma_w_edge"),
@@ -93,7 +93,9 @@ def gain(
     from meanfield.infinite_width.gains import GAIN_QUANTITIES, gains
 
     how = printing(format, digits, columns, caption, tex_label, output)
-    require_columns(how, ("activation", "q", *GAIN_QUANTITIES, *_OF_LAYER))
+    # Numbers, a row each, in CSV: code is for people and for JSON.
+    with_code = () if how.format is options.Format.csv else ("gains",)
+    require_columns(how, ("activation", "q", *GAIN_QUANTITIES, *_OF_LAYER, *with_code), nested="gains")
     layer = _Layer(weights.value, fan.value, fan_in, fan_out)
     variances = options.numbers("--q", q)
     if len(variances) > _MOST_VARIANCES:
@@ -106,8 +108,7 @@ def gain(
             record = _record(found, layer)
             records.append(record)
             tables += _tables(named, found, record, layer, digits)
-    if how.format is options.Format.csv:
-        # Numbers, a row each: code is for people and for JSON.
+    if not with_code:
         records = [{key: value for key, value in record.items() if key != "gains"} for record in records]
     single = len(act) == len(variances) == 1
     emit(records, tables, how, single=single, paper=_IN_PAPERS)

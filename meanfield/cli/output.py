@@ -70,10 +70,16 @@ class Printing:
     reference: str | None = None
 
 
-def require_columns(how: Printing, known: Sequence[str]) -> None:
-    """Refuse columns that rows will not have, before anything long is computed, with a `DomainError`."""
-    if how.columns is not None:
-        chosen([dict.fromkeys(known)], how.columns)
+def require_columns(how: Printing, known: Sequence[str], nested: str = "") -> None:
+    """Refuse columns that rows will not have, before anything long is computed, with a `DomainError`.
+
+    So is the one that is `nested`, where the format has no cells for rows of its own.
+    """
+    if how.columns is None:
+        return
+    chosen([dict.fromkeys(known)], how.columns)
+    if nested in how.columns and how.format in (Format.table, Format.latex, Format.markdown):
+        raise _no_room(nested, how.format)
 
 
 def printing(
@@ -189,7 +195,12 @@ def _written(records: Sequence[Record], how: Printing, single: bool, paper: Sequ
 def _require_cells(records: Sequence[Record], format: Format) -> None:
     for key in keys_of(records):
         if key not in _TOLD and any(holds_rows(record.get(key)) for record in records):
-            raise DomainError(f"column {key} holds rows, for which a cell of {format} has no room: take --format json")
+            raise _no_room(key, format)
+
+
+def _no_room(key: str, format: Format) -> DomainError:
+    told = "a table" if format is Format.table else format
+    return DomainError(f"column {key} holds rows, for which a cell of {told} has no room: take --format json")
 
 
 def _fitting(records: Sequence[Record]) -> list[str]:

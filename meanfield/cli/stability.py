@@ -87,7 +87,7 @@ def stability(
     from meanfield.infinite_width.stability import diagnose
 
     how = printing(format, digits, columns, caption, tex_label, output)
-    require_columns(how, _ROW)
+    require_columns(how, _ROW, nested="layers")
     requirement = Requirement(width, depth, within, risk, escapes, seed, gradient_within, weights.value)
     rows: list[Record] = []
     results, refusals = [], []

@@ -30,7 +30,10 @@ Array = NDArray[np.float64]
 
 #: What a panel shows, from the top, and what is written at its axis.
 _QUANTITIES = ("q", "rho", "log_gradient")
-_WRITTEN = ("module", *(f"{name}{what}" for name in _QUANTITIES for what in ("", "_theory", "_sd", "_z")))
+_WRITTEN = (
+    *("module", *(f"{name}{what}" for name in _QUANTITIES for what in ("", "_theory", "_sd", "_z"))),
+    "gradient_is",
+)
 _THEORY: dict[str, Any] = {"color": "#20466e", "fmt": "_", "markersize": 6, "markeredgewidth": 1.4, "elinewidth": 3.0}
 _MEASURED: dict[str, Any] = {"color": "#b2182b", "marker": "o", "markersize": 2.5, "linewidth": 0.8, "zorder": 4}
 #: What is exactly 0, where the axis is of a logarithm: at its lower end.
@@ -119,7 +122,10 @@ class AuditedLayers(Drawing):
     def _is_nothing(self, name: str) -> NDArray[np.bool_]:
         """By layer, whether it is exactly 0 where the axis is that of a logarithm."""
         values = self._column(name)
-        nothing: NDArray[np.bool_] = values == (0.0 if name == "q" and spans_decades(self._column("q")) else -np.inf)
+        nothing: NDArray[np.bool_] = values == (0.0 if name == "q" and spans_decades(values) else -np.inf)
+        if name == "log_gradient":
+            # JSON has no −∞, and says it in words.
+            nothing |= np.array([row.get("gradient_is") == "exactly 0" for row in self.record["layers"]])
         return nothing
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:

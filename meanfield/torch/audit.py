@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy.stats import norm
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn.modules.conv import _ConvNd
 
 from meanfield.activations.guarded import in_words
@@ -20,9 +21,7 @@ from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.expecting import (
-    Drawing,
     Expected,
-    drawing,
     expected_gain,
     expected_rho,
     expected_variance,
@@ -30,16 +29,8 @@ from meanfield.torch.expecting import (
 )
 from meanfield.torch.incoming import Incoming, Reader, role
 from meanfield.torch.layers import fan_in, kind, require_writable
-from meanfield.torch.measuring import (
-    Measured,
-    Silent,
-    Weighed,
-    mean_square,
-    measured,
-    silent,
-    sum_of_squares,
-    weighed,
-)
+from meanfield.torch.layout import Layout, layout
+from meanfield.torch.measuring import Measured, Silent, Weighed, log_square, mean_square, measured, silent, weighed
 from meanfield.torch.normalising import is_standard
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded
@@ -68,10 +59,10 @@ class AuditedLayer(Shown):
             an activation of another layer or of a normalisation straight: after pooling, dropout, a sum of branches.
         rho, rho_theory, rho_sd, rho_z: mean correlation of two examples, not centred.
         sparsity, sparsity_theory: share of zeros in the activations that it receives, before any pooling.
-        dead: share of their units that are 0 for every example.
+        dead: share of their units that are 0 for every example; None where it is not known which axis counts units.
         log_gradient, log_gradient_theory, log_gradient_sd, log_gradient_z: ln |g|²/|g^L|², g the gradient by its
-            pre-activations, g^L that of the last layer; −∞ where g is exactly 0. The deviation is that of one example,
-            which several have at most.
+            pre-activations, g^L that of the last layer that has one; −∞ where g is exactly 0. The deviation is that of
+            one example, which several have at most.
     """
 
     module: str
@@ -98,9 +89,17 @@ class AuditedLayer(Shown):
     log_gradient_sd: float | None = None
     log_gradient_z: float | None = None
 
+    @property
+    def gradient_is(self) -> str | None:
+        """In words why log_gradient is no finite number: the gradient is "exactly 0", or "not finite"."""
+        if self.log_gradient is None or math.isfinite(self.log_gradient):
+            return None
+        return "exactly 0" if self.log_gradient == -math.inf else "not finite"
+
     def record(self) -> Record:
-        """Every field."""
-        return {"layer_kind" if name == "kind" else name: value for name, value in vars(self).items()}
+        """Every field, and `gradient_is`."""
+        fields = {"layer_kind" if name == "kind" else name: value for name, value in vars(self).items()}
+        return {**fields, "gradient_is": self.gradient_is}
 
 
 @dataclass(frozen=True, repr=False)
@@ -189,8 +188,8 @@ def audit(
                 require_writable(name, module)
         steps, returned = recorded(model, inputs, observed)
         _require_finite(steps, observed)
-        observed.carry_back(model, returned, loss, seed)
-        layers = tuple(_rows(steps, observed, drawing(np.random.default_rng(seed))))
+        observed.carry_back(returned, loss, seed)
+        layers = tuple(_rows(steps, observed, np.random.default_rng(seed)))
     if not layers and any(role(step) == "layer" for step in steps):
         shapes = ", ".join(str(tuple(part.shape)) for part in inputs)
         raise DomainError(
@@ -202,7 +201,7 @@ def audit(
     comparisons = [z for layer in layers for _, z in _told(layer)]
     threshold = float(norm.isf(0.5 * level / max(len(comparisons), 1)))
     first = next((layer for layer in layers if any(abs(z) > threshold for _, z in _told(layer))), None)
-    examples = next((len(part) for part in inputs if part.ndim), 1)
+    examples = next((1 if part.ndim in observed.alone else len(part) for part in inputs if part.ndim), 1)
     verdict = " ".join([_verdict(first, threshold, len(comparisons)), *_lost(layers)])
     return Audit(layers, examples, level, threshold, first.module if first else None, verdict)
 
@@ -230,62 +229,62 @@ class _Observed:
         #: Of what may be an activation.
         self.silent: dict[Step, Silent] = {}
         self.weights: dict[Step, Weighed] = {}
+        #: ln of their squares.
         self.gradients: dict[Step, float] = {}
         #: Inputs and layers with numbers whose squares are none. Elsewhere masks may be ∞, and new tensors anything.
         self.infinite: set[Step] = set()
-        self._leaves: list[Tensor] = []
-        #: Weights of layers whose input carries a gradient on, and of those through which none goes further.
-        self._passed: set[int] = set()
-        self._ends: set[int] = set()
+        #: How many axes one example has that a layer receives without an axis of examples.
+        self.alone: set[int] = set()
+        self._layouts: dict[Step, Layout] = {}
+        #: Where gradients by what layers make come back, though it may be overwritten later.
+        self._edges: dict[Step, GradientEdge] = {}
 
     def __call__(self, step: Step, args: tuple[Any, ...], value: Any) -> None:
         found = role(step)
         if not isinstance(value, Tensor):
             return
-        first = step.before[0] if step.before else None
-        before = self.values.get(first) or self.silent.get(first) if first else None
+        laid = layout(step, value, [self._layouts[before] for before in step.before if before in self._layouts])
+        if laid is not None:
+            self._layouts[step] = laid
         if found == "input":
-            self._leaves.extend(arg for arg in args if arg.requires_grad)
             if value.is_floating_point() and value.ndim and value.numel() and not math.isfinite(mean_square(value)):
                 self.infinite.add(step)
         elif found in ("layer", "normalisation"):
-            if (seen := measured(step, value, before)) is not None:
+            if laid is not None and (seen := measured(step, value, laid.axis)) is not None:
                 self.values[step] = seen
                 if found == "layer" and args and isinstance(args[0], Tensor):
-                    self._see_layer(step, args[0], value)
-        elif found == "unknown" and (counted := silent(step, value, before)) is not None:
+                    self._see_layer(step, args[0], value, laid)
+        elif found == "unknown" and (counted := silent(value, laid.axis if laid else None)) is not None:
             self.silent[step] = counted
 
-    def _see_layer(self, step: Step, received: Tensor, value: Tensor) -> None:
+    def _see_layer(self, step: Step, received: Tensor, value: Tensor, laid: Layout) -> None:
         if not np.isfinite(self.values[step].q).all():
             self.infinite.add(step)
+        if not laid.axis:
+            self.alone.add(received.ndim)
         self.weights[step] = weighed(step.operation, received)
-        (self._passed if received.requires_grad else self._ends).add(id(step.operation.weight))
         if value.requires_grad:
-            value.register_hook(lambda g: self._keep(step, g))
+            # Of a view that is overwritten, gradients come back to what it is a view of.
+            whole = value._base
+            self._edges[step] = get_gradient_edge(whole if whole is not None and whole.grad_fn is not None else value)
 
-    def _keep(self, step: Step, gradient: Tensor) -> None:
-        self.gradients[step] = sum_of_squares(gradient)
-
-    def carry_back(self, model: nn.Module, returned: Any, loss: Callable[[Any], Tensor] | None, seed: int) -> None:
+    def carry_back(self, returned: Any, loss: Callable[[Any], Tensor] | None, seed: int) -> None:
         try:
             total = _functional(returned, seed) if loss is None else loss(returned)
         except Exception as fault:
             raise DomainError(f"loss does not take what the model returns: {in_words(fault)}") from None
         if not isinstance(total, Tensor) or total.numel() != 1:
             raise DomainError("loss returns no single number: give a function from what the model returns to one")
-        # Gradients by weights take as long as those by signals, and as much memory as the model.
-        spared = self._passed - self._ends
-        wanted = [*self._leaves, *(p for p in model.parameters() if p.requires_grad and id(p) not in spared)]
-        if total.requires_grad and wanted:
+        if total.requires_grad and self._edges:
             if not math.isfinite(total.item()):
                 raise DomainError(f"loss is {total.item():g}: there is no gradient to measure; give finite numbers")
             try:
-                # Unlike `backward`, adds nothing to the gradients that parameters have.
-                torch.autograd.grad(total, wanted, allow_unused=True)
+                # Without gradients by weights, which take as long again, and as much memory as the model.
+                gradients = torch.autograd.grad(total, list(self._edges.values()), allow_unused=True)
             except RuntimeError as fault:
                 raise DomainError(f"no gradient can be carried back through the model: {in_words(fault)}") from None
-        self._leaves.clear()
+            found = zip(self._edges, gradients, strict=True)
+            self.gradients = {step: log_square(gradient) for step, gradient in found if gradient is not None}
 
 
 def _functional(returned: Any, seed: int) -> Tensor:
@@ -309,22 +308,22 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(held)
 
 
-def _rows(steps: Steps, observed: _Observed, draw: Drawing) -> Iterator[AuditedLayer]:
+def _rows(steps: Steps, observed: _Observed, random: np.random.Generator) -> Iterator[AuditedLayer]:
     reader = Reader(steps, as_it_is=True)
     layers = [step for step in steps if step in observed.weights and step in observed.values]
     incoming = {step: reader.incoming(step) for step in layers}
     followers = _followers(steps, layers, reader)
-    last = next((observed.gradients[step] for step in reversed(layers) if observed.gradients.get(step)), None)
+    logs = [observed.gradients[step] for step in layers if step in observed.gradients]
+    last = next((log for log in reversed(logs) if math.isfinite(log)), 0.0)
     for step in layers:
-        row = _forward(step, incoming[step], observed, draw)
-        gradient = observed.gradients.get(step)
-        if last and gradient is not None:
-            row = replace(row, log_gradient=math.log(gradient / last) if gradient else -math.inf)
+        row = _forward(step, incoming[step], observed, random)
+        if step in observed.gradients:
+            row = replace(row, log_gradient=observed.gradients[step] - last)
             row = _with_gain(row, step, followers.get(step), incoming, observed, last)
         yield row
 
 
-def _forward(step: Step, incoming: Incoming, observed: _Observed, draw: Drawing) -> AuditedLayer:
+def _forward(step: Step, incoming: Incoming, observed: _Observed, random: np.random.Generator) -> AuditedLayer:
     layer, here, weights = step.operation, observed.values[step], observed.weights[step]
     phi, source = incoming.activation, incoming.source
     before = observed.values.get(source) if source is not None and phi is not None else None
@@ -360,7 +359,7 @@ def _forward(step: Step, incoming: Incoming, observed: _Observed, draw: Drawing)
         return row
     row = replace(row, sparsity_theory=expected_zeros(before, phi))
     known = straight and weights.sigma_w > 0 and not has_own_forward(layer)
-    rho = expected_rho(weights, here, before, phi, draw) if known else None
+    rho = expected_rho(weights, here, before, phi, random) if known else None
     return replace(row, rho_theory=rho[0].value, rho_sd=rho[0].sd, rho_z=rho[1]) if rho else row
 
 
@@ -401,16 +400,15 @@ def _with_gain(
     observed: _Observed,
     last: float,
 ) -> AuditedLayer:
-    if follower is None or not observed.gradients.get(follower):
+    if follower is None or not math.isfinite(observed.gradients.get(follower, math.nan)):
         return row
     phi, weights = incoming[follower].activation, observed.weights[follower]
     if phi is None or not phi.is_continuous or weights.sigma_w <= 0 or has_own_forward(follower.operation):
         return row
     gain = expected_gain(weights, observed.values[step], observed.values[follower], phi)
-    after = math.log(observed.gradients[follower] / last)
-    there = replace(gain, value=gain.value + after)
+    there = replace(gain, value=gain.value + observed.gradients[follower] - last)
     row = replace(row, log_gradient_theory=there.value, log_gradient_sd=there.sd)
-    return row if row.log_gradient == -math.inf else replace(row, log_gradient_z=there.z(row.log_gradient))
+    return row if row.gradient_is else replace(row, log_gradient_z=there.z(row.log_gradient))
 
 
 def _told(layer: AuditedLayer) -> list[tuple[str, float]]:
@@ -429,9 +427,11 @@ def _lost(layers: Sequence[AuditedLayer]) -> Iterator[str]:
     logs = [layer.log_gradient for layer in layers if layer.log_gradient is not None]
     if not logs:
         yield "Gradients are not compared: none came back."
-    if ended := next((layer for layer in reversed(layers) if layer.log_gradient == -math.inf), None):
+    if wild := next((layer for layer in reversed(layers) if layer.gradient_is == "not finite"), None):
+        yield f"The gradient that comes back to {wild.module or 'the layer'} is not finite: it is not compared there."
+    if ended := next((layer for layer in reversed(layers) if layer.gradient_is == "exactly 0"), None):
         yield f"No gradient comes back to {ended.module or 'the layer'}: it is exactly 0 there."
-    logs = [log for log in logs if log > -math.inf]
+    logs = [log for log in logs if math.isfinite(log)]
     if logs and (spread := max(logs) - min(logs)) > math.log(GRADIENT_WITHIN):
         yield f"Squared gradients differ between layers by a factor e^{spread:.3g}, more than {GRADIENT_WITHIN:g}."
 

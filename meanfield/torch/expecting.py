@@ -13,12 +13,10 @@ Both are averaged over all pairs of columns. docs/torch.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import norm, t as student
 
@@ -30,22 +28,16 @@ from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import fourth_moment, second_moment
 from meanfield.torch.measuring import Measured, Weighed, pairs_of
 
-__all__ = ["Drawing", "Expected", "drawing", "expected_gain", "expected_rho", "expected_variance", "expected_zeros"]
+__all__ = ["Expected", "columns", "expected_gain", "expected_rho", "expected_variance", "expected_zeros", "products"]
 
 Array = NDArray[np.float64]
-#: For so many layers of N units, by examples, two things that a Gaussian matrix is made of and that are independent:
-#: columns orthogonal to one another, of mean square 1 and as uniform as any, (times, N, examples), None where there are
-#: more examples than units; and the mean products of its columns, (times, examples, examples).
-Drawing: TypeAlias = Callable[[int, int, int], tuple[Array | None, Array]]
-
 #: Terms of a series in ρ; the rest is put in one more.
 _TERMS = 40
 #: What was measured in single precision has no smaller spread.
 _ROUNDING = 1e-6
-#: Layers drawn for the spread of ρ, of so many numbers in all at most.
-_DRAWN, _NUMBERS = 40, 4_000_000
-#: Widths of which what is drawn is kept.
-_WIDTHS = 4
+#: Layers drawn for the spread of ρ: as many as so many numbers make, but no more of narrow ones, and no fewer of wide
+#: ones as long as these are not of more numbers than the last.
+_NUMBERS, _MOST_DRAWN, _LEAST_DRAWN, _MOST_NUMBERS = 120_000, 200, 40, 4_000_000
 #: Fewer tell no spread; and so many units tell their own noise.
 _FEWEST, _MANY = 8, 32
 
@@ -96,28 +88,29 @@ def _spread(weights: Weighed, after: Measured, value: float, variance: float) ->
 
     Of given biases w·x + b has, for products G of what is received, the variance 2σ_w⁴G² + 4σ_w²σ_b²G of its square
     over pairs of columns. What a convolution receives at two positions is not multiplied out: the products of its
-    outputs stand for K = σ_w²G + σ_b², if these are so many that their own noise can be told.
+    outputs without their biases stand for σ_w²G, if these are so many that their own noise can be told.
     """
-    w2, b2, here = weights.sigma_w**2, weights.sigma_b**2, float(after.q.mean())
+    w2, b2 = weights.sigma_w**2, weights.sigma_b**2
+    gram = after.unbiased_gram if weights.gram is None else w2 * weights.gram
+    diagonal = np.diagonal(gram)
+    products = max(_over_pairs(gram, float(diagonal.mean()), after.columns), 0.0)
     if weights.gram is not None:
-        diagonal = np.diagonal(weights.gram)
-        squares = _over_pairs(np.square(weights.gram), float(np.square(diagonal).mean()), after.columns)
-        products = _over_pairs(weights.gram, float(diagonal.mean()), after.columns)
-        spread = 2 * w2**2 * squares + 4 * w2 * b2 * max(products, 0.0)
-    elif after.units < _MANY or not here > 0:
+        squares = _over_pairs(np.square(gram), float(np.square(diagonal).mean()), after.columns)
+    elif after.units < _MANY or not diagonal.any():
         return None
     else:
         # Correlations are those measured, sizes those of theory.
-        spread = 2 * max(_mean_square(after) * (value / here) ** 2 - b2 * b2, 0.0)
-    return math.hypot(math.sqrt(variance + spread / after.units), _ROUNDING * value)
+        size = max(value - b2, 0.0) / float(diagonal.mean())
+        squares, products = size**2 * _mean_square(gram, after), size * products
+    return math.hypot(math.sqrt(variance + (2 * squares + 4 * b2 * products) / after.units), _ROUNDING * value)
 
 
-def _mean_square(m: Measured) -> float:
-    """The mean of K² over pairs of columns, from mean products over N units, which are noisy."""
+def _mean_square(gram: Array, m: Measured) -> float:
+    """The mean of their squares over pairs of columns, from mean products over N units, which are noisy."""
     n = m.units
-    diagonal = np.diagonal(m.gram)
-    apart = (np.square(m.gram) - np.outer(diagonal, diagonal) / n) / (1 + 1 / n)
-    return _over_pairs(apart, float((np.square(diagonal) / (1 + 2 / n)).mean()), m.columns)
+    diagonal = np.diagonal(gram)
+    apart = (np.square(gram) - np.outer(diagonal, diagonal) / n) / (1 + 1 / n)
+    return max(_over_pairs(apart, float((np.square(diagonal) / (1 + 2 / n)).mean()), m.columns), 0.0)
 
 
 def _over_pairs(apart: Array, same: float, columns: int) -> float:
@@ -155,7 +148,7 @@ def expected_zeros(before: Measured, phi: Activation) -> float:
 
 
 def expected_rho(
-    weights: Weighed, after: Measured, before: Measured, phi: Activation, draw: Drawing
+    weights: Weighed, after: Measured, before: Measured, phi: Activation, random: np.random.Generator
 ) -> tuple[Expected, float | None] | None:
     """ρ of a layer's outputs by the correlation map; and how far off the measured one is, in standard deviations.
 
@@ -172,7 +165,7 @@ def expected_rho(
         return None
     if before.positions > 1 or after.positions > 1:
         return Expected(value), None
-    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, draw)
+    drawn = _drawn_rho(network, before.examples_gram, before.units, after.units, random)
     if len(drawn) < _FEWEST or drawn.std() <= _ROUNDING or after.rho >= 1:
         return Expected(value), None
     apart = np.log1p(-drawn)
@@ -181,34 +174,37 @@ def expected_rho(
     return Expected(value, float(drawn.std(ddof=1))), float(z)
 
 
-def drawing(random: np.random.Generator) -> Drawing:
-    """Draws units of dense layers; once for all layers of one width."""
-
-    @lru_cache(maxsize=_WIDTHS)
-    def drawn(times: int, units: int, examples: int) -> tuple[Array | None, Array]:
-        normals = random.standard_normal((times, units, examples))
-        products = _turned(normals) @ normals / units
-        if units < examples:
-            return None, products
-        return normals @ _turned(np.linalg.inv(np.linalg.cholesky(products))), products
-
-    return drawn
-
-
-def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, draw: Drawing) -> Array:
+def _drawn_rho(network: MeanField, gram: Array, before: int, after: int, random: np.random.Generator) -> Array:
     """ρ of layers drawn, given exactly the products of the N units before; none where these are too few."""
     examples = len(gram)
-    times = min(_DRAWN, _NUMBERS // (max(before, after) * examples))
+    numbers = max(before, after) * examples
+    times = max(min(_MOST_DRAWN, _NUMBERS // numbers), min(_LEAST_DRAWN, _MOST_NUMBERS // numbers))
     if before < 2 * examples or after < 2 or not times:
         return np.empty(0)
-    columns, _ = draw(times, before, examples)
-    assert columns is not None
-    # Of columns that are orthogonal to one another units with the products of `gram` are made.
-    x = network.activation.values(columns @ _root(gram))
+    x = network.activation.values(columns(times, before, gram, random))
     root = _root(network.layer(_turned(x) @ x / before))
-    _, products = draw(times, after, examples)
-    rho = pairs_of(root @ products @ root)
+    rho = pairs_of(root @ products(times, after, examples, random) @ root)
     return rho[rho < 1]
+
+
+def columns(times: int, units: int, gram: Array, random: np.random.Generator) -> Array:
+    """Columns of exactly the mean products of `gram` and else as uniform as any, shape (times, units, examples)."""
+    # PyTorch draws normals a few times as fast as NumPy.
+    generator = torch.Generator().manual_seed(int(random.integers(2**63)))
+    normals = torch.randn(times, units, len(gram), generator=generator).double().numpy()
+    own = np.linalg.cholesky(_turned(normals) @ normals / units)
+    return normals @ (_turned(np.linalg.inv(own)) @ _root(gram))
+
+
+def products(times: int, units: int, examples: int, random: np.random.Generator) -> Array:
+    """Mean products of examples of as many normal units, shape (times, examples, examples).
+
+    Those of the triangle that is left when they are turned: roots of χ² on its diagonal, normals below (Bartlett 1933).
+    """
+    rows = min(units, examples)
+    triangle = np.tril(random.standard_normal((times, examples, rows)), -1)
+    triangle[:, range(rows), range(rows)] = np.sqrt(random.chisquare(units - np.arange(rows), (times, rows)))
+    return triangle @ _turned(triangle) / units
 
 
 def _turned(matrices: Array) -> Array:

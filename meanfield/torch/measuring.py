@@ -17,20 +17,18 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from meanfield.torch.incoming import role
 from meanfield.torch.layers import WeightLayer, fan_in
-from meanfield.torch.normalising import axis_of_units
 from meanfield.torch.tracing import Step
 
 __all__ = [
     "Measured",
     "Silent",
     "Weighed",
+    "log_square",
     "mean_square",
     "measured",
     "pairs_of",
     "silent",
-    "sum_of_squares",
     "weighed",
 ]
 
@@ -42,21 +40,14 @@ _TRANSPOSED: Any = {1: conv_transpose1d, 2: conv_transpose2d, 3: conv_transpose3
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
-    """How a tensor is laid out: its shape, and which of its axes counts units."""
-
-    shape: tuple[int, ...]
-    axis: int
-
-
-@dataclass(frozen=True, eq=False)
-class Measured(Laid):
+class Measured:
     """Of pre-activations.
 
     Attributes:
         units, positions, examples: its size.
         q: of every column, shape (examples, positions).
         gram: mean products h·h/units of some columns, shape (some, some).
+        unbiased_gram: the same of h − b, in a convolution with biases b.
         examples_gram: of the first examples, over units and positions; of shape (few, few).
         by_position: correlations of the pairs of these examples by position, of some, shape (pairs, positions).
     """
@@ -66,6 +57,7 @@ class Measured(Laid):
     examples: int
     q: Array
     gram: Array
+    unbiased_gram: Array
     examples_gram: Array
     by_position: Array
 
@@ -96,50 +88,51 @@ def pairs_of(gram: Array) -> Array:
     return mean
 
 
-def measured(step: Step, value: Tensor, before: Laid | None = None) -> Measured | None:
-    """Of the value of a step, `before` of what it received; None of no examples or no floating-point numbers."""
-    if (found := _by_unit(step, value, before)) is None:
+def measured(step: Step, value: Tensor, axis: int) -> Measured | None:
+    """Of the value of a step, units along an axis; None of no examples or no floating-point numbers."""
+    if (h := _by_unit(value, axis)) is None:
         return None
-    h, laid = found
     examples, units, positions = h.shape
     columns, some_positions = _evenly(examples * positions), _evenly(positions)
     some = h[columns // positions, :, columns % positions]
+    bias = step.operation.bias if isinstance(step.operation, _ConvNd) else None
+    driven = some if bias is None else some - _precise(bias)
     few = h[:_EXAMPLES]
     upper = torch.triu_indices(len(few), len(few), 1)
     at = few[:, :, some_positions]
     products = torch.einsum("anp,bnp->abp", at, at)[upper[0], upper[1]] / units
     roots = (at.square().sum(dim=1) / units).sqrt()
     across = few.reshape(len(few), -1)
+    gram = _array(some @ some.T / units)
     return Measured(
-        shape=laid.shape,
-        axis=laid.axis,
         units=units,
         positions=positions,
         examples=examples,
         q=_array(h.square().mean(dim=1)),
-        gram=_array(some @ some.T / units),
+        gram=gram,
+        unbiased_gram=gram if bias is None else _array(driven @ driven.T / units),
         examples_gram=_array(across @ across.T / across.shape[1]),
         by_position=_array(products / (roots[upper[0]] * roots[upper[1]]).clamp_min(1e-30)),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Silent(Laid):
-    """Of activations: the share of `zeros`, numbers that are exactly 0; and of units that are `dead`, 0 everywhere."""
+class Silent:
+    """Of activations: the share of `zeros`, numbers that are exactly 0; and of units that are `dead`, 0 everywhere,
+    None where it is not known which axis counts units."""
 
     zeros: float
-    dead: float
+    dead: float | None
 
 
-def silent(step: Step, value: Tensor, before: Laid | None = None) -> Silent | None:
+def silent(value: Tensor, axis: int | None) -> Silent | None:
     """Likewise."""
-    if (found := _by_unit(step, value, before)) is None:
+    if (x := _by_unit(value, 1 if axis is None else axis)) is None:
         return None
-    x, laid = found
     # Floats are added up faster than truths.
     zeros, positions = (x == 0).to(x.dtype).sum(dim=2).double(), x.shape[2]
-    dead = (zeros == positions).all(dim=0).double().mean().item()
-    return Silent(laid.shape, laid.axis, zeros.mean().item() / positions, dead)
+    dead = None if axis is None else (zeros == positions).all(dim=0).double().mean().item()
+    return Silent(zeros.mean().item() / positions, dead)
 
 
 def mean_square(tensor: Tensor) -> float:
@@ -149,25 +142,24 @@ def mean_square(tensor: Tensor) -> float:
     return torch.linalg.vector_norm(rows, dim=1).double().square().mean().item() / rows.shape[1]
 
 
-def sum_of_squares(gradient: Tensor) -> float:
-    """Σ g², of numbers so small that their squares are 0 too."""
+def log_square(gradient: Tensor) -> float:
+    """ln Σ g², of numbers so small that their squares, or that of their length, are 0 too; −∞ of zeros alone."""
     g = _precise(gradient)
     least, most = torch.aminmax(g)
     largest = max(-least.item(), most.item())
-    if not 0 < largest < math.inf:
+    if largest == 0:
+        return -math.inf
+    if not largest < math.inf:
         return largest
-    return mean_square(g / largest) * g.numel() * largest * largest
+    return math.log(mean_square(g / largest) * g.numel()) + 2 * math.log(largest)
 
 
-def _by_unit(step: Step, value: Tensor, before: Laid | None) -> tuple[Tensor, Laid] | None:
-    """Examples × units × positions, a view, and how they are laid out; None where there is nothing to measure."""
+def _by_unit(value: Tensor, axis: int) -> Tensor | None:
+    """Examples × units × positions, a view; None where there is nothing to measure."""
     if not value.is_floating_point() or value.ndim < 2 or not value.numel():
         return None
-    if isinstance(step.operation, _ConvNd) and value.ndim == len(step.operation.kernel_size) + 1:
-        value = value[None]
-    laid = Laid(value.shape, _axis_of_units(step, value, before))
-    h = _precise(value).movedim(laid.axis, 1)
-    return h.reshape(len(h), h.shape[1], -1), laid
+    h = _precise(value if axis else value[None]).movedim(axis or 1, 1)
+    return h.reshape(len(h), h.shape[1], -1)
 
 
 def _precise(value: Tensor) -> Tensor:
@@ -178,19 +170,6 @@ def _precise(value: Tensor) -> Tensor:
 def _evenly(count: int) -> Tensor:
     """As many columns as are looked at, evenly among all."""
     return torch.linspace(0, count - 1, min(count, _COLUMNS)).round().long()
-
-
-def _axis_of_units(step: Step, value: Tensor, before: Laid | None) -> int:
-    module = step.operation
-    if value.ndim == 2 or isinstance(module, nn.Linear):
-        return -1
-    if role(step) == "normalisation" and (axis := axis_of_units(step, value.shape)) is not None:
-        return axis
-    if isinstance(module, _ConvNd):
-        return 1
-    if before is not None and before.shape == value.shape:
-        return before.axis
-    return 1 if value.ndim > 3 else -1
 
 
 def _array(tensor: Tensor) -> Array:

@@ -53,10 +53,18 @@ def _closed(phi: PiecewiseLinear) -> list[bool]:
     ]
 
 
-def _within(x: Tensor, out: Tensor | None = None) -> Tensor:
-    """x with the largest number in place of ∞, which a slope of 0 would turn into none."""
-    largest = torch.finfo(x.dtype).max
-    return torch.clamp(x, -largest, largest, out=out)
+class _Within:
+    """x with the largest number in place of an ∞ that the outer piece there, which is flat, would turn into none."""
+
+    def __init__(self, phi: PiecewiseLinear) -> None:
+        self.flat = phi.slopes[0] == 0, phi.slopes[-1] == 0
+
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        if not any(self.flat):
+            return x
+        largest = torch.finfo(x.dtype).max
+        low, high = (end if flat else None for end, flat in zip((-largest, largest), self.flat, strict=True))
+        return torch.clamp(x, low, high, out=out)
 
 
 class _Chain:
@@ -71,9 +79,10 @@ class _Chain:
             for slope, *ends in zip(phi.slopes, left, right, strict=True)
         ]
         self.knots = list(zip(phi.knots, _closed(phi), strict=True))
+        self.within = _Within(phi)
 
     def __call__(self, x: Tensor) -> Tensor:
-        x = _within(x)
+        x = self.within(x)
         first, *others = ((x - start) * slope + value for start, value, slope in self.lines)
         for (knot, closed), line in zip(self.knots, others, strict=True):
             first = torch.where(x > knot if closed else x >= knot, line, first)
@@ -165,10 +174,16 @@ class _Ramps:
 
     def scale(self, gradient: Tensor, x: Tensor, scaled: Tensor) -> None:
         between = self.between[x.dtype]
+        # Its ends are left out of an interval, ∞ too.
+        least = -torch.finfo(x.dtype).max
+        x = x.clamp(min=least) if between and between[0][0] == -math.inf else x
 
         def share(n: int, into: Tensor) -> float:
             low, high, slope = between[n]
-            torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=into)
+            if high == math.inf:
+                torch.ops.aten.threshold_backward.grad_input(gradient, x, low, grad_input=into)
+            else:
+                torch.ops.aten.hardtanh_backward.grad_input(gradient, x, low, high, grad_input=into)
             return slope
 
         _add_up(share, len(between), scaled)
@@ -200,17 +215,18 @@ class _Table(Tables):
         super().__init__(slopes=np.array(phi.slopes)[intervals.at], intercepts=np.array(phi.intercepts)[intervals.at])
         self.intervals = intervals
         self.keeps_slopes = phi.has_slope
+        self.within = _Within(phi)
 
     def forward(self, x: Tensor) -> Tensor:
         place = self.intervals.place(x)
         slope, intercept = (looked_up(self.of(name, x.dtype), place) for name in ("slopes", "intercepts"))
-        return slope * _within(x) + intercept
+        return slope * self.within(x) + intercept
 
     def fill(self, x: Tensor, values: Tensor, slopes: Tensor, spare: Spare) -> None:
         place, passed, numbers = spare.tensors(x, torch.int32, torch.int32, x.dtype)
         self.intervals.put(x, place, passed, numbers)
         torch.index_select(self.of("intercepts", x.dtype), 0, place, out=values)
-        _within(x, out=numbers)
+        numbers = self.within(x, out=numbers)
         if self.keeps_slopes:
             torch.index_select(self.of("slopes", x.dtype), 0, place, out=slopes)
             values.addcmul_(slopes, numbers)

@@ -160,8 +160,8 @@ def as_batch(name: str, given: object) -> tuple[Tensor, ...]:
 def recorded(model: nn.Module, batch: tuple[Tensor, ...], observe: Observer | None = None) -> tuple[Steps, Any]:
     """As the model runs on a batch, in order; and what it returns.
 
-    `observe` is called after every step with it, the values of its arguments and its value; its own steps are not
-    recorded. The argument of an input is the leaf that it is a copy of.
+    `observe` is called after every step with it, the values of its arguments, named ones last, and its value; its own
+    steps are not recorded. An input has no arguments.
 
     Raises:
         DomainError: the model does not run on the batch.
@@ -204,7 +204,7 @@ class _Recorder(TorchFunctionMode):
         alias = own.requires_grad_().clone() if own.is_floating_point() and torch.is_grad_enabled() else own
         self._made[alias] = step
         if self._observe is not None:
-            self._observe(step, (own,), alias)
+            self._observe(step, (), alias)
         return alias
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -213,7 +213,7 @@ class _Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         step = Step("function", getattr(func, "__name__", str(func)), func, *self._origins(args, kwargs))
         value = func(*args, **kwargs)
-        self._record(step, args or tuple(kwargs.values()), value)
+        self._record(step, (*args, *kwargs.values()), value)
         if args and isinstance(args[0], Tensor) and _is_in_place(step):
             self._overwritten(step, args[0])
         return value
@@ -237,7 +237,7 @@ class _Recorder(TorchFunctionMode):
             step, version = self._open.pop()
             step.passes = bool(args) and value is args[0] and _version(args) == version
             if not self._open:
-                self._record(step, args or tuple(kwargs.values()), value)
+                self._record(step, (*args, *kwargs.values()), value)
 
         return hook
 

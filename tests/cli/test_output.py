@@ -122,6 +122,18 @@ def test_no_number_and_no_name_is_broken_and_no_line_ends_in_space(
     assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
 
 
+@pytest.mark.parametrize("form", ["table", "latex", "markdown", "csv"])
+@pytest.mark.parametrize(("command", "column"), [("gain", "gains"), ("stability", "layers")])
+def test_a_column_of_rows_is_refused_before_an_activation_is_looked_at(command: str, column: str, form: str) -> None:
+    refused = run(command, "--act", "nothing", *ROWS[command][2:], "--columns", column, "-f", form)
+    assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    if (command, form) == ("stability", "csv"):
+        # A cell holds JSON.
+        assert "nothing is not a known activation" in refused.stderr
+    else:
+        assert "no column gains" in refused.stderr if form == "csv" else "take --format json" in refused.stderr
+
+
 @pytest.mark.parametrize("command", ["simulate", "verify"])
 def test_a_column_that_is_none_is_refused_before_networks_are_drawn(command: str) -> None:
     result = run(command, "--act", "relu", "--width", "10000", "--depth", "1000", "--columns", "nonsense")

@@ -80,6 +80,14 @@ def test_what_is_exactly_0_is_marked_at_the_lower_end_of_an_axis_that_is_of_loga
     assert legend is not None and "exactly 0" in [text.get_text() for text in legend.get_texts()]
 
 
+def test_a_gradient_that_is_exactly_0_is_marked_of_an_audit_in_json_too() -> None:
+    record = audited(6)
+    record["layers"][2].update(log_gradient=None, gradient_is="exactly 0")
+    record["layers"][3].update(log_gradient=None, gradient_is="not finite")
+    *_, ax = mf.plot.audit(record)
+    assert [*line(ax, "_nothing").get_xdata()] == [3]
+
+
 def test_a_variance_of_0_is_no_mark_on_a_linear_axis() -> None:
     record = audited(4)
     record["layers"][3]["q"] = 0.0

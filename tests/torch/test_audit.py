@@ -17,11 +17,12 @@ from scipy.integrate import quad
 from torch import Tensor, nn
 
 import meanfield as mf
+from meanfield.cli.audit import _ROW
 from meanfield.errors import DomainError
 from meanfield.quantities import QUANTITIES
 from meanfield.torch import edge_of_chaos_
 from meanfield.torch.audit import Audit, audit
-from meanfield.torch.expecting import drawing
+from meanfield.torch.expecting import columns, products
 from meanfield.torch.measuring import measured
 
 
@@ -131,6 +132,33 @@ def test_random_networks_stray_as_far_as_their_width_tells(phi: type[nn.Module],
         # Gradients of several examples stray by at most what one does.
         assert square < 1 + 4 * math.sqrt(2 / n)
         assert name == "log_gradient" or square > 1 - 4 * math.sqrt(2 / n)
+
+
+@pytest.mark.parametrize("sigma_b", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("form", ["one", "three", "dense"])
+def test_biases_of_any_size_are_no_departure(form: str, sigma_b: float) -> None:
+    # Units keep their biases at every position, and theory knows these: what is random is what weights add.
+    torch.manual_seed(0)
+    told, zs = 0, []
+    for _ in range(20):
+        if form == "one":
+            model, x = nn.Sequential(nn.Conv2d(3, 64, 3)), torch.randn(8, 3, 12, 12)
+        elif form == "three":
+            convolutions = [nn.Conv2d(n, 64, 3) for n in (8, 64, 64)]
+            model = nn.Sequential(convolutions[0], nn.ReLU(), convolutions[1], nn.ReLU(), convolutions[2])
+            x = torch.randn(4, 8, 10, 10)
+        else:
+            model, x = nn.Sequential(nn.Linear(50, 100), nn.Tanh(), nn.Linear(100, 100)), torch.randn(8, 50)
+        for layer in model:
+            if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):
+                nn.init.normal_(layer.weight, 0, 1.4 / math.sqrt(layer.weight[0].numel()))
+                nn.init.normal_(layer.bias, 0, sigma_b)
+        found = audit(model, x)
+        told += found.departs is not None
+        zs += [layer.q_z for layer in found.layers]
+    # More than two of twenty at one in a hundred come once in a thousand times.
+    assert told <= 2
+    assert np.mean(np.square(zs)) < 1 + 4 * math.sqrt(2 / len(zs))
 
 
 def test_a_dead_network_strays_nowhere() -> None:
@@ -281,7 +309,65 @@ def test_only_what_is_compared_is_measured_and_no_gradient_by_weights_is_made(mo
         parameter.register_hook(lambda g, name=name: made.append(name))
     found = audit(model, normals(4, 3, 8, 8))
     assert seen == ["0", "1", "5"] and found["5"].sparsity is not None
-    assert not {"0.weight", "5.weight"} & {*made} and all(layer.log_gradient is not None for layer in found.layers)
+    assert not made and all(layer.log_gradient is not None for layer in found.layers)
+
+
+class Tied(nn.Module):
+    """A head tied to an embedding, no biases: nothing but weights is a source of gradients."""
+
+    def __init__(self, by_function: bool = False) -> None:
+        super().__init__()
+        self.embedding, self.by_function = nn.Embedding(50, 64), by_function
+        self.a, self.b, self.head = (nn.Linear(64, n, bias=False) for n in (64, 64, 50))
+        self.head.weight = self.embedding.weight
+
+    def forward(self, words: Tensor) -> Tensor:
+        found = nn.functional.embedding(words, self.head.weight) if self.by_function else self.embedding(words)
+        return self.after(found)
+
+    def after(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.b(torch.tanh(self.a(x)))))
+
+
+class Beginning(Tied):
+    """Where its gradients begin is inside."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(x.detach().requires_grad_())
+
+
+@pytest.mark.parametrize(
+    ("model", "batch"),
+    [
+        (Tied(), torch.arange(40).reshape(8, 5)),
+        (Tied(by_function=True), torch.arange(40).reshape(8, 5)),
+        (Beginning(), normals(8, 64)),
+    ],
+    ids=["module", "function", "leaf inside"],
+)
+def test_gradients_come_back_from_whatever_they_begin_at(model: Tied, batch: Tensor) -> None:
+    made, read = list[Tensor](), lambda module, args, value: made.append(value)
+    handles = [layer.register_forward_hook(read) for layer in (model.a, model.b, model.head)]
+    loss = lambda y: y.pow(3).sum()  # noqa: E731
+    squares = [g.square().sum().log().item() for g in torch.autograd.grad(loss(model(batch)), made)]
+    for handle in handles:
+        handle.remove()
+    found = [layer.log_gradient for layer in audit(model, batch, loss=loss).layers]
+    assert found == pytest.approx([square - squares[-1] for square in squares], abs=1e-4)
+
+
+class Named(Tied):
+    """Inputs of layers by name."""
+
+    def after(self, x: Tensor) -> Tensor:
+        return self.head(input=torch.tanh(self.b(input=torch.tanh(self.a(input=x)))))
+
+
+def test_layers_that_are_called_with_a_keyword_are_rows() -> None:
+    named, plain = Named(), Tied()
+    plain.load_state_dict(named.state_dict())
+    rows, same = ([layer.record() for layer in audit(m, torch.arange(40).reshape(8, 5)).layers] for m in (named, plain))
+    assert len(rows) == 3 and rows == same
 
 
 def test_layers_that_no_gradient_passes_have_one_themselves() -> None:
@@ -298,6 +384,34 @@ def test_gradients_whose_squares_are_nothing_in_single_precision_are_measured() 
     tiny = [layer.log_gradient for layer in audit(model, x, loss=lambda y: 1e-30 * y.sum()).layers]
     usual = [layer.log_gradient for layer in audit(model, x, loss=lambda y: y.sum()).layers]
     assert tiny == pytest.approx(usual, abs=1e-5)
+
+
+def test_gradients_and_their_ratios_beyond_the_smallest_number_are_measured() -> None:
+    # Of n layers h → w h each |g|² is w² times that of the next: 1e-480 at the first.
+    model = nn.Sequential(*(nn.Linear(1, 1, bias=False) for _ in range(61))).double()
+    with torch.no_grad():
+        for layer in model:
+            layer.weight.fill_(1e-4)
+    for scale in (1.0, 1e-60):
+        found = audit(model, torch.full((4, 1), 1e50, dtype=torch.float64), loss=lambda y, c=scale: c * y.sum())
+        logs = [layer.log_gradient for layer in found.layers]
+        assert logs == pytest.approx([-2 * math.log(1e4) * n for n in range(60, -1, -1)])
+        assert "exactly 0" not in found.verdict
+
+
+def test_a_gradient_that_is_exactly_0_everywhere_is_told() -> None:
+    found = audit(mlp(nn.Tanh, depth=2), normals(6, 30), loss=lambda y: 0 * y.sum())
+    assert [layer.record()["gradient_is"] for layer in found.layers] == ["exactly 0"] * 3
+    assert "No gradient comes back to 4: it is exactly 0 there." in found.verdict
+
+
+def test_gradients_that_are_not_finite_are_told() -> None:
+    # The root has no slope at 0: ∞ times 0.
+    model = mlp(nn.Tanh, depth=2)
+    found = audit(model, normals(6, 30), loss=lambda y: (y - y.detach()).square().sum().sqrt())
+    assert "The gradient that comes back to 4 is not finite: it is not compared there." in found.verdict
+    assert all(layer.gradient_is == "not finite" for layer in found.layers)
+    assert all(layer.log_gradient_theory is layer.log_gradient_z is None for layer in found.layers)
 
 
 def test_silent_units_of_images_are_channels() -> None:
@@ -317,20 +431,50 @@ def test_dropout_of_nothing_hides_nothing() -> None:
     assert {**records[0], "module": ""} == {**records[1], "module": ""} and not records[1]["from_inputs"]
 
 
-def test_a_gaussian_matrix_is_drawn_as_an_orthonormal_one_and_products_apart_from_it() -> None:
-    draw = drawing(np.random.default_rng(0))
-    columns, products = draw(400, 60, 5)
-    assert columns is not None
-    own = np.swapaxes(columns, 1, 2) @ columns / 60
-    np.testing.assert_allclose(own, np.broadcast_to(np.eye(5), own.shape), atol=1e-12)
-    # Wishart: mean I, variances 2/N on the diagonal and 1/N beside it.
-    diagonal, beside = products[:, 0, 0], products[:, 0, 1]
-    for values, mean, variance in ((diagonal, 1.0, 2 / 60), (beside, 0.0, 1 / 60)):
-        assert values.mean() == pytest.approx(mean, abs=4 * math.sqrt(variance / 400))
-        assert values.var() == pytest.approx(variance, rel=4 * math.sqrt(2 / 400))
-    # Apart from the products, first entries of the columns say nothing of them.
-    assert abs(np.corrcoef(np.square(columns[:, 0, 0]), diagonal)[0, 1]) < 4 / math.sqrt(400)
-    assert draw(10, 3, 5)[0] is None and draw(400, 60, 5)[1] is products
+def test_columns_have_the_products_asked_for_and_no_direction_is_theirs() -> None:
+    gram = np.full((5, 5), 0.9) + np.diag([0.1, 0.2, 0.3, 1.0, 2.0])
+    drawn = columns(400, 60, gram, np.random.default_rng(0))
+    own = np.swapaxes(drawn, 1, 2) @ drawn / 60
+    np.testing.assert_allclose(own, np.broadcast_to(gram, own.shape), rtol=1e-12)
+    # Of a uniform direction in N dimensions x₁² has the mean 1/N and the variance 2(N − 1)/(N²(N + 2)).
+    variance = 2 * 59 / (60**2 * 62)
+    for column in range(5):
+        share = np.square(drawn[:, 0, column]) / (60 * gram[column, column])
+        assert share.mean() == pytest.approx(1 / 60, abs=4 * math.sqrt(variance / 400))
+        assert share.var() == pytest.approx(variance, rel=1)
+
+
+@pytest.mark.parametrize("units", [60, 3])
+def test_products_of_columns_are_those_of_normals(units: int) -> None:
+    drawn = products(4000, units, 5, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, np.swapaxes(drawn, 1, 2))
+    assert np.linalg.matrix_rank(drawn[0]) == min(units, 5)
+    # Wishart: mean I, variances 2/N on the diagonal and 1/N beside it, where kurtosis is 3 + 12/N and 3 + 6/N.
+    for i in range(5):
+        for j in range(i + 1):
+            values, variance, kurtosis = drawn[:, i, j], (1 + (i == j)) / units, 3 + (6 + 6 * (i == j)) / units
+            assert values.mean() == pytest.approx(float(i == j), abs=4 * math.sqrt(variance / 4000))
+            assert values.var() == pytest.approx(variance, rel=4.5 * math.sqrt((kurtosis - 1) / 4000))
+
+
+def test_layers_are_drawn_anew_for_every_layer() -> None:
+    # Layers that are one and the same differ in nothing but what is drawn for them.
+    class Twins(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(30, 100), nn.Linear(100, 100)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            h = torch.tanh(self.a(x))
+            return self.b(h), self.b(h)
+
+    torch.manual_seed(0)
+    model, x = Twins(), torch.randn(8, 30)
+    _, one, other = audit(model, x).layers
+    assert (one.rho, one.rho_theory) == (other.rho, other.rho_theory)
+    assert 0 < abs(one.rho_z - other.rho_z) < 1
+    assert [layer.rho_z for layer in audit(model, x).layers[1:]] == [one.rho_z, other.rho_z]
+    assert audit(model, x, seed=1).layers[1].rho_z != one.rho_z
 
 
 def test_a_run_that_fails_leaves_nothing_behind() -> None:
@@ -357,6 +501,18 @@ def test_activations_in_place_are_seen_as_others_are() -> None:
     # After pooling theory knows what the layer receives, and no more.
     assert [row["from_inputs"] for row in rows[0]] == [True, True, False]
     assert rows[0][1]["sparsity"] is not None and rows[0][1]["rho_theory"] is None
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [((nn.Linear(8, 16), nn.Linear(16, 4)), (3, 5, 8)), ((nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)), (3, 8, 8))],
+    ids=["positions", "an image alone"],
+)
+def test_what_is_a_view_and_overwritten_has_a_gradient(layers: tuple[nn.Module, nn.Module], shape: Any) -> None:
+    first, second = layers
+    models = [nn.Sequential(first, nn.ReLU(inplace=in_place), second) for in_place in (False, True)]
+    rows, same = ([layer.record() for layer in audit(model, normals(*shape)).layers] for model in models)
+    assert rows == same and rows[0]["log_gradient"] is not None
 
 
 @pytest.mark.parametrize("padding", ["zeros", "circular"])
@@ -422,8 +578,13 @@ def test_inputs_without_a_signal_are_no_departure() -> None:
 
 def test_an_image_alone_is_a_batch_of_one() -> None:
     model, x = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)), normals(3, 8, 8)
-    rows = [[layer.q for layer in audit(model, batch).layers] for batch in (x, x[None])]
-    assert rows[0] == pytest.approx(rows[1])
+    with torch.no_grad():
+        model[0].bias[:2] = -100.0
+    found, same = (audit(model, batch) for batch in (x, x[None]))
+    assert found.examples == same.examples == 1
+    assert found["2"].dead == same["2"].dead == 2 / 8
+    for layer, other in zip(found.layers, same.layers, strict=True):
+        assert (layer.q, layer.q_theory) == pytest.approx((other.q, other.q_theory))
 
 
 def test_one_example_has_no_correlation() -> None:
@@ -439,6 +600,7 @@ def test_an_audit_is_tables_of_80_columns_and_a_record() -> None:
     record = found.record()
     assert {*record, *record["layers"][0]} <= {*QUANTITIES}
     assert record["departs"] is None and len(record["layers"]) == 5
+    assert {*record["layers"][0]} == {*_ROW}
 
 
 @pytest.mark.parametrize(
@@ -659,11 +821,26 @@ def test_units_are_channels_wherever_a_norm_has_them() -> None:
         assert row.q_theory == pytest.approx(row.sigma_w**2 * expected + row.sigma_b**2, rel=1e-4)
 
 
+class ChannelsLast(nn.Module):
+    """Channels last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1)
+
+
 @pytest.mark.parametrize(
     ("layers", "shape"),
     [
         ((nn.Conv1d(3, 6, 1), nn.ReLU(), nn.Conv1d(6, 2, 1)), (4, 3, 10)),
         ((nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2)), (4, 5, 10, 3)),
+        ((nn.Conv1d(3, 6, 1), nn.Dropout(0.1), nn.ReLU(), nn.Conv1d(6, 2, 1)), (4, 3, 10)),
+        ((nn.Conv1d(3, 6, 1), nn.MaxPool1d(2), nn.ReLU(), nn.Conv1d(6, 2, 1)), (4, 3, 10)),
+        ((nn.Linear(3, 6), nn.Dropout(0.1), nn.ReLU(), nn.Linear(6, 2)), (4, 5, 10, 3)),
+        ((nn.Conv2d(3, 6, 1), nn.ReLU(), nn.Conv2d(6, 2, 1)), (3, 5, 7)),
+        ((nn.Conv1d(3, 6, 1), nn.ReLU(), nn.Conv1d(6, 2, 1)), (3, 7)),
+        ((nn.Conv2d(3, 6, 1), ChannelsLast(), nn.ReLU(), nn.Linear(6, 2)), (4, 3, 5, 7)),
+        ((nn.Conv2d(3, 6, 1), nn.Flatten(2), nn.ReLU(), nn.Conv1d(6, 2, 1)), (4, 3, 5, 7)),
+        ((nn.Conv2d(3, 6, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.ReLU(), nn.Linear(6, 2)), (4, 3, 5, 7)),
     ],
 )
 def test_the_dead_are_units(layers: tuple[nn.Module, ...], shape: tuple[int, ...]) -> None:
@@ -672,7 +849,20 @@ def test_the_dead_are_units(layers: tuple[nn.Module, ...], shape: tuple[int, ...
     with torch.no_grad():
         layers[0].weight.mul_(0.01)
         layers[0].bias.copy_(torch.tensor([1.0, 1.0, -1.0, 1.0, -1.0, 1.0]))
-    assert audit(nn.Sequential(*layers), normals(*shape).clamp(-3, 3))["2"].dead == pytest.approx(2 / 6)
+    assert audit(nn.Sequential(*layers).eval(), normals(*shape).clamp(-3, 3)).layers[1].dead == pytest.approx(2 / 6)
+
+
+class Heads(ChannelsLast):
+    """Units in pieces."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (2, 3))
+
+
+def test_units_that_are_in_pieces_are_not_counted_dead() -> None:
+    model = nn.Sequential(nn.Linear(3, 6), Heads(), nn.ReLU(), nn.Flatten(2), nn.Linear(6, 2))
+    row = audit(model, normals(4, 5, 3))["4"]
+    assert row.dead is None and row.sparsity is not None
 
 
 class Counting(nn.Module):
