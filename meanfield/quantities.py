@@ -310,7 +310,7 @@ QUANTITIES = {
     "optimizer": Quantity("optimiser", "optimiser", "adam, adamw or sgd"),
     "schedule": Quantity("schedule", "schedule", "of the learning rate"),
     "warmup": Quantity("warm-up", "warm-up", "steps over which the rate rises", "steps"),
-    "clip_gradient": Quantity("clipped at", "clipped at", "largest norm of a gradient"),
+    "clip_gradient": Quantity("|g| ≤", r"$|g|\le$", "largest norm of a gradient"),
     "validation": Quantity("held out", "held out", "training examples tested on", "examples"),
     "test_accuracy_sd": Quantity("± sd", "± sd", "of the accuracy over seeds"),
     "accuracy_lost": Quantity("worse by", "worse by", "accuracy lost against ReLU of the same shape"),

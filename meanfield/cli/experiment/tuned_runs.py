@@ -59,16 +59,7 @@ Repeats = Annotated[int, typer.Option("--repeats", help="Runs of the best, of se
 _HELD_OUT = 1 / 6
 #: What is said of a network before it is trained, and what came of it; and how it was trained.
 _FORETOLD = ("name", "sparsity", "V_prime", "q_star", "verdict", "share_lost", "test_accuracy", "test_accuracy_sd")
-_TRAINED = (
-    "name",
-    "learning_rate",
-    "clip_gradient",
-    "weights",
-    "train_accuracy",
-    "test_sparsity",
-    "diverged",
-    "seconds",
-)
+_TRAINED = ("name", "learning_rate", "clip_gradient", "weights", "test_sparsity", "diverged", "seconds")
 PAPER = ("name", "sparsity", "V_prime", "q_star", "share_lost", "test_accuracy", "test_accuracy_sd", "test_sparsity")
 
 
@@ -154,5 +145,5 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
         "verdict and share lost were fixed before training; rate, largest gradient and law of weights are the best on "
         "examples held out; test is the mean accuracy over seeds, ± sd; zeros are those of hidden activations."
     )
-    keys = [key for key in _TRAINED if any(row[key] is not None for row in rows)]
+    keys = [key for key in _TRAINED if any(row[key] for row in rows)]
     return [grid(rows, _FORETOLD, digits or 3), grid(rows, keys, digits or 3), paragraph("columns:", legend)]
