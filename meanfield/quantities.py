@@ -294,7 +294,7 @@ QUANTITIES = {
     "train_loss": Quantity("loss, train", "loss, train", "mean cross-entropy on training examples"),
     "test_loss": Quantity("loss, test", "loss, test", "the same on examples not trained on"),
     "train_sparsity": Quantity("zeros, train", "zeros, train", "share of hidden activations exactly 0"),
-    "test_sparsity": Quantity("zeros, test", "zeros, test", "the same on examples not trained on"),
+    "test_sparsity": Quantity("zeros", "zeros", "the same on examples not trained on"),
     "test_on": Quantity("tested on", "tested on", "test, or validation"),
     "step": Quantity("step", "step", "of the optimiser, counted from 0", "steps"),
     "steps": Quantity("steps", "steps", "of the optimiser", "steps"),

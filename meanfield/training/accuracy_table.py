@@ -11,7 +11,7 @@ from meanfield.tables.records import Record
 from meanfield.training.results import Results, subject_of
 from meanfield.training.setting import Setting
 
-__all__ = ["COLUMNS", "accuracies", "trained_alike"]
+__all__ = ["COLUMNS", "SHAPE", "accuracies", "trained_alike"]
 
 #: Of a row.
 COLUMNS = (
@@ -19,8 +19,10 @@ COLUMNS = (
     *("weights", "verdict", "share_lost", "signal_lost", "gradient_lost"),
     *("data", "epochs", "batch", "optimizer", "learning_rate", "clip_gradient"),
     *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "train_accuracy", "train_sparsity", "test_sparsity"),
-    *("seconds", "machine"),
+    *("accuracy_lost", "seconds", "machine"),
 )
+#: Networks that are alike in these were trained on the same data for as long.
+SHAPE = ("data", "model", "width", "depth", "epochs")
 #: Averaged over the runs that did not diverge.
 _AVERAGED = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
 
@@ -34,9 +36,25 @@ def trained_alike(settings: Iterable[Setting]) -> dict[Setting, list[Setting]]:
 
 
 def accuracies(results: Results, settings: Iterable[Setting]) -> list[Record]:
-    """A row for every network among the settings that the results hold; those of no accuracy have diverged."""
+    """A row for every network among the settings that the results hold; those of no accuracy have diverged.
+
+    `accuracy_lost` is against the best ReLU of the same shape, trained as long; of a network whose runs have all
+    diverged it is all that ReLU has. None where no ReLU was trained.
+    """
     held = [setting for setting in settings if setting in results.runs]
-    return [_row(results, setting, runs) for setting, runs in trained_alike(held).items()]
+    rows = [_row(results, setting, runs) for setting, runs in trained_alike(held).items()]
+    relu: dict[tuple[object, ...], float] = {}
+    for row in rows:
+        if row["name"] == "relu" and row["test_accuracy"] is not None:
+            relu[_shape(row)] = max(row["test_accuracy"], relu.get(_shape(row), 0.0))
+    for row in rows:
+        best = relu.get(_shape(row))
+        row["accuracy_lost"] = None if best is None else best - (row["test_accuracy"] or 0.0)
+    return rows
+
+
+def _shape(row: Record) -> tuple[object, ...]:
+    return tuple(row[name] for name in SHAPE)
 
 
 def _row(results: Results, setting: Setting, runs: list[Setting]) -> Record:

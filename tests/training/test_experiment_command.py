@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,11 @@ import pytest
 from command import ROOT, data, run
 from shown_commands import as_printed, examples
 
-from meanfield.training.foresight import losses, networks, rank_correlations
+from meanfield.training.accuracy_table import accuracies
+from meanfield.training.foresight import networks
+from meanfield.training.rank_correlation import rank_correlations
+from meanfield.training.results import Results
+from meanfield.training.sparse_settings import settings_of
 
 SMALL = ("--data", "digits", "--depth", "3", "--width", "20", "--validation", "300", "--epochs", "1", "--jobs", "1")
 ASKED = ("experiment", "sparse-training", *SMALL, "--lr", "1e-3,1e-2", "--stages", "1:1", "--repeats", "2")
@@ -36,9 +41,9 @@ def test_verdicts_stand_before_the_first_run_and_each_network_gets_the_same_cand
     assert [line["run"]["seed"] for line in tested] == [1, 2, 1, 2]
     assert {line["result"]["test_on"] for line in tested} == {"test"}
     for row, name in zip(rows, ("relu", "clipped-relu"), strict=True):
-        accuracies = [t["result"]["test_accuracy"] for t in tested if t["run"]["activation"].startswith(name)]
-        assert row["test_accuracy"] == pytest.approx(sum(accuracies) / 2)
-        assert row["test_accuracy_sd"] == pytest.approx(abs(accuracies[0] - accuracies[1]) / math.sqrt(2))
+        reached = [t["result"]["test_accuracy"] for t in tested if t["run"]["activation"].startswith(name)]
+        assert row["test_accuracy"] == pytest.approx(sum(reached) / 2)
+        assert row["test_accuracy_sd"] == pytest.approx(abs(reached[0] - reached[1]) / math.sqrt(2))
     assert rows[1]["sparsity"] == pytest.approx(0.7) and rows[1]["V_prime"] == pytest.approx(0.7)
     assert rows[1]["sigma_w"] == pytest.approx(data("design", "--sparsity", "0.7", "--slope", "0.7")[0]["sigma_w"])
 
@@ -117,18 +122,42 @@ def test_networks_of_foresight_are_of_three_sparsities_and_relu_of_each_shape() 
 
 
 def test_ranks_are_those_of_spearman() -> None:
-    def row(sparsity: float, share: float, accuracy: float | None) -> dict:
-        shape = {"width": 10, "depth": 5}
-        return {"activation": "a", "sparsity": sparsity, "share_lost": share, "test_accuracy": accuracy, **shape}
+    shares, lost = (0.0, 0.1, 0.3, 0.2, 1.0), [0.1, 0.15, 0.3, 0.2, 0.8]
 
-    relu = {**row(0.5, 0.0, 0.9), "activation": "relu"}
-    shares, accuracies = (0.0, 0.1, 0.3, 0.2, 1.0), (0.8, 0.75, 0.6, 0.7, None)
-    rows = losses([relu, *(row(0.85, s, a) for s, a in zip(shares, accuracies, strict=True))], chance=0.1)
-    assert [found["accuracy_lost"] for found in rows] == pytest.approx([0.1, 0.15, 0.3, 0.2, 0.8])
-    ranks = {found["sparsity"]: found for found in rank_correlations(rows)}
-    assert ranks["0.85"] == {"sparsity": "0.85", "count": 5, "rank_correlation": pytest.approx(1)}
-    assert ranks["0.9"]["rank_correlation"] is None
-    # 1 − 6 Σ d²/n(n² − 1): the ranks of 0.1 and 0.3 change places.
-    rows[1]["accuracy_lost"], rows[2]["accuracy_lost"] = 0.3, 0.15
-    found = next(found for found in rank_correlations(rows) if found["sparsity"] == "0.85")
-    assert found["rank_correlation"] == pytest.approx(1 - 6 * (2**2 + 2**2) / (5 * 24))
+    def ranks() -> dict[str, float]:
+        rows = [
+            {"name": "a", "sparsity": 0.85, "share_lost": share, "accuracy_lost": less}
+            for share, less in zip(shares, lost, strict=True)
+        ]
+        few = [{**rows[0], "sparsity": 0.9}, {**rows[1], "sparsity": 0.9}]
+        unknown = {**rows[0], "accuracy_lost": None}
+        relu = {**rows[0], "name": "relu", "accuracy_lost": 0.0}
+        found = rank_correlations([*rows, *few, unknown, relu])
+        assert [(row["sparsity"], row["count"]) for row in found] == [("0.85", 5), ("all", 7)]
+        return {row["sparsity"]: row["rank_correlation"] for row in found}
+
+    assert ranks()["0.85"] == pytest.approx(1)
+    # 1 − 6 Σ d²/n(n² − 1): the ranks of 0.15 and 0.3 change places.
+    lost[1], lost[2] = lost[2], lost[1]
+    assert ranks()["0.85"] == pytest.approx(1 - 6 * (2**2 + 2**2) / (5 * 24))
+
+
+def test_accuracy_is_lost_against_relu_of_the_same_shape() -> None:
+    results = Results(None)
+    relu, other = settings_of("relu", depth=5, width=10)[0], settings_of("tanh", depth=5, width=10)[0]
+
+    def ended(accuracy: float | None) -> dict:
+        told = {"outcome": "diverged" if accuracy is None else "finished", "seconds": 1.0, "machine": "here"}
+        return told | dict.fromkeys(("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity"), accuracy)
+
+    lost = replace(other, width=20)
+    asked = [relu, replace(relu, seed=1), other, lost, replace(relu, width=20)]
+    for setting, accuracy in zip(asked, (0.8, 0.9, 0.6, None, 0.7), strict=True):
+        results.add(setting, ended(accuracy))
+    found = {(row["name"], row["width"]): row["accuracy_lost"] for row in accuracies(results, asked)}
+    assert found == {
+        ("relu", 10): pytest.approx(0),
+        ("tanh", 10): pytest.approx(0.85 - 0.6),
+        ("tanh", 20): pytest.approx(0.7),
+        ("relu", 20): pytest.approx(0),
+    }

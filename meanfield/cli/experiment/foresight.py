@@ -8,7 +8,6 @@ import typer
 
 from meanfield.cli import ensembles, options
 from meanfield.cli.experiment import tuned_runs
-from meanfield.cli.layout import grid, heading
 from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.train import Batch, DataSet, Device, DeviceNamed, Epochs
 from meanfield.errors import DomainError
@@ -16,9 +15,6 @@ from meanfield.errors import DomainError
 __all__ = ["foresight"]
 
 Shapes = Annotated[str, typer.Option("--shape", metavar="WxL,…", help="Widths and depths.")]
-
-_SHOWN = ("name", "sparsity", "q_star", "width", "depth", "share_lost", "accuracy_lost")
-_RANKS = ("sparsity", "count", "rank_correlation")
 
 
 def foresight(
@@ -53,11 +49,11 @@ def foresight(
       meanfield experiment foresight --shape 40x8 --data digits --lr 1e-3 --repeats 1
     """
     from meanfield.training.accuracy_table import COLUMNS, accuracies
-    from meanfield.training.data import load
-    from meanfield.training.foresight import losses, networks, rank_correlations
+    from meanfield.training.foresight import networks
+    from meanfield.training.rank_correlation import rank_correlations
 
     how = printing(format, digits, columns, None, None, output)
-    require_columns(how, [*COLUMNS, "accuracy_lost"])
+    require_columns(how, COLUMNS)
     asked = networks(_shapes(shape), data=dataset, epochs=epochs, batch=batch_size)
     kept, runs = tuned_runs.trained(
         context,
@@ -74,15 +70,9 @@ def foresight(
         path=results,
         resume=resume,
     )
-    rows = losses(accuracies(kept, runs), 1 / load(dataset).classes)
-    ranks = rank_correlations(rows)
-    tables = [
-        heading(f"{dataset}, {epochs:g} epochs"),
-        grid(rows, _SHOWN, digits or 3),
-        heading("Rank correlation of the share lost with the accuracy lost"),
-        grid(ranks, _RANKS, digits or 3),
-    ]
-    emit(rows, tables, how, paper=_SHOWN, about={"rank_correlations": ranks}, rows="networks")
+    rows = accuracies(kept, runs)
+    about = {"rank_correlations": rank_correlations(rows)}
+    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.PAPER, about=about, rows="networks")
 
 
 def _shapes(text: str) -> list[tuple[int, int]]:

@@ -9,7 +9,6 @@ import typer
 
 from meanfield.cli import ensembles, options
 from meanfield.cli.experiment import tuned_runs
-from meanfield.cli.layout import heading
 from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.process import tell
 from meanfield.cli.train import Batch, DataSet, Device, DeviceNamed, Epochs, Modelled, NetworkKind
@@ -111,8 +110,7 @@ def sparse_training(
         resume=resume,
     )
     rows = accuracies(kept, runs)
-    title = f"{dataset}, {model} networks of width {width}, depth {depth}, {epochs:g} epochs"
-    emit(rows, [heading(title), *tuned_runs.accuracy_table(rows, digits)], how, paper=tuned_runs.PAPER)
+    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.PAPER)
 
 
 def _choices(acts: list[str], sparsity: str, slope: str | None, m: str | None, q_star: str) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ import typer
 
 from meanfield.cli import options
 from meanfield.cli.experiment import tuned_runs
-from meanfield.cli.layout import heading
 from meanfield.cli.output import emit, printing, require_columns
 from meanfield.errors import OutputError
 
@@ -43,4 +42,4 @@ def table(
     rows = accuracies(kept, [setting for setting in kept.runs if not setting.validation])
     if not rows:
         raise OutputError("no run was tested in these files: let an experiment finish some")
-    emit(rows, [heading("Accuracy"), *tuned_runs.accuracy_table(rows, digits)], how, paper=tuned_runs.PAPER)
+    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.PAPER)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from meanfield.cli import options
-from meanfield.cli.layout import Block, grid, paragraph
+from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.models import require_torch
 from meanfield.cli.output import progress
 from meanfield.cli.process import INTERRUPTED, tell
@@ -55,11 +55,16 @@ Validation = Annotated[
 ]
 Repeats = Annotated[int, typer.Option("--repeats", help="Runs of the best, of seeds 1, 2, …")]
 
+_LEGEND = (
+    "verdict and share lost were fixed before training; test is the mean accuracy over seeds, ± sd; rate, largest "
+    "gradient and law of weights are the best on examples held out; zeros are those of hidden activations, on the test "
+    "set; worse by is the accuracy lost against ReLU."
+)
 #: The share of training examples that candidates are judged by.
 _HELD_OUT = 1 / 6
 #: What is said of a network before it is trained, and what came of it; and how it was trained.
 _FORETOLD = ("name", "sparsity", "V_prime", "q_star", "verdict", "share_lost", "test_accuracy", "test_accuracy_sd")
-_TRAINED = ("name", "learning_rate", "clip_gradient", "weights", "test_sparsity", "diverged", "seconds")
+_TRAINED = ("name", "learning_rate", "clip_gradient", "weights", "test_sparsity", "diverged", "accuracy_lost")
 PAPER = ("name", "sparsity", "V_prime", "q_star", "share_lost", "test_accuracy", "test_accuracy_sd", "test_sparsity")
 
 
@@ -140,10 +145,20 @@ def _stages(text: str) -> tuple[Any, ...]:
 
 
 def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
-    """The rows, and what the columns are."""
-    legend = (
-        "verdict and share lost were fixed before training; rate, largest gradient and law of weights are the best on "
-        "examples held out; test is the mean accuracy over seeds, ± sd; zeros are those of hidden activations."
-    )
-    keys = [key for key in _TRAINED if any(row[key] for row in rows)]
-    return [grid(rows, _FORETOLD, digits or 3), grid(rows, keys, digits or 3), paragraph("columns:", legend)]
+    """The rows by shape, what the columns are, and how well the verdict foresaw what was lost."""
+    from meanfield.training.accuracy_table import SHAPE
+    from meanfield.training.rank_correlation import rank_correlations
+
+    shapes: dict[tuple[Any, ...], list[Record]] = {}
+    for row in rows:
+        shapes.setdefault(tuple(row[key] for key in SHAPE), []).append(row)
+    tables: list[Block] = []
+    for (data, model, width, depth, epochs), some in shapes.items():
+        keys = [key for key in _TRAINED if any(row[key] for row in some)]
+        title = f"{data}, {epochs:g} epochs, {model} networks of width {width}, depth {depth}"
+        tables += [heading(title), grid(some, _FORETOLD, digits or 3), grid(some, keys, digits or 3)]
+    tables.append(paragraph("columns:", _LEGEND))
+    if ranks := rank_correlations(rows):
+        title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
+        tables += [heading(title), grid(ranks, list(ranks[0]), digits or 3)]
+    return tables
