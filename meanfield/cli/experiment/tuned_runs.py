@@ -155,10 +155,24 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
     tables: list[Block] = []
     for (data, model, width, depth, epochs), some in shapes.items():
         keys = [key for key in _TRAINED if any(row[key] for row in some)]
-        title = f"{data}, {epochs:g} epochs, {model} networks of width {width}, depth {depth}"
-        tables += [heading(title), grid(some, _FORETOLD, digits or 3), grid(some, keys, digits or 3)]
+        times = f"{epochs:g} epoch" + "s" * (epochs != 1)
+        title = f"{data}, {times}, {model} networks of width {width}, depth {depth}"
+        shown = some if digits else [*map(_briefly, some)]
+        tables += [heading(title), grid(shown, _FORETOLD, digits or 3), grid(shown, keys, digits or 3)]
     tables.append(paragraph("columns:", _LEGEND))
     if ranks := rank_correlations(rows):
         title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
         tables += [heading(title), grid(ranks, list(ranks[0]), digits or 3)]
     return tables
+
+
+def _briefly(row: Record) -> Record:
+    """The row with three decimals of an accuracy, one digit of its spread, and two of a share of the draws."""
+    known = {key: value for key, value in row.items() if value is not None}
+    brief: Record = {key: round(known[key], 3) for key in ("test_accuracy", "accuracy_lost") if key in known}
+    brief |= {
+        key: float(f"{known[key]:.{digits}g}")
+        for key, digits in (("share_lost", 2), ("test_accuracy_sd", 1))
+        if key in known
+    }
+    return {**row, **brief}
