@@ -217,7 +217,7 @@ def _train(
     resume: bool,
 ) -> None:
     from meanfield.training.data import load
-    from meanfield.training.forecast import forecast
+    from meanfield.training.foretelling import forecast
     from meanfield.training.run import device_named, require_files, require_fit, train
 
     device_named(device)

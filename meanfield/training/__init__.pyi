@@ -1,6 +1,6 @@
 from .accuracy_table import accuracies as accuracies
 from .data import Data as Data, load as load
-from .forecast import forecast as forecast
+from .foretelling import forecast as forecast
 from .log import read_log as read_log
 from .results import Results as Results, read_results as read_results
 from .run import train as train

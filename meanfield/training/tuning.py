@@ -17,7 +17,7 @@ from meanfield.domain import require_count
 from meanfield.errors import DomainError
 from meanfield.processes import undisturbed
 from meanfield.tables.records import Record
-from meanfield.training.forecast import decided, forecast
+from meanfield.training.foretelling import decided, forecast
 from meanfield.training.results import Results, subject_of
 from meanfield.training.setting import Setting, Weights
 from meanfield.workers.calls import processors, spread

@@ -23,7 +23,7 @@ from small_runs import examples as drawn, setting
 import meanfield as mf
 from meanfield.quantities import QUANTITIES
 from meanfield.training.data import load
-from meanfield.training.forecast import forecast
+from meanfield.training.foretelling import forecast
 from meanfield.training.log import read_log
 from meanfield.training.run import train
 from meanfield.training.sparse_settings import settings_of
@@ -224,7 +224,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
 def test_what_is_wrong_is_told_in_one_line_before_any_work(
     case: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meanfield.training.forecast.forecast", lambda *_, **__: pytest.fail("work has begun"))
+    monkeypatch.setattr("meanfield.training.foretelling.forecast", lambda *_, **__: pytest.fail("work has begun"))
     for name in ("there.jsonl", "last-2.jsonl", "there.pt"):
         (folder / name).write_text("text\n")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -241,7 +241,7 @@ def test_what_is_wrong_is_told_in_one_line_before_any_work(
 
 def test_a_checkpoint_of_another_run_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("train", *ON_FILE, "--checkpoint", "run.pt").exit_code == 0
-    monkeypatch.setattr("meanfield.training.forecast.forecast", lambda *_, **__: pytest.fail("work has begun"))
+    monkeypatch.setattr("meanfield.training.foretelling.forecast", lambda *_, **__: pytest.fail("work has begun"))
     result = run("train", *ON_FILE, "--checkpoint", "run.pt", "--resume", "--seed", "1")
     assert result.exit_code == 2 and "run.pt is of a run with seed = 0, not 1" in result.stderr
 
