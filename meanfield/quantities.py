@@ -11,6 +11,7 @@ from meanfield.lettering import latex_name, latex_text
 
 __all__ = [
     "CHAINS",
+    "DECISIVE",
     "FORMULAS",
     "GRADIENT_WITHIN",
     "QUANTITIES",
@@ -26,6 +27,8 @@ __all__ = [
 WITHIN, RISK, CHAINS = 2.0, 0.01, 2048
 #: Factor by which the square of a gradient may grow or shrink over all layers, 30 in its norm.
 GRADIENT_WITHIN = 1000.0
+#: The verdict, and what decides it, one number each.
+DECISIVE = ("verdict", "share_lost", "share_interval", "signal_lost", "gradient_lost", "one_minus_rho")
 
 
 @dataclass(frozen=True)

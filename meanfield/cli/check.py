@@ -11,7 +11,6 @@ from meanfield.cli.initialisation import Init, Scales, scales
 from meanfield.cli.layout import Block, grid, heading, listing
 from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.verdicts import (
-    DECISIVE,
     VERDICT,
     Depth,
     Strict,
@@ -23,7 +22,7 @@ from meanfield.cli.verdicts import (
     requirement,
     sized,
 )
-from meanfield.quantities import GRADIENT_WITHIN, RISK, WITHIN
+from meanfield.quantities import DECISIVE, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, refusal, require_columns
 from meanfield.cli.verdicts import (
-    DECISIVE,
     VERDICT,
     Depth,
     Strict,
@@ -24,7 +23,7 @@ from meanfield.cli.verdicts import (
     sized,
 )
 from meanfield.errors import DomainError, NoEdgeOfChaos
-from meanfield.quantities import GRADIENT_WITHIN, RISK, WITHIN
+from meanfield.quantities import DECISIVE, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:

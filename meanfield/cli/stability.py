@@ -9,9 +9,9 @@ import typer
 from meanfield.cli import ensembles, options
 from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.output import emit, printing, progress, refusal, require_columns
-from meanfield.cli.verdicts import DECISIVE, VERDICT, Strict, explanation, formula, hold, prose, sized
+from meanfield.cli.verdicts import VERDICT, Strict, explanation, formula, hold, prose, sized
 from meanfield.errors import NoEdgeOfChaos
-from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN
+from meanfield.quantities import CHAINS, DECISIVE, GRADIENT_WITHIN, RISK, WITHIN
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:

@@ -17,16 +17,16 @@ from meanfield.cli.layout import Block, grid, heading, listing, paragraph
 from meanfield.cli.models import require_torch
 from meanfield.cli.output import Printing, emit, printing, progress, require_columns, show
 from meanfield.cli.process import INTERRUPTED, tell
-from meanfield.cli.verdicts import DECISIVE, formula, prose, sized
+from meanfield.cli.verdicts import formula, prose, sized
 from meanfield.errors import DomainError, OutputError
-from meanfield.quantities import CHAINS
+from meanfield.quantities import CHAINS, DECISIVE
 
 if TYPE_CHECKING:
     from meanfield.finite_width.verdict import FiniteWidth
     from meanfield.training.setting import Setting
     from meanfield.training.trained import Trained
 
-__all__ = ["Batch", "DataSet", "Device", "Modelled", "NetworkKind", "OptimizedBy", "Optimizer", "train"]
+__all__ = ["Batch", "DataSet", "Device", "DeviceNamed", "Epochs", "Modelled", "NetworkKind", "train"]
 
 
 class NetworkKind(StrEnum):
@@ -228,7 +228,7 @@ def _train(
     require_fit(setting, data)
     for run, to, kept in zip(runs, logs, checkpoints, strict=True):
         require_files(run, data, to, kept, resume=resume)
-    total = setting.steps(len(data.train_labels) - setting.validation)
+    total = setting.steps(data.left(setting.validation))
     with progress("random networks, then what is safe", CHAINS) as advance:
         found = forecast(setting, advance=advance)
     verdict = _verdict(setting, found, how.digits)

@@ -12,6 +12,7 @@ from meanfield.cli.layout import Block, lines, paragraph
 from meanfield.cli.output import progress
 from meanfield.cli.process import tell
 from meanfield.errors import DomainError
+from meanfield.quantities import DECISIVE
 
 if TYPE_CHECKING:
     from meanfield.activations.spec import NamedActivation
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from meanfield.infinite_width.stability import Diagnosis
 
 __all__ = [
-    "DECISIVE",
     "VERDICT",
     "Depth",
     "Strict",
@@ -43,8 +43,6 @@ Depth = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 unless the verdict is stable, safe or neutral.")]
 
-#: The verdict, and what decides it, one number each.
-DECISIVE = ("verdict", "share_lost", "share_interval", "signal_lost", "gradient_lost", "one_minus_rho")
 #: The columns of a verdict.
 VERDICT = (DECISIVE[0], "explanation", *DECISIVE[1:], "signal", "gradient", "inputs", "remedies")
 

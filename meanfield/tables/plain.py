@@ -14,7 +14,7 @@ from meanfield.errors import printable
 from meanfield.quantities import quantity
 from meanfield.tables.records import Record, answered, is_numeric, keys_of, texts
 
-__all__ = ["as_csv", "as_json", "as_jsonl", "as_markdown"]
+__all__ = ["as_csv", "as_json", "as_jsonl", "as_markdown", "plain"]
 
 #: A cell that a spreadsheet would work out rather than show begins so.
 _FORMULA = re.compile(r"[=+\-@]")
@@ -33,16 +33,16 @@ def as_jsonl(records: Sequence[Record]) -> str:
 
 
 def _json(value: Any, indent: int | None = None) -> str:
-    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON knows it: infinity and NaN are not numbers there."""
     if isinstance(value, dict):
-        return {key: _plain(held) for key, held in value.items()}
-    if isinstance(value, list):
-        return [_plain(held) for held in value]
+        return {key: plain(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(held) for held in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

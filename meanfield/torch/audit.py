@@ -11,27 +11,19 @@ import numpy as np
 import torch
 from scipy.stats import norm
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn.modules.conv import _ConvNd
 
-from meanfield.activations.guarded import in_words
 from meanfield.domain import require_count, require_share
 from meanfield.errors import DomainError, MeanFieldError, shortened
 from meanfield.quantities import GRADIENT_WITHIN
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
-from meanfield.torch.expecting import (
-    Expected,
-    expected_gain,
-    expected_rho,
-    expected_variance,
-    expected_zeros,
-)
+from meanfield.torch.expecting import Expected, expected_gain, expected_rho, expected_variance, expected_zeros
 from meanfield.torch.incoming import Incoming, Reader, role
 from meanfield.torch.layers import fan_in, kind, require_writable
-from meanfield.torch.layout import Layout, layout
-from meanfield.torch.measuring import Measured, Silent, Weighed, log_square, mean_square, measured, silent, weighed
+from meanfield.torch.measuring import Measured, Weighed
 from meanfield.torch.normalising import is_standard
+from meanfield.torch.observing import Observed
 from meanfield.torch.text import paragraphs, table
 from meanfield.torch.tracing import Step, Steps, as_batch, recorded
 from meanfield.torch.untouched import untouched
@@ -181,13 +173,13 @@ def audit(
     if loss is not None and not callable(loss):
         raise DomainError(f"loss = {shortened(loss)} is no function: give one from what the model returns to a number")
     model = getattr(model, "_orig_mod", model)
-    observed = _Observed()
+    observed = Observed()
     with untouched(model), torch.enable_grad():
         for name, module in model.named_modules():
             if isinstance(module, nn.Linear | _ConvNd) and not _is_computed(module):
                 require_writable(name, module)
         steps, returned = recorded(model, inputs, observed)
-        _require_finite(steps, observed)
+        observed.require_finite()
         observed.carry_back(returned, loss, seed)
         layers = tuple(_rows(steps, observed, np.random.default_rng(seed)))
     if not layers and any(role(step) == "layer" for step in steps):
@@ -206,109 +198,11 @@ def audit(
     return Audit(layers, examples, level, threshold, first.module if first else None, verdict)
 
 
-def _require_finite(steps: Steps, observed: _Observed) -> None:
-    """Refuse signals that are no numbers or whose squares are none, with a `DomainError` that says from where on."""
-    for step in steps:
-        if step in observed.infinite:
-            raise DomainError(
-                f"{step.name} makes numbers that are not finite, or whose squares are not: there is nothing to measure "
-                "from there on; give finite inputs, smaller ones, or smaller weights"
-            )
-
-
 def _is_computed(module: nn.Module) -> bool:
     return not isinstance(getattr(module, "weight", None), nn.Parameter)
 
 
-class _Observed:
-    """What is measured as a model runs, by step."""
-
-    def __init__(self) -> None:
-        #: Of layers and normalisations, which variances are compared with.
-        self.values: dict[Step, Measured] = {}
-        #: Of what may be an activation.
-        self.silent: dict[Step, Silent] = {}
-        self.weights: dict[Step, Weighed] = {}
-        #: ln of their squares.
-        self.gradients: dict[Step, float] = {}
-        #: Inputs and layers with numbers whose squares are none. Elsewhere masks may be ∞, and new tensors anything.
-        self.infinite: set[Step] = set()
-        #: How many axes one example has that a layer receives without an axis of examples.
-        self.alone: set[int] = set()
-        self._layouts: dict[Step, Layout] = {}
-        #: Where gradients by what layers make come back, though it may be overwritten later.
-        self._edges: dict[Step, GradientEdge] = {}
-
-    def __call__(self, step: Step, args: tuple[Any, ...], value: Any) -> None:
-        found = role(step)
-        if not isinstance(value, Tensor):
-            return
-        laid = layout(step, value, [self._layouts[before] for before in step.before if before in self._layouts])
-        if laid is not None:
-            self._layouts[step] = laid
-        if found == "input":
-            if value.is_floating_point() and value.ndim and value.numel() and not math.isfinite(mean_square(value)):
-                self.infinite.add(step)
-        elif found in ("layer", "normalisation"):
-            if laid is not None and (seen := measured(step, value, laid.axis)) is not None:
-                self.values[step] = seen
-                if found == "layer" and args and isinstance(args[0], Tensor):
-                    self._see_layer(step, args[0], value, laid)
-        elif found == "unknown" and (counted := silent(value, laid.axis if laid else None)) is not None:
-            self.silent[step] = counted
-
-    def _see_layer(self, step: Step, received: Tensor, value: Tensor, laid: Layout) -> None:
-        if not np.isfinite(self.values[step].q).all():
-            self.infinite.add(step)
-        if not laid.axis:
-            self.alone.add(received.ndim)
-        self.weights[step] = weighed(step.operation, received)
-        if value.requires_grad:
-            # Of a view that is overwritten, gradients come back to what it is a view of.
-            whole = value._base
-            self._edges[step] = get_gradient_edge(whole if whole is not None and whole.grad_fn is not None else value)
-
-    def carry_back(self, returned: Any, loss: Callable[[Any], Tensor] | None, seed: int) -> None:
-        try:
-            total = _functional(returned, seed) if loss is None else loss(returned)
-        except Exception as fault:
-            raise DomainError(f"loss does not take what the model returns: {in_words(fault)}") from None
-        if not isinstance(total, Tensor) or total.numel() != 1:
-            raise DomainError("loss returns no single number: give a function from what the model returns to one")
-        if total.requires_grad and self._edges:
-            if not math.isfinite(total.item()):
-                raise DomainError(f"loss is {total.item():g}: there is no gradient to measure; give finite numbers")
-            try:
-                # Without gradients by weights, which take as long again, and as much memory as the model.
-                gradients = torch.autograd.grad(total, list(self._edges.values()), allow_unused=True)
-            except RuntimeError as fault:
-                raise DomainError(f"no gradient can be carried back through the model: {in_words(fault)}") from None
-            found = zip(self._edges, gradients, strict=True)
-            self.gradients = {step: log_square(gradient) for step, gradient in found if gradient is not None}
-
-
-def _functional(returned: Any, seed: int) -> Tensor:
-    total = torch.zeros(())
-    generator = torch.Generator().manual_seed(seed)
-    for output in _tensors(returned):
-        if output.requires_grad:
-            normals = torch.randn(output.shape, generator=generator).to(output)
-            total = total + (normals * output).sum().float().cpu()
-    return total
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield value
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for held in value:
-            yield from _tensors(held)
-
-
-def _rows(steps: Steps, observed: _Observed, random: np.random.Generator) -> Iterator[AuditedLayer]:
+def _rows(steps: Steps, observed: Observed, random: np.random.Generator) -> Iterator[AuditedLayer]:
     reader = Reader(steps, as_it_is=True)
     layers = [step for step in steps if step in observed.weights and step in observed.values]
     incoming = {step: reader.incoming(step) for step in layers}
@@ -323,7 +217,7 @@ def _rows(steps: Steps, observed: _Observed, random: np.random.Generator) -> Ite
         yield row
 
 
-def _forward(step: Step, incoming: Incoming, observed: _Observed, random: np.random.Generator) -> AuditedLayer:
+def _forward(step: Step, incoming: Incoming, observed: Observed, random: np.random.Generator) -> AuditedLayer:
     layer, here, weights = step.operation, observed.values[step], observed.weights[step]
     phi, source = incoming.activation, incoming.source
     before = observed.values.get(source) if source is not None and phi is not None else None
@@ -397,7 +291,7 @@ def _with_gain(
     step: Step,
     follower: Step | None,
     incoming: dict[Step, Incoming],
-    observed: _Observed,
+    observed: Observed,
     last: float,
 ) -> AuditedLayer:
     if follower is None or not math.isfinite(observed.gradients.get(follower, math.nan)):

@@ -126,7 +126,7 @@ class Silent:
 
 
 def silent(value: Tensor, axis: int | None) -> Silent | None:
-    """Likewise."""
+    """Of a tensor, units along an axis, None where it is not known; None of what `measured` measures nothing of."""
     if (x := _by_unit(value, 1 if axis is None else axis)) is None:
         return None
     # Floats are added up faster than truths.

@@ -11,7 +11,7 @@ from meanfield.tables.records import Record
 from meanfield.training.results import Results, subject_of
 from meanfield.training.setting import Setting
 
-__all__ = ["COLUMNS", "SHAPE", "accuracies", "trained_alike"]
+__all__ = ["COLUMNS", "SHAPE", "accuracies"]
 
 #: Of a row.
 COLUMNS = (
@@ -27,14 +27,6 @@ SHAPE = ("data", "model", "width", "depth", "epochs")
 _AVERAGED = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
 
 
-def trained_alike(settings: Iterable[Setting]) -> dict[Setting, list[Setting]]:
-    """Settings that differ in their seeds alone, by the one whose seed is 0."""
-    found: dict[Setting, list[Setting]] = {}
-    for setting in settings:
-        found.setdefault(replace(setting, seed=0), []).append(setting)
-    return found
-
-
 def accuracies(results: Results, settings: Iterable[Setting]) -> list[Record]:
     """A row for every network among the settings that the results hold; those of no accuracy have diverged.
 
@@ -42,7 +34,7 @@ def accuracies(results: Results, settings: Iterable[Setting]) -> list[Record]:
     diverged it is all that ReLU has. None where no ReLU was trained.
     """
     held = [setting for setting in settings if setting in results.runs]
-    rows = [_row(results, setting, runs) for setting, runs in trained_alike(held).items()]
+    rows = [_row(results, setting, runs) for setting, runs in _trained_alike(held).items()]
     relu: dict[tuple[object, ...], float] = {}
     for row in rows:
         if row["name"] == "relu" and row["test_accuracy"] is not None:
@@ -51,6 +43,14 @@ def accuracies(results: Results, settings: Iterable[Setting]) -> list[Record]:
         best = relu.get(_shape(row))
         row["accuracy_lost"] = None if best is None else best - (row["test_accuracy"] or 0.0)
     return rows
+
+
+def _trained_alike(settings: Iterable[Setting]) -> dict[Setting, list[Setting]]:
+    """Settings that differ in their seeds alone, by the one whose seed is 0."""
+    found: dict[Setting, list[Setting]] = {}
+    for setting in settings:
+        found.setdefault(replace(setting, seed=0), []).append(setting)
+    return found
 
 
 def _shape(row: Record) -> tuple[object, ...]:

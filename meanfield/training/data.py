@@ -75,6 +75,19 @@ class Data:
             checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
         return checksum
 
+    def left(self, held: int) -> int:
+        """The training examples that are left when so many are held out.
+
+        Raises:
+            DomainError: there is none.
+        """
+        require_count("validation", held, 0)
+        if held >= len(self.train_labels):
+            raise DomainError(
+                f"validation = {held} leaves none of {len(self.train_labels)} examples to train on: give fewer"
+            )
+        return len(self.train_labels) - held
+
     def held_out(self, count: int) -> Data:
         """The training set alone, `count` of its examples, always the same, put aside to test on; all of it if 0.
 
@@ -83,11 +96,7 @@ class Data:
         """
         if not count:
             return self
-        require_count("validation", count)
-        if count >= len(self.train_labels):
-            raise DomainError(
-                f"validation = {count} leaves none of {len(self.train_labels)} examples to train on: give fewer"
-            )
+        self.left(count)
         order = np.random.default_rng(0).permutation(len(self.train_labels))
         held, kept = np.sort(order[:count]), np.sort(order[count:])
         x, y = self.train_inputs, self.train_labels

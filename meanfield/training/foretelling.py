@@ -8,12 +8,11 @@ from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.verdict import FiniteWidth, at_width
 from meanfield.infinite_width.operating_point import operating_point
 from meanfield.infinite_width.stability import diagnose
+from meanfield.quantities import DECISIVE
 from meanfield.tables.records import Record
 from meanfield.training.setting import Setting
 
 __all__ = ["decided", "forecast"]
-
-_DECIDED = ("verdict", "share_lost", "share_interval", "signal_lost", "gradient_lost", "one_minus_rho", "explanation")
 
 
 def forecast(
@@ -30,4 +29,4 @@ def forecast(
 def decided(found: FiniteWidth) -> Record:
     """The verdict and what decides it."""
     record = found.verdict.record()
-    return {name: record[name] for name in _DECIDED}
+    return {name: record[name] for name in (*DECISIVE, "explanation")}

@@ -7,10 +7,11 @@ import json
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from meanfield.atomic_files import require_places
 from meanfield.errors import OutputError, shortened
+from meanfield.tables.plain import plain
 from meanfield.tables.records import Record
 from meanfield.training.setting import Setting
 
@@ -162,13 +163,4 @@ def _header(setting: Setting, foretold: Record | None) -> bytes:
 
 
 def _line(record: Record) -> bytes:
-    return (json.dumps(_known(record), allow_nan=False) + "\n").encode()
-
-
-def _known(value: Any) -> Any:
-    """As JSON, which knows neither ∞ nor NaN."""
-    if isinstance(value, dict):
-        return {key: _known(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return (json.dumps(plain(record), allow_nan=False) + "\n").encode()

@@ -90,11 +90,8 @@ def train(
                 with undisturbed():
                     write_checkpoint(checkpoint, setting, data, steps.state())
 
-        with (
-            nullcontext()
-            if log is None
-            else closing(Log(log, setting, foretold, steps.done if resume else None)) as lines
-        ):
+        kept = steps.done if resume else None
+        with nullcontext() if log is None else closing(Log(log, setting, foretold, kept)) as lines:
             if lines and lines.is_new:
                 lines.append({"step": 0, **_look(steps, held)})
             if advance:
@@ -119,7 +116,7 @@ def require_fit(setting: Setting, data: Data) -> None:
         DomainError: too few examples, or convolutions over what has no positions.
     """
     require_positions(setting, data.train_inputs.shape[1:])
-    setting.steps(len(data.held_out(setting.validation).train_labels))
+    setting.steps(data.left(setting.validation))
 
 
 def require_files(setting: Setting, data: Data, log: Path | None, checkpoint: Path | None, *, resume: bool) -> None:
