@@ -97,6 +97,10 @@ def trained(
     from meanfield.training.run import device_named
     from meanfield.training.tuning import Tuning, Workers, tuned
 
+    if path and path.exists() and not resume:
+        raise OutputError(f"{path} is there already: go on with it by --resume, or name another file")
+    if resume and path is None:
+        raise OutputError("--resume goes on with a file of results: name it by --results FILE.jsonl")
     require_count("repeats", repeats)
     device_named(device)
     data = load(networks[0].data)
@@ -111,11 +115,7 @@ def trained(
     )
     for network in networks:
         tuning.candidates(network)
-    if path and path.exists() and not resume:
-        raise OutputError(f"{path} is there already: go on with it by --resume, or name another file")
-    if resume and path is None:
-        raise OutputError("--resume goes on with a file of results: name it by --results FILE.jsonl")
-    data.held_out(validation)
+    data.left(validation)
     results = Results(path)
     workers = Workers(-1 if jobs is None else jobs, dask, device)
     with progress("training", round(sum(tuning.epochs(network, repeats) for network in networks))) as advance:
