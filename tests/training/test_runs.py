@@ -111,6 +111,25 @@ def test_a_run_in_several_threads_is_that_in_one(tmp_path: Path) -> None:
         torch.set_num_threads(before)
 
 
+def test_a_run_without_numbers_below_the_normal_ones_leaves_them_to_others() -> None:
+    def are_kept() -> bool:
+        return bool(torch.tensor(1e-40).mul(1.0))
+
+    try:
+        found = []
+        for flushed in (True, False):
+            torch.set_flush_denormal(flushed)
+            during: list[bool] = []
+            found.append(
+                untimed(train(setting(), data=DATA, advance=lambda _, d=during: d.append(are_kept())).record())
+            )
+            assert len(during) > 1 and not any(during)
+            assert are_kept() is not flushed
+        assert found[0] == found[1]
+    finally:
+        torch.set_flush_denormal(False)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cuts", [[1], [3, 9], [12, 13, 23]], ids=str)
 def test_an_interrupted_run_goes_on_to_the_same_bit(kind: str, cuts: list[int], tmp_path: Path) -> None:
