@@ -30,10 +30,17 @@ _LOST = -1.0
 
 @dataclass(frozen=True)
 class Stage:
-    """So many epochs for each candidate, and how many of them go on."""
+    """So many epochs for each candidate, and how many of them go on.
+
+    Raises:
+        DomainError: none would go on.
+    """
 
     epochs: float
     keep: int
+
+    def __post_init__(self) -> None:
+        require_count("keep", self.keep)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,10 @@ class Tuning:
     """What is tried for every network alike.
 
     Attributes: `rates` of learning; `limits` of the norm of the gradient, ∞ for none; `weights`, their laws; `stages`;
-    `validation`, examples held out.
+    `validation`, examples held out, 1 or more, so that nothing is chosen by the test set.
+
+    Raises:
+        DomainError: nothing to try, or nothing to judge it by.
     """
 
     rates: tuple[float, ...] = (5e-5, 1e-4, 2e-4, 4e-4, 8e-4)
@@ -54,17 +64,19 @@ class Tuning:
         for name in ("rates", "limits", "weights", "stages"):
             if not getattr(self, name):
                 raise DomainError(f"no {name} are given to try: give one or more")
+        require_count("validation", self.validation)
 
     def candidates(self, setting: Setting) -> list[Setting]:
-        """The settings that are tried for a network."""
-        return [
+        """The settings that are tried for a network, each once."""
+        found = (
             replace(setting, learning_rate=rate, clip_gradient=limit, weights=weights, validation=self.validation)
             for rate, limit, weights in product(self.rates, self.limits, self.weights)
-        ]
+        )
+        return list(dict.fromkeys(found))
 
     def epochs(self, setting: Setting, repeats: int) -> float:
         """All that are trained for a network, and for `repeats` runs of the best."""
-        going, total = len(self.rates) * len(self.limits) * len(self.weights), repeats * setting.epochs
+        going, total = len(self.candidates(setting)), repeats * setting.epochs
         for stage in self.stages:
             total += going * stage.epochs
             going = min(going, stage.keep)
@@ -73,11 +85,19 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Workers:
-    """Who trains: processes here, −1 for one for each processor, or those of a Dask scheduler; on which device."""
+    """Who trains: processes here, −1 for one for each processor, or those of a Dask scheduler; on which device.
+
+    Raises:
+        DomainError: no process.
+    """
 
     jobs: int = -1
     dask: str | None = None
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.jobs != -1:
+            require_count("jobs", self.jobs)
 
     def train(self, settings: Iterable[Setting], results: Results, advance: Callable[[float], object]) -> None:
         """Train what the results do not hold yet; each is kept as soon as it is done.
@@ -92,7 +112,6 @@ class Workers:
         missing = [setting for setting in asked if setting not in results.runs]
         advance(sum(setting.epochs for setting in asked if setting in results.runs))
         jobs = processors() if self.jobs == -1 else self.jobs
-        require_count("jobs", jobs)
         calls = [(setting, self.device) for setting in missing]
         for setting, result in spread(_trained, calls, min(jobs, len(calls) or 1), self.dask, in_order=False):
             with undisturbed():

@@ -87,6 +87,14 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
     path.write_text("")
     for wrong, told in (
         (("--stages", "1"), "EPOCHS:KEEP"),
+        (("--stages", "1:0"), "keep = 0"),
+        (("--stages", "1:2,0:1"), "epochs = 0 trains nothing"),
+        (("--stages", "nan:1"), "epochs = nan trains nothing"),
+        (("--stages", "1:2,1e300:1"), "epochs = 1e+300 takes more than"),
+        (("--epochs", "1e300"), "epochs = 1e+300 takes more than"),
+        (("--batch", "1200"), "batch = 1200 is more than the 1137 examples"),
+        (("--jobs", "0"), "jobs = 0"),
+        (("--validation", "0"), "validation = 0 is out of range: give a whole number from 1"),
         (("--lr", "0"), "learning_rate = 0"),
         (("--weights", "uniform"), "weights = 'uniform'"),
         (("--repeats", "0"), "repeats"),
@@ -99,12 +107,20 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
         for option in wrong[:1]:
             if option in asked:
                 del asked[asked.index(option) : asked.index(option) + 2]
-        found = run(*asked, "--act", "relu", *wrong)
+        kept = () if {"--results", "--resume"} & {*wrong} else ("--results", str(tmp_path / "new.jsonl"))
+        found = run(*asked, "--act", "relu", *wrong, *kept)
         assert found.exit_code == 2 and told in found.stderr, (wrong, found.stderr)
-        assert found.stderr.count("\n") == 1
+        assert found.stderr.count("\n") == 1 and not (tmp_path / "new.jsonl").exists()
     assert path.read_text() == ""
     assert run("experiment", "foresight", "--shape", "30").exit_code == 2
     assert run("experiment", "table", "--results", str(tmp_path / "none.jsonl")).exit_code == 2
+
+
+def test_the_table_is_not_written_over_the_results(tmp_path: Path) -> None:
+    path = str(tmp_path / "one.json")
+    found = run(*ASKED, "--act", "relu", "--results", path, "-o", path)
+    assert (found.exit_code, found.stdout) == (2, "") and "two results would go to one file" in found.stderr
+    assert not Path(path).exists()
 
 
 def test_networks_that_have_no_design_are_told_and_left_out() -> None:

@@ -103,6 +103,23 @@ def test_an_interrupted_tuning_goes_on_with_what_is_missing(
     assert [(b.learning_rate, b.clip_gradient, b.weights) for b in best] == [(0.01, 1.0, "gaussian")] * 2
 
 
+def test_a_candidate_that_is_named_twice_takes_one_place() -> None:
+    twice = replace(TUNING, rates=(0.001, 0.01, 0.001))
+    assert twice.candidates(setting()) == TUNING.candidates(setting())
+    assert twice.epochs(setting(), 1) == TUNING.epochs(setting(), 1) == 8 * 1 + 3 * 2 + 2
+
+
+def test_nothing_is_chosen_by_the_test_set() -> None:
+    for count in (0, -1, 1.5, True):
+        with pytest.raises(DomainError, match=r"validation = .* whole number from 1"):
+            replace(TUNING, validation=count)  # type: ignore[arg-type]
+
+
+def test_a_stage_that_keeps_none_is_told() -> None:
+    with pytest.raises(DomainError, match="keep = 0"):
+        Stage(1.0, 0)
+
+
 @pytest.mark.parametrize("name", ["rates", "limits", "weights", "stages"])
 def test_nothing_to_try_is_told(name: str) -> None:
     with pytest.raises(DomainError, match=f"no {name} are given to try"):

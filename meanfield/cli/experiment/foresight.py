@@ -69,6 +69,7 @@ def foresight(
         device=device.value,
         path=results,
         resume=resume,
+        output=output,
     )
     rows = accuracies(kept, runs)
     about = {"rank_correlations": rank_correlations(rows)}

@@ -108,6 +108,7 @@ def sparse_training(
         device=device.value,
         path=results,
         resume=resume,
+        output=output,
     )
     rows = accuracies(kept, runs)
     emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.PAPER)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from meanfield.atomic_files import require_places
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.models import require_torch
@@ -83,29 +84,31 @@ def trained(
     device: str,
     path: Path | None,
     resume: bool,
+    output: Path | None,
 ) -> tuple[Results, list[Setting]]:
     """The results of networks, each tuned alike and the best trained from several seeds; and the settings of those.
 
     Raises:
         DomainError: options that say too little or too much.
-        OutputError: results that are there already though nothing is to be resumed.
+        OutputError: results that are there already though nothing is to be resumed, or that `output` would overwrite.
     """
     require_torch(context, "train")
     from meanfield.domain import require_count
     from meanfield.training.data import load
     from meanfield.training.results import Results
-    from meanfield.training.run import device_named
+    from meanfield.training.run import device_named, require_fit
     from meanfield.training.tuning import Tuning, Workers, tuned
 
     if path and path.exists() and not resume:
         raise OutputError(f"{path} is there already: go on with it by --resume, or name another file")
     if resume and path is None:
         raise OutputError("--resume goes on with a file of results: name it by --results FILE.jsonl")
+    require_places([file for file in (path, output) if file])
     require_count("repeats", repeats)
     device_named(device)
     data = load(networks[0].data)
     if validation is None:
-        validation = round(len(data.train_labels) * _HELD_OUT)
+        validation = max(1, round(len(data.train_labels) * _HELD_OUT))
     tuning = Tuning(
         tuple(options.numbers("--lr", rates)),
         tuple(options.numbers("--clip-gradient", limits)),
@@ -113,11 +116,12 @@ def trained(
         _stages(stages),
         validation,
     )
-    for network in networks:
-        tuning.candidates(network)
-    data.left(validation)
-    results = Results(path)
     workers = Workers(-1 if jobs is None else jobs, dask, device)
+    for network in networks:
+        first, *_ = tuning.candidates(network)
+        for setting in (network, *(replace(first, epochs=stage.epochs) for stage in tuning.stages)):
+            require_fit(setting, data)
+    results = Results(path)
     with progress("training", round(sum(tuning.epochs(network, repeats) for network in networks))) as advance:
         try:
             best = tuned(networks, tuning, results, workers, advance)
