@@ -11,10 +11,12 @@ import io
 import json
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from meanfield.atomic_files import require_places
+from meanfield.domain import require_number
 from meanfield.errors import OutputError
 from meanfield.tables.records import Record
 from meanfield.training.setting import Setting
@@ -26,6 +28,8 @@ _SUBJECT = ("activation", "sigma_w", "sigma_b", "q_star", "depth", "width", "mod
 
 #: What is told of how a run ended, numbers if it finished.
 _MEASURED = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
+#: Of the lines: what was cut short begins like one of them, and anything else is somebody's own text.
+_BEGINNINGS = (b'{"foretold": ', b'{"run": ')
 
 
 def subject_of(setting: Setting) -> tuple[Any, ...]:
@@ -71,10 +75,15 @@ class Results:
             try:
                 held = json.loads(line)
                 self._take(held)
-                if "result" in held:
+                if "foretold" not in held:
                     _require_told(held["result"])
-            except (ValueError, KeyError, TypeError):
-                raise OutputError(f"{path}, line {number}, is no result of an experiment: name another file") from None
+                elif held["foretold"].get("share_lost") is not None:
+                    _require_finite("share_lost", held["foretold"]["share_lost"])
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                raise _no_result(path, number) from None
+        rest = content[len(whole) :]
+        if not any(rest.startswith(begin[: len(rest)]) for begin in _BEGINNINGS):
+            raise _no_result(path, whole.count(b"\n") + 1)
         return len(whole)
 
     def _take(self, line: Record) -> None:
@@ -100,7 +109,10 @@ class Results:
             return
         content = (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
-            with self.path.open("r+b" if self.path.exists() else "x+b") as file:
+            # Begun so that of two processes that do it neither fails.
+            self.path.open("ab").close()
+            with self.path.open("r+b") as file:
+                _lock(file)
                 # Lines that others have added meanwhile stay, and what they have taken away is not made up for.
                 self._size = min(self._size, file.seek(0, io.SEEK_END))
                 file.seek(self._size)
@@ -113,12 +125,33 @@ class Results:
         self._size += len(content)
 
 
+def _lock(file: IO[bytes]) -> None:
+    """Wait while another process adds a line, and let the next one wait until the file is closed.
+
+    Where the system has no such locks, the files of two processes may lose a line.
+    """
+    with suppress(ImportError, OSError):
+        from fcntl import LOCK_EX, flock
+
+        flock(file, LOCK_EX)
+
+
+def _no_result(path: Path, line: int) -> OutputError:
+    return OutputError(f"{path}, line {line}, is no result of an experiment: name another file")
+
+
 def _require_told(result: Record) -> None:
-    """Refuse, with a KeyError, TypeError or ValueError, a result that does not tell how a run ended."""
-    numbers = [float(result[name]) for name in _MEASURED] if result["outcome"] == "finished" else []
-    if result["outcome"] not in ("finished", "diverged") or not all(map(math.isfinite, numbers)):
+    """Refuse, with an error that `take_all` turns into its own, a result that does not tell how a run ended."""
+    if result["outcome"] not in ("finished", "diverged") or not isinstance(result["machine"], str):
         raise ValueError
-    _ = float(result["seconds"]), str(result["machine"])
+    for name in (*(_MEASURED if result["outcome"] == "finished" else ()), "seconds"):
+        _require_finite(name, result[name])
+
+
+def _require_finite(name: str, value: Any) -> None:
+    require_number(name, value)
+    if not math.isfinite(value):
+        raise ValueError
 
 
 def read_results(paths: Iterable[Path]) -> Results:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 from small_runs import setting
 
 from meanfield.errors import OutputError
-from meanfield.training.results import Results, subject_of
+from meanfield.training.results import _SUBJECT, Results, subject_of
 
 RESULT = {
     **{"outcome": "finished", "steps": 24, "first_layer": None, "seconds": 0.5, "machine": "one"},
@@ -82,6 +83,77 @@ def test_a_file_of_something_else_is_refused_and_left(line: str, tmp_path: Path)
     with pytest.raises(OutputError, match=r"results\.jsonl, line 2, is no result of an experiment"):
         Results(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"test_accuracy": "0.5"},
+        {"train_sparsity": True},
+        {"test_accuracy": 10**400},
+        {"test_sparsity": math.nan},
+        {"test_accuracy": None},
+        {"seconds": "1"},
+        {"seconds": math.inf},
+        {"machine": None},
+        {"machine": ["one"]},
+        {"outcome": "lost"},
+        {"outcome": {}},
+    ],
+    ids=str,
+)
+def test_a_result_that_no_table_can_show_is_refused(odd: dict, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps({"run": setting().as_record(), "result": {**RESULT, **odd}}) + "\n")
+    with pytest.raises(OutputError, match=r"results\.jsonl, line 1, is no result"):
+        Results(path)
+
+
+@pytest.mark.parametrize("share", ["much", [0.1], math.nan, True, 10**400], ids=lambda share: str(share)[:9])
+def test_a_verdict_whose_share_is_no_number_is_refused(share: object, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    subject = {name: getattr(setting(), name) for name in _SUBJECT}
+    path.write_text(json.dumps({"foretold": {**subject, "verdict": "safe", "share_lost": share}}) + "\n")
+    with pytest.raises(OutputError, match=r"results\.jsonl, line 1, is no result"):
+        Results(path)
+
+
+def test_a_text_of_one_line_is_not_taken_for_a_line_that_was_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    good = json.dumps({"run": setting().as_record(), "result": RESULT}) + "\n"
+    for before in ("", good):
+        for text in ("notes that nobody has twice", "{", '{"run', '{"runs": 3', "\0", "["):
+            path.write_text(before + text)
+            if text in ("{", '{"run'):
+                assert len(Results(path).runs) == bool(before)
+                continue
+            with pytest.raises(OutputError, match=rf"notes\.txt, line {1 + bool(before)}, is no result"):
+                Results(path)
+            assert path.read_text() == before + text
+
+
+def test_brackets_without_end_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text("[" * 200_000 + "\n")
+    with pytest.raises(OutputError, match="line 1, is no result"):
+        Results(path)
+
+
+def added(path: Path, first: int) -> None:
+    held = Results(path)
+    for seed in range(first, first + 100):
+        held.add(setting(seed=seed), RESULT)
+
+
+def test_processes_that_add_lines_at_once_lose_none(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    start = get_context("spawn")
+    processes = [start.Process(target=added, args=(path, first)) for first in (0, 100, 200)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert {run.seed for run in Results(path).runs} == {*range(300)}
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
