@@ -21,15 +21,13 @@ from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import GREY, curve_styles, in_box, shortened_names, symbol
 from meanfield.plot.page import Page, plain
 from meanfield.quantities import QUANTITIES
-from meanfield.training.accuracy_table import accuracies
+from meanfield.training.accuracy_table import SHAPE, accuracies
 from meanfield.training.results import read_results
 
 __all__ = ["TrainingResults", "training_results"]
 
-#: Networks that differ in one of these are not compared: each has a panel of its own.
-_PANEL = ("data", "model", "width", "depth")
 _WRITTEN = (
-    *(*_PANEL, "name", "activation", "verdict", "runs", "diverged"),
+    *(*SHAPE, "name", "activation", "verdict", "runs", "diverged"),
     *("sparsity", "test_sparsity", "test_accuracy", "test_accuracy_sd"),
 )
 _MARKERS = "os^Dv<P*"
@@ -59,7 +57,7 @@ def training_results(
 
     Args:
         paths: files of results of `meanfield experiment`.
-        ax: an Axes for each shape and data set; by default those of a new figure.
+        ax: an Axes for each shape, data set and length of training; by default those of a new figure.
         page: size and style of a new figure.
         line: passed on to matplotlib's error bars.
 
@@ -73,7 +71,10 @@ def training_results(
 
 @dataclass(frozen=True)
 class TrainingResults(Drawing):
-    """A panel for every shape and data set; see `training_results`. `rows` are those of `accuracies`."""
+    """A panel for every shape, data set and length of training; see `training_results`.
+
+    `rows` are those of `accuracies`.
+    """
 
     rows: Sequence[Record]
 
@@ -91,7 +92,7 @@ class TrainingResults(Drawing):
     def _panels(self) -> dict[tuple[Any, ...], list[Record]]:
         found: dict[tuple[Any, ...], list[Record]] = {}
         for row in self.rows:
-            found.setdefault(tuple(row[name] for name in _PANEL), []).append(row)
+            found.setdefault(tuple(row[name] for name in SHAPE), []).append(row)
         return found
 
     @cached_property
@@ -103,7 +104,7 @@ class TrainingResults(Drawing):
 
     @property
     def panels(self) -> int:  # type: ignore[override]
-        """One for every shape and data set."""
+        """One for every shape, data set and length of training: networks that differ in one are not compared."""
         return len(self._panels)
 
     @property
@@ -127,11 +128,12 @@ class TrainingResults(Drawing):
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
         """Draw."""
         low, high = _ends([_place(row) for row in self.rows], _LEAST_SIDE, _SIDE)
+        differ = len({row["epochs"] for row in self.rows}) > 1
         for ax, (shape, rows) in zip(axes, self._panels.items(), strict=True):
             ax.set_xlim(low, high)
             self._paint_one(ax, rows, line)
             if legend is not False:
-                _name_beside(ax, dict(zip(_PANEL, shape, strict=True)))
+                _name_beside(ax, dict(zip(SHAPE, shape, strict=True)), with_epochs=differ)
         axes[-1].set_xlabel("sparsity, measured")
         if legend is not False:
             keys = self._keys()
@@ -144,7 +146,7 @@ class TrainingResults(Drawing):
         low, high = _ends(ends, _LEAST, _MARGIN) if ends else (0.0, 1.0)
         for row in known:
             self._mark(ax, row, _place(row), row["test_accuracy"], row["test_accuracy_sd"], line)
-        relu = [row["test_accuracy"] for row in known if row["activation"] == "relu"]
+        relu = [row["test_accuracy"] for row in known if row["name"] == "relu"]
         if relu:
             ax.axhline(max(relu), label="_relu", **_RELU)
         ax.set_ylim(low, high)
@@ -173,7 +175,7 @@ class TrainingResults(Drawing):
         given = [row["verdict"] if row["verdict"] in [*_FILLS] else _NO_VERDICT for row in self.rows]
         for word in (word for word in (*_FILLS, _NO_VERDICT) if word in given):
             keys[word] = tuple(Line2D([], [], **style) for style in _marks(word, {"marker": "o", "color": "0.3"}))
-        if any(row["activation"] == "relu" and row["test_accuracy"] is not None for row in self.rows):
+        if any(row["name"] == "relu" and row["test_accuracy"] is not None for row in self.rows):
             keys["level of ReLU"] = Line2D([], [], **_RELU)
         return keys
 
@@ -228,10 +230,12 @@ def _apart(places: Sequence[float], ends: tuple[float, float]) -> list[float]:
     return moved
 
 
-def _name_beside(ax: Axes, shape: Record) -> None:
-    """Data and shape along the right side, where nothing is drawn."""
+def _name_beside(ax: Axes, shape: Record, *, with_epochs: bool) -> None:
+    """Data and shape along the right side, where nothing is drawn; and epochs, where panels differ in them."""
     n, depth = QUANTITIES["width"].mathematics, QUANTITIES["depth"].mathematics
     data = ending(Path(str(shape["data"])).name, _LONGEST)
     what = plain(data if shape["model"] == "dense" else f"{data}, {shape['model']}")
     text = f"{what}, ${n} = {shape['width']}$, ${depth} = {shape['depth']}$"
-    ax.text(1.02, 0.5, text, transform=ax.transAxes, rotation=270, va="center", ha="left")
+    if with_epochs:
+        text += f"\n{shape['epochs']:g} epoch{'s' * (shape['epochs'] != 1)}"
+    ax.text(1.02, 0.5, text, transform=ax.transAxes, rotation=270, va="center", ha="left", ma="center")

@@ -9,6 +9,7 @@ from operator import index
 from typing import Any, Literal, get_args
 
 from meanfield.activations.activation import Activation
+from meanfield.activations.catalogue import find
 from meanfield.activations.spec import activation, split_name
 from meanfield.domain import LARGEST_COUNT, require_count, require_number, require_scales, require_signal
 from meanfield.errors import DomainError, shortened
@@ -109,9 +110,15 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """What the activation is called, whatever its parameters; an expression is called as it is."""
-        named = split_name(self.activation, ())
-        return named[0] if named else self.activation
+        """What the catalogue calls the activation, whatever its parameters; any other is called as it is.
+
+        relu is ReLU itself: relu(max_value=6) is another.
+        """
+        named = split_name(self.activation.strip(), ())
+        entry = find(named[0]) if named else None
+        if entry is None or (entry.name == "relu" and self.phi != activation("relu")):
+            return self.activation
+        return entry.name
 
     @property
     def network(self) -> MeanField:

@@ -128,6 +128,20 @@ def test_the_level_of_relu_is_that_of_its_panel(tmp_path: Path) -> None:
         assert [text.get_text() for text in ax.texts] == [f"digits, $N = 40$, $L = {depth}$"]
 
 
+def test_lengths_of_training_are_not_mixed(tmp_path: Path) -> None:
+    files = [write_results(tmp_path / "short.jsonl", epochs=1.0), write_results(tmp_path / "long.jsonl", epochs=10.0)]
+    axes = mf.plot.training_results(files)
+    told = [[text.get_text() for text in ax.texts] for ax in axes]
+    assert told == [["digits, $N = 40$, $L = 5$\n1 epoch"], ["digits, $N = 40$, $L = 5$\n10 epochs"]]
+
+
+def test_relu_by_another_name_has_its_level(tmp_path: Path) -> None:
+    path = write_results(tmp_path / "named.jsonl")
+    path.write_text(path.read_text().replace('"activation": "relu"', '"activation": "ReLU"'))
+    (level,) = labelled(mf.plot.training_results(path), "_relu")
+    assert level.get_ydata()[0] == pytest.approx(RELU[0])
+
+
 def test_shapes_models_and_data_have_panels_of_their_own_and_files_are_taken_together(tmp_path: Path) -> None:
     changes = [{}, {"width": 50}, {"model": "conv"}, {"data": "mnist"}]
     files = [write_results(tmp_path / f"{i}.jsonl", **change) for i, change in enumerate(changes)]

@@ -166,9 +166,11 @@ def test_accuracy_is_lost_against_relu_of_the_same_shape() -> None:
         told = {"outcome": "diverged" if accuracy is None else "finished", "seconds": 1.0, "machine": "here"}
         return told | dict.fromkeys(("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity"), accuracy)
 
+    # ReLU by another name, and what bears its name and is another.
+    named, clipped = replace(relu, activation="ReLU", width=30), replace(relu, activation="relu(max_value=6)", width=30)
     lost = replace(other, width=20)
-    asked = [relu, replace(relu, seed=1), other, lost, replace(relu, width=20)]
-    for setting, accuracy in zip(asked, (0.8, 0.9, 0.6, None, 0.7), strict=True):
+    asked = [relu, replace(relu, seed=1), other, lost, replace(relu, width=20), named, clipped]
+    for setting, accuracy in zip(asked, (0.8, 0.9, 0.6, None, 0.7, 0.5, 0.9), strict=True):
         results.add(setting, ended(accuracy))
     found = {(row["name"], row["width"]): row["accuracy_lost"] for row in accuracies(results, asked)}
     assert found == {
@@ -176,4 +178,18 @@ def test_accuracy_is_lost_against_relu_of_the_same_shape() -> None:
         ("tanh", 10): pytest.approx(0.85 - 0.6),
         ("tanh", 20): pytest.approx(0.7),
         ("relu", 20): pytest.approx(0),
+        ("relu", 30): pytest.approx(0),
+        ("relu(max_value=6)", 30): pytest.approx(0.5 - 0.9),
     }
+
+
+def test_ranks_of_runs_of_another_length_are_not_mixed() -> None:
+    files = ("experiments/fashion-mnist-foresight.jsonl", "experiments/fashion-mnist-dense-30.jsonl")
+    alone, both = (
+        run("experiment", "table", *(part for name in names for part in ("--results", str(ROOT / name)))).stdout
+        for names in (files[:1], files)
+    )
+    title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
+    ranks = alone.split(title)[1].split()
+    # Two clipped networks were trained for ten epochs, too few for ranks.
+    assert both.split(title)[1].split() == [*": fashion-mnist, 1 epoch, dense networks".split(), *ranks]

@@ -61,6 +61,8 @@ _LEGEND = (
     "gradient and law of weights are the best on examples held out; zeros are those of hidden activations, on the test "
     "set; worse by is the accuracy lost against ReLU."
 )
+#: Networks that differ in one of these lose accuracy for other reasons, and their ranks are not mixed.
+_COMPARED = ("data", "model", "epochs")
 #: The share of training examples that candidates are judged by.
 _HELD_OUT = 1 / 6
 #: What is said of a network before it is trained, and what came of it; and how it was trained.
@@ -159,15 +161,23 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
     tables: list[Block] = []
     for (data, model, width, depth, epochs), some in shapes.items():
         keys = [key for key in _TRAINED if any(row[key] for row in some)]
-        times = f"{epochs:g} epoch" + "s" * (epochs != 1)
-        title = f"{data}, {times}, {model} networks of width {width}, depth {depth}"
+        title = f"{data}, {_epochs(epochs)}, {model} networks of width {width}, depth {depth}"
         shown = some if digits else [*map(_briefly, some)]
         tables += [heading(title), grid(shown, _FORETOLD, digits or 3), grid(shown, keys, digits or 3)]
     tables.append(paragraph("columns:", _LEGEND))
-    if ranks := rank_correlations(rows):
-        title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
-        tables += [heading(title), grid(ranks, list(ranks[0]), digits or 3)]
+    alike: dict[tuple[Any, ...], list[Record]] = {}
+    for row in rows:
+        alike.setdefault(tuple(row[key] for key in _COMPARED), []).append(row)
+    for (data, model, epochs), some in alike.items():
+        if ranks := rank_correlations(some):
+            title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
+            where = f": {data}, {_epochs(epochs)}, {model} networks" if len(alike) > 1 else ""
+            tables += [heading(title + where), grid(ranks, list(ranks[0]), digits or 3)]
     return tables
+
+
+def _epochs(count: float) -> str:
+    return f"{count:g} epoch" + "s" * (count != 1)
 
 
 def _briefly(row: Record) -> Record:
