@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +240,20 @@ def test_files_that_hold_no_arrays_and_names_of_nothing_are_told(tmp_path: Path)
             load(str(tmp_path / "cut.npz"))
         except OutputError as told:
             assert "\n" not in str(told)
-    for name in ("objects", "one", "text", "nothing", "folder", "missing"):
+    np.savez(tmp_path / "locked.npz", **arrays())
+    whole = (tmp_path / "locked.npz").read_bytes()
+    # Marked as encrypted, in the list of the archive and before each array.
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = whole.split(mark)
+        whole = mark.join(
+            [parts[0], *(part[: at - 4] + bytes([part[at - 4] | 1]) + part[at - 3 :] for part in parts[1:])]
+        )
+    (tmp_path / "locked.npz").write_bytes(whole)
+    with zipfile.ZipFile(tmp_path / "header.npz", "w") as archive:
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            text = b"{'descr': '<f8'"
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text)
+    for name in ("objects", "one", "text", "nothing", "folder", "missing", "locked", "header"):
         with pytest.raises(OutputError, match=f"{name}.npz"):
             load(str(tmp_path / f"{name}.npz"))
     for nothing in ("imagenet", "", "digits.csv", None, 3):
