@@ -284,7 +284,8 @@ def _verdict(setting: Setting, found: FiniteWidth, digits: int | None) -> list[B
 def _way(setting: Setting) -> str:
     """How it was trained, in a few words."""
     limit = "" if math.isinf(setting.clip_gradient) else f", gradients up to {setting.clip_gradient:g}"
-    return f"{setting.epochs:g} epochs, {setting.optimizer} at {setting.learning_rate:g}{limit}"
+    epochs = f"{setting.epochs:g} epoch" + "s" * (setting.epochs != 1)
+    return f"{epochs}, {setting.optimizer} at {setting.learning_rate:g}{limit}"
 
 
 def _ended(done: list[Trained], digits: int | None) -> list[Block]:

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
-from meanfield.errors import ClusterError
+from meanfield.errors import ClusterError, MeanFieldError
 from meanfield.processes import end_with, undisturbed
 
 __all__ = ["PATIENCE", "processors", "spread"]
@@ -78,7 +78,7 @@ def spread(
                 "give a smaller number of jobs"
             ) from None
         except Exception as error:
-            if dask is None or isinstance(error, MemoryError):
+            if dask is None or isinstance(error, MemoryError | MeanFieldError):
                 raise
             raise ClusterError(
                 f"the Dask cluster at {dask} has given up ({type(error).__name__}): start it anew"
