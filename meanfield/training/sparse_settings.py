@@ -13,7 +13,7 @@ from meanfield.errors import DomainError
 from meanfield.infinite_width.operating_point import operating_point
 from meanfield.training.setting import Setting
 
-__all__ = ["settings_of"]
+__all__ = ["parameters_left_open", "settings_of"]
 
 
 def settings_of(
@@ -45,7 +45,7 @@ def settings_of(
     """
     values = dict(given or {})
     asked = {"tau": ("sparsity", sparsity), "m": ("slope", slope)}
-    left = [name for name in asked if name in _open(act, values)]
+    left = [name for name in asked if name in parameters_left_open(act, values)]
     for name, (what, value) in asked.items():
         if value is None and name in left:
             raise DomainError(f"{act} leaves {name} open: give --{what}, which sets it, or --{name}")
@@ -63,11 +63,12 @@ def settings_of(
     return settings
 
 
-def _open(act: str, values: Mapping[str, float]) -> set[str]:
+def parameters_left_open(act: str, values: Mapping[str, float] | None = None) -> set[str]:
     """The parameters that have a value neither in the text nor beside it."""
-    named = split_name(act.strip(), values)
-    inside = [name for name, _ in split_arguments(*named, values)[2]] if named else []
-    return {*parameters_of(act)}.difference(values, inside)
+    beside = values or {}
+    named = split_name(act.strip(), beside)
+    inside = [name for name, _ in split_arguments(*named, beside)[2]] if named else []
+    return {*parameters_of(act)}.difference(beside, inside)
 
 
 def _with_numbers(act: str, values: Mapping[str, float]) -> str:

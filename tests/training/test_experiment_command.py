@@ -12,6 +12,7 @@ import pytest
 from command import ROOT, data, run
 from shown_commands import as_printed, examples
 
+from meanfield.cli.experiment.sparse_training import _choices
 from meanfield.training.accuracy_table import accuracies
 from meanfield.training.foresight import networks
 from meanfield.training.rank_correlation import rank_correlations
@@ -94,6 +95,8 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
         (("--epochs", "1e300"), "epochs = 1e+300 takes more than"),
         (("--batch", "1200"), "batch = 1200 is more than the 1137 examples"),
         (("--jobs", "0"), "jobs = 0"),
+        (("--slope", "0.7"), "--slope sets m, which relu does not leave open"),
+        (("--m", "1"), "--m sets m, which relu does not leave open"),
         (("--validation", "0"), "validation = 0 is out of range: give a whole number from 1"),
         (("--lr", "0"), "learning_rate = 0"),
         (("--weights", "uniform"), "weights = 'uniform'"),
@@ -126,6 +129,17 @@ def test_the_table_is_not_written_over_the_results(tmp_path: Path) -> None:
 def test_networks_that_have_no_design_are_told_and_left_out() -> None:
     found = run(*ASKED, "--act", "relu", "--act", "clipped-relu", "--sparsity", "0.3", "--slope", "0.7")
     assert found.exit_code == 0 and "left out, clipped-relu" in found.stderr
+
+
+def test_what_an_activation_says_itself_is_not_asked_of_it() -> None:
+    acts = ("clipped-relu(tau=1, m=1)", "clipped-relu(tau=1)", "clipped-relu(m=1)")
+    choices = _choices([*acts], "0.7,0.8", "0.5", None, "1")
+    assert [{**choice, "act": acts.index(choice["act"])} for choice in choices] == [
+        {"act": 0, "q_star": 1.0},
+        {"act": 1, "q_star": 1.0, "slope": 0.5},
+        {"act": 2, "q_star": 1.0, "sparsity": 0.7},
+        {"act": 2, "q_star": 1.0, "sparsity": 0.8},
+    ]
 
 
 def test_networks_of_foresight_are_of_three_sparsities_and_relu_of_each_shape() -> None:

@@ -116,16 +116,19 @@ def sparse_training(
 
 def _choices(acts: list[str], sparsity: str, slope: str | None, m: str | None, q_star: str) -> list[dict[str, Any]]:
     """What `settings_of` takes, for each activation what it leaves open."""
-    from meanfield.activations.spec import parameters_of
+    from meanfield.training.sparse_settings import parameters_left_open
 
     stars = options.numbers("--q-star", q_star)
     sparsities = options.numbers("--sparsity", sparsity)
-    levels: list[dict[str, Any]] = [{"given": {"m": value}} for value in options.numbers("--m", m)] if m else []
+    levels: list[dict[str, Any]] = [] if m is None else [{"given": {"m": value}} for value in options.numbers("--m", m)]
     if slope is not None or not levels:
-        levels += [{"slope": value} for value in options.numbers("--slope", slope or _SLOPES)]
+        levels += [{"slope": value} for value in options.numbers("--slope", _SLOPES if slope is None else slope)]
+    open_in = {act: parameters_left_open(act) for act in acts}
+    for option, given in (("--slope", slope), ("--m", m)):
+        if given is not None and not any("m" in left for left in open_in.values()):
+            raise DomainError(f"{option} sets m, which {', '.join(acts)} does not leave open: leave it out")
     found = []
-    for act in acts:
-        left = parameters_of(act)
+    for act, left in open_in.items():
         first: list[dict[str, Any]] = [{"sparsity": s} for s in sparsities] if "tau" in left else [{}]
         for q, one, other in product(stars, first, levels if "m" in left else [{}]):
             found.append({"act": act, "q_star": q, **one, **other})
