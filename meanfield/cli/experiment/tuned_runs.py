@@ -155,15 +155,21 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
     tables: list[Block] = []
     for (data, model, width, depth, epochs), some in shapes.items():
         keys = [key for key in _TRAINED if any(row[key] for row in some)]
-        times = f"{epochs:g} epoch" + "s" * (epochs != 1)
-        title = f"{data}, {times}, {model} networks of width {width}, depth {depth}"
+        title = f"{data}, {_times(epochs)}, {model} networks of width {width}, depth {depth}"
         shown = some if digits else [*map(_briefly, some)]
         tables += [heading(title), grid(shown, _FORETOLD, digits or 3), grid(shown, keys, digits or 3)]
     tables.append(paragraph("columns:", _LEGEND))
-    if ranks := rank_correlations(rows):
-        title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
-        tables += [heading(title), grid(ranks, list(ranks[0]), digits or 3)]
+    ranks = rank_correlations(rows)
+    for epochs in dict.fromkeys(rank["epochs"] for rank in ranks):
+        after = "" if len({row["epochs"] for row in rows}) == 1 else f", after {_times(epochs)}"
+        title = f"Rank correlation of the share lost with the accuracy lost, by sparsity{after}"
+        some = [rank for rank in ranks if rank["epochs"] == epochs]
+        tables += [heading(title), grid(some, [key for key in some[0] if key not in SHAPE], digits or 3)]
     return tables
+
+
+def _times(epochs: float) -> str:
+    return f"{epochs:g} epoch" + "s" * (epochs != 1)
 
 
 def _briefly(row: Record) -> Record:
