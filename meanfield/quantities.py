@@ -321,6 +321,8 @@ QUANTITIES = {
     "rank_correlation": Quantity(
         "Spearman", "Spearman", "correlation of ranks of the share lost with the accuracy lost"
     ),
+    "rank_in_shape": Quantity("in shape", "in shape", "mean of those within one width and depth"),
+    "rank_of_V_prime": Quantity("of V'", "of $V'$", "of V'(q*) alone"),
     "with_clipped_share": Quantity("& clipped", "\\& clipped", "of the share lost and the share clipped together"),
     "with_one_minus_rho": Quantity("& 1 − ρ", r"\& $1 - \rho$", "of the share lost and 1 − ρ together"),
     "runs": Quantity("runs", "runs", "of different seeds"),
