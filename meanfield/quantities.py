@@ -317,7 +317,14 @@ QUANTITIES = {
     "validation": Quantity("held out", "held out", "training examples tested on", "examples"),
     "test_accuracy_sd": Quantity("± sd", "± sd", "of the accuracy over seeds"),
     "accuracy_lost": Quantity("worse by", "worse by", "accuracy lost against ReLU of the same shape"),
-    "rank_correlation": Quantity("Spearman", "Spearman", "correlation of ranks"),
+    "clipped_share": Quantity("clipped", "clipped", "share of active units that pass no gradient"),
+    "rank_correlation": Quantity(
+        "Spearman", "Spearman", "correlation of ranks of the share lost with the accuracy lost"
+    ),
+    "rank_in_shape": Quantity("in shape", "in shape", "mean of those within one width and depth"),
+    "rank_of_V_prime": Quantity("of V'", "of $V'$", "of V'(q*) alone"),
+    "with_clipped_share": Quantity("& clipped", "\\& clipped", "of the share lost and the share clipped together"),
+    "with_one_minus_rho": Quantity("& 1 − ρ", r"\& $1 - \rho$", "of the share lost and 1 − ρ together"),
     "runs": Quantity("runs", "runs", "of different seeds"),
     "diverged": Quantity("diverged", "diverged", "share of the runs"),
     "seconds": Quantity("seconds", "seconds", "that training took", "seconds"),

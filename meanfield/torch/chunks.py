@@ -5,6 +5,7 @@ Most of the time that a step over a large tensor takes is that of fetching it fr
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -118,10 +119,17 @@ class _Scaled(torch.autograd.Function):
         return _Scaled.apply(*first, rule), 0
 
 
+# Torch asks for the signature at every call; to work it out anew takes longer than φ of a small layer.
+for _function in (Evaluated.forward, _Scaled.forward):
+    vars(_function)["__signature__"] = inspect.signature(_function)
+
+
 def _chunks(size: int, dense: Tensor, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Parts of tensors that have one shape, each with one axis, in the order in which `dense` is stored."""
-    order = sorted(range(dense.dim()), key=dense.stride, reverse=True)
-    flat = [tensor.permute(order).reshape(-1) for tensor in tensors]
+    if not dense.is_contiguous():
+        order = sorted(range(dense.dim()), key=dense.stride, reverse=True)
+        tensors = tuple(tensor.permute(order) for tensor in tensors)
+    flat = [tensor.reshape(-1) for tensor in tensors]
     if dense.device.type != "cpu" or dense.numel() <= size:
         return iter([tuple(flat)])
     return zip(*(tensor.split(size) for tensor in flat), strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from statistics import fmean, stdev
 
+from meanfield.infinite_width.moments import active_share, sloping_share
 from meanfield.infinite_width.operating_point import operating_point
 from meanfield.tables.records import Record
 from meanfield.training.results import Results, subject_of
@@ -16,7 +17,7 @@ __all__ = ["COLUMNS", "SHAPE", "accuracies"]
 #: Of a row.
 COLUMNS = (
     *("name", "activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "chi_1", "depth", "width", "model"),
-    *("weights", "verdict", "share_lost", "signal_lost", "gradient_lost"),
+    *("weights", "verdict", "share_lost", "signal_lost", "gradient_lost", "one_minus_rho", "clipped_share"),
     *("data", "epochs", "batch", "optimizer", "learning_rate", "clip_gradient"),
     *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "train_accuracy", "train_sparsity", "test_sparsity"),
     *("accuracy_lost", "seconds", "machine"),
@@ -53,6 +54,12 @@ def _trained_alike(settings: Iterable[Setting]) -> dict[Setting, list[Setting]]:
     return found
 
 
+def _clipped_share(setting: Setting) -> float:
+    """Of units that are active, those that pass no gradient: P(φ' = 0 | φ ≠ 0) at q*."""
+    active, sloping = (float(share(setting.phi, setting.q_star)) for share in (active_share, sloping_share))
+    return max(0.0, 1 - sloping / active) if active else 0.0
+
+
 def _shape(row: Record) -> tuple[object, ...]:
     return tuple(row[name] for name in SHAPE)
 
@@ -69,6 +76,7 @@ def _row(results: Results, setting: Setting, runs: list[Setting]) -> Record:
         "sparsity": network.sparsity(setting.q_star),
         "V_prime": network.dV(setting.q_star),
         "chi_1": network.chi1(setting.q_star),
+        "clipped_share": _clipped_share(setting),
         **verdict,
         "runs": len(ended),
         "diverged": 1 - len(finished) / len(ended),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from command import ROOT, data, run
+from scipy.stats import norm, spearmanr
 from shown_commands import as_printed, examples
 
 from meanfield.cli.experiment.sparse_training import _choices
@@ -151,25 +155,76 @@ def test_networks_of_foresight_are_of_three_sparsities_and_relu_of_each_shape() 
         assert setting.network.chi1(setting.q_star) == pytest.approx(1)
 
 
+def rank_rows(shares: Sequence[float], lost: Sequence[float], **others: Sequence[float]) -> list[dict[str, Any]]:
+    """Rows of one sparsity, of which the quantities are given."""
+    known = {"share_lost": shares, "accuracy_lost": lost}
+    known |= {"clipped_share": shares, "one_minus_rho": shares, "V_prime": shares, **others}
+    about = {"name": "a", "sparsity": 0.85, "data": "digits", "model": "dense", "epochs": 1.0, "width": 9, "depth": 3}
+    return [{**about, **dict(zip(known, values, strict=True))} for values in zip(*known.values(), strict=True)]
+
+
 def test_ranks_are_those_of_spearman() -> None:
-    shares, lost = (0.0, 0.1, 0.3, 0.2, 1.0), [0.1, 0.15, 0.3, 0.2, 0.8]
+    shares, lost = (0.0, 0.1, 0.3, 0.2, 0.5, 0.6, 0.7, 1.0), [0.1, 0.15, 0.3, 0.2, 0.4, 0.5, 0.6, 0.8]
 
     def ranks() -> dict[str, float]:
-        rows = [
-            {"name": "a", "sparsity": 0.85, "share_lost": share, "accuracy_lost": less}
-            for share, less in zip(shares, lost, strict=True)
-        ]
+        rows = rank_rows(shares, lost)
         few = [{**rows[0], "sparsity": 0.9}, {**rows[1], "sparsity": 0.9}]
         unknown = {**rows[0], "accuracy_lost": None}
         relu = {**rows[0], "name": "relu", "accuracy_lost": 0.0}
         found = rank_correlations([*rows, *few, unknown, relu])
-        assert [(row["sparsity"], row["count"]) for row in found] == [("0.85", 5), ("all", 7)]
+        assert [(row["sparsity"], row["count"]) for row in found] == [("0.85", 8), ("all", 10)]
         return {row["sparsity"]: row["rank_correlation"] for row in found}
 
     assert ranks()["0.85"] == pytest.approx(1)
     # 1 − 6 Σ d²/n(n² − 1): the ranks of 0.15 and 0.3 change places.
     lost[1], lost[2] = lost[2], lost[1]
-    assert ranks()["0.85"] == pytest.approx(1 - 6 * (2**2 + 2**2) / (5 * 24))
+    assert ranks()["0.85"] == pytest.approx(1 - 6 * (2**2 + 2**2) / (8 * 63))
+
+
+def test_networks_trained_for_as_long_are_compared() -> None:
+    rows = rank_rows(np.arange(8.0), np.arange(8.0))
+    longer = [{**row, "epochs": 2.0, "share_lost": -row["share_lost"]} for row in rows]
+    found = rank_correlations([*rows, *longer])
+    assert [(row["epochs"], row["rank_correlation"]) for row in found] == [
+        (epochs, pytest.approx(rank)) for epochs, rank in ((1.0, 1), (1.0, 1), (2.0, -1), (2.0, -1))
+    ]
+
+
+def test_a_second_quantity_adds_what_the_first_leaves() -> None:
+    """The multiple correlation of ranks, from Spearman's of the three pairs."""
+    rng = np.random.default_rng(3)
+    x, y, z = rng.normal(size=(3, 30))
+    lost = x + y + 0.5 * z
+    (found, _) = rank_correlations(rank_rows(x, lost, clipped_share=y, one_minus_rho=2 * x))
+    one, other, between = (spearmanr(a, b).statistic for a, b in ((x, lost), (y, lost), (x, y)))
+    square = (one**2 + other**2 - 2 * one * other * between) / (1 - between**2)
+    assert found["rank_correlation"] == pytest.approx(one)
+    assert found["with_clipped_share"] == pytest.approx(math.sqrt(square)) and square > one**2 + 0.1
+    assert found["with_one_minus_rho"] == pytest.approx(abs(one))
+
+
+def test_ranks_in_one_shape_are_apart_from_those_of_all() -> None:
+    """Narrow networks lose more of both, and in one shape the ranks are opposite; V' knows nothing of width."""
+    wide = rank_rows(np.arange(8.0), -np.arange(8.0), V_prime=np.arange(8.0))
+    narrow = [
+        {**row, "width": 3, "share_lost": row["share_lost"] + 100, "accuracy_lost": row["accuracy_lost"] + 100}
+        for row in wide
+    ]
+    (found, _) = rank_correlations([*wide, *narrow])
+    assert found["rank_in_shape"] == pytest.approx(-1) and found["rank_correlation"] > 0.4
+    expected = spearmanr([*range(8)] * 2, [row["accuracy_lost"] for row in (*wide, *narrow)]).statistic
+    assert found["rank_of_V_prime"] == pytest.approx(expected)
+
+
+def test_units_that_are_active_and_pass_no_gradient_are_the_clipped() -> None:
+    results = Results(None)
+    clipped = settings_of("clipped-relu", {"tau": 0.5, "m": 1.0}, q_star=2.0)[0]
+    ended = {"outcome": "diverged", "seconds": 1.0, "machine": "here"}
+    for setting in (clipped, *settings_of("relu"), *settings_of("tanh")):
+        results.add(setting, ended)
+    shares = [row["clipped_share"] for row in accuracies(results, results.runs)]
+    # P(h > τ + m)/P(h > τ), h ~ N(0, 2).
+    assert shares == [pytest.approx(norm.sf(1.5 / math.sqrt(2)) / norm.sf(0.5 / math.sqrt(2))), 0, 0]
 
 
 def test_accuracy_is_lost_against_relu_of_the_same_shape() -> None:

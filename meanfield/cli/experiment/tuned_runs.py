@@ -61,8 +61,6 @@ _LEGEND = (
     "gradient and law of weights are the best on examples held out; zeros are those of hidden activations, on the test "
     "set; worse by is the accuracy lost against ReLU."
 )
-#: Networks that differ in one of these lose accuracy for other reasons, and their ranks are not mixed.
-_COMPARED = ("data", "model", "epochs")
 #: The share of training examples that candidates are judged by.
 _HELD_OUT = 1 / 6
 #: What is said of a network before it is trained, and what came of it; and how it was trained.
@@ -166,13 +164,13 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
         tables += [heading(title), grid(shown, _FORETOLD, digits or 3), grid(shown, keys, digits or 3)]
     tables.append(paragraph("columns:", _LEGEND))
     alike: dict[tuple[Any, ...], list[Record]] = {}
-    for row in rows:
-        alike.setdefault(tuple(row[key] for key in _COMPARED), []).append(row)
-    for (data, model, epochs), some in alike.items():
-        if ranks := rank_correlations(some):
-            title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
-            where = f": {data}, {_epochs(epochs)}, {model} networks" if len(alike) > 1 else ""
-            tables += [heading(title + where), grid(ranks, list(ranks[0]), digits or 3)]
+    for rank in rank_correlations(rows):
+        alike.setdefault((rank["data"], rank["epochs"], rank["model"]), []).append(rank)
+    for (data, epochs, model), ranks in alike.items():
+        title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
+        where = f": {data}, {_epochs(epochs)}, {model} networks" if len(alike) > 1 else ""
+        keys = [key for key in ranks[0] if key not in SHAPE]
+        tables += [heading(title + where), grid(ranks, keys, digits or 3)]
     return tables
 
 
