@@ -166,9 +166,10 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
     alike: dict[tuple[Any, ...], list[Record]] = {}
     for rank in rank_correlations(rows):
         alike.setdefault((rank["data"], rank["epochs"], rank["model"]), []).append(rank)
+    is_mixed = len({(row["data"], row["epochs"], row["model"]) for row in rows}) > 1
     for (data, epochs, model), ranks in alike.items():
         title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
-        where = f": {data}, {_epochs(epochs)}, {model} networks" if len(alike) > 1 else ""
+        where = f": {data}, {_epochs(epochs)}, {model} networks" if is_mixed else ""
         keys = [key for key in ranks[0] if key not in SHAPE]
         tables += [heading(title + where), grid(ranks, keys, digits or 3)]
     return tables
