@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -257,6 +258,9 @@ def _train(
                 tell(f"interrupted in the run of seed {run.seed}{more}")
                 raise typer.Exit(INTERRUPTED) from None
             done.append(trained)
+    if not in_words or how.output is not None:
+        for head, body in _faults(done):
+            tell(f"note: {head} {body}")
     rows = [trained.record() for trained in done]
     tables = _ended(done, how.digits)
     about = {"foretold": found.verdict.record()}
@@ -294,10 +298,21 @@ def _ended(done: list[Trained], digits: int | None) -> list[Block]:
         heading(f"Trained on {setting.data}, {_way(setting)}"),
         grid([trained.record() for trained in done], _ENDED, digits or 4),
     ]
+    return [*told, *(paragraph(head, f"{body}.") for head, body in _faults(done))]
+
+
+def _faults(done: list[Trained]) -> Iterator[tuple[str, str]]:
+    """What the table does not say of networks that learnt nothing, or learn no more."""
     for trained in done:
+        seed, depth = f"seed {trained.setting.seed}", trained.setting.depth
         if trained.outcome == "diverged":
-            where = (
-                "after the hidden layers" if trained.first_layer is None else f"in layer {trained.first_layer} first"
-            )
-            told.append(paragraph("diverged:", f"seed {trained.setting.seed} after step {trained.steps}, {where}."))
-    return told
+            layer = trained.first_layer
+            where = ": the loss ran away, no hidden layer had" if layer is None else f", in layer {layer} first"
+            yield "diverged:", f"{seed} after step {trained.steps}{where}"
+        elif trained.unreached:
+            where = "any hidden layer" if trained.unreached == depth else _first_layers(trained.unreached)
+            yield "dead:", f"{seed}: no gradient reaches {where} at the end"
+
+
+def _first_layers(count: int) -> str:
+    return "layer 1" if count == 1 else f"layers 1 to {count}"

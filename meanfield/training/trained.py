@@ -53,6 +53,11 @@ class Trained(Shown):
 
     paper = ("activation", "outcome", "train_accuracy", "test_accuracy", "test_sparsity", "seconds")
 
+    @property
+    def unreached(self) -> int:
+        """How many hidden layers, from the first, no gradient reaches at the end."""
+        return max((layer for layer, norm in enumerate(self.end["gradient_norm"], 1) if norm == 0), default=0)
+
     def result(self) -> Record:
         """How it ended, without what was asked and without layers; what is no number is None."""
         return {

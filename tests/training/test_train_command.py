@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from shown_commands import as_printed, commands, examples
 from small_runs import examples as drawn, setting
 
 import meanfield as mf
+from meanfield.cli.train import _faults
 from meanfield.quantities import QUANTITIES
 from meanfield.training.data import load
 from meanfield.training.foretelling import forecast
@@ -131,6 +133,33 @@ def test_a_run_that_diverges_is_a_result_that_says_where() -> None:
     assert row["outcome"] == "diverged" and row["test_accuracy"] is None
     told = run("train", *SMALL[:-4], *SMALL[-2:], "--data", "x.npz", *asked).stdout
     assert f"diverged: seed 0 after step {row['steps']}, in layer {row['first_layer']} first." in " ".join(told.split())
+
+
+def test_a_loss_that_runs_away_behind_the_hidden_layers_is_told_so() -> None:
+    ended = replace(train(setting(), data=load("x.npz")), outcome="diverged", first_layer=None, train=None, test=None)
+    assert [*_faults([ended])] == [
+        ("diverged:", "seed 0 after step 24: the loss ran away, no hidden layer had"),
+    ]
+
+
+def test_a_network_that_is_dead_at_the_end_is_told() -> None:
+    """No input is 9 standard deviations out: every φ(h) and φ'(h) is 0."""
+    dead = ["train", "--act", "shifted-relu", "--tau", "9", "--sigma-w", "1", *ON_FILE[2:]]
+    result = run(*dead)
+    assert result.exit_code == 0, result.stderr
+    told = "dead: seed 0: no gradient reaches any hidden layer at the end"
+    assert " ".join(result.stdout.split()).endswith(f"{told}.")
+    silent = run(*dead, "--format", "json")
+    assert told in silent.stderr and json.loads(silent.stdout)["runs"][0]["outcome"] == "finished"
+    assert "dead" not in run("train", *ON_FILE).stdout
+
+
+@pytest.mark.parametrize("norms, told", [([0, 2, 3], "layer 1"), ([1, 0, 3], "layers 1 to 2"), ([1, 2, 3], None)])
+def test_a_network_whose_first_layers_are_dead_is_told(norms: list[float], told: str | None) -> None:
+    ended = train(setting(), data=load("x.npz"))
+    ended = replace(ended, end={**ended.end, "gradient_norm": norms})
+    found = [("dead:", f"seed 0: no gradient reaches {told} at the end")] if told else []
+    assert [*_faults([ended])] == found
 
 
 def test_runs_of_several_seeds_have_files_of_their_own_and_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
