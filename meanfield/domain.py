@@ -6,6 +6,7 @@ import math
 import sys
 from numbers import Real
 from operator import index
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,7 @@ __all__ = [
     "MOST_SAFE_DESIGNS",
     "complements",
     "correlations",
+    "path_of",
     "require_a",
     "require_cells",
     "require_count",
@@ -75,6 +77,13 @@ def require_a(kind: type, name: str, value: object, found: str = "") -> None:
     if not isinstance(value, kind):
         where = f", such as {found}" if found else ""
         raise DomainError(f"{name} = {shortened(value)} is no {kind.__name__}: give one{where}")
+
+
+def path_of(name: str, value: object) -> Path:
+    """A file by its name; what is none is refused with a `DomainError`."""
+    if not isinstance(value, str | Path):
+        raise DomainError(f"{name} = {shortened(value)} is no name of a file: give a text or a Path")
+    return Path(value)
 
 
 def require_cells(what: str, cells: int, most: int) -> None:

@@ -44,6 +44,7 @@ __all__ = [
     "read_activation",
     "split_arguments",
     "split_name",
+    "values_in",
 ]
 
 #: What is said of a function that has no name, by us and by Python.
@@ -156,17 +157,25 @@ def _read_text(text: str, parameters: Mapping[str, float]) -> NamedActivation:
     if _FUNCTION.fullmatch(text):
         return _read_function(text, parameters)
     if named := split_name(text, parameters):
-        beside = {name: value for name, value in parameters.items() if value is not None}
-        entry, positional, inside = split_arguments(*named, beside)
-        for option, words in entry.choices.items():
-            if str(beside.get(option)) in words:
-                entry = entry_of(words[str(beside.pop(option))])
-        by_name = [(name, _number(entry, value, name)) for name, value in inside]
-        values = entry.bind(
-            [_number(entry, value) for value in positional], [*by_name, *beside.items()], usual(named[0])
-        )
-        return _named(entry, values)
+        return _named(*_bound(*named, parameters))
     return _read_expression(text, parameters)
+
+
+def _bound(name: str, text: str, parameters: Mapping[str, float]) -> tuple[Entry, dict[str, float]]:
+    """The line of the catalogue, and the value of every parameter."""
+    beside = {key: value for key, value in parameters.items() if value is not None}
+    entry, positional, inside = split_arguments(name, text, beside)
+    for option, words in entry.choices.items():
+        if str(beside.get(option)) in words:
+            entry = entry_of(words[str(beside.pop(option))])
+    by_name = [(key, _number(entry, value, key)) for key, value in inside]
+    return entry, entry.bind([_number(entry, value) for value in positional], [*by_name, *beside.items()], usual(name))
+
+
+def values_in(spec: str) -> dict[str, float]:
+    """The value of every parameter, where the text names an activation of the catalogue; else none."""
+    named = split_name(spec.strip(), ())
+    return _bound(*named, {})[1] if named else {}
 
 
 def is_file_name(text: str) -> bool:

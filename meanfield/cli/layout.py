@@ -112,10 +112,17 @@ def listing(record: Record, keys: Sequence[str], digits: int | None) -> Block:
     return block
 
 
-def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None, flowing: Sequence[str] = ()) -> Block:
+def grid(
+    records: Sequence[Record],
+    keys: Sequence[str],
+    digits: int | None,
+    flowing: Sequence[str] = (),
+    dispensable: Sequence[str] = (),
+) -> Block:
     """Several records, a row each; where that is too wide, a line for every cell.
 
-    Sentences go on in the next line, and what is in the columns `flowing`.
+    Sentences go on in the next line, and what is in the columns `flowing`. Rows do without what is `dispensable` where
+    there is no room for it.
     """
     words = _FLOWING.union(flowing)
 
@@ -131,6 +138,8 @@ def grid(records: Sequence[Record], keys: Sequence[str], digits: int | None, flo
             widths[key] = min(widths[key], spare // left)
             spare -= widths[key]
         if spare < 0 or any(widths[key] < min(_NARROWEST, _widest([heads[key], *cells[key]])) for key in flowing):
+            if any(key in keys for key in dispensable):
+                return grid(records, [key for key in keys if key not in dispensable], digits, words)(width)
             return _stacked(records, heads, cells, width)
         return _rows(records, heads, cells, widths, gap)
 

@@ -20,10 +20,12 @@ from meanfield.cli.output import Printing, emit, printing, progress, require_col
 from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.cli.verdicts import formula, prose, sized
 from meanfield.errors import DomainError, OutputError
+from meanfield.lettering import counted
 from meanfield.quantities import CHAINS, DECISIVE
 
 if TYPE_CHECKING:
     from meanfield.finite_width.verdict import FiniteWidth
+    from meanfield.training.data import Data
     from meanfield.training.setting import Setting
     from meanfield.training.trained import Trained
 
@@ -97,7 +99,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="FILE.jsonl: what is measured along the way; another ending: the result.",
+        help="FILE.jsonl: what is measured along the way, refused if it is there without --resume; another ending: the "
+        "result.",
         show_default=False,
     ),
 ]
@@ -106,7 +109,8 @@ Checkpoint = Annotated[
     typer.Option(
         "--checkpoint",
         metavar="FILE",
-        help="What --resume goes on from, written each minute, when interrupted and at the end.",
+        help="What --resume goes on from, written each minute, when interrupted and at the end; refused if it is there "
+        "without --resume.",
         show_default=False,
     ),
 ]
@@ -114,7 +118,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on from the --checkpo
 
 _LISTED = (*DECISIVE, "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime")
 _ENDED = ("seed", "outcome", "train_accuracy", "test_accuracy", "train_sparsity", "test_sparsity", "seconds")
-_PAPER = ("activation", "depth", "width", "test_accuracy", "test_sparsity")
+_PAPER = ("activation", "depth", "width", "seed", "test_accuracy", "test_sparsity")
 #: Runs of one command.
 _MOST_REPEATS = 10_000
 
@@ -160,8 +164,8 @@ def train(
 
     \b
     Examples:
-      meanfield train --act clipped-relu --sparsity 0.85 --slope 0.7 --data digits --depth 10 --width 100 --lr 0.001
-      meanfield train --act relu --data digits --depth 5 --width 50 --epochs 5 --repeats 3
+      meanfield train --act clipped-relu --sparsity 0.85 --slope 0.7 --data digits --depth 10 --width 100 --lr 0.01
+      meanfield train --act relu --data digits --depth 5 --width 50 --lr 0.01 --repeats 3
     """
     from meanfield.domain import require_count
     from meanfield.training.sparse_settings import settings_of
@@ -230,6 +234,8 @@ def _train(
     for run, to, kept in zip(runs, logs, checkpoints, strict=True):
         require_files(run, data, to, kept, resume=resume)
     total = setting.steps(data.left(setting.validation))
+    for note in (*data.notes(), *_rising(setting, total)):
+        tell(f"note: {note}")
     with progress("random networks, then what is safe", CHAINS) as advance:
         found = forecast(setting, advance=advance)
     verdict = _verdict(setting, found, how.digits)
@@ -242,6 +248,8 @@ def _train(
     done: list[Trained] = []
     with progress("training", repeats * total) as advance:
         for run, to, kept in zip(runs, logs, checkpoints, strict=True):
+            if resume and kept and not kept.exists():
+                tell(f"note: {kept} is not there: the run of seed {run.seed} begins at step 0")
             try:
                 trained = train(
                     run,
@@ -254,15 +262,16 @@ def _train(
                     advance=advance,
                 )
             except KeyboardInterrupt:
-                more = f"; the same command with --resume goes on from {kept}" if kept else ""
-                tell(f"interrupted in the run of seed {run.seed}{more}")
+                lost = "nothing is kept to go on from: give --checkpoint FILE"
+                more = f"the same command with --resume goes on from {kept}" if kept else lost
+                tell(f"interrupted in the run of seed {run.seed}; {more}")
                 raise typer.Exit(INTERRUPTED) from None
             done.append(trained)
     if not in_words or how.output is not None:
         for head, body in _faults(done):
             tell(f"note: {head} {body}")
     rows = [trained.record() for trained in done]
-    tables = _ended(done, how.digits)
+    tables = _ended(done, data, how.digits)
     about = {"foretold": found.verdict.record()}
     emit(rows, tables if how.output is None else [*verdict, *tables], how, paper=_PAPER, about=about, rows="runs")
 
@@ -285,17 +294,27 @@ def _verdict(setting: Setting, found: FiniteWidth, digits: int | None) -> list[B
     ]
 
 
-def _way(setting: Setting) -> str:
-    """How it was trained, in a few words."""
+def _rising(setting: Setting, total: int) -> Iterator[str]:
+    """What a warm-up that leaves little for the rest asks for."""
+    rising = min(setting.warmup, total)
+    if 2 * rising > total > 1:
+        yield f"the learning rate rises over {rising} of {total} steps: give more --epochs or a shorter --warmup"
+
+
+def _way(setting: Setting, data: Data) -> str:
+    """On what it was trained and how, in a few words."""
+    from meanfield.training.data import SOURCES
+
+    what = setting.data if setting.data in SOURCES else f"{setting.data}, {data.sizes}"
     limit = "" if math.isinf(setting.clip_gradient) else f", gradients up to {setting.clip_gradient:g}"
-    epochs = f"{setting.epochs:g} epoch" + "s" * (setting.epochs != 1)
-    return f"{epochs}, {setting.optimizer} at {setting.learning_rate:g}{limit}"
+    steps = counted(data.left(setting.validation) // setting.batch, "step")
+    epochs = f"{setting.epochs:g} epoch{'s' * (setting.epochs != 1)} of {steps}"
+    return f"{what}, {epochs}, {setting.optimizer} at {setting.learning_rate:g}{limit}"
 
 
-def _ended(done: list[Trained], digits: int | None) -> list[Block]:
-    setting = done[0].setting
+def _ended(done: list[Trained], data: Data, digits: int | None) -> list[Block]:
     told = [
-        heading(f"Trained on {setting.data}, {_way(setting)}"),
+        heading(f"Trained on {_way(done[0].setting, data)}"),
         grid([trained.record() for trained in done], _ENDED, digits or 4),
     ]
     return [*told, *(paragraph(head, f"{body}.") for head, body in _faults(done))]

@@ -65,8 +65,7 @@ def training_results(
         OutputError: a file that cannot be read or holds something else.
         DomainError: no network was tested in them.
     """
-    several = [paths] if isinstance(paths, str | Path) else paths
-    return draw(TrainingResults.read(map(Path, several)), ax, page, **line)
+    return draw(TrainingResults.read(paths), ax, page, **line)
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class TrainingResults(Drawing):
     rows: Sequence[Record]
 
     @classmethod
-    def read(cls, paths: Iterable[Path]) -> TrainingResults:
+    def read(cls, paths: str | Path | Iterable[str | Path]) -> TrainingResults:
         """The networks that were tested, of all files together."""
         results = read_results(paths)
         return cls(accuracies(results, [setting for setting in results.runs if not setting.validation]))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from statistics import fmean, stdev
 
+from meanfield.activations.spec import values_in
 from meanfield.infinite_width.moments import active_share, sloping_share
 from meanfield.infinite_width.operating_point import operating_point
 from meanfield.tables.records import Record
@@ -16,7 +17,8 @@ __all__ = ["COLUMNS", "SHAPE", "accuracies"]
 
 #: Of a row.
 COLUMNS = (
-    *("name", "activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "chi_1", "depth", "width", "model"),
+    *("name", "activation", "tau", "m", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "chi_1"),
+    *("depth", "width", "model"),
     *("weights", "verdict", "share_lost", "signal_lost", "gradient_lost", "one_minus_rho", "clipped_share"),
     *("data", "epochs", "batch", "optimizer", "learning_rate", "clip_gradient"),
     *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "train_accuracy", "train_sparsity", "test_sparsity"),
@@ -73,6 +75,7 @@ def _row(results: Results, setting: Setting, runs: list[Setting]) -> Record:
     row = {
         **setting.as_record(),
         "name": setting.name,
+        **values_in(setting.activation),
         "sparsity": network.sparsity(setting.q_star),
         "V_prime": network.dV(setting.q_star),
         "chi_1": network.chi1(setting.q_star),

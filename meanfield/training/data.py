@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from meanfield.domain import require_count
 from meanfield.errors import DomainError, OutputError, shortened
+from meanfield.lettering import counted
 
 __all__ = ["SOURCES", "Data", "load"]
 
@@ -38,6 +39,10 @@ _OPENML = {
 }
 #: Every fifth of scikit-learn's digits tests.
 _TEST_DIGITS = 5
+#: Of images as most libraries have them, in colour, in grey or with a mask.
+_CHANNELS = (1, 3, 4)
+#: Labels that a note tells.
+_SHOWN = 5
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 #: An image whose mean square is less than this of the typical one is left as small as it is.
 _BLANK = 1e-12
@@ -65,6 +70,29 @@ class Data:
     def classes(self) -> int:
         """How many labels there are."""
         return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+    @property
+    def sizes(self) -> str:
+        """How many examples there are, of what shape, and how many classes."""
+        *channels, last = self.train_inputs.shape[1:]
+        shape = " × ".join(map(str, (*channels, last))) if channels else counted(last, "feature")
+        examples = f"{len(self.train_labels)} + {len(self.test_labels)} examples"
+        return f"{examples} of {shape}, {self.classes} class{'es' * (self.classes != 1)}"
+
+    def notes(self) -> list[str]:
+        """What may have gone wrong with a file of one's own: channels that come last, labels never trained on."""
+        found = []
+        shape = self.train_inputs.shape[1:]
+        if len(shape) == 3 and shape[2] in _CHANNELS and min(shape[:2]) > shape[2]:
+            found.append(
+                f"images in {self.name} are taken for {shape[0]} channels of {shape[1]} × {shape[2]}: channels come "
+                "first, (examples, channels, height, width)"
+            )
+        unseen = np.setdiff1d(self.test_labels, self.train_labels)
+        if unseen.size:
+            labels = ", ".join(map(str, unseen[:_SHOWN])) + ", …" * (unseen.size > _SHOWN)
+            found.append(f"of the labels to test on in {self.name}, no training example has {labels}")
+        return found
 
     @cached_property
     def checksum(self) -> int:
@@ -102,7 +130,7 @@ class Data:
         return Data(self.name, x[kept], y[kept], x[held], y[held], "validation")
 
 
-def load(name: str) -> Data:
+def load(name: str | Path) -> Data:
     """The data set of that name, or in an .npz file of arrays x_train, y_train, x_test, y_test, standardised.
 
     Images in a file are (examples, features), (examples, height, width) or (examples, channels, height, width); labels
@@ -112,6 +140,8 @@ def load(name: str) -> Data:
         DomainError: a name that is not known.
         OutputError: a file that cannot be read or holds something else, a package that is missing, or no network.
     """
+    if isinstance(name, Path):
+        name = str(name)
     if not isinstance(name, str):
         raise DomainError(f"data = {shortened(name)} is no data set: give {', '.join(SOURCES)} or an .npz file")
     if name.lower().endswith(".npz"):
@@ -233,6 +263,12 @@ def _require_examples(path: Path, which: str, images: NDArray[Any], labels: NDAr
         )
     if not max(-float(images.min()), float(images.max())) < _LARGEST:
         raise OutputError(f"x_{which} in {path} holds NaN, infinity or more than {_LARGEST:g}: scale it")
+    if labels.ndim == 2 and len(labels) == len(images) and labels.shape[1] > 1:
+        raise OutputError(f"y_{which} in {path} is of shape {labels.shape}, a row an example: give argmax, its class")
+    if labels.ndim == 1 and len(labels) != len(images):
+        raise OutputError(
+            f"{path} has {len(labels)} labels y_{which} for {len(images)} images x_{which}: give one each"
+        )
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise OutputError(f"y_{which} in {path} is no whole number >= 0 for each of {len(images)} examples: give that")
     if labels.max() >= _MOST_CLASSES:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from meanfield.atomic_files import require_places
+from meanfield.domain import path_of
 from meanfield.errors import OutputError, shortened
 from meanfield.tables.plain import plain
 from meanfield.tables.records import Record
@@ -120,12 +121,13 @@ def _lines(path: Path, setting: Setting, *, resume: bool) -> list[tuple[bytes, f
     return [(first, -1.0), *zip(rest, steps, strict=True)]
 
 
-def read_log(path: Path) -> tuple[Setting, Record | None, list[Record]]:
+def read_log(path: str | Path) -> tuple[Setting, Record | None, list[Record]]:
     """The setting, what was foretold, and the lines after it.
 
     Raises:
         OutputError: a file that cannot be read or is none.
     """
+    path = path_of("log", path)
     try:
         content = path.read_bytes()
         # A run that is going on may be writing the last line.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from meanfield.atomic_files import require_places
-from meanfield.domain import require_number
+from meanfield.domain import path_of, require_number
 from meanfield.errors import OutputError
 from meanfield.tables.records import Record
 from meanfield.training.setting import Setting
@@ -49,8 +49,8 @@ class Results:
         OutputError: a file that cannot be read or written, or holds something else.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
+    def __init__(self, path: str | Path | None) -> None:
+        self.path = path = None if path is None else path_of("path", path)
         self.verdicts: dict[tuple[Any, ...], Record] = {}
         self.runs: dict[Setting, Record] = {}
         if path is None:
@@ -154,14 +154,14 @@ def _require_finite(name: str, value: Any) -> None:
         raise ValueError
 
 
-def read_results(paths: Iterable[Path]) -> Results:
-    """What files hold together, to look at: they need not be writable.
+def read_results(paths: str | Path | Iterable[str | Path]) -> Results:
+    """What one file or several hold together, to look at: they need not be writable.
 
     Raises:
         OutputError: a file that cannot be read or holds something else.
     """
     found = Results(None)
-    for path in paths:
+    for path in (path_of("paths", path) for path in ([paths] if isinstance(paths, str | Path) else paths)):
         try:
             found.take_all(path.read_bytes(), path)
         except OSError as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from meanfield.atomic_files import require_places
-from meanfield.domain import require_a
+from meanfield.domain import path_of, require_a
 from meanfield.errors import DomainError, OutputError
 from meanfield.processes import noted, undisturbed
 from meanfield.tables.records import Record
@@ -46,9 +46,9 @@ def train(
     *,
     data: Data | None = None,
     device: str = "cpu",
-    log: Path | None = None,
+    log: str | Path | None = None,
     foretold: Record | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     resume: bool = False,
     advance: Callable[[int], object] | None = None,
 ) -> Trained:
@@ -73,25 +73,28 @@ def train(
     require_a(Setting, "setting", setting)
     if resume and checkpoint is None:
         raise DomainError("there is no checkpoint to resume from: name the file")
+    to, kept = (
+        None if file is None else path_of(name, file) for name, file in (("log", log), ("checkpoint", checkpoint))
+    )
     place = device_named(device)
     data = load(setting.data) if data is None else data
     require_a(Data, "data", data, "load('digits')")
     require_fit(setting, data)
-    require_files(setting, data, log, checkpoint, resume=resume)
+    require_files(setting, data, to, kept, resume=resume)
     held = data.held_out(setting.validation)
     with _arithmetic():
         steps = Steps(setting, held, place)
         start = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
-        if resume and checkpoint and checkpoint.exists():
-            steps.restore(read_checkpoint(checkpoint, setting, data))
+        if resume and kept and kept.exists():
+            steps.restore(read_checkpoint(kept, setting, data))
 
         def save() -> None:
-            if checkpoint:
+            if kept:
                 with undisturbed():
-                    write_checkpoint(checkpoint, setting, data, steps.state())
+                    write_checkpoint(kept, setting, data, steps.state())
 
-        kept = steps.done if resume else None
-        with nullcontext() if log is None else closing(Log(log, setting, foretold, kept)) as lines:
+        begun = steps.done if resume else None
+        with nullcontext() if to is None else closing(Log(to, setting, foretold, begun)) as lines:
             if lines and lines.is_new:
                 lines.append({"step": 0, **_look(steps, held)})
             if advance:

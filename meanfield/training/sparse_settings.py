@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from meanfield.activations.entry import with_values
 from meanfield.activations.family import Family
 from meanfield.activations.spec import parameters_of, read_activation, split_arguments, split_name
 from meanfield.design.design import designs
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, shortened
 from meanfield.infinite_width.operating_point import operating_point
 from meanfield.training.setting import Setting
 
 __all__ = ["parameters_left_open", "settings_of"]
+
+#: What a setting has besides a network.
+_REST = tuple(field.name for field in fields(Setting))[4:]
 
 
 def settings_of(
@@ -41,8 +45,13 @@ def settings_of(
     Raises:
         NoDesign: no parameter gives what is asked for.
         NoEdgeOfChaos: there is none at q*.
-        DomainError: more or less is asked than parameters are open.
+        DomainError: more or less is asked than parameters are open; or what a setting does not have.
     """
+    if not isinstance(act, str):
+        raise DomainError(f"act = {shortened(act)} is no text: give a name or an expression, such as 'tanh'")
+    for name in rest:
+        if name not in _REST:
+            raise DomainError(f"{name} is nothing that a setting has: give {', '.join(_REST)}")
     values = dict(given or {})
     asked = {"tau": ("sparsity", sparsity), "m": ("slope", slope)}
     left = [name for name in asked if name in parameters_left_open(act, values)]

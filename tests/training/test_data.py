@@ -83,6 +83,16 @@ def test_labels_of_either_set_count_and_some_may_be_missing_in_one(tmp_path: Pat
     assert loaded(tmp_path, y_test=labels).classes == 7
 
 
+def test_a_file_is_told_in_numbers_and_by_what_looks_wrong(tmp_path: Path) -> None:
+    found = loaded(tmp_path)
+    assert (found.sizes, found.notes()) == ("30 + 10 examples of 2 × 5 × 4, 4 classes", [])
+    assert loaded(tmp_path, **arrays(shape=(1,))).sizes == "30 + 10 examples of 1 feature, 4 classes"
+    for shape, last in (((5, 4, 3), True), ((5, 4, 1), True), ((3, 5, 4), False), ((5, 3), False), ((5, 3, 3), False)):
+        assert bool(loaded(tmp_path, **arrays(shape=shape)).notes()) == last, shape
+    (unseen,) = loaded(tmp_path, y_test=np.arange(10)).notes()
+    assert unseen.endswith("no training example has 4, 5, 6, 7, 8, …")
+
+
 def test_an_image_like_the_mean_is_left_small(tmp_path: Path) -> None:
     x = arrays()["x_train"].astype(float)
     x[0] = x[1:].mean(axis=0)
@@ -210,7 +220,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "too small": ({"x_train": arrays()["x_train"] * 1e-40}, "is the mean image"),
     "one image": ({"x_train": np.ones((30, 2, 5, 4))}, "every image of x_train in .* is the mean image"),
     "other shapes": ({"x_test": np.ones((10, 2, 4, 5))}, "x_train and x_test in .* different shapes"),
-    "too few labels": ({"y_train": np.zeros(29, int)}, "y_train in .* each of 30 examples"),
+    "too few labels": ({"y_train": np.zeros(29, int)}, "has 29 labels y_train for 30 images x_train"),
+    "too many labels": ({"y_test": np.zeros(11, int)}, "has 11 labels y_test for 10 images x_test"),
+    "one-hot labels": ({"y_test": np.eye(10, dtype=int)}, r"y_test in .* is of shape \(10, 10\), .* give argmax"),
+    "a column": ({"y_train": np.zeros((30, 1), int)}, "y_train in .* each of 30 examples"),
     "floats": ({"y_test": np.zeros(10)}, "y_test in .* no whole number"),
     "negative labels": ({"y_test": np.full(10, -1)}, "y_test in .* no whole number >= 0"),
     "labels that count nothing": ({"y_test": np.full(10, 10**12)}, "holds 1000000000000: count the classes from 0"),

@@ -17,10 +17,13 @@ from scipy.stats import norm, spearmanr
 from shown_commands import as_printed, examples
 
 from meanfield.cli.experiment.sparse_training import _choices
+from meanfield.cli.experiment.tuned_runs import accuracy_table
+from meanfield.cli.layout import as_text
 from meanfield.training.accuracy_table import accuracies
 from meanfield.training.foresight import networks
 from meanfield.training.rank_correlation import rank_correlations
 from meanfield.training.results import Results
+from meanfield.training.setting import Setting
 from meanfield.training.sparse_settings import settings_of
 
 SMALL = ("--data", "digits", "--depth", "3", "--width", "20", "--validation", "300", "--epochs", "1", "--jobs", "1")
@@ -64,6 +67,13 @@ def test_verdicts_stand_before_the_first_run_and_each_network_gets_the_same_cand
     assert path.read_bytes() == before
     assert data("experiment", "table", "--results", str(path)) == rows
 
+    # One of them alone: what the file holds besides is told.
+    one = run(*ASKED, *TWO[:2], *TWO[-2:], "--results", str(path), "--resume", "--format", "json")
+    assert json.loads(one.stdout) == rows[:1] and path.read_bytes() == before
+    assert f"{path} holds 1 other network: 'meanfield experiment table --results {path}' shows all" in one.stderr
+    paper = run("experiment", "table", "--results", str(path), "--format", "markdown").stdout.splitlines()[0]
+    assert "verdict" in paper and "worse by" in paper
+
 
 @pytest.mark.parametrize("kind", ["sparse-training", "foresight", "table"])
 def test_every_example_of_a_help_runs_as_printed(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +110,7 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
         (("--batch", "1200"), "batch = 1200 is more than the 1137 examples"),
         (("--jobs", "0"), "jobs = 0"),
         (("--slope", "0.7"), "--slope sets m, which relu does not leave open"),
+        (("--slope", "0.7", "--m", "1"), "--slope and --m both set m"),
         (("--m", "1"), "--m sets m, which relu does not leave open"),
         (("--validation", "0"), "validation = 0 is out of range: give a whole number from 1"),
         (("--lr", "0"), "learning_rate = 0"),
@@ -225,6 +236,36 @@ def test_units_that_are_active_and_pass_no_gradient_are_the_clipped() -> None:
     shares = [row["clipped_share"] for row in accuracies(results, results.runs)]
     # P(h > τ + m)/P(h > τ), h ~ N(0, 2).
     assert shares == [pytest.approx(norm.sf(1.5 / math.sqrt(2)) / norm.sf(0.5 / math.sqrt(2))), 0, 0]
+
+
+def told(settings: Sequence[Setting], width: int = 80) -> tuple[list[dict[str, Any]], str]:
+    """Rows and the table of networks that were all trained to the same."""
+    results = Results(None)
+    measured = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
+    for setting in settings:
+        results.add(setting, {"outcome": "finished", "seconds": 1.0, "machine": "here", **dict.fromkeys(measured, 0.5)})
+    rows = accuracies(results, settings)
+    return rows, as_text(accuracy_table(rows, None), width)
+
+
+def test_rows_that_differ_in_the_clip_level_alone_show_it_where_there_is_room() -> None:
+    alike = [settings_of("clipped-relu", {"tau": 0.5, "m": m})[0] for m in (30.0, 40.0)]
+    expression = settings_of("max(x, 0.25*x)")
+    rows, table = told([*alike, *expression])
+    assert [(row["tau"], row["m"]) for row in rows] == [(0.5, 30.0), (0.5, 40.0), (None, None)]
+    head, *below = table.partition("rate")[0].splitlines()[-1:] + table.partition("rate")[2].splitlines()
+    assert head.split() == ["name", "m"] and [line.split()[1] for line in below[2:4]] == ["30", "40"]
+    before, _, after = told([*alike, *expression], 45)[1].partition("rate")
+    assert before.splitlines()[-1].split() == ["name"] and "─" in after
+    # One level, or rows that something else tells apart.
+    for others in (alike[:1], [*alike[:1], replace(alike[1], q_star=2.0)]):
+        assert told(others)[1].partition("rate")[0].splitlines()[-1].split() == ["name"]
+
+
+def test_the_words_below_a_table_are_of_columns_that_are_there() -> None:
+    # No ReLU, against which accuracy would be lost.
+    table = told(settings_of("tanh"))[1]
+    assert "zeros are those" in table and "worse by" not in table
 
 
 def test_accuracy_is_lost_against_relu_of_the_same_shape() -> None:

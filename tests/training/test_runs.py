@@ -18,6 +18,7 @@ from meanfield.errors import DomainError, OutputError
 from meanfield.training.checkpoint import read_checkpoint
 from meanfield.training.data import Data
 from meanfield.training.log import read_log
+from meanfield.training.results import Results, read_results
 from meanfield.training.run import device_named, train
 from meanfield.training.setting import Setting
 from meanfield.training.trained import RESULT, Trained
@@ -74,6 +75,21 @@ def require_same(one: Any, other: Any) -> None:
             require_same(part, same)
     else:
         assert one == other
+
+
+def test_files_are_named_by_texts_too(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("run.jsonl", "run.pt")]
+    ended = train(setting(), data=DATA, log=names[0], checkpoint=names[1])
+    assert read_log(names[0])[0] == setting() and state(Path(names[1]), setting())["losses"]
+    held = Results(str(tmp_path / "results.jsonl"))
+    held.add(setting(), ended.result())
+    assert read_results(str(held.path)).runs == read_results([str(held.path)]).runs == held.runs
+    for wrong in ({"log": 3}, {"checkpoint": b"run.pt"}):
+        with pytest.raises(DomainError, match="is no name of a file"):
+            train(setting(), data=DATA, **wrong)  # type: ignore[arg-type]
+    for read in (read_log, read_results):
+        with pytest.raises(DomainError, match="is no name of a file"):
+            read([3])  # type: ignore[operator]
 
 
 #: What a run is made of: of each kind one that is interrupted below.

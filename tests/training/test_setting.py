@@ -33,6 +33,19 @@ def test_numbers_of_numpy_are_numbers() -> None:
     json.dumps(asked.as_record())
 
 
+@pytest.mark.parametrize(
+    "act, rest, said",
+    [
+        (np.tanh, {}, "act = .* is no text"),
+        ("relu", {"lr": 1e-3}, "lr is .* learning_rate"),
+        ("relu", {"activation": "relu"}, "activation is"),
+    ],
+)
+def test_what_settings_do_not_have_is_told(act: Any, rest: dict[str, Any], said: str) -> None:
+    with pytest.raises(DomainError, match=said):
+        settings_of(act, **rest)
+
+
 WRONG: dict[str, Any] = {
     "depth": (0, 1.5, True, "3", None),
     "width": (0, -1),

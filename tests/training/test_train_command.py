@@ -98,6 +98,7 @@ def test_the_verdict_is_printed_before_the_first_step_and_written_into_the_run(
     monkeypatch.setattr("meanfield.training.run.train", fails)
     before = run(*asked)
     assert before.exit_code == 130 and word in before.stdout and "Trained" not in before.stdout
+    assert "interrupted in the run of seed 0; nothing is kept to go on from: give --checkpoint FILE" in before.stderr
     # Where a result is all that is printed, stderr has it.
     silent = run(*asked, "--format", "csv")
     assert silent.stdout == "" and f"at width 10, depth 3 is {word}" in silent.stderr.splitlines()[0]
@@ -160,6 +161,40 @@ def test_a_network_whose_first_layers_are_dead_is_told(norms: list[float], told:
     ended = replace(ended, end={**ended.end, "gradient_norm": norms})
     found = [("dead:", f"seed 0: no gradient reaches {told} at the end")] if told else []
     assert [*_faults([ended])] == found
+
+
+def test_the_result_says_on_what_and_over_how_many_steps(folder: Path) -> None:
+    told = " ".join(run("train", *ON_FILE).stdout.split())
+    # 96 examples in batches of 8.
+    assert "Trained on x.npz, 96 + 40 examples of 12 features, 3 classes, 2 epochs of 12 steps, adam at 0.01" in told
+    held_out = run("train", *ON_FILE, "--validation", "88").stdout
+    assert "2 epochs of 1 step, adam" in " ".join(held_out.split())
+
+
+@pytest.mark.parametrize("warmup, said", [("13", True), ("12", False)])
+def test_a_rate_that_rises_over_most_of_the_steps_is_told(warmup: str, said: bool) -> None:
+    found = run("train", *SMALL[:-4], "--warmup", warmup, *ON_FILE[-6:], "--device", "cpu")
+    assert found.exit_code == 0 and ("the learning rate rises over 13 of 24 steps" in found.stderr) == said
+
+
+def test_a_checkpoint_that_is_not_there_is_told_and_one_that_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["--checkpoint", "run.pt", "--resume"]
+    assert "note: run.pt is not there: the run of seed 0 begins at step 0" in run("train", *ON_FILE, *files).stderr
+    assert run("train", *ON_FILE, *files).stderr == ""
+
+
+def test_a_table_of_several_runs_for_a_paper_holds_their_seeds() -> None:
+    found = run("train", *ON_FILE, "--repeats", "2", "--format", "markdown").stdout.splitlines()
+    column = [cell.strip() for cell in found[0].split("|")].index("seed")
+    assert [line.split("|")[column].strip() for line in found[2:]] == ["0", "1"]
+
+
+def test_files_of_ones_own_that_look_wrong_are_told() -> None:
+    (x, y), (test_x, test_y) = drawn(96, (6, 5, 3)), drawn(40, (6, 5, 3), seed=1)
+    np.savez("x.npz", x_train=x, y_train=y, x_test=test_x, y_test=np.where(np.arange(40) < 9, 7, test_y))
+    channels, labels = run("train", *ON_FILE).stderr.splitlines()
+    assert "x.npz are taken for 6 channels of 5 × 3: channels come first" in channels
+    assert "of the labels to test on in x.npz, no training example has 7" in labels
 
 
 def test_runs_of_several_seeds_have_files_of_their_own_and_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

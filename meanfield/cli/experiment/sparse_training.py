@@ -73,8 +73,8 @@ def sparse_training(
 
     \b
     Examples:
-      meanfield experiment sparse-training --data digits --sparsity 0.7 --depth 2 --width 20 --lr 1e-3 --epochs 1
-      meanfield experiment sparse-training --data digits --act relu --act gelu --depth 3 --width 20 --lr 1e-3 --epochs 1
+      meanfield experiment sparse-training --data digits --sparsity 0.7 --depth 2 --width 20 --lr 0.01 --epochs 10
+      meanfield experiment sparse-training --data digits --act relu --act gelu --depth 3 --width 20 --lr 0.01 --epochs 9
 
     The papers' table on Fashion-MNIST takes hours; docs/experiments.md has it, with its commands.
     """
@@ -120,9 +120,12 @@ def _choices(acts: list[str], sparsity: str, slope: str | None, m: str | None, q
 
     stars = options.numbers("--q-star", q_star)
     sparsities = options.numbers("--sparsity", sparsity)
-    levels: list[dict[str, Any]] = [] if m is None else [{"given": {"m": value}} for value in options.numbers("--m", m)]
-    if slope is not None or not levels:
-        levels += [{"slope": value} for value in options.numbers("--slope", _SLOPES if slope is None else slope)]
+    if slope is not None and m is not None:
+        raise DomainError("--slope and --m both set m: leave one of them out")
+    slopes = options.numbers("--slope", _SLOPES if slope is None else slope)
+    levels: list[dict[str, Any]] = [{"slope": value} for value in slopes]
+    if m is not None:
+        levels = [{"given": {"m": value}} for value in options.numbers("--m", m)]
     open_in = {act: parameters_left_open(act) for act in acts}
     for option, given in (("--slope", slope), ("--m", m)):
         if given is not None and not any("m" in left for left in open_in.values()):

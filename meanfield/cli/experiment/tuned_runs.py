@@ -16,6 +16,7 @@ from meanfield.cli.models import require_torch
 from meanfield.cli.output import progress
 from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.errors import DomainError, OutputError
+from meanfield.lettering import counted
 from meanfield.tables.records import Record
 
 if TYPE_CHECKING:
@@ -58,15 +59,21 @@ Repeats = Annotated[int, typer.Option("--repeats", help="Runs of the best, of se
 
 _LEGEND = (
     "verdict and share lost were fixed before training; test is the mean accuracy over seeds, ± sd; rate, largest "
-    "gradient and law of weights are the best on examples held out; zeros are those of hidden activations, on the test "
-    "set; worse by is the accuracy lost against ReLU."
+    "gradient and law of weights are the best on examples held out"
 )
+#: Of columns that are not always there.
+_EXPLAINED = {
+    "test_sparsity": "zeros are those of hidden activations, on the test set",
+    "accuracy_lost": "worse by is the accuracy lost against ReLU",
+}
 #: The share of training examples that candidates are judged by.
 _HELD_OUT = 1 / 6
 #: What is said of a network before it is trained, and what came of it; and how it was trained.
 _FORETOLD = ("name", "sparsity", "V_prime", "q_star", "verdict", "share_lost", "test_accuracy", "test_accuracy_sd")
 _TRAINED = ("name", "learning_rate", "clip_gradient", "weights", "test_sparsity", "diverged", "accuracy_lost")
-PAPER = ("name", "sparsity", "V_prime", "q_star", "share_lost", "test_accuracy", "test_accuracy_sd", "test_sparsity")
+PAPER = ("name", "sparsity", "V_prime", "q_star", "verdict", "test_accuracy", "test_accuracy_sd", "accuracy_lost")
+#: By which rows are told apart, unless they differ in m alone.
+_APART = ("name", "sparsity", "V_prime", "q_star")
 
 
 def trained(
@@ -109,6 +116,8 @@ def trained(
     data = load(networks[0].data)
     if validation is None:
         validation = max(1, round(len(data.train_labels) * _HELD_OUT))
+    for note in data.notes():
+        tell(f"note: {note}")
     tuning = Tuning(
         tuple(options.numbers("--lr", rates)),
         tuple(options.numbers("--clip-gradient", limits)),
@@ -128,9 +137,16 @@ def trained(
             runs = [replace(setting, seed=seed) for setting in best for seed in range(1, repeats + 1)]
             workers.train(runs, results, advance)
         except KeyboardInterrupt:
-            more = f"; the same command with --resume goes on with {path}" if path else ""
-            tell(f"interrupted after {len(results.runs)} runs{more}")
+            lost = "nothing is kept to go on with: give --results FILE.jsonl"
+            more = f"the same command with --resume goes on with {path}" if path else lost
+            tell(f"interrupted after {counted(len(results.runs), 'run')}; {more}")
             raise typer.Exit(INTERRUPTED) from None
+    tested, asked = ({replace(run, seed=0) for run in some if not run.validation} for some in (results.runs, runs))
+    if others := len(tested - asked):
+        tell(
+            f"note: {path} holds {counted(others, 'other network')}: 'meanfield experiment table --results {path}' "
+            "shows all"
+        )
     return results, runs
 
 
@@ -157,12 +173,18 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
     for row in rows:
         shapes.setdefault(tuple(row[key] for key in SHAPE), []).append(row)
     tables: list[Block] = []
+    there: set[str] = set()
     for (data, model, width, depth, epochs), some in shapes.items():
         keys = [key for key in _TRAINED if any(row[key] for row in some)]
+        if _differ_in_m_alone(some, digits or 3):
+            keys.insert(1, "m")
+        there.update(keys)
         title = f"{data}, {_epochs(epochs)}, {model} networks of width {width}, depth {depth}"
         shown = some if digits else [*map(_briefly, some)]
-        tables += [heading(title), grid(shown, _FORETOLD, digits or 3), grid(shown, keys, digits or 3)]
-    tables.append(paragraph("columns:", _LEGEND))
+        ended = grid(shown, keys, digits or 3, dispensable=["m"])
+        tables += [heading(title), grid(shown, _FORETOLD, digits or 3), ended]
+    told = [text for key, text in _EXPLAINED.items() if key in there]
+    tables.append(paragraph("columns:", "; ".join([_LEGEND, *told]) + "."))
     alike: dict[tuple[Any, ...], list[Record]] = {}
     for rank in rank_correlations(rows):
         alike.setdefault((rank["data"], rank["epochs"], rank["model"]), []).append(rank)
@@ -173,6 +195,15 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
         keys = [key for key in ranks[0] if key not in SHAPE]
         tables += [heading(title + where), grid(ranks, keys, digits or 3)]
     return tables
+
+
+def _differ_in_m_alone(rows: Sequence[Record], digits: int) -> bool:
+    """Whether rows look alike that are of several clip levels."""
+    levels: dict[tuple[str, ...], set[float]] = {}
+    for row in rows:
+        name, *numbers = (row[key] for key in _APART)
+        levels.setdefault((name, *(f"{number:.{digits}g}" for number in numbers)), set()).add(row["m"])
+    return any(len(some) > 1 for some in levels.values())
 
 
 def _epochs(count: float) -> str:
