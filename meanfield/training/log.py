@@ -110,7 +110,7 @@ def _lines(path: Path, setting: Setting, *, resume: bool) -> list[tuple[bytes, f
             raise ValueError
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise OutputError(f"{path} is no log of a training run, or is damaged: name another file") from None
     for name, here in setting.as_record().items():
         if asked[name] != here:
@@ -137,7 +137,7 @@ def read_log(path: str | Path) -> tuple[Setting, Record | None, list[Record]]:
         return setting, header["foretold"], [_read(line, setting.depth) for line in rest]
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise OutputError(f"{path} is no log of 'meanfield train --output FILE.jsonl'") from None
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from small_runs import setting
@@ -139,21 +139,24 @@ def test_brackets_without_end_are_told(tmp_path: Path) -> None:
         Results(path)
 
 
-def added(path: Path, first: int) -> None:
-    held = Results(path)
-    for seed in range(first, first + 100):
-        held.add(setting(seed=seed), RESULT)
-
-
-def test_processes_that_add_lines_at_once_lose_none(tmp_path: Path) -> None:
+def test_a_line_waits_for_whoever_is_adding_one(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
     path = tmp_path / "results.jsonl"
-    start = get_context("spawn")
-    processes = [start.Process(target=added, args=(path, first)) for first in (0, 100, 200)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert {run.seed for run in Results(path).runs} == {*range(300)}
+    held = Results(path)
+    held.add(setting(), RESULT)
+    adding = Thread(target=held.add, args=(setting(seed=1), RESULT))
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        adding.start()
+        adding.join(0.2)
+        assert adding.is_alive()
+        # As long as it is not whole, a line would be taken for one that was cut short.
+        line = json.dumps({"run": setting(seed=2).as_record(), "result": RESULT}) + "\n"
+        for part in (line[:30], line[30:]):
+            other.write(part.encode())
+            other.flush()
+    adding.join()
+    assert [run.seed for run in Results(path).runs] == [0, 2, 1]
 
 
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:

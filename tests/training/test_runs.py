@@ -262,7 +262,15 @@ def test_the_log_of_a_run_that_goes_on_can_be_read(tmp_path: Path) -> None:
     train(setting(), data=DATA, log=log)
     log.write_bytes(log.read_bytes()[:-40])
     assert [row["step"] for row in read_log(log)[2]][-1] == 24
-    for wrong in (b"", b"{}\n", b"[]\n", b"1\n", b"text\n", b'{"format": "meanfield training 1", "setting": {}}\n'):
+    for wrong in (
+        b"",
+        b"{}\n",
+        b"[" * 200_000 + b"\n",
+        b"[]\n",
+        b"1\n",
+        b"text\n",
+        b'{"format": "meanfield training 1", "setting": {}}\n',
+    ):
         log.write_bytes(wrong)
         with pytest.raises(OutputError, match="is no log of 'meanfield train"):
             read_log(log)
@@ -354,6 +362,7 @@ def test_damaged_files_are_refused_and_left(tmp_path: Path) -> None:
         [b"text"],
         [b"text\n"],
         [b"[]\n"],
+        [b"[" * 200_000, b"\n"],
         [b"null\n"],
         [rows[0], b"{}\n"],
         [rows[0], b"1\n"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from small_runs import examples, setting
 
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, OutputError
 from meanfield.training import tuning as tried
 from meanfield.training.results import Results, subject_of
 from meanfield.training.setting import Setting
@@ -129,3 +130,10 @@ def test_nothing_to_try_is_told(name: str) -> None:
 def test_processes_are_counted_from_one(networks: list[Setting]) -> None:
     with pytest.raises(DomainError, match="jobs = 0"):
         Workers(jobs=0).train(networks, Results(None), lambda _: None)
+
+
+def test_data_that_a_cluster_cannot_have_are_told_in_their_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The way to the workers is left out: what they raise comes back all the same.
+    monkeypatch.setattr("meanfield.workers.calls._backend", lambda workers, dask: nullcontext({"n_jobs": 1}))
+    with pytest.raises(OutputError, match=r"cannot read none\.npz"):
+        Workers(dask="local").train([setting(data="none.npz")], Results(None), lambda _: None)
