@@ -139,7 +139,7 @@ def grid(
             spare -= widths[key]
         if spare < 0 or any(widths[key] < min(_NARROWEST, _widest([heads[key], *cells[key]])) for key in flowing):
             if any(key in keys for key in dispensable):
-                return grid(records, [key for key in keys if key not in dispensable], digits, words)(width)
+                return grid(records, [key for key in keys if key not in dispensable], digits, [*words])(width)
             return _stacked(records, heads, cells, width)
         return _rows(records, heads, cells, widths, gap)
 

@@ -32,6 +32,7 @@ __all__ = [
     "fixed_point_keys",
     "in_box",
     "label_text",
+    "lift_above_ticks",
     "name_curves",
     "name_panel",
     "parameter_text",
@@ -244,6 +245,17 @@ def in_box(ax: Axes, handles: Sequence[Any], names: Sequence[str] | None = None)
         if columns == 1 or _stays(legend, end):
             legend.set_in_layout(True)
             break
+
+
+def lift_above_ticks(ax: Axes) -> None:
+    """Move a legend that begins left of the frame up as far as the number of a tick stands in it."""
+    legend, numbers = ax.get_legend(), ax.yaxis.get_tightbbox()
+    assert legend is not None
+    box = legend.get_window_extent()
+    if numbers and box.x0 < numbers.x1 and box.y0 < numbers.y1:
+        anchor = legend.get_bbox_to_anchor().transformed(ax.transAxes.inverted())
+        higher = anchor.y0 + (numbers.y1 - box.y0) / ax.get_window_extent().height
+        legend.set_bbox_to_anchor((anchor.x0, higher), ax.transAxes)
 
 
 def _stays(legend: Legend, end: float) -> bool:

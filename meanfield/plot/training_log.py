@@ -20,7 +20,7 @@ from meanfield.errors import DomainError
 from meanfield.lettering import counted, ending
 from meanfield.plot.decades import count_decades, spans_decades
 from meanfield.plot.drawing import Drawing, Record, draw
-from meanfield.plot.labels import in_box, shortened_names, symbol, tight
+from meanfield.plot.labels import in_box, lift_above_ticks, shortened_names, symbol, tight
 from meanfield.plot.page import Page
 from meanfield.quantities import QUANTITIES
 from meanfield.training.log import BY_LAYER, read_log
@@ -45,6 +45,8 @@ _SHOWN = 4
 _LONGEST = 28
 _LOSS: dict[str, Any] = {"color": "#20466e", "linewidth": 1.2, "marker": "s", "markersize": 2.5}
 _ACCURACY: dict[str, Any] = {"color": "#b2182b", "linewidth": 1.2, "marker": "o", "markersize": 2.5}
+#: The mean over the latest hundred steps, in training.
+_MEAN: dict[str, Any] = {"color": "0.35", "linewidth": 1.8, "marker": "D", "markersize": 2.5, "zorder": 1.5}
 _TESTED: dict[str, Any] = {"linestyle": (0, (3, 1.2)), "markerfacecolor": "white"}
 
 
@@ -127,8 +129,8 @@ class TrainingLog(Drawing):
             return f"unfinished, as far as step {self._steps[-1]}"
         if self._end["outcome"] == "diverged":
             layer = self._end.get("first_layer")
-            where = "in the last layer" if layer is None else f"in layer {layer} first"
-            return f"diverged after step {self._end['step']}, {where}"
+            where = ": the loss, no hidden layer" if layer is None else f", in layer {layer} first"
+            return f"diverged after step {self._end['step']}{where}"
         return f"{self._tested_on} accuracy {self._end['test_accuracy']:.3g}"
 
     @property
@@ -137,8 +139,10 @@ class TrainingLog(Drawing):
 
     @cached_property
     def _performance(self) -> dict[str, Array]:
-        """Loss and accuracy at each look, on either set."""
+        """Loss and accuracy at each look, on either set; of a run that diverged also the loss that says so."""
         columns = {f"{on}_{what}": f"{name}_{what}" for on, name in self._sets.items() for what in ("loss", "accuracy")}
+        if self._end and self._end["outcome"] == "diverged":
+            columns["loss"] = "loss"
         return {
             called: np.array([look.get(key) for look in self._looks], dtype=float) for called, key in columns.items()
         }
@@ -211,6 +215,8 @@ class TrainingLog(Drawing):
         if legend is not False:
             self._explain_layers(q, styles)
             in_box(over_steps, list(keys.values()), list(keys))
+            for ax in (q, over_steps):
+                lift_above_ticks(ax)
 
     def _styles(self, line: dict[str, Any]) -> list[dict[str, Any]]:
         """Of the curve of each step."""
@@ -249,7 +255,9 @@ class TrainingLog(Drawing):
                 look = {**style, **(_TESTED if name == "test" else {})}
                 (keys[f"{what}, {called}"],) = on.plot(steps, self._performance[f"{name}_{what}"], label="_run", **look)
             on.set_ylabel(what)
-        losses = np.concatenate([self._performance["train_loss"], self._performance["test_loss"]])
+        if "loss" in self._performance:
+            (keys["loss, 100 steps"],) = ax.plot(steps, self._performance["loss"], label="_mean", **_MEAN)
+        losses = np.concatenate([values for name, values in self._performance.items() if name.endswith("loss")])
         if spans_decades(losses):
             count_decades(ax, losses)
         right.set_ylim(0, 1.03)

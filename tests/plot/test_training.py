@@ -187,6 +187,27 @@ def test_loss_and_accuracy_are_drawn_over_steps(log: Path) -> None:
     assert named == ["loss, train", "loss, test", "accuracy, train", "accuracy, test"]
 
 
+def test_the_loss_by_which_a_run_diverged_is_drawn() -> None:
+    *_, ax = new_figure(TrainingLog(SETTING, lines("diverged")), Page())
+    (drawn,) = labelled(ax, "_mean")
+    assert drawn.get_xydata()[1:].tolist() == [[20, lines()[1]["loss"]]] and math.isnan(drawn.get_ydata()[0])
+    assert "loss, 100 steps" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert [row["loss"] for row in TrainingLog(SETTING, lines("diverged")).records() if row["train_loss"]][1:] == [
+        lines()[1]["loss"]
+    ]
+    *_, ax = new_figure(TrainingLog(SETTING, lines()), Page())
+    assert not labelled(ax, "_mean")
+
+
+@pytest.mark.parametrize("largest", [90.0, 99.0, 100.0, 101.0, 110.0])
+def test_no_number_of_a_tick_stands_in_the_legend(largest: float) -> None:
+    looks = [{**one, "train_loss": value} for one, value in zip(lines(None), (largest, 5.0, 0.9), strict=True)]
+    *_, ax = new_figure(TrainingLog(SETTING, looks), Page())
+    figure_of(ax).draw_without_rendering()
+    legend, numbers = ax.get_legend().get_window_extent(), ax.yaxis.get_tightbbox()
+    assert legend.x0 < numbers.x1 and numbers.y1 <= legend.y0 + 0.5
+
+
 def test_what_was_tested_on_held_out_examples_is_called_so(tmp_path: Path) -> None:
     held_out = TrainingLog.read(write_log(tmp_path / "held.jsonl", setting=replace(SETTING, validation=100)))
     *_, ax = new_figure(held_out, Page())
@@ -207,6 +228,13 @@ def test_the_title_says_how_a_run_ended(tmp_path: Path) -> None:
         assert title == f"clipped-relu, N = 40, L = 5, digits\n{said}"
         notes = " ".join(TrainingLog.read(path).notes())
         assert (said in notes) == (outcome != "finished")
+
+
+def test_a_loss_that_ran_away_alone_is_told_so() -> None:
+    *looks, end = lines("diverged")
+    assert TrainingLog(SETTING, [*looks, {**end, "first_layer": None}]).notes()[0] == (
+        "the run diverged after step 27: the loss, no hidden layer"
+    )
 
 
 def test_layers_that_overflowed_are_a_gap_and_have_no_sparsity(tmp_path: Path) -> None:
