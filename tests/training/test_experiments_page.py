@@ -38,7 +38,8 @@ def of_the_tested(results: Results) -> list[dict[str, Any]]:
 def test_accuracies_in_the_text_are_those_of_the_results() -> None:
     results = read_results([ROOT / "experiments/fashion-mnist-dense-30.jsonl"])
     points = {
-        (row["name"], round(row["sparsity"], 6), row["epochs"]): 100 * row["accuracy_lost"] for row in of_the_tested(results)
+        (row["name"], round(row["sparsity"], 6), row["epochs"]): 100 * row["accuracy_lost"]
+        for row in of_the_tested(results)
     }
     zeros = {(round(row["sparsity"], 6), row["epochs"]): row["test_sparsity"] for row in of_the_tested(results)}
 
