@@ -23,9 +23,10 @@ _PARTS = re.compile(r"([^\W\d_]+)_?(\w*)")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def counted(number: int, noun: str) -> str:
-    """1 layer, 2 layers."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def counted(number: float, noun: str) -> str:
+    """1 layer, 2 layers, 0.5 epochs."""
+    text = f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{text} {noun}{'' if number == 1 else 's'}"
 
 
 def ending(text: str, longest: int) -> str:

@@ -308,7 +308,7 @@ def _way(setting: Setting, data: Data) -> str:
     what = setting.data if setting.data in SOURCES else f"{setting.data}, {data.sizes}"
     limit = "" if math.isinf(setting.clip_gradient) else f", gradients up to {setting.clip_gradient:g}"
     steps = counted(data.left(setting.validation) // setting.batch, "step")
-    epochs = f"{setting.epochs:g} epoch{'s' * (setting.epochs != 1)} of {steps}"
+    epochs = f"{counted(setting.epochs, 'epoch')} of {steps}"
     return f"{what}, {epochs}, {setting.optimizer} at {setting.learning_rate:g}{limit}"
 
 

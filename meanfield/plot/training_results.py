@@ -236,5 +236,5 @@ def _name_beside(ax: Axes, shape: Record, *, with_epochs: bool) -> None:
     what = plain(data if shape["model"] == "dense" else f"{data}, {shape['model']}")
     text = f"{what}, ${n} = {shape['width']}$, ${depth} = {shape['depth']}$"
     if with_epochs:
-        text += f"\n{shape['epochs']:g} epoch{'s' * (shape['epochs'] != 1)}"
+        text += f"\n{counted(shape['epochs'], 'epoch')}"
     ax.text(1.02, 0.5, text, transform=ax.transAxes, rotation=270, va="center", ha="left", ma="center")

@@ -179,7 +179,7 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
         if _differ_in_m_alone(some, digits or 3):
             keys.insert(1, "m")
         there.update(keys)
-        title = f"{data}, {_epochs(epochs)}, {model} networks of width {width}, depth {depth}"
+        title = f"{data}, {counted(epochs, 'epoch')}, {model} networks of width {width}, depth {depth}"
         shown = some if digits else [*map(_briefly, some)]
         ended = grid(shown, keys, digits or 3, dispensable=["m"])
         tables += [heading(title), grid(shown, _FORETOLD, digits or 3), ended]
@@ -191,7 +191,7 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
     is_mixed = len({(row["data"], row["epochs"], row["model"]) for row in rows}) > 1
     for (data, epochs, model), ranks in alike.items():
         title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
-        where = f": {data}, {_epochs(epochs)}, {model} networks" if is_mixed else ""
+        where = f": {data}, {counted(epochs, 'epoch')}, {model} networks" if is_mixed else ""
         keys = [key for key in ranks[0] if key not in SHAPE]
         tables += [heading(title + where), grid(ranks, keys, digits or 3)]
     return tables
@@ -204,10 +204,6 @@ def _differ_in_m_alone(rows: Sequence[Record], digits: int) -> bool:
         name, *numbers = (row[key] for key in _APART)
         levels.setdefault((name, *(f"{number:.{digits}g}" for number in numbers)), set()).add(row["m"])
     return any(len(some) > 1 for some in levels.values())
-
-
-def _epochs(count: float) -> str:
-    return f"{count:g} epoch" + "s" * (count != 1)
 
 
 def _briefly(row: Record) -> Record:
