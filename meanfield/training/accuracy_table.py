@@ -25,7 +25,7 @@ COLUMNS = (
     *("accuracy_lost", "seconds", "machine"),
 )
 #: Networks that are alike in these were trained on the same data for as long.
-SHAPE = ("data", "model", "width", "depth", "epochs")
+SHAPE = ("data", "model", "width", "depth", "epochs", "batch")
 #: Averaged over the runs that did not diverge.
 _AVERAGED = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
 

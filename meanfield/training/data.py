@@ -249,6 +249,8 @@ def _from_file(path: Path) -> tuple[Any, ...]:
         # What zipfile, its decompressors and numpy's reader of headers raise of a damaged file has no end.
         raise OutputError(f"{path} is no .npz file of plain arrays: write it with numpy.savez") from None
     _require_examples(path, "train", *arrays[:2])
+    if (arrays[1] == arrays[1][0]).all():
+        raise OutputError(f"y_train in {path} is {arrays[1][0]} for every example: give two classes or more")
     _require_examples(path, "test", *arrays[2:])
     if arrays[0].shape[1:] != arrays[2].shape[1:]:
         raise OutputError(f"x_train and x_test in {path} are of different shapes: give images of one kind")

@@ -19,6 +19,7 @@ from meanfield.atomic_files import require_places
 from meanfield.domain import path_of, require_number
 from meanfield.errors import OutputError
 from meanfield.tables.records import Record
+from meanfield.training.data import Data
 from meanfield.training.setting import Setting
 
 __all__ = ["Results", "read_results", "subject_of"]
@@ -93,6 +94,16 @@ class Results:
             self.verdicts.setdefault(subject, line["foretold"])
         else:
             self.runs[Setting.from_record(line["run"])] = line["result"]
+
+    def require_of(self, data: Data) -> None:
+        """Refuse to go on with data that have changed under the name that they had when others were trained on them.
+
+        Raises:
+            OutputError: they have.
+        """
+        for setting, result in self.runs.items():
+            if setting.data == data.name and result.get("data_checksum", data.checksum) != data.checksum:
+                raise OutputError(f"{self.path} is of other data, that {data.name} held before: name another file")
 
     def foretell(self, setting: Setting, verdict: Record) -> None:
         """Keep what is said of the networks of a setting before they are trained; what was said first stands."""

@@ -123,7 +123,8 @@ def _trained(setting: Setting, device: str) -> tuple[Setting, Record]:
     # Torch is loaded by the workers alone.
     from meanfield.training.run import train
 
-    return setting, train(setting, data=_data(setting.data), device=device).result()
+    data = _data(setting.data)
+    return setting, {**train(setting, data=data, device=device).result(), "data_checksum": data.checksum}
 
 
 @cache

@@ -225,6 +225,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "one-hot labels": ({"y_test": np.eye(10, dtype=int)}, r"y_test in .* is of shape \(10, 10\), .* give argmax"),
     "a column": ({"y_train": np.zeros((30, 1), int)}, "y_train in .* each of 30 examples"),
     "floats": ({"y_test": np.zeros(10)}, "y_test in .* no whole number"),
+    "one class": ({"y_train": np.full(30, 2)}, "y_train in .* is 2 for every example: give two classes or more"),
     "negative labels": ({"y_test": np.full(10, -1)}, "y_test in .* no whole number >= 0"),
     "labels that count nothing": ({"y_test": np.full(10, 10**12)}, "holds 1000000000000: count the classes from 0"),
 }

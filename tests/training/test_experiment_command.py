@@ -112,6 +112,7 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
         (("--slope", "0.7"), "--slope sets m, which relu does not leave open"),
         (("--slope", "0.7", "--m", "1"), "--slope and --m both set m"),
         (("--m", "1"), "--m sets m, which relu does not leave open"),
+        (("--sparsity", "0.7"), "--sparsity sets tau, which relu does not leave open"),
         (("--validation", "0"), "validation = 0 is out of range: give a whole number from 1"),
         (("--lr", "0"), "learning_rate = 0"),
         (("--weights", "uniform"), "weights = 'uniform'"),
@@ -132,6 +133,34 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
     assert path.read_text() == ""
     assert run("experiment", "foresight", "--shape", "30").exit_code == 2
     assert run("experiment", "table", "--results", str(tmp_path / "none.jsonl")).exit_code == 2
+
+
+def test_results_are_of_the_data_that_had_the_name(tmp_path: Path) -> None:
+    path, file = tmp_path / "results.jsonl", tmp_path / "data.npz"
+    rng = np.random.default_rng(0)
+    images = {f"x_{which}": rng.normal(size=(60, 4)) for which in ("train", "test")}
+    asked = ("experiment", "sparse-training", "--act", "relu", "--data", str(file), "--depth", "2", "--width", "5")
+    brief = (
+        "--lr",
+        "1e-3",
+        "--weights",
+        "gaussian",
+        "--stages",
+        "1:1",
+        "--batch",
+        "20",
+        "--epochs",
+        "1",
+        "--jobs",
+        "1",
+    )
+    for labels in (np.arange(60) % 3, np.arange(60) % 3, np.arange(60) % 2):
+        np.savez(file, **images, y_train=labels, y_test=labels)
+        found = run(*asked, *brief, "--results", str(path), "--resume")
+    assert found.exit_code == 2 and found.stderr.count("\n") == 1
+    assert f"{path} is of other data, that {file} held before: name another file" in found.stderr.replace("\n", " ")
+    # A verdict, two candidates and three runs: none is trained twice.
+    assert len(lines(path)) == 1 + 2 + 3
 
 
 def test_the_table_is_not_written_over_the_results(tmp_path: Path) -> None:
@@ -170,7 +199,8 @@ def rank_rows(shares: Sequence[float], lost: Sequence[float], **others: Sequence
     """Rows of one sparsity, of which the quantities are given."""
     known = {"share_lost": shares, "accuracy_lost": lost}
     known |= {"clipped_share": shares, "one_minus_rho": shares, "V_prime": shares, **others}
-    about = {"name": "a", "sparsity": 0.85, "data": "digits", "model": "dense", "epochs": 1.0, "width": 9, "depth": 3}
+    about = {"name": "a", "sparsity": 0.85, "data": "digits", "model": "dense", "width": 9, "depth": 3}
+    about |= {"epochs": 1.0, "batch": 64}
     return [{**about, **dict(zip(known, values, strict=True))} for values in zip(*known.values(), strict=True)]
 
 
@@ -302,4 +332,4 @@ def test_ranks_of_runs_of_another_length_are_not_mixed() -> None:
     title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
     ranks = alone.split(title)[1].split()
     # Two clipped networks were trained for ten epochs, too few for ranks.
-    assert both.split(title)[1].split() == [*": fashion-mnist, 1 epoch, dense networks".split(), *ranks]
+    assert both.split(title)[1].split() == [*": fashion-mnist, 1 epoch in batches of 64, dense".split(), *ranks]

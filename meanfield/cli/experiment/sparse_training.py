@@ -26,19 +26,27 @@ Acts = Annotated[
         show_default=False,
     ),
 ]
-Sparsities = Annotated[str, typer.Option("--sparsity", help="P(φ = 0) at q*, where τ is open.")]
-Slopes = Annotated[str | None, typer.Option("--slope", help="V'(q*), where m is open.", show_default=False)]
+Sparsities = Annotated[
+    str | None,
+    typer.Option(
+        "--sparsity", help="P(φ = 0) at q*, where τ is open; default 0.5, 0.7, 0.85 and 0.9.", show_default=False
+    ),
+]
+Slopes = Annotated[
+    str | None, typer.Option("--slope", help="V'(q*), where m is open; default 0.5 and 0.7.", show_default=False)
+]
 Levels = Annotated[str | None, typer.Option("--m", help="Clip levels instead, where m is open.", show_default=False)]
 Stars = Annotated[str, typer.Option("--q-star", help="q* of the edges of chaos.")]
 
 _ACTS = ("relu", "shifted-relu", "soft-threshold", "clipped-relu", "clipped-soft-threshold")
-_SLOPES = "0.5,0.7"
+#: Of what is left open and not asked for.
+_SPARSITIES, _SLOPES = "0.5,0.7,0.85,0.9", "0.5,0.7"
 
 
 def sparse_training(
     context: typer.Context,
     act: Acts = None,
-    sparsity: Sparsities = "0.5,0.7,0.85,0.9",
+    sparsity: Sparsities = None,
     slope: Slopes = None,
     m: Levels = None,
     q_star: Stars = "1",
@@ -114,12 +122,14 @@ def sparse_training(
     emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.PAPER)
 
 
-def _choices(acts: list[str], sparsity: str, slope: str | None, m: str | None, q_star: str) -> list[dict[str, Any]]:
+def _choices(
+    acts: list[str], sparsity: str | None, slope: str | None, m: str | None, q_star: str
+) -> list[dict[str, Any]]:
     """What `settings_of` takes, for each activation what it leaves open."""
     from meanfield.training.sparse_settings import parameters_left_open
 
     stars = options.numbers("--q-star", q_star)
-    sparsities = options.numbers("--sparsity", sparsity)
+    sparsities = options.numbers("--sparsity", _SPARSITIES if sparsity is None else sparsity)
     if slope is not None and m is not None:
         raise DomainError("--slope and --m both set m: leave one of them out")
     slopes = options.numbers("--slope", _SLOPES if slope is None else slope)
@@ -127,9 +137,9 @@ def _choices(acts: list[str], sparsity: str, slope: str | None, m: str | None, q
     if m is not None:
         levels = [{"given": {"m": value}} for value in options.numbers("--m", m)]
     open_in = {act: parameters_left_open(act) for act in acts}
-    for option, given in (("--slope", slope), ("--m", m)):
-        if given is not None and not any("m" in left for left in open_in.values()):
-            raise DomainError(f"{option} sets m, which {', '.join(acts)} does not leave open: leave it out")
+    for option, given, name in (("--sparsity", sparsity, "tau"), ("--slope", slope, "m"), ("--m", m, "m")):
+        if given is not None and not any(name in left for left in open_in.values()):
+            raise DomainError(f"{option} sets {name}, which {', '.join(acts)} does not leave open: leave it out")
     found = []
     for act, left in open_in.items():
         first: list[dict[str, Any]] = [{"sparsity": s} for s in sparsities] if "tau" in left else [{}]

@@ -131,6 +131,7 @@ def trained(
         for setting in (network, *(replace(first, epochs=stage.epochs) for stage in tuning.stages)):
             require_fit(setting, data)
     results = Results(path)
+    results.require_of(data)
     with progress("training", round(sum(tuning.epochs(network, repeats) for network in networks))) as advance:
         try:
             best = tuned(networks, tuning, results, workers, advance)
@@ -174,12 +175,12 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
         shapes.setdefault(tuple(row[key] for key in SHAPE), []).append(row)
     tables: list[Block] = []
     there: set[str] = set()
-    for (data, model, width, depth, epochs), some in shapes.items():
+    for (data, model, width, depth, epochs, batch), some in shapes.items():
         keys = [key for key in _TRAINED if any(row[key] for row in some)]
         if _differ_in_m_alone(some, digits or 3):
             keys.insert(1, "m")
         there.update(keys)
-        title = f"{data}, {counted(epochs, 'epoch')}, {model} networks of width {width}, depth {depth}"
+        title = f"{data}, {counted(epochs, 'epoch')} in batches of {batch}, {model}, width {width}, depth {depth}"
         shown = some if digits else [*map(_briefly, some)]
         ended = grid(shown, keys, digits or 3, dispensable=["m"])
         tables += [heading(title), grid(shown, _FORETOLD, digits or 3), ended]
@@ -187,11 +188,11 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
     tables.append(paragraph("columns:", "; ".join([_LEGEND, *told]) + "."))
     alike: dict[tuple[Any, ...], list[Record]] = {}
     for rank in rank_correlations(rows):
-        alike.setdefault((rank["data"], rank["epochs"], rank["model"]), []).append(rank)
-    is_mixed = len({(row["data"], row["epochs"], row["model"]) for row in rows}) > 1
-    for (data, epochs, model), ranks in alike.items():
+        alike.setdefault((rank["data"], rank["epochs"], rank["batch"], rank["model"]), []).append(rank)
+    is_mixed = len({shape[:2] + shape[4:] for shape in shapes}) > 1
+    for (data, epochs, batch, model), ranks in alike.items():
         title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
-        where = f": {data}, {counted(epochs, 'epoch')}, {model} networks" if is_mixed else ""
+        where = f": {data}, {counted(epochs, 'epoch')} in batches of {batch}, {model}" if is_mixed else ""
         keys = [key for key in ranks[0] if key not in SHAPE]
         tables += [heading(title + where), grid(ranks, keys, digits or 3)]
     return tables
