@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test test-figures test-symbolic test-pages test-torch bench accuracy gallery clean
+.PHONY: install demo test test-figures test-symbolic test-pages test-torch docs bench accuracy gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -35,6 +35,10 @@ install: .venv/installed
 	$(PIP) install --editable '.[bench]'
 	touch $@
 
+.venv/installed-docs: .venv/installed
+	$(PIP) install --no-compile --editable '.[docs]'
+	touch $@
+
 demo: install
 	$(BIN)/meanfield eoc --act soft-threshold --tau 0.5
 
@@ -61,6 +65,10 @@ test-pages: .venv/installed-test
 # What needs torch, an extra, and training, which needs scikit-learn too.
 test-torch: .venv/installed-torch
 	$(PYTEST) tests/torch tests/training
+
+# The site, in docs/_build/index.html.
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks
