@@ -235,6 +235,7 @@ class PiecewiseLinear(Activation):
 
     @property
     def breaks(self) -> tuple[float, ...]:  # type: ignore[override]
+        """The knots."""
         return self.knots
 
     @property

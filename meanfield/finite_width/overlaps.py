@@ -30,8 +30,10 @@ Array = NDArray[np.float64]
 
 
 class Overlap(NamedTuple):
-    """Of layers at variances q: ω behind a layer is `fresh` + `kept`·(ω in front of it − 1); `weight` is N times that
-    of ω − 1 in its gain, with Gaussian weights."""
+    """Of layers at variances q: ω behind a layer is `fresh` + `kept`·(ω in front of it − 1).
+
+    `weight` is N times that of ω − 1 in its gain, with Gaussian weights.
+    """
 
     fresh: Array
     kept: Array

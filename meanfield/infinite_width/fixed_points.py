@@ -145,7 +145,6 @@ def correlation_fixed_points(network: MeanField, q: float) -> tuple[CorrelationF
     Raises:
         UndefinedCorrelation: V(q) = 0.
     """
-
     levels: list[Function] = [
         lambda eps: network.one_minus_R(eps, q) - eps,
         lambda eps: network.dR(1 - eps, q) - 1,

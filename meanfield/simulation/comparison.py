@@ -207,8 +207,11 @@ def _log_normal_kurtosis(predicted: Predicted, name: str) -> Array:
 
 
 def _in_errors(difference: Array, error: Array, rounding: Array) -> Array:
-    """NaN where there is neither a difference nor an error but of rounding, or an error beyond doubles, which hides any
-    difference; ∞ where only the error is nothing."""
+    """The difference in standard errors; ∞ where only the error is nothing.
+
+    NaN where there is neither a difference nor an error but of rounding, or an error beyond doubles, which hides any
+    difference.
+    """
     z = difference / np.where(error <= rounding, 0.0, error)
     silent = ((np.abs(difference) <= rounding) & (error <= rounding)) | np.isinf(error)
     return np.where(silent, np.nan, z)

@@ -20,6 +20,7 @@ _LAST = ("q", "q_star", "rho")
 
 
 def is_root(factor: Expr) -> bool:
+    """Whether it is a square root."""
     return isinstance(factor, Pow) and factor.exp == Rational(1, 2)
 
 

@@ -36,8 +36,10 @@ WeightLayer: TypeAlias = nn.Linear | _ConvNd
 
 
 def kind(layer: WeightLayer) -> str:
-    """What it is, as a table says it: linear, conv 3x3, transposed conv 4x4 /2, conv 3x3, 32 groups; one of a channel
-    each is depthwise."""
+    """What it is, as a table says it: linear, conv 3x3, transposed conv 4x4 /2, or conv 3x3, 32 groups.
+
+    Groups of a channel each are depthwise.
+    """
     if isinstance(layer, nn.Linear):
         return "linear"
     shape = "x".join(map(str, layer.kernel_size))

@@ -118,8 +118,10 @@ def measured(step: Step, value: Tensor, axis: int) -> Measured | None:
 
 @dataclass(frozen=True, eq=False)
 class Silent:
-    """Of activations: the share of `zeros`, numbers that are exactly 0; and of units that are `dead`, 0 everywhere,
-    None where it is not known which axis counts units."""
+    """Of activations: the share of `zeros`, numbers that are exactly 0, and of units that are `dead`, 0 everywhere.
+
+    `dead` is None where it is not known which axis counts units.
+    """
 
     zeros: float
     dead: float | None
