@@ -39,6 +39,7 @@ copybutton_prompt_is_regexp = True
 napoleon_attr_annotations = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "Integers", "Record")}
 default_role = "code"
 
 

@@ -32,8 +32,10 @@ class Commands(SphinxDirective):
 def _names(name: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:
     """The command and those below it."""
     yield name
-    for below, one in getattr(command, "commands", {}).items():
-        yield from _names((*name, below), one)
+    if hasattr(command, "list_commands"):
+        context = command.make_context("meanfield", [], resilient_parsing=True)
+        for below in command.list_commands(context):
+            yield from _names((*name, below), command.get_command(context, below))
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -90,6 +90,7 @@ def activation(spec: str | Activation | Callable[[Any], Any], /, **parameters: f
 
     Args:
         spec: one of
+
             - a name of the catalogue, "relu" or "soft-threshold(tau=0.5)";
             - an expression in x, "max(x - a, 0)";
             - points, "points: (-1,0) (0,0.2) (1,1); left=0, right=1";
