@@ -1,5 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-.PHONY: install demo test test-figures test-symbolic test-pages test-torch docs bench accuracy gallery clean
+.PHONY: install demo test test-figures test-symbolic test-pages test-torch test-lowest docs dist bench accuracy gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A worker for each processor, and one thread of linear algebra for each worker. They take tests in order and steal from
 # one another at the end: most files stay whole, and what their tests share is computed once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+
+# Tests that have no target of their own.
+WITHOUT_EXTRAS := $(foreach room,plot symbolic pages torch training,--ignore tests/$(room))
 
 install: .venv/installed
 
@@ -48,7 +51,7 @@ test: .venv/installed-test
 	$(BIN)/mypy --strict --num-workers 2 meanfield
 	# The order of the rooms, and no circle.
 	$(BIN)/lint-imports
-	$(PYTEST) --ignore tests/plot --ignore tests/symbolic --ignore tests/pages --ignore tests/torch --ignore tests/training
+	$(PYTEST) $(WITHOUT_EXTRAS)
 
 # Every figure, drawn and compared with the stored ones.
 test-figures: .venv/installed-test
@@ -66,9 +69,28 @@ test-pages: .venv/installed-test
 test-torch: .venv/installed-torch
 	$(PYTEST) tests/torch tests/training
 
+# The same tests with the lowest versions that pyproject.toml allows, and what typer then stood on.
+test-lowest: .venv/installed-test
+	$(PIP) install --no-compile uv
+	$(PYTHON) -m venv .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[test]' 'click==8.2.1'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n auto --dist worksteal $(WITHOUT_EXTRAS)
+
 # The site, in docs/_build/index.html.
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+
+# What is released, checked, installed in an empty environment, and asked once.
+dist: .venv/installed-test
+	$(PIP) install --no-compile build twine check-wheel-contents
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv dist/empty
+	dist/empty/bin/pip --disable-pip-version-check --quiet install --no-compile dist/*.whl
+	cd dist && empty/bin/meanfield eoc --act soft-threshold --tau 0.5
+	cd dist && empty/bin/python -c "import meanfield as mf; assert round(mf.edge_of_chaos(mf.activation('gelu')).sigma_w, 6) == 1.481114"
 
 bench: .venv/installed-bench
 	$(BIN)/pytest -q -s benchmarks
@@ -84,4 +106,4 @@ gallery: install
 	cd docs/gallery && grep '^meanfield' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist
+	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist
