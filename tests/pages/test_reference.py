@@ -36,3 +36,8 @@ def test_every_public_name_says_what_it_is(room: str) -> None:
             declared = [vars(base)[at] for base in found.__mro__ if at in vars(base)]
             if not at.startswith("_") and (callable(declared[0]) or isinstance(declared[0], property | classmethod)):
                 assert any(one.__doc__ for one in declared), f"{name}.{at}"
+
+
+def test_the_line_of_an_activation_that_contributors_are_shown_is_one_of_the_catalogue() -> None:
+    (line,) = re.findall(r"^Entry\(.*$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert line in (ROOT / "meanfield/activations/catalogue.py").read_text()
