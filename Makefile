@@ -69,11 +69,11 @@ test-pages: .venv/installed-test
 test-torch: .venv/installed-torch
 	$(PYTEST) tests/torch tests/training
 
-# The same tests with the lowest versions that pyproject.toml allows, and what typer then stood on.
+# The same tests with the lowest versions that pyproject.toml allows, and what they then stood on.
 test-lowest: .venv/installed-test
 	$(PIP) install --no-compile uv
 	$(PYTHON) -m venv .venv-lowest
-	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[test]' 'click==8.2.1'
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[test]' 'click==8.2.1' 'pyparsing<3.3'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n auto --dist worksteal $(WITHOUT_EXTRAS)
 
 # The site, in docs/_build/index.html.
