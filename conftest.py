@@ -11,6 +11,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import chdir
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,6 +61,7 @@ def _difference(arguments: list[str], shown: str) -> str | None:
 
 def _environment(namespace: dict[str, Any]) -> None:
     os.environ["COLUMNS"] = "80"
+    namespace["has_torch"] = find_spec("torch") is not None
 
 
 pytest_collect_file = Sybil(

@@ -241,13 +241,6 @@ def test_check_says_what_the_phase_does_to_gradients() -> None:
     assert "die out" in ordered["explanation"]
 
 
-def test_the_readme_shows_what_the_demo_prints() -> None:
-    printed = run("eoc", "--act", "soft-threshold", "--tau", "0.5").stdout
-    readme = (ROOT / "README.md").read_text()
-    for line in filter(None, map(str.strip, printed.splitlines())):
-        assert line in readme
-
-
 def test_derived_formulas_are_in_the_pages_as_printed() -> None:
     printed = run("derive", "--act", "soft-threshold", "--quantity", "dV_eoc", "--quantity", "d2V_eoc").stdout
     assert printed.strip() in (ROOT / "docs/derivations.md").read_text()
