@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A worker for each processor, and one thread of linear algebra for each worker. They take tests in order and steal from
 # one another at the end: most files stay whole, and what their tests share is computed once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+# Those that need torch; what a page shows is run.
+TORCH_PAGES := README.md docs/torch.md docs/training.md docs/experiments.md
 
 install: .venv/installed
 
@@ -58,13 +60,16 @@ test-figures: .venv/installed-test
 test-symbolic: .venv/installed-test
 	$(PYTEST) tests/symbolic
 
-# Every command that a help or a page shows, as it is printed there.
+# Every command that a help or a page shows, as it is printed there. Blocks of a page go on with what those before them
+# made, so that a worker takes a whole page.
 test-pages: .venv/installed-test
 	$(PYTEST) tests/pages
+	$(PYTEST) --dist loadfile docs --ignore docs/_build $(addprefix --ignore ,$(TORCH_PAGES))
 
 # What needs torch, an extra, and training, which needs scikit-learn too.
 test-torch: .venv/installed-torch
 	$(PYTEST) tests/torch tests/training
+	$(PYTEST) --dist loadfile $(TORCH_PAGES)
 
 # The site, in docs/_build/index.html.
 docs: .venv/installed-docs
@@ -81,7 +86,7 @@ accuracy: .venv/installed-bench
 
 # Every command of the page, as it stands there.
 gallery: install
-	cd docs/gallery && grep '^meanfield' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
+	cd docs/gallery && sed -n 's/^[$$] meanfield/meanfield/p' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist
