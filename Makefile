@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A worker for each processor, and one thread of linear algebra for each worker. They take tests in order and steal from
 # one another at the end: most files stay whole, and what their tests share is computed once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+# Those that need torch; what a page shows is run.
+TORCH_PAGES := README.md docs/torch.md docs/training.md docs/experiments.md
 
 # Tests that have no target of their own.
 WITHOUT_EXTRAS := $(foreach room,plot symbolic pages torch training,--ignore tests/$(room))
@@ -61,13 +63,16 @@ test-figures: .venv/installed-test
 test-symbolic: .venv/installed-test
 	$(PYTEST) tests/symbolic
 
-# Every command that a help or a page shows, as it is printed there.
+# Every command that a help or a page shows, as it is printed there. Blocks of a page go on with what those before them
+# made, so that a worker takes a whole page.
 test-pages: .venv/installed-test
 	$(PYTEST) tests/pages
+	$(PYTEST) --dist loadfile docs --ignore docs/_build $(addprefix --ignore ,$(TORCH_PAGES))
 
 # What needs torch, an extra, and training, which needs scikit-learn too.
 test-torch: .venv/installed-torch
 	$(PYTEST) tests/torch tests/training
+	$(PYTEST) --dist loadfile $(TORCH_PAGES)
 
 # The same tests with the lowest versions that pyproject.toml allows, and what they then stood on.
 test-lowest: .venv/installed-test
@@ -103,7 +108,7 @@ accuracy: .venv/installed-bench
 
 # Every command of the page, as it stands there.
 gallery: install
-	cd docs/gallery && grep '^meanfield' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
+	cd docs/gallery && sed -n 's/^[$$] meanfield/meanfield/p' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
 
 clean:
 	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist

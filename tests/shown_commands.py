@@ -8,7 +8,7 @@ import shlex
 from functools import cache
 from pathlib import Path
 
-from command import run
+from command import ROOT, run
 from typer.testing import Result
 
 COMMANDS = [
@@ -18,23 +18,35 @@ COMMANDS = [
 KINDS = ["variance", "correlation", "slope", "phase", "design", "trajectory", "activation", "summary"]
 NAMES = [(), *((command,) for command in COMMANDS)]
 FIGURES = [("plot", kind) for kind in KINDS]
-#: What needs torch, an extra; what a page or a help shows of it is run by tests/torch and tests/training.
+#: What needs torch, an extra; what a help shows of it is run by tests/torch and tests/training.
 WITH_TORCH = [
     *(("audit",), ("plot", "audit"), ("train",)),
     *(("experiment", kind) for kind in ("sparse-training", "foresight", "table")),
 ]
 
+PAGES = sorted([ROOT / "README.md", *(path for path in ROOT.glob("docs/**/*.md") if "_build" not in path.parts)])
+#: Drawn by `make gallery` alone.
+GALLERY = ROOT / "docs/gallery/README.md"
 
-def commands(text: str, *, torch: bool = False) -> list[str]:
-    """Those that need torch, or those that do not."""
-    lines = re.findall(r"^ *(meanfield .*)$", text, flags=re.MULTILINE)
-    return [line for line in lines if torch == any(tuple(line.split()[1:])[: len(name)] == name for name in WITH_TORCH)]
+
+def commands_of(page: Path) -> list[str]:
+    """Those in its blocks."""
+    return re.findall(r"^\$ (meanfield .*)$", page.read_text(), flags=re.MULTILINE)
+
+
+@cache
+def run_by_pages() -> set[str]:
+    """The commands that are run where pages are tests."""
+    return {line for page in PAGES if page != GALLERY for line in commands_of(page)}
 
 
 @cache
 def examples(name: tuple[str, ...]) -> list[str]:
-    """The commands in a help."""
-    return commands(run(*name, "--help").stdout.partition("Examples:")[2], torch=name in WITH_TORCH)
+    """The commands in a help, without those of others that need torch."""
+    text = run(*name, "--help").stdout.partition("Examples:")[2]
+    lines = re.findall(r"^ *(meanfield .*)$", text, flags=re.MULTILINE)
+    of_torch = [line for line in lines if any(tuple(line.split()[1:])[: len(known)] == known for known in WITH_TORCH)]
+    return of_torch if name in WITH_TORCH else [line for line in lines if line not in of_torch]
 
 
 def as_printed(line: str) -> Result:

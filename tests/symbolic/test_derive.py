@@ -220,12 +220,7 @@ def test_a_derivation_is_a_mapping_in_the_order_asked_for() -> None:
         formulas["R"]
 
 
-def test_the_python_examples_of_the_page_run_as_printed() -> None:
-    text = "\n".join(re.findall(r"^```pycon\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE))
-    examples = doctest.DocTestParser().get_doctest(text, {}, "derivations.md", None, 0)
-    ran = doctest.DocTestRunner().run(examples)
-    assert ran.attempted > 4
-    assert not ran.failed
+def test_the_examples_of_docstrings_run_as_printed() -> None:
     assert not doctest.testmod(mf.symbolic).failed
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command import ROOT, data, run
-from shown_commands import WITH_TORCH, as_printed, commands, examples
+from command import data, run
+from shown_commands import as_printed, examples
 
 import meanfield as mf
 from meanfield.cli.models import DrawnFrom
@@ -23,7 +23,6 @@ from meanfield.torch import audit
 from meanfield.torch.layers import WEIGHTS
 from meanfield.torch.named_model import audit_named, build_model, read_batch
 
-PAGE = (ROOT / "docs/torch.md").read_text()
 #: Models, and what is none.
 NETS = """
 import os, sys
@@ -318,33 +317,12 @@ def test_a_wrong_command_line_gets_one_line_and_an_exit_code(arguments: list[str
         assert line.startswith("meanfield: ") and said in line
 
 
-def test_every_command_of_the_helps_and_pages_runs_as_printed(folder: Path) -> None:
-    # The page shows what they are about.
-    nets = re.search(r"```python\n# nets\.py\n(.*?)```", PAGE, re.DOTALL)
-    batch = re.search(r"```python\n(import numpy as np\n.*?)```", PAGE, re.DOTALL)
-    assert nets and batch
-    (folder / "nets.py").write_text(nets[1])
-    exec(batch[1], {})
-    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/torch.md", "docs/figures.md")]
-    audits = [name for name in WITH_TORCH if "audit" in name]
-    lines = dict.fromkeys(line for page in pages for line in commands(page, torch=True) if " audit " in line)
-    lines |= dict.fromkeys(line for name in audits for line in examples(name))
-    assert len(lines) >= 4
-    for line in lines:
-        as_printed(line)
-
-
-def test_the_page_shows_what_is_printed(folder: Path) -> None:
-    nets = re.search(r"```python\n# nets\.py\n(.*?)```", PAGE, re.DOTALL)
-    assert nets
-    (folder / "nets.py").write_text(nets[1])
-    shown = re.search(r"```\nmeanfield audit nets:build --shape 16,784\n```\n\n```\n(.*?)```", PAGE, re.DOTALL)
-    assert shown
-    printed = run("audit", "nets:build", "--shape", "16,784").stdout
-
-    def words(text: str) -> list[str]:
-        # The last digits are those of a machine.
-        return [re.sub(r"-?\d+\.?\d*(e-?\d+)?", "#", " ".join(line.split())) for line in text.splitlines()]
-
-    assert "4 departs first" in shown[1]
-    assert {*words(shown[1])} <= {*words(printed)}
+def test_every_example_of_the_helps_runs_as_printed() -> None:
+    Path("nets.py").write_text(
+        "from torch import nn\n\ndef build(): return nn.Sequential(nn.Linear(784, 30), nn.ReLU())"
+    )
+    np.savez("batch.npz", inputs(16, 784))
+    for name in (("audit",), ("plot", "audit")):
+        assert examples(name)
+        for line in examples(name):
+            as_printed(line)

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 from command import ROOT, data, heeding_signals, run
-from shown_commands import as_printed, commands, examples
+from shown_commands import as_printed, examples
 from small_runs import examples as drawn, setting
 
-import meanfield as mf
 from meanfield.cli.train import _faults
 from meanfield.quantities import QUANTITIES
 from meanfield.training.data import load
@@ -315,30 +314,12 @@ def test_what_no_activation_reaches_has_no_answer() -> None:
     assert (result.exit_code, result.stdout) == (1, "") and len(result.stderr.splitlines()) == 1
 
 
-def test_every_command_of_the_help_and_the_page_runs_as_printed() -> None:
-    pages = [PAGE, (ROOT / "README.md").read_text()]
-    shown = dict.fromkeys(line for text in pages for line in commands(text, torch=True) if " train " in line)
-    for line in dict.fromkeys([*examples(("train",)), *shown]):
-        # Fashion-MNIST is not everywhere.
-        if "digits" in line:
-            as_printed(line)
-    assert any("fashion-mnist" in line for line in shown) and sum("digits" in line for line in shown) >= 2
-
-
-def test_the_page_shows_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    shown = re.search(
-        r"```\n(meanfield train --act clipped-relu [^\n]* --data digits[^\n]*)\n```\n\n```\n(.*?)```", PAGE, re.DOTALL
-    )
-    assert shown
-    printed = run(*shown[1].split()[1:]).stdout
-
-    def words(text: str) -> list[str]:
-        # Times and the last digits of accuracies are those of a machine.
-        return [re.sub(r"\d+\.\d+", "#", " ".join(line.split())) for line in text.splitlines() if line.strip()]
-
-    assert {*words(shown[2])} - {"…"} <= {*words(printed)}
-    assert "verdict" in shown[2] and "Trained on digits" in shown[2]
+def test_every_example_of_the_help_runs_as_printed() -> None:
+    # Fashion-MNIST is not everywhere.
+    lines = [line for line in examples(("train",)) if "digits" in line]
+    assert lines
+    for line in lines:
+        as_printed(line)
 
 
 def test_the_page_names_the_defaults_as_they_are() -> None:
@@ -361,12 +342,3 @@ def test_the_page_names_the_defaults_as_they_are() -> None:
         assert row[name] == (f"{value:g}" if isinstance(value, float) else str(value)), name
     help_text = run("train", "--help").stdout
     assert all(f"--{name}" in help_text for name in row)
-
-
-def test_the_library_of_the_page_runs_as_printed() -> None:
-    code = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert code
-    names: dict[str, Any] = {}
-    exec(code[1], names)
-    assert names["trained"].outcome == "finished" and len(load("digits").test_labels) == 360
-    assert mf.activation(names["setting"].activation)
