@@ -30,8 +30,8 @@ GALLERY = ROOT / "docs/gallery/README.md"
 
 
 def commands_of(page: Path) -> list[str]:
-    """Those in its blocks."""
-    return re.findall(r"^\$ (meanfield .*)$", page.read_text(), flags=re.MULTILINE)
+    """Those in its blocks, without what is said of them behind a #."""
+    return re.findall(r"^\$ (meanfield .*?)(?: +# .*)?$", page.read_text(), flags=re.MULTILINE)
 
 
 @cache
