@@ -81,9 +81,9 @@ test-lowest: .venv/installed-test
 	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[test]' 'click==8.2.1' 'pyparsing<3.3'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n auto --dist worksteal $(WITHOUT_EXTRAS)
 
-# The site, in docs/_build/index.html.
+# The site, in docs/_build/html/index.html.
 docs: .venv/installed-docs
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 
 # What is released, checked, installed in an empty environment, and asked once.
 dist: .venv/installed-test
