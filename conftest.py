@@ -2,14 +2,18 @@
 
 In a `console` block each line that begins with `$` is a command, and the lines below it are what it prints in 80
 columns; with no line below it, it must succeed. In what is shown `...` stands for anything. A `python` block that
-begins with the name of a file, `# nets.py`, is that file to what follows.
+begins with the name of a file, `# nets.py`, is that file to what follows. A `bash` block must succeed and
+say nothing of errors.
 """
 
 from __future__ import annotations
 
 import doctest
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -56,6 +60,13 @@ def _difference(arguments: list[str], shown: str) -> str | None:
     return checker.output_difference(doctest.Example("", wanted), got, flags)
 
 
+def _shell(example: Example) -> str | None:
+    """What a script says that fails."""
+    here = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-u", "-c", example.parsed], env=here, capture_output=True, text=True, check=False)
+    return f"exit code {done.returncode}\n{done.stderr}" if done.returncode or done.stderr else None
+
+
 def _lines(text: str) -> str:
     """Lines that are empty and spaces that end a line are not seen."""
     return "".join(line.rstrip() + "\n" for line in text.splitlines() if line.strip())
@@ -79,6 +90,7 @@ pytest_collect_file = Sybil(
     parsers=[
         _PythonOrFile(doctest_optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE),
         CodeBlockParser("console", _commands_do_as_shown),
+        CodeBlockParser("bash", _shell),
         SkipParser(),
     ],
     patterns=["*.md"],
