@@ -10,7 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # one another at the end: most files stay whole, and what their tests share is computed once.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 # Those that need torch; what a page shows is run.
-TORCH_PAGES := README.md docs/torch.md docs/training.md docs/experiments.md
+TORCH_PAGES := README.md $(addprefix docs/,start.md torch.md training.md experiments.md \
+    $(addprefix guides/,convolutions.md other-networks.md) $(addprefix tutorials/,pytorch.md papers.md))
 
 # Tests that have no target of their own.
 WITHOUT_EXTRAS := $(foreach room,plot symbolic pages torch training,--ignore tests/$(room))
