@@ -10,7 +10,7 @@ from command import ROOT
 from scipy.stats import spearmanr
 
 from meanfield.training.accuracy_table import accuracies
-from meanfield.training.results import Results, read_results
+from meanfield.training.results import Results, read_results, subject_of
 
 PAGE = (ROOT / "docs/experiments.md").read_text()
 
@@ -59,6 +59,51 @@ def test_accuracies_in_the_text_are_those_of_the_results() -> None:
     ):
         assert told in PAGE, told
     assert min(clipped) > 0.3
+
+
+def test_what_is_told_of_depth_100_is_in_the_results() -> None:
+    results = read_results([ROOT / "experiments/fashion-mnist-dense-100.jsonl"])
+    ten = {row["name"]: 100 * row["test_accuracy"] for row in of_the_tested(results) if row["epochs"] == 10}
+    # One epoch of clipped ReLU at rate 2e-4, by width and V'(q*).
+    one = {
+        (run.width, round(run.network.dV(1.0), 6)): (100 * results.runs[run]["test_accuracy"], run)
+        for run in results.runs
+        if (run.name, run.epochs, run.learning_rate) == ("clipped-relu", 1, 2e-4)
+    }
+    slopes = (0.5, 0.65, 0.8, 0.9)
+    lost = [results.verdicts[subject_of(one[300, slope][1])]["share_lost"] for slope in slopes]
+    guesses = [
+        100 * results.runs[run]["test_accuracy"]
+        for run in results.runs
+        if run.name == "shifted-relu" and run.epochs == 1 and run.validation
+    ]
+    for told in (
+        f"{ten['relu']:.1f} % after ten epochs",
+        f"hardly does**: {ten['clipped-relu']:.1f} %",
+        "shares of {:.2f}, {:.2f}, {:.2f} and {:.2f} are lost".format(*lost),
+        "ends at {:.1f}, {:.1f}, {:.1f} and {:.1f} %".format(*(one[300, slope][0] for slope in slopes)),
+        f"reaches {one[600, 0.65][0]:.1f} %",
+        f"after an epoch ({max(guesses):.0f} % at best)",
+    ):
+        assert told in PAGE, told
+
+
+def test_what_is_told_of_convolutions_is_in_the_results() -> None:
+    results = read_results([ROOT / "experiments/fashion-mnist-conv-16.jsonl"])
+    rows = {
+        (row["name"], round(row["sparsity"], 6), row["epochs"], row["learning_rate"]): row
+        for row in of_the_tested(results)
+    }
+    two, best = rows["clipped-relu", 0.85, 2, 4e-3], rows["clipped-relu", 0.81, 4, 2e-3]
+    fast, relu = rows["clipped-relu", 0.81, 4, 4e-3], rows["relu", 0.5, 4, 2e-3]
+    for told in (
+        f"{100 * best['test_accuracy']:.1f} % after four epochs, {100 * best['accuracy_lost']:.1f} points behind ReLU",
+        f"zeros {best['test_sparsity']:.2f}",
+        f"{100 * relu['test_accuracy']:.1f} %",
+        f"at 4e-3 {100 * fast['test_accuracy']:.1f} % with zeros at {fast['test_sparsity']:.2f}",
+        f"{100 * two['accuracy_lost']:.1f} points behind after two epochs",
+    ):
+        assert told in PAGE, told
 
 
 def test_ranks_in_the_text_are_those_of_the_results() -> None:
