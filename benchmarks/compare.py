@@ -93,7 +93,8 @@ def variances(name: str) -> Iterator[float]:
 class Measured:
     """A way's errors and times."""
 
-    def __init__(self, make: Callable[[], Way]) -> None:
+    def __init__(self, name: str, make: Callable[[], Way]) -> None:
+        self.name = name
         made: list[Way] = []
         self.made = seconds(lambda: made.append(make()), 1)
         self.way = made[0]
@@ -104,10 +105,10 @@ class Measured:
         self.array: dict[tuple[str, str], float] = {}
         self.scalar: dict[tuple[str, str], float] = {}
         self._asked = count(1)
-        for name in NAMES:
-            self._compare(name)
-        for name in TIMED:
-            self._time(name)
+        for phi in NAMES:
+            self._compare(phi)
+        for phi in TIMED:
+            self._time(phi)
 
     def _compare(self, name: str) -> None:
         for what, exact in (("V", exact_V), ("chi1", exact_chi1)):
@@ -167,7 +168,7 @@ def least(action: Callable[[], object], within: float = 0.3) -> float:
 def tables(all_measured: list[Measured]) -> Iterator[tuple[str, str]]:
     """Every block of the page."""
     for what in (*QUANTITIES, "edge"):
-        rows = ([each.way.name, *each.errors[what].cells] for each in all_measured)
+        rows = ([each.name, *each.errors[what].cells] for each in all_measured)
         yield f"{what} errors", page.markdown(ERROR_HEAD, rows)
     keys = [(what, name) for what in QUANTITIES for name in TIMED]
     for title in ("array", "scalar"):
@@ -176,7 +177,7 @@ def tables(all_measured: list[Measured]) -> Iterator[tuple[str, str]]:
     firsts = [(what, name) for what in QUANTITIES for name in ("gelu", "tanh")]
     rows = (
         [
-            each.way.name,
+            each.name,
             page.time(each.made),
             *(page.time(t) if (t := each.first.get(k)) else page.DASH for k in firsts),
         ]
@@ -188,10 +189,10 @@ def tables(all_measured: list[Measured]) -> Iterator[tuple[str, str]]:
 def _times(all_measured: list[Measured], title: str, keys: list[tuple[str, str]]) -> Iterator[list[str]]:
     """Seconds of meanfield, and of others as many times these."""
     ours = getattr(all_measured[0], title)
-    yield [all_measured[0].way.name, *(page.time(ours[key]) for key in keys)]
+    yield [all_measured[0].name, *(page.time(ours[key]) for key in keys)]
     for each in all_measured[1:]:
         own = getattr(each, title)
-        yield [each.way.name, *(page.ratio(own[key] / ours[key]) if key in own else page.DASH for key in keys)]
+        yield [each.name, *(page.ratio(own[key] / ours[key]) if key in own else page.DASH for key in keys)]
 
 
 PACKAGES = ("meanfield", "dks", "anyinit", "neural-tangents", "jax", "numpy", "scipy", "autograd", "mpmath")
@@ -221,7 +222,7 @@ def main() -> None:
             print(f"{name} …", file=sys.stderr)
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                measured.append(Measured(make))
+                measured.append(Measured(name, make))
     blocks += tables(measured)
     for name, text in blocks:
         print(f"{name}\n\n{text}\n")

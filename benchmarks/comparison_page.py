@@ -33,17 +33,18 @@ def time(seconds: float) -> str:
 
 
 def ratio(times: float) -> str:
-    """Two digits, and a power of ten where there are many."""
+    """Two digits, and of many digits one and a power of ten."""
     if times < 1e5:
         return two_digits(times)
-    exponent = math.floor(math.log10(times))
-    return f"{times / 10**exponent:.0f}·10" + str(exponent).translate(_RAISED)
+    digit, exponent = f"{times:.0e}".split("e+")
+    return f"{digit}·10" + str(int(exponent)).translate(_RAISED)
 
 
 def two_digits(number: float) -> str:
     """Without an exponent."""
-    places = 1 - math.floor(math.log10(number))
-    return f"{round(number, places):,.{max(places, 0)}f}"
+    rounded = float(f"{number:.1e}")
+    places = 1 - math.floor(math.log10(rounded))
+    return f"{rounded:,.{max(places, 0)}f}"
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

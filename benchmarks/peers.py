@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -19,13 +19,13 @@ from scipy.special import erf, expit, ndtr
 
 import meanfield as mf
 
-__all__ = ["KINKS", "NAMES", "Way", "edge_by", "ways"]
+__all__ = ["KINKS", "MAKERS", "NAMES", "Way", "edge_by"]
 
 Array = Any
 Function = Callable[[Any], Any]
 _DENSITY = 1 / math.sqrt(2 * math.pi)
 
-#: What is timed once only, or at few points, for every R takes a second.
+#: As many R of those are timed as take a large part of a second each.
 SLOW = 1
 
 
@@ -33,7 +33,6 @@ SLOW = 1
 class Way:
     """A way to arrays of V(q), χ₁(q) and R(ρ; q), each None where it has none; q is one number for R."""
 
-    name: str
     V: Callable[[str, Array], Array] | None
     chi1: Callable[[str, Array], Array] | None
     R: Callable[[str, Array, float], Array] | None
@@ -119,7 +118,6 @@ def ours() -> Way:
         return found.sigma_w, found.sigma_b_squared
 
     return Way(
-        "meanfield",
         lambda name, q: networks[name].V(q),
         lambda name, q: networks[name].chi1(q),
         lambda name, rho, q: networks[name].R(rho, q),
@@ -143,7 +141,7 @@ def gauss_hermite() -> Way:
             found.append(at_u @ phi(root * (r * z[:, None] + math.sqrt((1 - r) * (1 + r)) * z)) @ weights)
         return np.array(found) / average(PHI, name, q)
 
-    return Way("Gauss-Hermite, 100 nodes", partial(average, PHI), partial(average, SLOPE), R, (10**4, 10**4, 200))
+    return Way(partial(average, PHI), partial(average, SLOPE), R, (10**4, 10**4, 200))
 
 
 def scipy_plain() -> Way:
@@ -167,7 +165,7 @@ def scipy_plain() -> Way:
         found = [dblquad(integrand, *ends, *ends, (float(r),))[0] for r in rho]
         return np.array(found) / average(PHI, name, np.array([q]))
 
-    return Way("scipy quad, dblquad", partial(average, PHI), partial(average, SLOPE), R, (20, 20, SLOW))
+    return Way(partial(average, PHI), partial(average, SLOPE), R, (20, 20, SLOW))
 
 
 def scipy_told() -> Way:
@@ -207,7 +205,7 @@ def scipy_told() -> Way:
 
         return np.array([one(float(r)) for r in rho]) / average(PHI, name, np.array([q]))
 
-    return Way("scipy, told the kinks", partial(average, PHI), partial(average, SLOPE), R, (20, 20, SLOW))
+    return Way(partial(average, PHI), partial(average, SLOPE), R, (20, 20, SLOW))
 
 
 def dks() -> Way:
@@ -229,7 +227,6 @@ def dks() -> Way:
         return float(_estimate_gaussian_mean(lambda x: phi(x) ** 2))
 
     return Way(
-        "dks",
         lambda name, q: np.array([one(name, float(each)) for each in q]),
         lambda name, q: np.array([float(_calc_c_slope(scaled(name, each), q_output=each)) for each in q]),
         lambda name, rho, q: np.array([float(_calc_c_map(scaled(name, q), c=float(r))) for r in rho]),
@@ -244,9 +241,7 @@ def anyinit(panels: int | None = None) -> Way:
 
     config = QuadratureConfig(panels=panels) if panels else None
     profiles = {name: ActivationProfile(name, PHI[name], config=config) for name in NAMES}
-    title = f"anyinit, {panels} panels" if panels else "anyinit"
     return Way(
-        title,
         lambda name, q: np.array([profiles[name].moments(0.0, float(each)).m2 for each in q]),
         None,
         None,
@@ -311,11 +306,11 @@ def neural_tangents(degree: int, digits: int) -> Way:
         with precision():
             return np.asarray(compiled_R(name)(one, others), dtype=float)
 
-    title = f"neural-tangents, degree {degree}, {digits} bits"
-    return Way(title, V, chi1, R, (10**4, 500, 500))
+    return Way(V, chi1, R, (10**4, 500, 500))
 
 
-#: How each is made. What a peer has as its default, or as what its documentation starts from, is above its best.
+#: How each is made, by its name, in the order of the tables: what a peer has as its default, or as what its
+#: documentation starts from, and then its best.
 MAKERS: dict[str, Callable[[], Way]] = {
     "meanfield": ours,
     "neural-tangents, degree 25, 32 bits": lambda: neural_tangents(25, 32),
@@ -327,9 +322,3 @@ MAKERS: dict[str, Callable[[], Way]] = {
     "scipy quad, dblquad": scipy_plain,
     "scipy, told the kinks": scipy_told,
 }
-
-
-def ways() -> Iterator[Way]:
-    """All of them, in the order of the tables."""
-    for make in MAKERS.values():
-        yield make()
