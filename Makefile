@@ -1,5 +1,9 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
+<<<<<<< HEAD
 .PHONY: install demo test test-figures test-symbolic test-pages test-torch test-lowest docs dist bench accuracy gallery clean
+=======
+.PHONY: install demo test test-figures test-symbolic test-pages test-torch docs bench accuracy compare gallery clean
+>>>>>>> site-c
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -43,6 +47,12 @@ install: .venv/installed
 
 .venv/installed-docs: .venv/installed
 	$(PIP) install --no-compile --editable '.[docs]'
+	touch $@
+
+# Others that compute the same, in an environment of their own: one of them brings JAX and TensorFlow.
+.venv-compare/installed: pyproject.toml benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-compare
+	.venv-compare/bin/python -m pip --disable-pip-version-check --quiet install --editable . -r benchmarks/peers.txt
 	touch $@
 
 demo: install
@@ -107,9 +117,17 @@ accuracy: .venv/installed-bench
 	$(BIN)/python benchmarks/finite_width.py
 	$(BIN)/python benchmarks/simulation.py
 
+# Measures meanfield and its peers, prints the tables of docs/comparison.md, and writes them there.
+compare: .venv-compare/installed
+	OMP_NUM_THREADS=1 .venv-compare/bin/python benchmarks/compare.py
+
 # Every command of the page, as it stands there.
 gallery: install
 	cd docs/gallery && sed -n 's/^[$$] meanfield/meanfield/p' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
 
 clean:
+<<<<<<< HEAD
 	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist
+=======
+	rm -rf .venv .venv-compare .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist
+>>>>>>> site-c

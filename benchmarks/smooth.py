@@ -1,8 +1,7 @@
-"""Errors and times of smooth activations, beside other ways to the same numbers. Run: make accuracy.
+"""Errors and times of smooth activations. Run: make accuracy; beside other ways to the same numbers: make compare.
 
 Errors are against mpmath, sums in extended precision (smooth_reference.py), and 25-digit values
-(tests/data/smooth.json); those of C are in units of E φ². The peers `dks` and `anyinit` take part where they are
-installed: DKS has C and χ₁ at q = 1 of any function, and so at any q of φ(√q x); AnyInit has V alone.
+(tests/data/smooth.json); those of C are in units of E φ².
 """
 
 from __future__ import annotations
@@ -11,19 +10,14 @@ import json
 import math
 import subprocess
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from mpmath import mp, mpf
 from rich.console import Console
 from rich.table import Table
-from scipy.integrate import IntegrationWarning, dblquad, quad
-from scipy.special import erf, ndtr
 from smooth_reference import DEFINED, sine_loss, sine_moments
 from stopwatch import seconds
 
@@ -97,163 +91,6 @@ def _sine_covariance(rho: float, q: float) -> mpf:
     return (mp.exp(-size * (1 - mpf(rho))) - mp.exp(-size * (1 + mpf(rho)))) / 2
 
 
-class Way(NamedTuple):
-    """A way to E φ², E φ'² and C(ρ), on arrays or one at a time; None what it has not."""
-
-    variance: Callable[[str, Any], Any]
-    gain: Callable[[str, float], float] | None
-    product: Callable[[str, Any, float], Any] | None
-    #: How many q's and ρ's are timed.
-    variances: int
-    correlations: int
-
-
-#: φ and φ' in numpy.
-PLAIN: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-    "gelu": (lambda x: x * ndtr(x), lambda x: ndtr(x) + x * np.exp(-x * x / 2) / math.sqrt(2 * math.pi)),
-    "softplus": (lambda x: np.logaddexp(0, x), lambda x: 1 / (1 + np.exp(-x))),
-    "erf": (erf, lambda x: 2 / math.sqrt(math.pi) * np.exp(-x * x)),
-    "elu": (lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), lambda x: np.exp(np.minimum(x, 0))),
-}
-SHOWN = ("tanh", "gelu", "elu")
-
-
-def ours() -> Way:
-    phis = {name: mf.activation(name) for name in SHOWN}
-    return Way(
-        lambda name, q: moments.second_moment(phis[name], q),
-        lambda name, q: moments.slope_moment(phis[name], q, 2),
-        lambda name, rho, q: covariance(phis[name], rho, q),
-        10**5,
-        10**5,
-    )
-
-
-def gauss_hermite() -> Way:
-    """100 nodes, and their products."""
-    z, weights = np.polynomial.hermite_e.hermegauss(100)
-    weights = weights / math.sqrt(2 * math.pi)
-
-    def average(phi: Callable[[Any], Any], q: Any) -> Any:
-        return np.square(phi(np.multiply.outer(np.sqrt(q), z))) @ weights
-
-    def product(name: str, rho: Any, q: float) -> Any:
-        phi, root, found = PLAIN[name][0], math.sqrt(q), []
-        for r in np.atleast_1d(rho):
-            v = r * z[:, None] + math.sqrt((1 - r) * (1 + r)) * z
-            found.append((weights * phi(root * z)) @ phi(root * v) @ weights)
-        return np.array(found) if np.ndim(rho) else found[0]
-
-    return Way(
-        lambda name, q: average(PLAIN[name][0], q), lambda name, q: average(PLAIN[name][1], q), product, 10**5, 500
-    )
-
-
-def by_quad() -> Way:
-    """scipy's adaptive rules, at what accuracy they are willing to reach."""
-
-    def average(phi: Callable[[Any], Any], q: Any) -> Any:
-        def integrand(z: float, root: float) -> float:
-            return phi(root * z) ** 2 * math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-
-        means = [
-            quad(integrand, -10, 10, (math.sqrt(one),), epsabs=0, epsrel=1e-13, limit=200)[0] for one in np.ravel(q)
-        ]
-        return np.array(means) if np.ndim(q) else means[0]
-
-    def product(name: str, rho: Any, q: float) -> Any:
-        phi, root = PLAIN[name][0], math.sqrt(q)
-
-        def integrand(y: float, x: float, r: float) -> float:
-            other = r * x + math.sqrt((1 - r) * (1 + r)) * y
-            return phi(root * x) * phi(root * other) * math.exp(-(x * x + y * y) / 2) / (2 * math.pi)
-
-        found = [dblquad(integrand, -10, 10, -10, 10, (float(r),), 0, 1e-9)[0] for r in np.ravel(rho)]
-        return np.array(found) if np.ndim(rho) else found[0]
-
-    return Way(lambda name, q: average(PLAIN[name][0], q), lambda name, q: average(PLAIN[name][1], q), product, 200, 1)
-
-
-def by_dks() -> Way:
-    """DKS, Martens et al. (2021): 100,000 Gauss-Legendre nodes in one variable, scipy's dblquad in two."""
-    from autograd import elementwise_grad
-    from dks.base.activation_getter import get_activation_function
-    from dks.base.activation_transform import _calc_c_map, _estimate_gaussian_mean
-
-    names = {"gelu": "gelu_exact"}
-
-    def scaled(name: str, q: float) -> Callable[[Any], Any]:
-        phi, root = get_activation_function(names.get(name, name)), math.sqrt(q)
-        return lambda x: phi(root * x)
-
-    def one(name: str, q: float) -> float:
-        phi = scaled(name, q)
-        return float(_estimate_gaussian_mean(lambda x: phi(x) ** 2))
-
-    def variance(name: str, q: Any) -> Any:
-        return np.array([one(name, each) for each in np.ravel(q)]) if np.ndim(q) else one(name, q)
-
-    def gain(name: str, q: float) -> float:
-        slope = elementwise_grad(scaled(name, q))
-        return float(_estimate_gaussian_mean(lambda x: slope(x) ** 2)) / q
-
-    def product(name: str, rho: Any, q: float) -> Any:
-        found = [float(_calc_c_map(scaled(name, q), c=float(r), q_output=1.0)) for r in np.ravel(rho)]
-        return np.array(found) if np.ndim(rho) else found[0]
-
-    return Way(variance, gain, product, 10, 1)
-
-
-def by_anyinit() -> Way:
-    from anyinit.core import activations
-    from anyinit.core.profile import ActivationProfile
-
-    profiles = {name: ActivationProfile(name, getattr(activations, name)) for name in SHOWN}
-
-    def variance(name: str, q: Any) -> Any:
-        found = [profiles[name].moments(0.0, float(each)).m2 for each in np.ravel(q)]
-        return np.array(found) if np.ndim(q) else found[0]
-
-    return Way(variance, None, None, 500, 0)
-
-
-def ways() -> Iterator[tuple[str, Way]]:
-    yield "meanfield", ours()
-    yield "Gauss-Hermite, 100 nodes", gauss_hermite()
-    yield "scipy quad and dblquad", by_quad()
-    if find_spec("dks"):
-        yield "DKS", by_dks()
-    if find_spec("anyinit"):
-        yield "AnyInit", by_anyinit()
-
-
-def compared(way: Way) -> list[str]:
-    """Errors of V, χ₁ and C over tanh, GELU and ELU, and times of V and R with tanh."""
-    errors = [0.0, 0.0, 0.0]
-    for entry in REFERENCE:
-        name, q = entry["activation"], entry["q"]
-        if name not in SHOWN or q < 0.1:
-            continue
-        square = mpf(entry["second_moment"])
-        errors[0] = max(errors[0], relative(way.variance(name, q), square))
-        if way.gain:
-            errors[1] = max(errors[1], relative(way.gain(name, q), mpf(entry["slope_second_moment"])))
-        if way.product and q == 10:
-            exact = mpf(entry["covariance"]["0.5"])
-            errors[2] = max(errors[2], relative(way.product(name, 0.5, q), exact, square))
-    q, each = np.random.default_rng(0).uniform(0.1, 10, way.variances), count(1)
-    # Other q's every time: AnyInit remembers.
-    variance = seconds(lambda: way.variance("tanh", q * (1 + 1e-6 * next(each))), 3) / q.size
-    scalar = seconds(lambda: way.variance("tanh", 1 + 1e-6 * next(each)), 20)
-    cells = [f"{errors[0]:.0e}", f"{errors[1]:.0e}" if way.gain else "", f"{errors[2]:.0e}" if way.product else ""]
-    cells += [micro(variance), micro(scalar)]
-    if way.product:
-        rho, product = np.linspace(-0.99, 0.99, way.correlations), way.product
-        cells.append(micro(seconds(lambda: product("tanh", rho, 1.7), 3) / rho.size))
-    return cells
-
-
 def micro(duration: float) -> str:
     """A time in µs, two digits."""
     return f"{duration * 1e6:.2g}" if duration < 1e-4 else f"{duration * 1e6:.0f}"
@@ -311,12 +148,6 @@ def main() -> None:
     table = Table("φ", "V, each", "V, one", "R, each", "its set-up, s", title="Times, µs")
     for name in ("tanh", "gelu", "silu", "mish", "elu", "selu", "hardswish"):
         table.add_row(name, *own_times(name))
-    console.print(table)
-    table = Table("", "V", "χ₁", "C", "V, each", "V, one", "R, each", title="Errors, and times in µs")
-    for name, way in ways():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", IntegrationWarning)
-            table.add_row(name, *compared(way))
     console.print(table)
     table = Table("command", "processor time / imports", "seconds", "bar")
     for name, (arguments, bar) in COMMANDS.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import mpmath
@@ -110,7 +110,9 @@ class Defined:
     def loss(self, eps: float, q: float) -> float:
         """C(1) − C(1 − ε) = ½E(φ(m + d) − φ(m − d))², m and d independent, of variance q(1 − ε/2) and qε/2."""
         of_mean, of_difference = Extended(q) * (1 - Extended(eps) / 2), Extended(q) * Extended(eps) / 2
-        at, weights = _on_panels(_edges(float(of_difference), list(self._marks), self.length, _COARSE, _NEAR))
+        # Where m − d is at one break while m + d is at another.
+        marks = [*self._marks, *((high - low) / 2 for low, high in combinations(self.breaks, 2))]
+        at, weights = _on_panels(_edges(float(of_difference), marks, self.length, _COARSE, _NEAR))
         total = Extended(0)
         for d, weight in zip(at[at > 0], weights[at > 0], strict=True):
             shifted = [t + sign * float(d) for t in self._marks for sign in (-1, 1)]
