@@ -101,6 +101,11 @@ class Activation(Shown, ABC):
         """The lengths on which φ varies; none where it is homogeneous."""
 
     @property
+    @abstractmethod
+    def homogeneous_below(self) -> float:
+        """A variance below which φ, if it is 0 at 0, is homogeneous to all digits."""
+
+    @property
     def centres(self) -> tuple[float, ...]:
         """Where something in φ is centred or turns, besides its breaks."""
         return ()

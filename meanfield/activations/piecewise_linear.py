@@ -42,6 +42,9 @@ _CLOSEST_KNOT = 1e-150
 #: for the piece of every x.
 _FEW_KNOTS = 8
 
+#: Knots so many standard deviations out are not seen in any digit.
+_UNSEEN = 40.0
+
 
 @dataclass(frozen=True, repr=False)
 class PiecewiseLinear(Activation):
@@ -242,6 +245,10 @@ class PiecewiseLinear(Activation):
     def scales(self) -> tuple[float, ...]:
         """How far each knot is from 0, those at 0 left out."""
         return tuple(abs(t) for t in self.knots if t)
+
+    @property
+    def homogeneous_below(self) -> float:
+        return (min(self.scales, default=_UNSEEN) / _UNSEEN) ** 2
 
     @property
     def outer_slopes(self) -> tuple[float, float]:

@@ -37,6 +37,8 @@ _LOOKED_AT = np.concatenate([10.0 ** np.linspace(-6, 3, 181), np.linspace(0.01, 
 _MISSED = 64 * np.finfo(float).eps
 #: What turns without end is averaged over so many of its lengths in a standard deviation.
 _TURNS = 300.0
+#: In so small a part of the lengths on which it varies φ does not bend in any digit.
+_NOT_BENT = 1e-17
 #: Doubles with room to spare are below.
 _HUGE = 1e290
 #: Points of a curve to draw.
@@ -211,6 +213,10 @@ class Smooth(Activation):
     def scales(self) -> tuple[float, ...]:
         """The least and the largest length on which φ varies, and how far its breaks are from 0."""
         return tuple(sorted({*lengths(self.with_slopes, self.breaks), *(abs(t) for t in self.breaks if t)}))
+
+    @property
+    def homogeneous_below(self) -> float:
+        return (min(self.scales, default=1 / _NOT_BENT) * _NOT_BENT) ** 2
 
     @cached_property
     def centres(self) -> tuple[float, ...]:

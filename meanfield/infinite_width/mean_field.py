@@ -24,9 +24,6 @@ __all__ = ["MeanField", "layer_map"]
 
 Array = NDArray[np.float64]
 
-#: Knots so many standard deviations out are not seen in any digit.
-_HOMOGENEOUS = 40.0
-
 
 def layer_map(products: Any, sigma_w_squared: Any, sigma_b_squared: Any) -> Any:
     """σ_w² m + σ_b²: the covariances of pre-activations, from the mean products m of the activations before them."""
@@ -224,14 +221,14 @@ class MeanField(Shown):
     def _signal(self, q: ArrayLike) -> tuple[Any, float, Any]:
         """q, σ_w² and V(q) to divide by.
 
-        Without biases σ_w² does not matter, and is 1; nor does a q so small that φ, if 0 at 0, is homogeneous to all
-        digits: then it is the largest of these.
+        Without biases σ_w² does not matter, and is 1; nor does a q so small that φ is homogeneous to all digits:
+        then it is the largest of these.
         """
         q, weights = variances(q), self.sigma_w_squared
         if not self.sigma_b:
             weights = 1.0
             if not any(self.activation.limits(0.0)):
-                q = np.maximum(q, (min(self.activation.scales, default=_HOMOGENEOUS) / _HOMOGENEOUS) ** 2)
+                q = np.maximum(q, self.activation.homogeneous_below)
         with np.errstate(over="ignore"):
             square = moments.second_moment(self.activation, q)
             variance = np.asarray(layer_map(square, weights, self.sigma_b_squared))

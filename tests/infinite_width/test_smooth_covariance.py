@@ -20,6 +20,7 @@ from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.activations.smooth import Smooth
 from meanfield.activations.spec import activation
 from meanfield.infinite_width import covariance as front
+from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import second_moment
 from meanfield.infinite_width.quadrature import covariance as room
 
@@ -116,6 +117,20 @@ def test_lengths_kinks_and_jumps_are_found(name: str, q: float, rho: float) -> N
     exact = brute_force(phi, q, rho)
     assert one("covariance", phi, rho, q) == pytest.approx(exact, abs=3e-15 * square)
     assert one("covariance_loss", phi, 1 - rho, q) == pytest.approx(square - exact, rel=1e-13, abs=3e-15 * square)
+
+
+@pytest.mark.parametrize("q", [1e-12, 1e-8, 1e-5, 1e-3])
+@pytest.mark.parametrize("name", ["tanh", "gelu", "elu"])
+def test_small_signals_without_biases_see_how_phi_bends(name: str, q: float) -> None:
+    """φ(0) = 0 makes φ no line to all digits because q is small: of ELU, 1 − R differs by some √q."""
+    phi = SMOOTH[name]
+    network, square = MeanField(phi, 1.0), float(second_moment(phi, q))
+    for rho in (-0.9, 0.5):
+        exact = brute_force(phi, q, rho) / square
+        assert network.R(rho, q) == pytest.approx(exact, abs=5e-15)
+        assert network.one_minus_R(1 - rho, q) == pytest.approx(1 - exact, abs=5e-15)
+        # Price: C' = q E φ'(u)φ'(v).
+        assert network.dR(rho, q) == pytest.approx(one("covariance_d1", phi, rho, q) / square, rel=1e-13)
 
 
 @pytest.mark.parametrize("q", [1e-3, 0.04, 1.0, 30.0])
