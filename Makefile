@@ -1,9 +1,5 @@
 # Everything runs in an environment of its own, .venv, made on first use and again only when pyproject.toml changes.
-<<<<<<< HEAD
-.PHONY: install demo test test-figures test-symbolic test-pages test-torch test-lowest docs dist bench accuracy gallery clean
-=======
-.PHONY: install demo test test-figures test-symbolic test-pages test-torch docs bench accuracy compare gallery clean
->>>>>>> site-c
+.PHONY: install demo test test-figures test-symbolic test-pages test-torch test-lowest docs dist bench accuracy compare gallery clean
 
 BIN := .venv/bin
 PYTHON ?= python3
@@ -126,8 +122,4 @@ gallery: install
 	cd docs/gallery && sed -n 's/^[$$] meanfield/meanfield/p' README.md | PATH="$(abspath $(BIN)):$$PATH" sh -ex
 
 clean:
-<<<<<<< HEAD
-	rm -rf .venv .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist
-=======
-	rm -rf .venv .venv-compare .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist
->>>>>>> site-c
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks dist docs/_build
