@@ -139,7 +139,17 @@ def test_ranks_in_the_text_are_those_of_the_results() -> None:
         return ranked([row["share_lost"] for row in some], shares)
 
     wide, narrow, deep = ({"width": n, "depth": depth} for n, depth in ((300, 30), (100, 30), (100, 60)))
+    tight, loose = (
+        row
+        for row in sparse
+        if (row["name"], row["width"], row["depth"]) == ("clipped-relu", 300, 30)
+        and round(row["sparsity"], 6) == 0.9
+        and row["q_star"] < 3
+    )
+    assert (tight["q_star"], loose["q_star"], tight["m"], loose["m"]) == (1, 2, 1.6, 1.6)
     for told in (
+        f"m = 1.6 at q\\* = 1, of which {100 * tight['share_lost']:.0f} % is foretold lost, "
+        f"has {100 * tight['test_accuracy']:.0f} % after one epoch where q\\* = 2 has {100 * loose['test_accuracy']:.0f} %",
         f"within width 300 by {rank(0.85, **wide)} and {rank(0.9, **wide)}",
         f"within width 100 by {rank(0.85, **narrow)} and {rank(0.9, **narrow)}",
         f"noise ({rank(0.85, **deep)} and {rank(0.9, **deep).replace('-', '−')})",
