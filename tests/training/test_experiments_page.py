@@ -149,7 +149,8 @@ def test_ranks_in_the_text_are_those_of_the_results() -> None:
     assert (tight["q_star"], loose["q_star"], tight["m"], loose["m"]) == (1, 2, 1.6, 1.6)
     for told in (
         f"m = 1.6 at q\\* = 1, of which {100 * tight['share_lost']:.0f} % is foretold lost, "
-        f"has {100 * tight['test_accuracy']:.0f} % after one epoch where q\\* = 2 has {100 * loose['test_accuracy']:.0f} %",
+        f"has {100 * tight['test_accuracy']:.0f} % after one epoch "
+        f"where q\\* = 2 has {100 * loose['test_accuracy']:.0f} %",
         f"within width 300 by {rank(0.85, **wide)} and {rank(0.9, **wide)}",
         f"within width 100 by {rank(0.85, **narrow)} and {rank(0.9, **narrow)}",
         f"noise ({rank(0.85, **deep)} and {rank(0.9, **deep).replace('-', '−')})",
