@@ -109,10 +109,12 @@ def test_what_is_told_of_convolutions_is_in_the_results() -> None:
     }
     two, best = rows["clipped-relu", 0.85, 2, 4e-3], rows["clipped-relu", 0.81, 4, 2e-3]
     fast, relu = rows["clipped-relu", 0.81, 4, 4e-3], rows["relu", 0.5, 4, 2e-3]
+    dead = rows["relu", 0.5, 4, 8e-3]
     for told in (
         f"{100 * best['test_accuracy']:.1f} % after four epochs, {100 * best['accuracy_lost']:.1f} points behind ReLU",
         f"zeros {best['test_sparsity']:.2f}",
         f"{100 * relu['test_accuracy']:.1f} %",
+        f"With {dead['test_sparsity']:.2f} of zeros it has {100 * dead['test_accuracy']:.1f} %",
         f"at 4e-3 {100 * fast['test_accuracy']:.1f} % with zeros at {fast['test_sparsity']:.2f}",
         f"{100 * two['accuracy_lost']:.1f} points behind after two epochs",
     ):
