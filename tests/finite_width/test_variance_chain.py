@@ -168,6 +168,11 @@ def test_threads_end_when_nobody_waits_for_them(monkeypatch):
 
     sums = variance_chain._sums
     monkeypatch.setattr(variance_chain, "_sums", counted)
-    with pytest.raises(KeyboardInterrupt):
-        trajectories(NETWORKS[0], 1.0, width=100, depth=2000, chains=1024)
+    # Ignored by whatever runs in the background of a shell.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trajectories(NETWORKS[0], 1.0, width=100, depth=2000, chains=1024)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(drawn) < 2000

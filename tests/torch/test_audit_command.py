@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import importlib
 import re
@@ -17,6 +18,7 @@ from command import data, run
 from shown_commands import as_printed, examples
 
 import meanfield as mf
+from meanfield.activations import user_code
 from meanfield.cli.models import DrawnFrom
 from meanfield.quantities import QUANTITIES
 from meanfield.torch import audit
@@ -79,6 +81,25 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     sys.modules.pop("some_nets", None)
     importlib.invalidate_caches()
+
+
+#: What processes answered, by what they were asked and all files about them.
+ANSWERS: dict[str, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def a_question_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process takes seconds to load torch, and says the same of the same model whichever test asks."""
+
+    def answer(*arguments: Any, **options: Any) -> Any:
+        files = {path.name: path.read_bytes() for path in sorted(Path().glob("*.*"))}
+        question = repr((arguments, options, files))
+        if question not in ANSWERS:
+            ANSWERS[question] = answered_apart(*arguments, **options)
+        return copy.deepcopy(ANSWERS[question])
+
+    answered_apart = user_code.answered_apart
+    monkeypatch.setattr(user_code, "answered_apart", answer)
 
 
 def inputs(*shape: int) -> np.ndarray[Any, np.dtype[np.float64]]:

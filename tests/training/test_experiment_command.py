@@ -79,6 +79,8 @@ def test_verdicts_stand_before_the_first_run_and_each_network_gets_the_same_cand
 def test_every_example_of_a_help_runs_as_printed(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     monkeypatch.chdir(tmp_path)
+    # Another process would load torch for runs of a few steps.
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     assert examples(("experiment", kind))
     for line in examples(("experiment", kind)):
         as_printed(line)

@@ -46,7 +46,7 @@ def foresight(
 
     \b
     Examples:
-      meanfield experiment foresight --shape 40x8 --data digits --lr 0.01 --epochs 10 --repeats 1
+      meanfield experiment foresight --shape 40x8 --data digits --lr 0.01 --epochs 3 --repeats 1
     """
     from meanfield.training.accuracy_table import COLUMNS, accuracies
     from meanfield.training.foresight import networks

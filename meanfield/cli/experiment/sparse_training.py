@@ -81,8 +81,8 @@ def sparse_training(
 
     \b
     Examples:
-      meanfield experiment sparse-training --data digits --sparsity 0.7 --depth 2 --width 20 --lr 0.01 --epochs 10
-      meanfield experiment sparse-training --data digits --act relu --act gelu --depth 3 --width 20 --lr 0.01 --epochs 9
+      meanfield experiment sparse-training --data digits --sparsity 0.7 --depth 2 --width 20 --lr 0.01 --epochs 3
+      meanfield experiment sparse-training --data digits --act relu --act gelu --depth 3 --width 20 --lr 0.01 --epochs 4
 
     The papers' table on Fashion-MNIST takes hours; docs/experiments.md has it, with its commands.
     """

@@ -39,8 +39,8 @@ def design(
 
     \b
     Examples:
-      meanfield plot design --sparsity 0.6:0.95:8 --levels 0.4:3:8 --width 300 --depth 30
-      meanfield plot design --act clipped-soft-threshold --sparsity 0.6:0.9:13 --levels 0.4:2:9 -o design.pdf
+      meanfield plot design --sparsity 0.6:0.95:6 --levels 0.4:3:6 --width 300 --depth 30
+      meanfield plot design --act clipped-soft-threshold --sparsity 0.6:0.9:7 --levels 0.4:2:6 -o design.pdf
     """
     from meanfield.activations.family import Family
     from meanfield.design.sweeps import design_map
