@@ -88,6 +88,55 @@ BIBTEX = """\
   doi           = {{10.48550/arXiv.2602.05779}},
   url           = {{https://arxiv.org/abs/2602.05779}}
 }}
+
+@inproceedings{{he2015delving,
+  title         = {{Delving deep into rectifiers: surpassing human-level performance on {{ImageNet}} classification}},
+  author        = {{He, Kaiming and Zhang, Xiangyu and Ren, Shaoqing and Sun, Jian}},
+  booktitle     = {{IEEE International Conference on Computer Vision}},
+  pages         = {{1026--1034}},
+  year          = {{2015}},
+  eprint        = {{1502.01852}},
+  archiveprefix = {{arXiv}},
+  doi           = {{10.48550/arXiv.1502.01852}},
+  url           = {{https://arxiv.org/abs/1502.01852}}
+}}
+
+@inproceedings{{hayou2019impact,
+  title         = {{On the impact of the activation function on deep neural networks training}},
+  author        = {{Hayou, Soufiane and Doucet, Arnaud and Rousseau, Judith}},
+  booktitle     = {{Proceedings of the 36th International Conference on Machine Learning}},
+  series        = {{Proceedings of Machine Learning Research}},
+  volume        = {{97}},
+  pages         = {{2672--2680}},
+  year          = {{2019}},
+  eprint        = {{1902.06853}},
+  archiveprefix = {{arXiv}},
+  doi           = {{10.48550/arXiv.1902.06853}},
+  url           = {{https://proceedings.mlr.press/v97/hayou19a.html}}
+}}
+
+@misc{{martens2021rapid,
+  title         = {{Rapid training of deep neural networks without skip connections or normalization layers using
+                   deep kernel shaping}},
+  author        = {{Martens, James and Ballard, Andy and Desjardins, Guillaume and Swirszcz, Grzegorz and
+                   Dalibard, Valentin and Sohl-Dickstein, Jascha and Schoenholz, Samuel S.}},
+  year          = {{2021}},
+  eprint        = {{2110.01765}},
+  archiveprefix = {{arXiv}},
+  doi           = {{10.48550/arXiv.2110.01765}},
+  url           = {{https://arxiv.org/abs/2110.01765}}
+}}
+
+@inproceedings{{zhang2022deep,
+  title         = {{Deep learning without shortcuts: shaping the kernel with tailored rectifiers}},
+  author        = {{Zhang, Guodong and Botev, Aleksandar and Martens, James}},
+  booktitle     = {{International Conference on Learning Representations}},
+  year          = {{2022}},
+  eprint        = {{2203.08120}},
+  archiveprefix = {{arXiv}},
+  doi           = {{10.48550/arXiv.2203.08120}},
+  url           = {{https://arxiv.org/abs/2203.08120}}
+}}
 """
 
 
