@@ -113,7 +113,8 @@ def require_share(name: str, share: float, meaning: str) -> None:
     """Refuse what is no `meaning`, such as a share of zeros, between 0 and 1, with a `DomainError`."""
     require_number(name, share)
     if not (0 < share < 1):
-        raise DomainError(f"{name} = {share:g} is not {meaning}: give 0 < {name} < 1")
+        percent = f"{share:g} % is {share / 100:g}; " if 1 < share < 100 else ""
+        raise DomainError(f"{name} = {share:g} is not {meaning}: {percent}give 0 < {name} < 1")
 
 
 def require_within(within: float, name: str = "within") -> None:

@@ -297,7 +297,8 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
             formula = formula_of(read_activation(act, **given).phi)
             raise ActivationError(
                 f"{act} has no tau and no m left open: name what to solve for, as in --solve a,b; where nothing is, "
-                f'leave something, as in --act "clip({formula}, -m, m)", or ask for --reshape'
+                f'take clipped-relu, which leaves both, or leave something, as in --act "clip({formula}, -m, m)", '
+                "or ask for --reshape"
             )
     return Family(act, names, tuple(given.items()))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from meanfield.errors import DomainError, printable
@@ -85,8 +86,11 @@ def chosen(records: Sequence[Record], columns: Sequence[str]) -> list[Record]:
     known = keys_of(answered(records))
     for name in columns:
         if known and name not in known:
+            lowered = {key.lower(): key for key in known}
+            close = get_close_matches(name.lower(), lowered, n=1, cutoff=0.8)
+            guess = f"did you mean {lowered[close[0]]}? " if close else ""
             raise DomainError(
-                f"there is no column {printable(name) or 'without a name'}: choose from {', '.join(known)}"
+                f"there is no column {printable(name) or 'without a name'}: {guess}choose from {', '.join(known)}"
             )
         if list(columns).count(name) > 1:
             raise DomainError(f"column {name} is asked for twice: name it once")

@@ -61,6 +61,12 @@ def test_an_unknown_column_is_refused_before_an_activation_is_looked_at(command:
     assert refused.stderr.startswith("meanfield: there is no column nonsense: choose from ")
 
 
+@pytest.mark.parametrize("written", ["sigma_W", "sigmaw", "SIGMA_W"])
+def test_a_column_that_is_nearly_one_is_guessed(written: str) -> None:
+    refused = run("eoc", "--act", "relu", "--columns", written)
+    assert f"no column {written}: did you mean sigma_w? choose from activation, " in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "more"),
     [
