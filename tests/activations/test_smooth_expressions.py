@@ -64,7 +64,12 @@ def test_breaks_that_are_rational_are_exact(text: str, exact: list[float]) -> No
         ("abs(x*Phi(x) + 0.1)", lambda x: x * mp.ncdf(x) + mpf("0.1"), [-1.5, -0.25]),
         ("max(log1p(x**2), 30)", lambda x: mp.log(1 + x * x) - 30, [-3.3e6, 3.3e6]),
         ("min(exp(x), 1e200)", lambda x: x - 200 * mp.log(10), [460]),
-        ("abs(atan(x) - 1.57)", lambda x: mp.atan(x) - mpf("1.57"), [1256]),
+        pytest.param(
+            "abs(atan(x) - 1.57)",
+            lambda x: mp.atan(x) - mpf("1.57"),
+            [1256],
+            marks=pytest.mark.skipif(np.__version__ < "2", reason="its arctan is off in the last digit there"),
+        ),
         ("max(tanh(x), tanh(2*x - 1))", lambda x: mp.tanh(x) - mp.tanh(2 * x - 1), [1]),
         ("abs(sin(clip(x, -7, 7)))", mp.sin, [-7, -6.28, -3.14, 0, 3.14, 6.28, 7]),
         ("relu(2*x**2 - 1e-30)", lambda x: 2 * x * x - mpf(10) ** -30, [-7.1e-16, 7.1e-16]),
