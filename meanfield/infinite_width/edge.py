@@ -154,7 +154,7 @@ def edge_of_chaos(activation: Activation, q_star: float = 1.0, chi_1: float = 1.
         most = q_star / (q_star - squared_bias(activation, np.array([q_star])).item())
         raise NoEdgeOfChaos(
             f"at q* = {q_star:g}, χ₁ = {chi_1:g} and V(q*) = q* need σ_b² < 0; "
-            f"χ₁ <= {Context(6, ROUND_FLOOR).create_decimal_from_float(most):g} would do at this q*"
+            f"χ₁ <= {float(Context(6, ROUND_FLOOR).create_decimal_from_float(most)):g} would do at this q*"
         )
     if bias < 0:
         raise NoEdgeOfChaos(
