@@ -125,7 +125,7 @@ def sparse_training(
 
 
 def _choices(
-    acts: list[str], sparsity: str | None, slope: str | None, m: str | None, q_star: str, chi: str = "1"
+    acts: list[str], sparsity: str | None, slope: str | None, m: str | None, q_star: str, chi: str
 ) -> list[dict[str, Any]]:
     """What `settings_of` takes, for each activation what it leaves open."""
     from meanfield.training.sparse_settings import parameters_left_open
