@@ -24,6 +24,7 @@ from meanfield.infinite_width.growth import GainGrowth
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import (
     curvature_term,
+    second_moment,
     second_moment_d2,
     slope_moment,
     slope_square_d1,
@@ -50,8 +51,8 @@ _LEAST_BIAS = 1 / LARGEST_SCALE
 #: So many jumps are named, the others counted.
 _FEW_JUMPS = 6
 
-#: What is left of two biases that cancel is rounding up to this share of their sizes and of q*.
-_ROUNDING = 4 * np.finfo(float).eps
+#: What is left of two biases that cancel is rounding up to this share of q*.
+_ROUNDING = 16 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,8 @@ def edge_of_chaos(activation: Activation, q_star: float = 1.0, chi_1: float = 1.
         )
     weights = chi_1 / slopes
     bias = _squared_bias_of(activation, np.array([q_star]), chi_1).item()
-    if chi_1 != 1 and not bias >= 0:
-        most = q_star / (q_star - squared_bias(activation, np.array([q_star])).item())
+    if chi_1 != 1 and bias < 0:
+        most = q_star / _variance_without_bias(activation, np.array([q_star])).item()
         raise NoEdgeOfChaos(
             f"at q* = {q_star:g}, χ₁ = {chi_1:g} and V(q*) = q* need σ_b² < 0; "
             f"χ₁ <= {float(Context(6, ROUND_FLOOR).create_decimal_from_float(most)):g} would do at this q*"
@@ -289,8 +290,17 @@ def _squared_bias_of(activation: Activation, q: NDArray[np.float64], chi_1: floa
     with np.errstate(all="ignore"):
         edge, rest = chi_1 * squared_bias(activation, q), (1 - chi_1) * q
         bias = edge + rest
-        cancels = (np.sign(edge) == -np.sign(rest)) & (np.abs(bias) <= _ROUNDING * (np.abs(edge) + q))
+        if chi_1 > 2:
+            # Both may be large beside their sum.
+            bias = q - chi_1 * _variance_without_bias(activation, q)
+        cancels = (np.sign(edge) == -np.sign(rest)) & (np.abs(bias) <= _ROUNDING * q)
     return np.where(cancels, 0.0, bias)
+
+
+def _variance_without_bias(activation: Activation, q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """E φ²/E φ'², what weights alone make of q at χ₁ = 1, as q − σ_b²(edge) where that keeps its digits."""
+    edge = squared_bias(activation, q)
+    return np.where(edge > q / 2, second_moment(activation, q) / slope_moment(activation, q, 2), q - edge)
 
 
 def _has_bias(activation: Activation, q: float) -> bool:

@@ -116,10 +116,23 @@ def test_up_to_the_gain_that_leaves_nothing_for_biases_there_are_networks(act: s
         edge_of_chaos(phi, q_star, told)
 
 
-def test_no_biases_are_left_at_the_largest_gain_that_theory_gives() -> None:
-    edge = edge_of_chaos(mf.activation("tanh"), 2.0)
-    found = edge_of_chaos(mf.activation("tanh"), 2.0, 2.0 / (2.0 - edge.sigma_b_squared))
-    assert found.sigma_b == 0
+@pytest.mark.parametrize("q_star", [0.1, 2.0, 100.0])
+def test_no_biases_are_left_at_the_largest_gain_that_theory_gives(q_star: float) -> None:
+    phi = mf.activation("tanh")
+    most = q_star / (q_star - edge_of_chaos(phi, q_star).sigma_b_squared)
+    assert most == pytest.approx(largest_gain(phi, q_star), rel=1e-13)
+    assert edge_of_chaos(phi, q_star, most).sigma_b == 0
+
+
+@pytest.mark.parametrize("q_star", [1.0, 1e10, 1e200])
+def test_a_large_gain_keeps_the_variance_to_its_digits(q_star: float) -> None:
+    # E φ² = 1/2 and E φ'² = 1250, but for e^(−5000).
+    phi = mf.activation("sin(50*x)")
+    found = edge_of_chaos(phi, q_star, 2000 * q_star)
+    assert found.sigma_b_squared == pytest.approx(0.2 * q_star, rel=1e-11)
+    assert found.mean_field.V(q_star) == pytest.approx(q_star, rel=1e-14)
+    with pytest.raises(NoEdgeOfChaos, match=r"χ₁ <= \S+ would do"):
+        edge_of_chaos(phi, q_star, 3000 * q_star)
 
 
 @pytest.mark.parametrize("act", ["relu", "abs", "x"])
