@@ -70,10 +70,10 @@ _EXPLAINED = {
 _HELD_OUT = 1 / 6
 #: What is said of a network before it is trained, and what came of it; and how it was trained.
 _FORETOLD = ("name", "sparsity", "V_prime", "q_star", "verdict", "share_lost", "test_accuracy", "test_accuracy_sd")
-#: χ₁ this near to 1 is that of an edge of chaos.
-_ON_EDGE = 1e-9
 _TRAINED = ("name", "learning_rate", "clip_gradient", "weights", "test_sparsity", "diverged", "accuracy_lost")
 _PAPER = ("name", "sparsity", "V_prime", "q_star", "verdict", "test_accuracy", "test_accuracy_sd", "accuracy_lost")
+#: χ₁ this near to 1 is that of an edge of chaos.
+_ON_EDGE = 1e-9
 #: By which rows are told apart, unless they differ in m alone.
 _APART = ("name", "sparsity", "V_prime", "q_star", "chi_1")
 
