@@ -26,6 +26,7 @@ __all__ = [
     "require_a",
     "require_cells",
     "require_count",
+    "require_gain",
     "require_number",
     "require_scales",
     "require_share",
@@ -97,6 +98,13 @@ def require_signal(q: float, name: str = "q_star") -> None:
     require_number(name, q)
     if not (0 < q < math.inf):
         raise DomainError(f"{name} = {q:g} is not the variance of a signal: give a finite number > 0")
+
+
+def require_gain(chi_1: float) -> None:
+    """Refuse what is no gain χ₁ that can be asked for, with a `DomainError`."""
+    require_number("chi_1", chi_1)
+    if not (0 < chi_1 < math.inf):
+        raise DomainError(f"chi_1 = {chi_1:g} is no gain of a layer: give a finite number > 0, 1 for the edge of chaos")
 
 
 def require_scales(sigma_w: float, sigma_b: float) -> None:

@@ -99,7 +99,7 @@ class NoFormula(MeanFieldError):
 
 
 class NoEdgeOfChaos(MeanFieldError):
-    """No (σ_w, σ_b) puts this activation on the edge of chaos as asked; the message says which would."""
+    """No (σ_w, σ_b) puts this activation on the edge of chaos, or beside it, as asked; the message says which would."""
 
 
 class NoDesign(MeanFieldError):

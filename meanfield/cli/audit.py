@@ -39,6 +39,7 @@ def audit(
     shape: models.Shape = None,
     edge_of_chaos: models.OnEdge = False,
     q_star: models.AfterEdge = 1.0,
+    chi: options.Chi = 1.0,
     weights: models.EdgeWeights = models.DrawnFrom.gaussian,
     act: models.Fallback = None,
     level: models.Level = 0.01,
@@ -63,7 +64,7 @@ def audit(
     """
     how = printing(format, digits, columns, caption, tex_label, output)
     require_columns(how, _ROW)
-    found = models.audited(context, model, batch, shape, edge_of_chaos, q_star, weights, act, level, seed)
+    found = models.audited(context, model, batch, shape, edge_of_chaos, q_star, chi, weights, act, level, seed)
     record = found["audit"]
     about = {**record, **{key: found[key] for key in ("before", "initialised") if key in found}}
     tables = [heading(model), paragraph("measured:", models.described(found))]
@@ -101,8 +102,10 @@ def _initialised(record: Record, digits: int | None) -> list[Block]:
     rows = [
         {**row, "activation": f"{row['activation']}, left alone"} if row["left"] else row for row in record["layers"]
     ]
+    from meanfield.infinite_width.edge import gain_in_words
+
     return [
-        heading(f"{record['weights']} weights on the edge of chaos at q* = {record['q_star']:g}"),
+        heading(f"{record['weights']} weights {gain_in_words(record['chi_1'])} at q* = {record['q_star']:g}"),
         _layers(rows, digits),
         *(lines(warning, 2) for warning in record["warnings"]),
         lines(""),

@@ -95,6 +95,7 @@ _SPARSITY, _SLOPE = "0.85", "0.7"
 _SPARSITIES = 10
 #: Clip levels looked at for one that is safe, and sparsities where none is.
 _LEVELS = 40
+_RESHAPED = "{} asks nothing of a reshaped activation, whose q* is 1: leave it out"
 _UNITS = "({0}, q*) and ({1}, c²q*) are one network in other units"
 _FREEDOM = "to choose q* at a fixed {0} is to choose {0} at a fixed q*. What counts is {0}/√q*, here {1}."
 _SCALING = (
@@ -114,6 +115,7 @@ def design(
     slope: Slope = None,
     curvature: Curvature = None,
     q_star: QStar = None,
+    chi: options.Chi = 1.0,
     safe_for: SafeFor = None,
     max_sparsity: MaxSparsity = False,
     solve: Solve = None,
@@ -168,6 +170,7 @@ def design(
             "{} is of --safe-for: add --safe-for width=N,depth=L",
         )
     if reshape:
+        options.require_left_out(context, ("chi",), _RESHAPED)
         _require_none(
             {"--sparsity": sparsity, "--share": share, "--below": below, "--q-star": q_star, "--safe-for": safe_for}
         )
@@ -214,11 +217,12 @@ def design(
             wanted = dict(zip(asked, values, strict=True))
             try:
                 if requirement and max_sparsity:
-                    solutions = largest_safe_sparsity(family, requirement, q_star=q, advance=look)
+                    solutions = largest_safe_sparsity(family, requirement, q_star=q, chi_1=chi, advance=look)
                 elif requirement:
-                    solutions = safe_designs(family, requirement, **wanted, q_star=q, advance=look)
+                    solutions = safe_designs(family, requirement, **wanted, q_star=q, chi_1=chi, advance=look)
                 else:
-                    solutions = designs(family, **wanted, below=BELOW if below is None else below, q_star=q)
+                    near = BELOW if below is None else below
+                    solutions = designs(family, **wanted, below=near, q_star=q, chi_1=chi)
                 found += solutions
                 rows += [design.record() for design in solutions]
             except NoDesign as refusal:
@@ -231,7 +235,7 @@ def design(
         # A file holds all that was asked for, or is not written.
         raise NoDesign(*refusals)
     if found:
-        emit(rows, _tables(family, found, digits), how, paper=_fitting(family, rows))
+        emit(rows, _tables(family, found, chi, digits), how, paper=_fitting(family, rows))
     if refusals:
         raise NoDesign(*refusals)
 
@@ -239,7 +243,7 @@ def design(
 def _require_none(given: dict[str, object]) -> None:
     for option, value in given.items():
         if value is not None:
-            raise DomainError(f"{option} asks nothing of a reshaped activation, whose q* is 1: leave it out")
+            raise DomainError(_RESHAPED.format(option))
 
 
 def _asked(
@@ -338,8 +342,9 @@ def _fitting(family: Family, rows: list[Record]) -> list[str]:
     return [*sparsity, "V_prime", *(["q_star"] if several else []), *family.open, "sigma_w", "sigma_b", *asked]
 
 
-def _tables(family: Family, found: list[Design], digits: int | None) -> list[Block]:
+def _tables(family: Family, found: list[Design], chi: float, digits: int | None) -> list[Block]:
     from meanfield.design.design import are_lengths
+    from meanfield.infinite_width.edge import gain_in_words
 
     records = [d.record() for d in found]
     sparsity = ["sparsity"] if any(record["sparsity"] for record in records) else []
@@ -351,7 +356,7 @@ def _tables(family: Family, found: list[Design], digits: int | None) -> list[Blo
     keys += [key for key in _BESIDE if key in records[0]]
     required = found[0].networks.requirement if found[0].networks else None
     tables = [
-        heading(sized(f"{family.spec} on the edge of chaos", required)),
+        heading(sized(f"{family.spec} {gain_in_words(chi)}", required)),
         grid(records, keys, digits or (6 if len(found) == 1 else 4 if len(keys) > 8 else 5)),
     ]
     if required:

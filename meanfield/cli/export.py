@@ -44,6 +44,7 @@ def export(
     slope: options.Slope = None,
     param: options.Params = None,
     q_star: options.QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     width: Width = None,
@@ -56,8 +57,8 @@ def export(
 ) -> None:
     """φ and its initialiser as code that imports a framework and nothing else.
 
-    On the edge of chaos at q*, or with the σ_w and σ_b given. The docstring of the code says where its numbers come
-    from; zeros of φ are exactly 0.
+    On the edge of chaos at q*, or as --chi or --sigma-w and --sigma-b say. The docstring of the code says where its
+    numbers come from; zeros of φ are exactly 0.
 
     \b
     Examples:
@@ -76,7 +77,7 @@ def export(
         raise DomainError(f"--to {to} and --output {output} contradict: change --to, or rename the file")
     required = requirement(context, width, depth, within, gradient_within, risk)
     (named,) = options.read_activations([act], tau, m, slope, param)
-    diagnosis = judged(operating_point(named.phi, q_star, sigma_w, sigma_b), required)
+    diagnosis = judged(operating_point(named.phi, q_star, sigma_w, sigma_b, chi), required)
     exported = Exported(named, diagnosis, width, depth, _command(context))
     text = as_json(exported.record()) if to == Target.json else exported.snippet(cast("Framework", to.value))
     deliver(text, output)

@@ -36,6 +36,7 @@ def maps(
     q: Q = None,
     rho: Rho = None,
     q_star: QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     format: options.Formats = None,
@@ -72,7 +73,7 @@ def maps(
     refusals = []
     for named in options.read_activations(act, tau, m, slope, param, label):
         try:
-            network = operating_point(named.phi, q_star, sigma_w, sigma_b).network
+            network = operating_point(named.phi, q_star, sigma_w, sigma_b, chi).network
         except NO_ANSWER as error:
             rows.append(refusal(named.label, error))
             refusals.append(f"{named.label}: {error}" if len(act) > 1 else str(error))

@@ -80,6 +80,7 @@ def audited(
     shape: Sequence[str] | None,
     edge_of_chaos: bool,
     q_star: float,
+    chi: float,
     weights: DrawnFrom,
     act: str | None,
     level: float,
@@ -102,17 +103,17 @@ def audited(
         raise DomainError(f"{given} what {model} runs on: give --batch FILE.npz, or --shape such as 16,3,32,32")
     if not edge_of_chaos:
         options.require_left_out(
-            context, ("q_star", "weights", "act"), "{} is of --edge-of-chaos: add it, or leave this out"
+            context, ("q_star", "chi", "weights", "act"), "{} is of --edge-of-chaos: add it, or leave this out"
         )
     require_share("level", level, "a probability")
     require_count("seed", seed, 0)
-    edge = {"q_star": q_star, "weights": weights.value, "activation": act} if edge_of_chaos else None
+    drawn = {"q_star": q_star, "chi_1": chi, "weights": weights.value, "activation": act}
     asked = {
         "batch": None if batch is None else str(batch),
         "shapes": [_sizes(text) for text in shape or []],
         "level": level,
         "seed": seed,
-        "edge": edge,
+        "edge": drawn if edge_of_chaos else None,
     }
     found: Any = answered_apart(
         "meanfield.torch.named_model:audit_named", model, asked, give="one that returns an nn.Module that runs"

@@ -22,6 +22,7 @@ __all__ = [
     "Act",
     "Acts",
     "Caption",
+    "Chi",
     "Columns",
     "Depth",
     "Digits",
@@ -116,6 +117,9 @@ SigmaW = Annotated[
 SigmaB = Annotated[float, typer.Option("--sigma-b", help="σ_b ≥ 0, with --sigma-w.")]
 QStar = Annotated[
     float, typer.Option("--q-star", help="The fixed point q* judged; with --sigma-w, where this variance goes.")
+]
+Chi = Annotated[
+    float, typer.Option("--chi", help="Gain χ₁ at q* > 0; default 1, the edge of chaos.", show_default=False)
 ]
 Q0 = Annotated[float | None, typer.Option("--q0", help="Variance at layer 0; default q*.", show_default=False)]
 Width = Annotated[int, typer.Option("--width", help="N, units in a layer.")]

@@ -74,6 +74,7 @@ def simulate(
     label: options.Labels = None,
     networks: ensembles.Networks = 200,
     q_star: options.QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     q0: options.Q0 = None,
@@ -123,7 +124,7 @@ def simulate(
     for report in reports:
         require_columns(report, ROW)
     (named,) = options.read_activations([act], tau, m, slope, param, label)
-    point = operating_point(named.phi, q_star, sigma_w, sigma_b)
+    point = operating_point(named.phi, q_star, sigma_w, sigma_b, chi)
     asked = ensembles.experiment(
         point,
         *(q_star, q0, conv, size, padding, weights),

@@ -48,6 +48,7 @@ def stability(
     param: options.Params = None,
     label: options.Labels = None,
     q_star: options.QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     q0: options.Q0 = None,
@@ -93,7 +94,7 @@ def stability(
     results, refusals = [], []
     for named in options.read_activations(act, tau, m, slope, param, label):
         try:
-            diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b), with_remedies=False)
+            diagnosis = diagnose(operating_point(named.phi, q_star, sigma_w, sigma_b, chi), with_remedies=False)
             with progress("random networks, then what is safe", escapes) as advance:
                 found = at_width(diagnosis, requirement, q0, advance, rho=rho0)
         except NoEdgeOfChaos as error:

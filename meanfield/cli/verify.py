@@ -35,6 +35,7 @@ def verify(
     depth: options.Depth = 20,
     networks: ensembles.Networks = 100,
     q_star: options.QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     q0: options.Q0 = None,
@@ -71,7 +72,7 @@ def verify(
     require_enough(networks)
     (named,) = options.read_activations([act], tau, m, slope, param, label)
     asked = ensembles.experiment(
-        operating_point(named.phi, q_star, sigma_w, sigma_b),
+        operating_point(named.phi, q_star, sigma_w, sigma_b, chi),
         *(q_star, q0, conv, size, padding, weights),
         width=width,
         depth=depth,

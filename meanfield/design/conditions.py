@@ -1,4 +1,4 @@
-"""What a member of a family can be asked for on its edge of chaos: one number at q*, whatever the family.
+"""What a member of a family can be asked for on its edge of chaos or beside it: one number at q*, whatever the family.
 
 docs/theory.md, sections 9 and 16.
 """
@@ -28,6 +28,7 @@ class Condition:
         name: sparsity, near_zero_share, V_prime or R_double_prime.
         value: what it should be.
         below: of near_zero_share, what is nearly zero, in units of rms φ.
+        chi_1: of V_prime and R_double_prime, χ₁(q*).
 
     Raises:
         DomainError: a value that it can never have.
@@ -36,6 +37,7 @@ class Condition:
     name: str
     value: float
     below: float = BELOW
+    chi_1: float = 1.0
 
     def __post_init__(self) -> None:
         if self.name == "sparsity":
@@ -75,8 +77,8 @@ class Condition:
                 case "near_zero_share":
                     return near_zero_share(phi, q_star, self.below)
                 case "V_prime":
-                    return slope_on_edge(phi, q_star) if phi.is_continuous else math.nan
-            return curvature_on_edge(phi, q_star)
+                    return self.chi_1 * slope_on_edge(phi, q_star) if phi.is_continuous else math.nan
+            return self.chi_1 * curvature_on_edge(phi, q_star)
         except ZeroDivisionError:
             return math.nan
 

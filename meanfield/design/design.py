@@ -21,7 +21,7 @@ from meanfield.design.conditions import Condition, measured
 from meanfield.design.crossings import Crossings, crossings
 from meanfield.design.near_zero import BELOW
 from meanfield.design.pairs import together
-from meanfield.domain import require_a, require_share, require_signal
+from meanfield.domain import require_a, require_gain, require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Escapes
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
@@ -84,8 +84,8 @@ class Design(Shown):
     """An activation as asked for, with its initialisation.
 
     Attributes: `values` of the parameters that were open; `activation`, the member of the family; `edge`, its edge of
-    chaos at q*; `networks`, the random networks that it was designed for, if it was for a width and depth, and its
-    `margins` there; `asked`, the conditions that it meets.
+    chaos at q*, or beside it; `networks`, the random networks that it was designed for, if it was for a width and
+    depth, and its `margins` there; `asked`, the conditions that it meets.
     """
 
     values: Mapping[str, float]
@@ -167,8 +167,9 @@ def designs(
     curvature: float | None = None,
     below: float = BELOW,
     q_star: float = 1.0,
+    chi_1: float = 1.0,
 ) -> list[Design]:
-    """Every member of the family that has what is asked for on its edge of chaos at q*.
+    """Every member of the family that has what is asked for at q* on its edge of chaos, or with another gain χ₁ there.
 
     As many conditions are given as parameters are open. The first open parameter meets the sparsity where there is one;
     else two parameters meet two conditions together.
@@ -181,6 +182,7 @@ def designs(
         curvature: R''(1), for a φ without kinks.
         below: what is nearly zero, in units of rms φ.
         q_star: q*.
+        chi_1: χ₁(q*), at which slope and curvature are asked for.
 
     Raises:
         NoDesign: there is none; the message gives the range that the family reaches.
@@ -188,15 +190,16 @@ def designs(
     """
     require_a(Family, "family", family)
     require_signal(q_star)
+    require_gain(chi_1)
     given = {"sparsity": sparsity, "near_zero_share": near_zero_share, "V_prime": slope, "R_double_prime": curvature}
-    conditions = [Condition(name, value, below) for name, value in given.items() if value is not None]
+    conditions = [Condition(name, value, below, chi_1) for name, value in given.items() if value is not None]
     _require_as_many(family, [condition.name for condition in conditions])
     solutions = _solutions(family, conditions, q_star)
     results, refusals = [], []
     for values in solutions:
         member = family.member(values)
         try:
-            results.append(Design(values, member, edge_of_chaos(member.phi, q_star), asked=tuple(conditions)))
+            results.append(Design(values, member, edge_of_chaos(member.phi, q_star, chi_1), asked=tuple(conditions)))
         except (NoEdgeOfChaos, ActivationError) as refusal:
             refusals.append(f"{member.label}: {refusal}")
     if not results:
@@ -230,9 +233,10 @@ def _crossings(
     return replace(found, low=found.low * unit, high=found.high * unit)
 
 
-def require_conditions(family: Family, sparsity: float | None, q_star: float) -> None:
+def require_conditions(family: Family, sparsity: float | None, q_star: float, chi_1: float) -> None:
     """Of a design for a width and depth."""
     require_signal(q_star)
+    require_gain(chi_1)
     if sparsity is not None:
         require_share("sparsity", sparsity, "a share of zeros")
     if (sparsity is not None) + 1 != len(family.open):

@@ -38,7 +38,7 @@ _CONFIRMED = 5
 
 @dataclass(frozen=True)
 class _Level:
-    """A clip level, its edge of chaos and what is lost there."""
+    """A clip level, its edge of chaos or a network beside it, and what is lost there."""
 
     m: float
     edge: EdgeOfChaos
@@ -65,9 +65,16 @@ class _Levels:
     """The levels of one member of a family, whose other parameters are `chosen`, worked out as they are asked for."""
 
     def __init__(
-        self, family: Family, chosen: dict[str, float], requirement: Requirement, q_star: float, advance: Advance = None
+        self,
+        family: Family,
+        chosen: dict[str, float],
+        requirement: Requirement,
+        q_star: float,
+        chi_1: float,
+        advance: Advance = None,
     ) -> None:
-        self._family, self._chosen, self._requirement, self._q_star = family, chosen, requirement, q_star
+        self._family, self._chosen, self._requirement = family, chosen, requirement
+        self._q_star, self._chi_1 = q_star, chi_1
         self._clip, self._advance = family.open[-1], advance
         self.at: Callable[[float], _Level | None] = lru_cache(maxsize=None)(self._at)
 
@@ -75,7 +82,7 @@ class _Levels:
         if self._advance:
             self._advance(1)
         try:
-            edge = edge_of_chaos(self._family.member({**self._chosen, self._clip: m}).phi, self._q_star)
+            edge = edge_of_chaos(self._family.member({**self._chosen, self._clip: m}).phi, self._q_star, self._chi_1)
             law = loss_law(edge.mean_field, self._q_star, self._requirement, neutral=keeps_every_q(edge))
         except MeanFieldError:
             return None
@@ -169,23 +176,24 @@ def safe_designs(
     *,
     sparsity: float | None = None,
     q_star: float = 1.0,
+    chi_1: float = 1.0,
     advance: Advance = None,
 ) -> list[Design]:
     """With this sparsity, the members with the clip level at which fewest networks lose signal or gradient.
 
     At most half of the risk may be lost, so that the design is safe with other random networks too. The last open
     parameter is the clip level, found to three digits, with the range of levels that are safe; one before it is found
-    from `sparsity`. Networks confirm what is found. `advance` is called with 1 for every level looked at, some thirty,
-    and where none is safe for every sparsity, some ten.
+    from `sparsity`. All have the gain χ₁(q*) = `chi_1`. Networks confirm what is found. `advance` is called with 1 for
+    every level looked at, some thirty, and where none is safe for every sparsity, some ten.
 
     Raises:
         NoDesign: no level is safe; the message names the largest sparsity that can be had safely.
-        DomainError: q_star or sparsity is out of range, or the conditions are not as many as open parameters.
+        DomainError: q_star, chi_1 or sparsity is out of range, or the conditions are not as many as open parameters.
     """
-    require_conditions(family, sparsity, q_star)
-    found = _found(family, requirement, sparsity, q_star, advance)
+    require_conditions(family, sparsity, q_star, chi_1)
+    found = _found(family, requirement, sparsity, q_star, chi_1, advance)
     if not found:
-        raise NoDesign(_nothing(family, requirement, sparsity, q_star, advance))
+        raise NoDesign(_nothing(family, requirement, sparsity, q_star, chi_1, advance))
     return ShownList(found)
 
 
@@ -194,6 +202,7 @@ def largest_safe_sparsity(
     requirement: Requirement,
     *,
     q_star: float = 1.0,
+    chi_1: float = 1.0,
     advance: Advance = None,
 ) -> list[Design]:
     """The designs with the largest sparsity, to three digits, that can be had safely at this width and depth.
@@ -202,15 +211,15 @@ def largest_safe_sparsity(
 
     Raises:
         NoDesign: none can.
-        DomainError: q_star is out of range, or the family has not two open parameters.
+        DomainError: q_star or chi_1 is out of range, or the family has not two open parameters.
     """
     if len(family.open) == 1:
         raise DomainError(
             f"{family.open[0]} alone is open: the largest sparsity is looked for over two parameters, one for the "
             "sparsity and one for the clip level; leave both open"
         )
-    require_conditions(family, 0.5, q_star)
-    found = _largest(family, requirement, q_star, advance)
+    require_conditions(family, 0.5, q_star, chi_1)
+    found = _largest(family, requirement, q_star, chi_1, advance)
     if not found:
         r = requirement
         raise NoDesign(
@@ -220,7 +229,9 @@ def largest_safe_sparsity(
     return ShownList(found)
 
 
-def _largest(family: Family, requirement: Requirement, q_star: float, advance: Advance = None) -> tuple[Design, ...]:
+def _largest(
+    family: Family, requirement: Requirement, q_star: float, chi_1: float, advance: Advance = None
+) -> tuple[Design, ...]:
     """The designs with the largest sparsity in thousandths at which networks confirm that some level is safe."""
     low, high = sparsities(family, q_star)
     within = range(max(math.ceil(1000 * low - _MET), 1), min(math.floor(1000 * high + _MET), 999) + 1)
@@ -228,36 +239,41 @@ def _largest(family: Family, requirement: Requirement, q_star: float, advance: A
     def unsafe(n: int) -> bool:
         if advance:
             advance(1)
-        return not _can_be_had(family, requirement, within[n] / 1000, q_star)
+        return not _can_be_had(family, requirement, within[n] / 1000, q_star, chi_1)
 
     most = first_index(len(within), unsafe)
     nearest = [n / 1000 for n in within[max(most - _CONFIRMED, 0) : most][::-1]]
     confirmed = (
-        _found(family, requirement, sparsity, q_star)
+        _found(family, requirement, sparsity, q_star, chi_1)
         for sparsity in nearest
-        if _can_be_had(family, requirement, sparsity, q_star)
+        if _can_be_had(family, requirement, sparsity, q_star, chi_1)
     )
     return next(filter(None, confirmed), ())
 
 
 @lru_cache(maxsize=1024)
-def _can_be_had(family: Family, requirement: Requirement, sparsity: float, q_star: float) -> bool:
+def _can_be_had(family: Family, requirement: Requirement, sparsity: float, q_star: float, chi_1: float) -> bool:
     """By the law."""
     try:
         members = branches(family, sparsity, q_star)
     except NoDesign:
         return False
-    return any(_Levels(family, chosen, requirement, q_star).some_safe() for chosen in members)
+    return any(_Levels(family, chosen, requirement, q_star, chi_1).some_safe() for chosen in members)
 
 
 # A design holds its networks.
 @lru_cache(maxsize=8)
 def _found(
-    family: Family, requirement: Requirement, sparsity: float | None, q_star: float, advance: Advance = None
+    family: Family,
+    requirement: Requirement,
+    sparsity: float | None,
+    q_star: float,
+    chi_1: float,
+    advance: Advance = None,
 ) -> tuple[Design, ...]:
     results = []
     for chosen in branches(family, sparsity, q_star):
-        levels = _Levels(family, chosen, requirement, q_star, advance)
+        levels = _Levels(family, chosen, requirement, q_star, chi_1, advance)
         best = levels.best()
         if best is None or not levels.is_safe(best.m):
             continue
@@ -270,12 +286,14 @@ def _found(
     return tuple(results)
 
 
-def _nothing(family: Family, r: Requirement, sparsity: float | None, q_star: float, advance: Advance) -> str:
+def _nothing(
+    family: Family, r: Requirement, sparsity: float | None, q_star: float, chi_1: float, advance: Advance
+) -> str:
     what = f"no {family.open[-1]} keeps signal and gradient of {family.spec}"
     at = f"at width {r.width}, depth {r.depth} with a risk of {r.risk:g}"
     if sparsity is None:
         return f"{what} {at}: give more width, less depth or a higher risk"
-    most = _largest(family, r, q_star, advance)
+    most = _largest(family, r, q_star, chi_1, advance)
     had = (
         f"up to a sparsity of {most[0].edge.sparsity:.3g} it can be had: give that,"
         if most

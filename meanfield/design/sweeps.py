@@ -1,8 +1,8 @@
 """How V'(q*), q*V''(q*) and the shares lost change along a family of activations on the edge of chaos.
 
-Each point of a curve or a map is a member of the family with its own edge of chaos; where there is none, the values are
-NaN, a gap in a figure. A condition P(φ = 0) = s fixes one quantity more, a parameter or q*, at every point.
-docs/theory.md, sections 6, 9 and 17.
+Each point of a curve or a map is a member of the family with its own edge of chaos, or with another gain χ₁(q*); where
+there is no such network, the values are NaN, a gap in a figure. A condition P(φ = 0) = s fixes one quantity more, a
+parameter or q*, at every point. docs/theory.md, sections 6, 9 and 17.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from meanfield.activations.family import Family
 from meanfield.activations.spec import parameters_of, read_activation
 from meanfield.design.crossings import crossings
 from meanfield.design.design import sparse_values
-from meanfield.domain import MOST_DESIGNS, MOST_LAWS, require_cells, require_share, require_signal
+from meanfield.domain import MOST_DESIGNS, MOST_LAWS, require_cells, require_gain, require_share, require_signal
 from meanfield.errors import ActivationError, DomainError, NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.loss_law import loss_law
-from meanfield.infinite_width.edge import edge_curve
+from meanfield.infinite_width.edge import edge_curve, gain_in_words
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import sparsity as share_of_zeros
 from meanfield.tables.records import Record, row_records
@@ -46,6 +46,7 @@ class SlopeCurve(ShownRows):
         q_star: q* at each of them.
         sparsity: P(φ = 0) there.
         V_prime, q_V_double_prime: what the edge has.
+        chi_1: χ₁(q*), where it is not the edge but beside it.
     """
 
     against: str
@@ -54,10 +55,11 @@ class SlopeCurve(ShownRows):
     sparsity: Array
     V_prime: Array
     q_V_double_prime: Array
+    chi_1: float = 1.0
 
     def records(self) -> list[Record]:
         """A row for every value; what is NaN is None."""
-        columns = {key: array for key, array in vars(self).items() if key not in ("against", "values")}
+        columns = {key: array for key, array in vars(self).items() if key not in ("against", "values", "chi_1")}
         return row_records({self.against: self.values, **columns, self.against: self.values})
 
 
@@ -71,6 +73,7 @@ class DesignMap(ShownRows):
         V_prime: V'(q*) on the edge of chaos, NaN where there is none.
         signal, gradient, either: the shares of networks that lose it at `requirement`, by their law; NaN likewise.
         requirement: width and depth.
+        chi_1: χ₁(q*), where it is not the edge but beside it.
     """
 
     parameter: str
@@ -81,6 +84,7 @@ class DesignMap(ShownRows):
     gradient: Array
     either: Array
     requirement: Requirement
+    chi_1: float = 1.0
 
     def records(self) -> list[Record]:
         """A row for every member, `values` running first; what is NaN is None."""
@@ -100,6 +104,7 @@ def slope_curve(
     sparsity: float | None = None,
     solve: str | None = None,
     q_star: float = 1.0,
+    chi_1: float = 1.0,
 ) -> SlopeCurve:
     """The slope and curvature of V on the edge of chaos along one parameter, or along q*.
 
@@ -111,12 +116,13 @@ def slope_curve(
         sparsity: P(φ = 0) to keep along the curve, by changing `solve`.
         solve: the parameter that the sparsity sets, or "q_star"; by default the one parameter left, or q* if none is.
         q_star: q*, unless it is swept or solved for.
+        chi_1: χ₁(q*), another than 1 for networks beside the edge.
 
     Raises:
         ActivationError: `spec` has no such parameter.
-        DomainError: a sparsity or q* out of range.
+        DomainError: a sparsity, q* or χ₁ out of range.
         NoDesign: no value has the sparsity anywhere.
-        NoEdgeOfChaos: there is no edge of chaos anywhere.
+        NoEdgeOfChaos: there is no such network anywhere.
     """
     require_cells(f"values of {against}", len(values), MOST_DESIGNS)
     given = dict(given or {})
@@ -126,27 +132,36 @@ def slope_curve(
         require_share("sparsity", sparsity, "a share of zeros")
     for value in values if against == "q_star" else [q_star]:
         require_signal(value)
+    require_gain(chi_1)
     if sparsity is not None and solve is None:
         left = sorted(parameters_of(spec) & {"tau", "m"} - {*given, against})
         solve = left[-1] if left else "q_star"
     if sparsity is not None and solve == against:
         raise DomainError(f"{against} is swept and cannot be solved for: keep the sparsity by another quantity")
-    follow = _Follower(spec, against, given, sparsity, solve, q_star)
+    follow = _Follower(spec, against, given, sparsity, solve, q_star, chi_1)
     points = [follow(float(value)) for value in values]
     if sparsity is not None and all(math.isnan(point[0]) for point in points):
         raise NoDesign(follow.refusal or f"no {solve} gives {spec} the sparsity {sparsity:g}")
     if all(math.isnan(point[2]) for point in points):
-        raise NoEdgeOfChaos(follow.refusal or f"{spec} has no edge of chaos along {against}")
-    return SlopeCurve(against, np.asarray(values, dtype=float), *np.array(points).T)
+        raise NoEdgeOfChaos(follow.refusal or f"{spec} has no network {gain_in_words(chi_1)} along {against}")
+    stars, shares, slopes, bends = np.array(points).T
+    return SlopeCurve(against, np.asarray(values, dtype=float), stars, shares, slopes, bends, chi_1)
 
 
 class _Follower:
     """One point of a slope curve after another: what met the sparsity last, in the units of the next, mostly does."""
 
     def __init__(
-        self, spec: str, against: str, given: dict[str, float], sparsity: float | None, solve: str | None, q_star: float
+        self,
+        spec: str,
+        against: str,
+        given: dict[str, float],
+        sparsity: float | None,
+        solve: str | None,
+        q_star: float,
+        chi_1: float,
     ) -> None:
-        self.spec, self.against, self.given, self.q_star = spec, against, given, q_star
+        self.spec, self.against, self.given, self.q_star, self.chi_1 = spec, against, given, q_star, chi_1
         self.sparsity, self.solve = sparsity, solve
         self.last: tuple[float, float] | None = None
         self.refusal = ""
@@ -169,7 +184,7 @@ class _Follower:
                     parameters[self.solve] = solved
                 self.last = value, solved
             phi = read_activation(self.spec, **parameters).phi
-            edge = edge_curve(phi, q)
+            edge = edge_curve(phi, q, self.chi_1)
         except (NoDesign, NoEdgeOfChaos) as refusal:
             self.refusal = str(refusal)
             return nothing
@@ -212,17 +227,20 @@ def design_map(
     requirement: Requirement,
     q_star: float = 1.0,
     advance: Callable[[int], object] | None = None,
+    *,
+    chi_1: float = 1.0,
 ) -> DesignMap:
     """V'(q*) and the shares lost over sparsities, which set the first open parameter, and values of the second.
 
-    Where several values of the first have the sparsity, the smallest is taken. `advance` is called with the number of
-    designs just done.
+    Networks are on the edge of chaos, or beside it with another gain `chi_1` at q*. Where several values of the first
+    have the sparsity, the smallest is taken. `advance` is called with the number of designs just done.
 
     Raises:
-        DomainError: the family has not two open parameters, or a sparsity or q* is out of range.
+        DomainError: the family has not two open parameters, or a sparsity, q* or χ₁ is out of range.
         NoDesign: a sparsity out of reach at every value.
     """
     require_signal(q_star)
+    require_gain(chi_1)
     if len(family.open) != 2:
         raise DomainError(f"a map has two axes: leave two parameters of {family.spec} open, not {len(family.open)}")
     require_cells("designs", len(sparsity) * len(values), MOST_LAWS)
@@ -241,7 +259,7 @@ def design_map(
             continue
         for j, value in enumerate(values):
             phi = family.member({first: chosen, second: float(value)}).phi
-            edge = edge_curve(phi, q_star)
+            edge = edge_curve(phi, q_star, chi_1)
             slope[i, j] = edge.V_prime
             if math.isfinite(slope[i, j]):
                 network = MeanField(phi, float(edge.sigma_w), float(edge.sigma_b))
@@ -252,4 +270,4 @@ def design_map(
     if len(refusals) == len(sparsity):
         raise refusals[0]
     axes = np.asarray(sparsity, dtype=float), np.asarray(values, dtype=float)
-    return DesignMap(second, *axes, slope, signal, gradient, either, requirement)
+    return DesignMap(second, *axes, slope, signal, gradient, either, requirement, chi_1)

@@ -18,11 +18,19 @@ from numpy.typing import NDArray
 
 from meanfield.activations.family import Family
 from meanfield.design.design import sparse_values
-from meanfield.domain import MOST_LAWS, require_a, require_cells, require_count, require_share, require_signal
+from meanfield.domain import (
+    MOST_LAWS,
+    require_a,
+    require_cells,
+    require_count,
+    require_gain,
+    require_share,
+    require_signal,
+)
 from meanfield.errors import NoDesign, NoEdgeOfChaos
 from meanfield.finite_width.escape import Requirement
 from meanfield.finite_width.loss_law import LossLaw, loss_law
-from meanfield.infinite_width.edge import edge_curve
+from meanfield.infinite_width.edge import edge_curve, gain_in_words
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.roots import nearest_least
 from meanfield.tables.records import Record, row_records
@@ -59,6 +67,7 @@ class TrainableDepths(ShownRows):
         requirement: the risk, and the depth up to which it is looked; its width plays no part.
         expected: the depth, and where the search ended before it about where it is, by what is lost at the last layer:
             to place it between other cells, no more.
+        chi_1: χ₁(q*), where it is not the edge but beside it.
     """
 
     sparsity: Array
@@ -68,6 +77,7 @@ class TrainableDepths(ShownRows):
     values: Array
     requirement: Requirement
     expected: Array
+    chi_1: float = 1.0
 
     def records(self) -> list[Record]:
         """A row for every sparsity and width, widths running first; what is NaN is None."""
@@ -90,6 +100,7 @@ def trainable_depths(
     values: Sequence[float] | None = None,
     *,
     q_star: float = 1.0,
+    chi_1: float = 1.0,
     advance: Callable[[int], object] | None = None,
 ) -> TrainableDepths:
     """The largest depth that is safe, on the edge of chaos at q*, by the law of what is lost.
@@ -102,16 +113,18 @@ def trainable_depths(
         requirement: the risk, half of which may be lost, and the depth up to which to look; its width plays no part.
         values: of the second open parameter, ascending, of which the best is taken; by default from 0.4 to 2.5 √q*.
         q_star: q*.
+        chi_1: χ₁(q*), another than 1 for networks beside the edge.
         advance: called with the number of cells just done.
 
     Raises:
         DomainError: a number out of range.
         NoDesign: a sparsity out of reach at every value.
-        NoEdgeOfChaos: there is none anywhere.
+        NoEdgeOfChaos: there is no such network anywhere.
     """
     require_a(Family, "family", family)
     require_a(Requirement, "requirement", requirement)
     require_signal(q_star)
+    require_gain(chi_1)
     require_cells("sparsities and widths", len(sparsity) * len(width), MOST_LAWS)
     for share in sparsity:
         require_share("sparsity", share, "a share of zeros")
@@ -125,7 +138,7 @@ def trainable_depths(
     at, guess = len(tried) // 2, _FIRST_GUESS
     for i, share in enumerate(sparsity):
         try:
-            members = _members(family, share, tried, q_star)
+            members = _members(family, share, tried, q_star, chi_1)
         except (NoDesign, NoEdgeOfChaos) as refusal:
             refusals.append(refusal)
             members = []
@@ -146,21 +159,25 @@ def trainable_depths(
         raise refusals[0]
     second = family.open[1] if len(family.open) == 2 else None
     axes = np.asarray(sparsity, dtype=float), np.asarray(width)
-    return TrainableDepths(*axes, depth, second, best, requirement, expected)
+    return TrainableDepths(*axes, depth, second, best, requirement, expected, chi_1)
 
 
-def _members(family: Family, sparsity: float, tried: Sequence[float], q_star: float) -> list[tuple[float, MeanField]]:
-    """Values of the second parameter with the edge of chaos there, of those tried that have one."""
+def _members(
+    family: Family, sparsity: float, tried: Sequence[float], q_star: float, chi_1: float
+) -> list[tuple[float, MeanField]]:
+    """Values of the second parameter with the network of that gain there, of those tried that have one."""
     first, *second = family.open
     chosen = sparse_values(family, first, tuple((name, math.sqrt(q_star)) for name in second), sparsity, q_star)[0]
     found: list[tuple[float, MeanField]] = []
     for value in tried if second else [math.nan]:
         phi = family.member({first: chosen, **dict.fromkeys(second, value)}).phi
-        edge = edge_curve(phi, q_star)
+        edge = edge_curve(phi, q_star, chi_1)
         if math.isfinite(edge.V_prime):
             found.append((value, MeanField(phi, float(edge.sigma_w), float(edge.sigma_b))))
     if not found:
-        raise NoEdgeOfChaos(f"{family.spec} has no edge of chaos with sparsity {sparsity:g} at q* = {q_star:g}")
+        raise NoEdgeOfChaos(
+            f"{family.spec} has no network {gain_in_words(chi_1)} with sparsity {sparsity:g} at q* = {q_star:g}"
+        )
     return found
 
 

@@ -2,20 +2,21 @@
 
 At a chosen q*, χ₁ = 1 gives σ_w² = 1/E φ'² and V(q*) = q* gives σ_b² = q* − E φ²/E φ'². Both are closed forms in q*,
 a curve in the plane (σ_w, σ_b); the other way round, from σ_b or σ_w to q*, they are equations with any number of
-solutions. docs/theory.md, section 6.
+solutions. Beside the edge another gain χ₁ is chosen at the same q*. docs/theory.md, section 6.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from decimal import ROUND_FLOOR, Context
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.activation import Activation, require_activation
-from meanfield.domain import LARGEST_SCALE, require_number, require_signal
+from meanfield.domain import LARGEST_SCALE, require_gain, require_number, require_signal
 from meanfield.errors import DomainError, NoEdgeOfChaos
 from meanfield.infinite_width.edge_biases import squared_bias, squared_bias_d1, squared_bias_size
 from meanfield.infinite_width.edge_range import Scale, active_variances, reached, where_possible
@@ -23,6 +24,7 @@ from meanfield.infinite_width.growth import GainGrowth
 from meanfield.infinite_width.mean_field import MeanField
 from meanfield.infinite_width.moments import (
     curvature_term,
+    second_moment,
     second_moment_d2,
     slope_moment,
     slope_square_d1,
@@ -33,7 +35,15 @@ from meanfield.infinite_width.roots import Function, find_roots
 from meanfield.tables.records import Record, row_records
 from meanfield.tables.shown import Shown, ShownList, ShownRows
 
-__all__ = ["EdgeCurve", "EdgeOfChaos", "edge_curve", "edge_of_chaos", "edges_of_chaos", "slope_on_edge"]
+__all__ = [
+    "EdgeCurve",
+    "EdgeOfChaos",
+    "edge_curve",
+    "edge_of_chaos",
+    "edges_of_chaos",
+    "gain_in_words",
+    "slope_on_edge",
+]
 
 #: The square of a smaller σ_b is no double.
 _LEAST_BIAS = 1 / LARGEST_SCALE
@@ -41,19 +51,22 @@ _LEAST_BIAS = 1 / LARGEST_SCALE
 #: So many jumps are named, the others counted.
 _FEW_JUMPS = 6
 
+#: What is left of two biases that cancel is rounding up to this share of q*.
+_ROUNDING = 16 * np.finfo(float).eps
+
 
 @dataclass(frozen=True)
 class EdgeOfChaos(Shown):
-    """An initialisation on the edge of chaos and the maps at its fixed point.
+    """An initialisation with a chosen gain χ₁ at a chosen q*, the edge of chaos at χ₁ = 1, and the maps at q*.
 
     Attributes:
         activation: φ.
-        q_star: q*, the fixed point of V at which χ₁ = 1.
+        q_star: q*, the fixed point of V at which χ₁ is as chosen.
         sigma_w_squared, sigma_b_squared: σ_w², σ_b².
         sigma_w, sigma_b: their roots, the numbers to initialise with.
         sparsity: P(φ = 0) at q*.
-        chi_1: χ₁(q*), 1 to rounding.
-        V_prime: V'(q*), as 1 + σ_w² Σ dᵢ φ(tᵢ) p(tᵢ), so that an exact 1 is one.
+        chi_1: χ₁(q*), the gain asked for to rounding.
+        V_prime: V'(q*), as χ₁ (1 + Σ dᵢ φ(tᵢ) p(tᵢ)/E φ'²), so that an exact 1 is one.
         V_double_prime: V''(q*).
     """
 
@@ -82,12 +95,12 @@ class EdgeOfChaos(Shown):
 
     @property
     def R_double_prime(self) -> float:
-        """R''(1) = σ_w² q* E φ''²: over l layers 1 − ρ tends to 2/(R''(1) l); ∞ where φ has a kink."""
+        """R''(1) = σ_w² q* E φ''²: at χ₁ = 1 over l layers 1 − ρ tends to 2/(R''(1) l); ∞ where φ has a kink."""
         return self.sigma_w_squared * self.q_star * squared_curvature(self.activation, self.q_star)
 
     @property
     def kappa(self) -> float:
-        """κ in 1 − R(1 − ε) = ε − κ ε^(3/2) + …: where φ has a kink, 1 − ρ → 4/(κl)²; 0 where it has none."""
+        """κ in 1 − R(1 − ε) = χ₁ ε − κ ε^(3/2) + …, 0 where φ has no kink: at χ₁ = 1 else 1 − ρ → 4/(κl)²."""
         return self.mean_field.kappa(self.q_star)
 
     @property
@@ -98,9 +111,9 @@ class EdgeOfChaos(Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EdgeCurve(ShownRows):
-    """Points of the edge of chaos, each field an array of the shape of `q_star`, or a float for a scalar.
+    """Points of the edge of chaos, or beside it, each field an array of the shape of `q_star`, or a float for a scalar.
 
-    `sigma_w`, `sigma_b`, `V_prime` and `V_double_prime` are NaN at a q* that has no edge.
+    `sigma_w`, `sigma_b`, `V_prime` and `V_double_prime` are NaN at a q* that has no such network.
     """
 
     q_star: Any
@@ -115,26 +128,35 @@ class EdgeCurve(ShownRows):
         return row_records(vars(self))
 
 
-def edge_of_chaos(activation: Activation, q_star: float = 1.0) -> EdgeOfChaos:
+def edge_of_chaos(activation: Activation, q_star: float = 1.0, chi_1: float = 1.0) -> EdgeOfChaos:
     """The (σ_w, σ_b) that puts `activation` on the edge of chaos at the fixed point `q_star` > 0.
 
+    Another gain χ₁(q*) > 0 than 1 puts it beside the edge: `chi_1` < 1 is ordered, `chi_1` > 1 chaotic.
+
     Raises:
-        NoEdgeOfChaos: φ jumps, is constant, or would need σ_b² < 0; the message says which q* would do.
-        DomainError: q_star is not a finite number > 0.
+        NoEdgeOfChaos: φ jumps, is constant, or would need σ_b² < 0; the message says which q* or χ₁ would do.
+        DomainError: q_star or chi_1 is not a finite number > 0.
 
     Source: Schoenholz et al. (2017); Price et al. (2024), section 3; docs/theory.md, section 6.
     """
     require_signal(q_star)
+    require_gain(chi_1)
     _require_an_edge(activation)
     slopes = slope_moment(activation, q_star, 2)
     if slopes < LARGEST_SCALE**-2:
         raise NoEdgeOfChaos(
             f"at q* = {q_star:g} the sloping part of the activation is out of reach (E φ'² = {slopes:.2g} asks for "
-            f"more than sigma_w = {LARGEST_SCALE:g}): χ₁ = 1 needs a larger q*, of the order of its knots squared, or "
-            "a steeper activation"
+            f"more than sigma_w = {LARGEST_SCALE:g}): χ₁ = {chi_1:g} needs a larger q*, of the order of its knots "
+            "squared, or a steeper activation"
         )
-    weights = 1 / slopes
-    bias = squared_bias(activation, np.array([q_star])).item()
+    weights = chi_1 / slopes
+    bias = _squared_bias_of(activation, np.array([q_star]), chi_1).item()
+    if chi_1 != 1 and bias < 0:
+        most = q_star / _variance_without_bias(activation, np.array([q_star])).item()
+        raise NoEdgeOfChaos(
+            f"at q* = {q_star:g}, χ₁ = {chi_1:g} and V(q*) = q* need σ_b² < 0; "
+            f"χ₁ <= {float(Context(6, ROUND_FLOOR).create_decimal_from_float(most)):g} would do at this q*"
+        )
     if bias < 0:
         raise NoEdgeOfChaos(
             f"at q* = {q_star:g}, χ₁ = 1 needs σ_w² = {weights:.6g}, and V(q*) = q* then σ_b² = {bias:.6g} < 0; "
@@ -150,7 +172,7 @@ def edge_of_chaos(activation: Activation, q_star: float = 1.0) -> EdgeOfChaos:
         sigma_b_squared=bias,
         sparsity=network.sparsity(q_star),
         chi_1=network.chi1(q_star),
-        V_prime=slope_on_edge(activation, q_star),
+        V_prime=chi_1 * slope_on_edge(activation, q_star),
         V_double_prime=network.d2V(q_star),
     )
 
@@ -161,26 +183,32 @@ def slope_on_edge(activation: Activation, q_star: float) -> float:
     return 1 + kinks / slope_moment(activation, q_star, 2) if kinks else 1.0
 
 
-def edge_curve(activation: Activation, q_star: ArrayLike) -> EdgeCurve:
-    """The point of the edge of chaos at each q* > 0.
+def gain_in_words(chi_1: float) -> str:
+    """What is said of a network by its χ₁(q*), after its name."""
+    return "on the edge of chaos" if chi_1 == 1 else f"with χ₁ = {chi_1:g}"
+
+
+def edge_curve(activation: Activation, q_star: ArrayLike, chi_1: float = 1.0) -> EdgeCurve:
+    """The point of the edge of chaos at each q* > 0; beside the edge where `chi_1` > 0 is another gain χ₁(q*) than 1.
 
     Raises:
         NoEdgeOfChaos: φ jumps or is constant.
-        DomainError: a q* that is not a finite number > 0.
+        DomainError: a q* or `chi_1` that is not a finite number > 0.
     """
+    require_gain(chi_1)
     _require_an_edge(activation)
     q = np.asarray(q_star, dtype=float)
     for value in q.flat:
         require_signal(value)
-    slopes, bias = slope_moment(activation, q.ravel(), 2), squared_bias(activation, q.ravel())
+    slopes, bias = slope_moment(activation, q.ravel(), 2), _squared_bias_of(activation, q.ravel(), chi_1)
     exists = (slopes >= LARGEST_SCALE**-2) & (bias >= 0)
-    weights = 1 / np.where(exists, slopes, np.nan)
+    weights = chi_1 / np.where(exists, slopes, np.nan)
     columns = (
         q.ravel(),
         np.sqrt(weights),
         np.sqrt(np.where(exists, bias, np.nan)),
         sparsity(activation, q.ravel()),
-        1 + weights * curvature_term(activation, q.ravel()),
+        chi_1 + weights * curvature_term(activation, q.ravel()),
         weights * second_moment_d2(activation, q.ravel()),
     )
     return EdgeCurve(*(column.reshape(q.shape) if q.ndim else column.item() for column in columns))
@@ -255,6 +283,24 @@ def _require_an_edge(activation: Activation) -> None:
         raise NoEdgeOfChaos(
             "the activation is constant, so χ₁ = 0 whatever σ_w: the edge of chaos needs a slope somewhere"
         )
+
+
+def _squared_bias_of(activation: Activation, q: NDArray[np.float64], chi_1: float) -> NDArray[np.float64]:
+    """σ_b² = q* − χ₁ E φ²/E φ'² as χ₁ σ_b²(edge) + (1 − χ₁) q*: negative where there is no such network."""
+    with np.errstate(all="ignore"):
+        edge, rest = chi_1 * squared_bias(activation, q), (1 - chi_1) * q
+        bias = edge + rest
+        if chi_1 > 2:
+            # Both may be large beside their sum.
+            bias = q - chi_1 * _variance_without_bias(activation, q)
+        cancels = (np.sign(edge) == -np.sign(rest)) & (np.abs(bias) <= _ROUNDING * q)
+    return np.where(cancels, 0.0, bias)
+
+
+def _variance_without_bias(activation: Activation, q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """E φ²/E φ'², what weights alone make of q at χ₁ = 1, as q − σ_b²(edge) where that keeps its digits."""
+    edge = squared_bias(activation, q)
+    return np.where(edge > q / 2, second_moment(activation, q) / slope_moment(activation, q, 2), q - edge)
 
 
 def _has_bias(activation: Activation, q: float) -> bool:

@@ -1,8 +1,8 @@
 """Which network is meant, and at which fixed point it is judged: asked by every command, figure and verdict.
 
-Without weights it is the network on the edge of chaos at q*, whose fixed point is known exactly. With weights it is the
-fixed point to which V takes a signal of variance q*. Where V keeps every q, as that of ReLU does with σ_w² = 2, it is
-q* itself.
+Without weights it is the network on the edge of chaos at q*, or beside it with another gain χ₁, whose fixed point is
+known exactly. With weights it is the fixed point to which V takes a signal of variance q*. Where V keeps every q, as
+that of ReLU does with σ_w² = 2, it is q* itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 from meanfield.activations.activation import Activation
-from meanfield.domain import require_a, require_signal
+from meanfield.domain import require_a, require_gain, require_signal
 from meanfield.errors import DomainError
 from meanfield.infinite_width.criteria import MARGIN
 from meanfield.infinite_width.edge import EdgeOfChaos, edge_of_chaos
@@ -81,25 +81,34 @@ Subject = MeanField | EdgeOfChaos | OperatingPoint
 
 
 def operating_point(
-    activation: Activation, q_star: float = 1.0, sigma_w: float | None = None, sigma_b: float = 0.0
+    activation: Activation,
+    q_star: float = 1.0,
+    sigma_w: float | None = None,
+    sigma_b: float = 0.0,
+    chi_1: float = 1.0,
 ) -> OperatingPoint:
-    """The edge of chaos at `q_star`; or, with weights given, their network where a signal of that variance goes.
+    """The network with χ₁ = `chi_1` at `q_star`, at 1 the edge of chaos; or that of the weights that are given.
+
+    This is judged where a signal of variance `q_star` goes.
 
     Raises:
-        DomainError: biases without weights; a number out of range.
-        NoEdgeOfChaos: no weights are given, and there is no edge at `q_star`.
+        DomainError: biases without weights; another gain than 1 beside either; a number out of range.
+        NoEdgeOfChaos: no weights are given, and there is no such network at `q_star`.
     """
+    require_gain(chi_1)
+    if chi_1 != 1 and (sigma_w is not None or sigma_b):
+        raise DomainError(f"chi_1 = {chi_1:g} sets sigma_w and sigma_b at q*: give --chi, or weights and biases")
     if sigma_w is not None:
         return operating_point_of(MeanField(activation, sigma_w, sigma_b), q_star)
     if sigma_b:
         raise DomainError(
             f"sigma_b = {sigma_b:g} needs sigma_w (--sigma-w): give both, or neither for an edge of chaos"
         )
-    return operating_point_of(edge_of_chaos(activation, q_star))
+    return operating_point_of(edge_of_chaos(activation, q_star, chi_1))
 
 
 def operating_point_of(subject: Subject, start: float = 1.0) -> OperatingPoint:
-    """A network at the fixed point to which V takes a signal of variance `start` > 0; an edge of chaos at its own.
+    """A network at the fixed point to which V takes a signal of variance `start` > 0; an `EdgeOfChaos` at its own.
 
     Raises:
         DomainError: `start` is not a finite number > 0.

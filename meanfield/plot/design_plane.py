@@ -13,6 +13,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.lines import Line2D
 
 from meanfield.design.sweeps import DesignMap
+from meanfield.infinite_width.edge import gain_in_words
 from meanfield.plot.contours import deviates, number_contours, percent
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import in_box, name_panel, parameter_text, symbol
@@ -60,10 +61,11 @@ class DesignPlane(Drawing):
         return self.designs.records()
 
     def notes(self) -> list[str]:
-        """Where there is no edge of chaos."""
-        gaps = int(np.isnan(self.designs.V_prime).sum())
+        """Where there is no edge of chaos, or no network of the gain asked for."""
+        d = self.designs
+        gaps = int(np.isnan(d.V_prime).sum())
         return (
-            [f"{gaps} of {self.designs.V_prime.size} designs have no edge of chaos, a gap in the figure"]
+            [f"{gaps} of {d.V_prime.size} designs do not exist {gain_in_words(d.chi_1)}, a gap in the figure"]
             if gaps
             else []
         )

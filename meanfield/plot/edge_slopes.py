@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from meanfield.design.sweeps import SlopeCurve
+from meanfield.infinite_width.edge import gain_in_words
 from meanfield.plot.drawing import Drawing, Record, draw, labelled
 from meanfield.plot.labels import GREY, curve_styles, label_text, name_curves, parameter_text, symbol
 from meanfield.plot.page import Page
@@ -60,13 +61,14 @@ class EdgeSlopes(Drawing):
         ]
 
     def notes(self) -> list[str]:
-        """Where there is no edge of chaos."""
+        """Where there is no edge of chaos, or no network of the gain asked for."""
         notes = []
         for label, curve in self.curves.items():
             gap = curve.values[np.isnan(curve.V_prime)]
             if gap.size:
                 where = f"{curve.against} = {gap[0]:g}" if gap.size == 1 else f"{gap.size} values from {gap[0]:g}"
-                notes.append(f"{label or 'the curve'}: no edge of chaos at {where} to {gap[-1]:g}, a gap in the figure")
+                missing = f"no network {gain_in_words(curve.chi_1)} at {where} to {gap[-1]:g}, a gap in the figure"
+                notes.append(f"{label or 'the curve'}: {missing}")
         return notes
 
     def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:

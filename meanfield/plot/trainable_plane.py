@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from meanfield.design.trainable import TrainableDepths
 from meanfield.errors import DomainError
+from meanfield.infinite_width.edge import gain_in_words
 from meanfield.plot.contours import number_contours, percent
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import symbol
@@ -71,7 +72,7 @@ class TrainablePlane(Drawing):
         d, most = self.depths, self.depths.requirement.depth
         gaps, deeper, none = np.isnan(d.depth).sum(), d.is_deeper.sum(), (d.depth == 0).sum()
         told = {
-            "have no edge of chaos or not the sparsity, a gap in the figure": gaps,
+            f"do not exist {gain_in_words(d.chi_1)}, or not with the sparsity, a gap in the figure": gaps,
             f"are safe in all {most} layers looked at, and may be in more": deeper,
             "are safe in no layer": none,
         }

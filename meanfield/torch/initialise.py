@@ -16,8 +16,9 @@ from torch.nn.modules.conv import _ConvNd
 
 from meanfield.activations.activation import Activation
 from meanfield.activations.spec import activation as read_text
-from meanfield.domain import require_a, require_number, require_signal
+from meanfield.domain import require_a, require_gain, require_number, require_signal
 from meanfield.errors import ActivationError, DomainError, shortened
+from meanfield.infinite_width.edge import gain_in_words
 from meanfield.tables.records import Record
 from meanfield.tables.shown import Shown
 from meanfield.torch.elementwise import is_elementwise, named_module, sampled
@@ -79,12 +80,14 @@ class Initialised(Shown):
 
     Attributes:
         q_star: the variance of pre-activations that the layers were drawn for.
+        chi_1: the gain χ₁ of a squared gradient at q*, 1 on the edge of chaos.
         weights: the law of the weights.
         layers: what became of each, in the order of the model's modules.
         warnings: what the theory does not cover, with the layers concerned.
     """
 
     q_star: float
+    chi_1: float
     weights: Weights
     layers: tuple[InitialisedLayer, ...]
     warnings: tuple[str, ...]
@@ -103,6 +106,7 @@ class Initialised(Shown):
         rows = [layer.record() for layer in self.layers]
         return {
             "q_star": self.q_star,
+            "chi_1": self.chi_1,
             "weights": self.weights,
             "layers": rows,
             "warnings": list(self.warnings),
@@ -113,7 +117,7 @@ class Initialised(Shown):
             {**layer.record(), "activation": f"{layer.activation}{', left alone' * bool(layer.left)}"}
             for layer in self.layers
         ]
-        head = f"{self.weights} weights on the edge of chaos at q* = {self.q_star:g}"
+        head = f"{self.weights} weights {gain_in_words(self.chi_1)} at q* = {self.q_star:g}"
         body = table(rows, ("module", "layer_kind", "fan_in", "activation", "sigma_w", "sigma_b"), 4)
         return "\n\n".join(part for part in (head, body, paragraphs(self.warnings)) if part)
 
@@ -123,6 +127,7 @@ def edge_of_chaos_(
     activation: str | Activation | nn.Module | Callable[[Any], Any] | None = None,
     q_star: float = 1.0,
     *,
+    chi_1: float = 1.0,
     inputs: float | Tensor | Sequence[Tensor] | None = None,
     first_layer: LayerRule = "match",
     last_layer: LayerRule = "keep",
@@ -139,6 +144,7 @@ def edge_of_chaos_(
         model: any module.
         activation: of layers for which none is found; such layers are left alone without it.
         q_star: q* > 0, the variance of every pre-activation.
+        chi_1: χ₁ > 0 at q*, another than 1 for a model beside the edge.
         inputs: the mean square of the model's inputs (1 if it is not given), or a batch, a tensor or one for each
             argument. With a batch the model runs on it once, as it is, and what ran is what is traced.
         first_layer: "keep" leaves layers that receive the input as they are.
@@ -148,14 +154,14 @@ def edge_of_chaos_(
         generator: of random numbers, PyTorch's own if not given.
 
     Raises:
-        NoEdgeOfChaos: an activation has none at q*.
+        NoEdgeOfChaos: an activation has none at q*, or not with that χ₁.
         DomainError: weights that cannot be written (lazy, parametrised, on the meta device), are shared by layers that
             need different ones, or an option out of range. Nothing is changed then.
         ActivationError: `activation` is none.
 
     Source: Schoenholz et al. (2017); docs/torch.md.
     """
-    _require_options(model, q_star, first_layer, last_layer, weights)
+    _require_options(model, q_star, chi_1, first_layer, last_layer, weights)
     if generator is not None:
         require_a(torch.Generator, "generator", generator)
     fallback = None if activation is None else _fallback(activation)
@@ -171,7 +177,7 @@ def edge_of_chaos_(
                 "the model cannot be traced without running it: give inputs=, a batch that it runs on, or activation=, "
                 "which all its layers then get"
             )
-        planner = Planner(q_star, weights, first_layer, last_layer, fallback, squares)
+        planner = Planner(q_star, chi_1, weights, first_layer, last_layer, fallback, squares)
         ran = steps or []
         reader = Reader(ran)
         plans = planner.untraced(layers) if steps is None else planner.plans(model, layers, steps, reader)
@@ -181,13 +187,14 @@ def edge_of_chaos_(
         if not plan.left:
             _write(plan, weights, generator)
     rows = tuple(_row(plan, weights) for plan in plans)
-    return Initialised(float(q_star), weights, rows, _warnings(plans, ran, reader))
+    return Initialised(float(q_star), float(chi_1), weights, rows, _warnings(plans, ran, reader))
 
 
-def _require_options(model: object, q_star: float, first: str, last: str, weights: str) -> None:
+def _require_options(model: object, q_star: float, chi_1: float, first: str, last: str, weights: str) -> None:
     if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
         raise DomainError(f"{shortened(type(model).__name__)} is no module of PyTorch that can be traced: give one")
     require_signal(q_star)
+    require_gain(chi_1)
     for name, given, known in (
         ("first_layer", first, get_args(LayerRule)),
         ("last_layer", last, get_args(LayerRule)),

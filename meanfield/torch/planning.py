@@ -48,6 +48,7 @@ class Planner:
     """
 
     q_star: float
+    chi_1: float
     weights: Weights
     first_layer: LayerRule
     last_layer: LayerRule
@@ -76,7 +77,7 @@ class Planner:
 
         Raises:
             DomainError: a layer whose uses need different weights, or that receives no signal.
-            NoEdgeOfChaos: an activation has none at q*.
+            NoEdgeOfChaos: an activation has none at q*, or not with that χ₁.
         """
         last = _last(steps, reader)
         uses: dict[int, list[Step]] = {}
@@ -131,12 +132,12 @@ class Planner:
         edge = self._edge(name, phi)
         notes = (*notes, *caveats_between(incoming, phi, self.q_star))
         if edge.sigma_b and layer.bias is None:
-            notes = (*notes, "has no biases to hold the σ_b of the edge: q falls short of q* by σ_b²")
+            notes = (*notes, "has no biases to hold σ_b: q falls short of q* by σ_b²")
         return replace(plan, sigma_w=edge.sigma_w, sigma_b=edge.sigma_b, notes=notes)
 
     def _edge(self, name: str, phi: Activation) -> EdgeOfChaos:
         try:
-            return edge_of_chaos(phi, self.q_star)
+            return edge_of_chaos(phi, self.q_star, self.chi_1)
         except NoEdgeOfChaos as refusal:
             raise NoEdgeOfChaos(f"{name or 'the layer'} receives {phi.name}: {refusal}") from None
 

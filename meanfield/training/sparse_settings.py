@@ -29,6 +29,7 @@ def settings_of(
     q_star: float = 1.0,
     sigma_w: float | None = None,
     sigma_b: float = 0.0,
+    chi_1: float = 1.0,
     **rest: Any,
 ) -> list[Setting]:
     """The settings of an activation, on its edge of chaos at q* unless σ_w is given: one for each design that there is.
@@ -37,15 +38,17 @@ def settings_of(
         act: an activation; or one with τ, or τ and m, left open.
         given: values of its parameters.
         sparsity: P(φ = 0) at q*, which gives an open τ.
-        slope: V'(q*) on the edge of chaos, which gives an open m.
+        slope: V'(q*) with that χ₁, which gives an open m.
         q_star: q*, or the variance of the first layer.
         sigma_w, sigma_b: of other weights.
+        chi_1: χ₁(q*), another than 1 for a network beside the edge.
         rest: of `Setting`.
 
     Raises:
         NoDesign: no parameter gives what is asked for.
-        NoEdgeOfChaos: there is none at q*.
-        DomainError: more or less is asked than parameters are open; or what a setting does not have.
+        NoEdgeOfChaos: there is no such network at q*.
+        DomainError: more or less is asked than parameters are open; a gain beside weights; or what a setting does not
+            have.
     """
     if not isinstance(act, str):
         raise DomainError(f"act = {shortened(act)} is no text: give a name or an expression, such as 'tanh'")
@@ -63,11 +66,12 @@ def settings_of(
     found = [values]
     if left:
         family = Family(act, tuple(left), tuple(values.items()))
-        found = [{**values, **d.values} for d in designs(family, sparsity=sparsity, slope=slope, q_star=q_star)]
+        solutions = designs(family, sparsity=sparsity, slope=slope, q_star=q_star, chi_1=chi_1)
+        found = [{**values, **d.values} for d in solutions]
     settings = []
     for numbers in found:
         text = _with_numbers(act, numbers)
-        network = operating_point(read_activation(text).phi, q_star, sigma_w, sigma_b).network
+        network = operating_point(read_activation(text).phi, q_star, sigma_w, sigma_b, chi_1).network
         settings.append(Setting(text, network.sigma_w, network.sigma_b, q_star, **rest))
     return settings
 

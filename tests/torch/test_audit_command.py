@@ -149,6 +149,14 @@ def test_before_and_after_are_audits_and_between_them_is_what_was_drawn() -> Non
     assert plain["layers"][1]["q"] < 1
 
 
+def test_the_gain_of_a_model_that_is_drawn_anew_may_be_chosen() -> None:
+    shape = ["some_nets:build", "--shape", "8,20", "--edge-of-chaos", "--chi", "0.9"]
+    drawn = data("audit", *shape)["initialised"]
+    assert drawn["chi_1"] == 0.9
+    assert (drawn["layers"][1]["sigma_w"], drawn["layers"][1]["sigma_b"]) == pytest.approx((1.8**0.5, 0.1**0.5))
+    assert "gaussian weights with χ₁ = 0.9 at q* = 1" in run("audit", *shape).stdout.splitlines()
+
+
 def test_a_model_is_what_is_built_or_is_one_already() -> None:
     classes = {name: type(build_model(f"some_nets:{name}")).__name__ for name in ("build", "Pair", "whole")}
     assert classes == {"build": "Sequential", "Pair": "Pair", "whole": "Linear"}
@@ -317,6 +325,8 @@ WRONG = {
     "an empty shape": (["some_nets:build", "--shape", "0,20"], 2, "--shape 0,20 is no shape"),
     "no law": (["some_nets:build", "--shape", "8,20", "--weights", "cauchy"], 2, "--weights cauchy is not known"),
     "a stray option": (["some_nets:build", "--shape", "8,20", "--q-star", "2"], 2, "--q-star is of --edge-of-chaos"),
+    "a stray gain": (["some_nets:build", "--shape", "8,20", "--chi", "0.9"], 2, "--chi is of --edge-of-chaos"),
+    "no gain": (["some_nets:build", "--shape", "8,20", "--edge-of-chaos", "--chi", "0"], 2, "chi_1 = 0 is no gain"),
     "no level": (["some_nets:build", "--shape", "8,20", "--level", "2"], 2, "level = 2 is not a probability"),
     "its own source": (
         ["some_nets:build", "--shape", "8,20", "-o", "some_nets.py", "-f", "json"],

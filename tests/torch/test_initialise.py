@@ -42,6 +42,35 @@ def test_every_layer_gets_the_edge_of_its_own_activation(module: nn.Module, name
         assert (layer.sigma_w, layer.sigma_b) == (edge.sigma_w, edge.sigma_b)
 
 
+def test_every_layer_gets_the_gain_that_is_asked_for() -> None:
+    model = chain(nn.ReLU(), nn.Tanh(), width=4)
+    report = edge_of_chaos_(model, last_layer="match", q_star=1.3, chi_1=0.9)
+    for layer, phi in zip(report.layers[1:], ("relu", "tanh"), strict=True):
+        edge = mf.edge_of_chaos(mf.activation(phi), 1.3, 0.9)
+        assert (layer.sigma_w, layer.sigma_b) == (edge.sigma_w, edge.sigma_b)
+    # What receives the input has the variance q* and no gain of its own.
+    assert report.layers[0].sigma_w == pytest.approx(math.sqrt(1.3)) and report.layers[0].sigma_b == 0
+    assert report.chi_1 == report.record()["chi_1"] == 0.9
+    assert str(report).startswith("gaussian weights with χ₁ = 0.9 at q* = 1.3\n")
+    assert str(edge_of_chaos_(model)).startswith("gaussian weights on the edge of chaos at q* = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("c", "error", "said"),
+    [
+        (0.0, DomainError, "chi_1 = 0 is no gain"),
+        (math.nan, DomainError, "chi_1 = nan is no gain"),
+        (1.1, NoEdgeOfChaos, r"receives relu: at q\* = 1, χ₁ = 1.1 .* χ₁ <= 1 would do"),
+    ],
+)
+def test_a_gain_that_no_layer_can_have_is_refused(c: float, error: type[Exception], said: str) -> None:
+    model = chain(nn.ReLU(), width=4)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(error, match=said):
+        edge_of_chaos_(model, last_layer="match", chi_1=c)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
 class Swish(nn.Module):
     def __init__(self, beta: float) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ from command import ROOT, data, run
 from scipy.stats import norm, spearmanr
 from shown_commands import as_printed, examples
 
+import meanfield as mf
 from meanfield.cli.experiment.sparse_training import _choices
 from meanfield.cli.experiment.tuned_runs import accuracy_table
 from meanfield.cli.layout import as_text
@@ -117,6 +118,8 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
         (("--sparsity", "0.7"), "--sparsity sets tau, which relu does not leave open"),
         (("--validation", "0"), "validation = 0 is out of range: give a whole number from 1"),
         (("--lr", "0"), "learning_rate = 0"),
+        (("--chi", "0"), "chi_1 = 0 is no gain"),
+        (("--chi", "hot"), "--chi hot is neither a list"),
         (("--weights", "uniform"), "weights = 'uniform'"),
         (("--repeats", "0"), "repeats"),
         (("--validation", "5000"), "validation"),
@@ -179,13 +182,49 @@ def test_networks_that_have_no_design_are_told_and_left_out() -> None:
 
 def test_what_an_activation_says_itself_is_not_asked_of_it() -> None:
     acts = ("clipped-relu(tau=1, m=1)", "clipped-relu(tau=1)", "clipped-relu(m=1)")
-    choices = _choices([*acts], "0.7,0.8", "0.5", None, "1")
+    choices = _choices([*acts], "0.7,0.8", "0.5", None, "1", "1")
     assert [{**choice, "act": acts.index(choice["act"])} for choice in choices] == [
-        {"act": 0, "q_star": 1.0},
-        {"act": 1, "q_star": 1.0, "slope": 0.5},
-        {"act": 2, "q_star": 1.0, "sparsity": 0.7},
-        {"act": 2, "q_star": 1.0, "sparsity": 0.8},
+        {"act": 0, "q_star": 1.0, "chi_1": 1.0},
+        {"act": 1, "q_star": 1.0, "chi_1": 1.0, "slope": 0.5},
+        {"act": 2, "q_star": 1.0, "chi_1": 1.0, "sparsity": 0.7},
+        {"act": 2, "q_star": 1.0, "chi_1": 1.0, "sparsity": 0.8},
     ]
+
+
+def test_networks_of_every_gain_are_trained_and_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    asked = ["experiment", "sparse-training", *SMALL, "--lr", "1e-2", "--stages", "1:1", "--repeats", "1"]
+    asked += ["--clip-gradient", "inf", "--weights", "gaussian"]
+    asked += ["--act", "relu", "--act", "clipped-relu", "--m", "1", "--sparsity", "0.7", "--q-star", "2"]
+    result = run(*asked, "--chi", "0.9,1", "--results", str(path))
+    assert result.exit_code == 0, result.stderr
+    runs = [line["run"] for line in lines(path) if "run" in line and not line["run"]["validation"]]
+    found = {(one["activation"], one["sigma_w"], one["sigma_b"], one["q_star"]) for one in runs}
+    acts = {one["activation"] for one in runs}
+    edges = [(act, mf.edge_of_chaos(mf.activation(act), 2.0, c)) for act in acts for c in (0.9, 1.0)]
+    assert len(acts) == 2
+    assert found == {(act, edge.sigma_w, edge.sigma_b, 2.0) for act, edge in edges}
+    first = result.stdout.split("rate")[0]
+    assert "χ₁(q*)" in first
+    assert [row["chi_1"] for row in data("experiment", "table", "--results", str(path))] == pytest.approx([0.9, 1] * 2)
+    head = run("experiment", "table", "--results", str(path), "--format", "markdown").stdout.splitlines()[0]
+    assert "χ₁(q" in head
+
+
+def test_a_gain_is_shown_where_one_is_not_that_of_the_edge() -> None:
+    on, beside = settings_of("clipped-relu(1, 1)"), settings_of("clipped-relu(1, 1)", chi_1=0.88)
+    assert "χ₁" not in told(on)[1]
+    table = told([*on, *beside])[1]
+    upper = [line.split() for line in table.partition("rate")[0].splitlines()]
+    place = next(words for words in upper if "verdict" in words).index("χ₁(q*)")
+    assert [words[place] for words in upper if len(words) > 1 and words[0].startswith("clip")] == ["1", "0.88"]
+
+
+def test_a_gain_that_an_activation_cannot_have_is_told_and_left_out() -> None:
+    found = run(*ASKED, "--act", "relu", "--chi", "1.1")
+    assert found.exit_code == 2
+    left, refused = found.stderr.splitlines()
+    assert "left out, relu: at q* = 1, χ₁ = 1.1 and" in left and "no network is left to train" in refused
 
 
 def test_networks_of_foresight_are_of_three_sparsities_and_relu_of_each_shape() -> None:

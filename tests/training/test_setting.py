@@ -109,6 +109,17 @@ def test_a_sparsity_and_a_slope_give_an_activation_on_its_edge(q_star: float) ->
     assert (found.depth, found.width, found.q_star) == (30, 300, q_star)
 
 
+def test_a_gain_gives_weights_and_biases_beside_the_edge() -> None:
+    (found,) = settings_of("relu", q_star=2.0, chi_1=0.88)
+    # σ_w² = 2c and σ_b² = (1 − c)q*.
+    assert (found.sigma_w, found.sigma_b) == pytest.approx((math.sqrt(1.76), math.sqrt(0.24)), rel=1e-14)
+    (clipped,) = settings_of("clipped-relu", sparsity=0.85, slope=0.7, chi_1=0.88)
+    network = mf.MeanField(clipped.phi, clipped.sigma_w, clipped.sigma_b)
+    assert (network.V(1.0), network.chi1(1.0)) == pytest.approx((1.0, 0.88), rel=1e-12)
+    assert network.dV(1.0) == pytest.approx(0.7, rel=1e-6)
+    assert norm.cdf(clipped.phi.knots[0]) == pytest.approx(0.85, rel=1e-9)  # type: ignore[attr-defined]
+
+
 def test_what_is_given_is_kept_and_what_is_left_open_is_designed() -> None:
     (whole,) = settings_of("clipped-relu", {"m": 1.0}, sparsity=0.7)
     low, high = whole.phi.knots  # type: ignore[attr-defined]
@@ -133,6 +144,9 @@ def test_what_is_given_is_kept_and_what_is_left_open_is_designed() -> None:
         ("clipped-relu(tau=1, m=1)", {"sparsity": 0.85}, "--sparsity sets tau"),
         ("clipped-relu", {"sparsity": 1.5, "slope": 0.7}, "1.5"),
         ("relu", {"sigma_b": 0.5}, "sigma_w"),
+        ("relu", {"sigma_w": 1.5, "chi_1": 0.9}, "chi_1 = 0.9 sets sigma_w and sigma_b at q"),
+        ("relu", {"chi_1": 1.1}, "χ₁ <= 1 would do"),
+        ("relu", {"chi_1": 0.0}, "chi_1 = 0 is no gain"),
         ("rely", {}, "rely"),
     ],
 )

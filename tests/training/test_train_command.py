@@ -21,6 +21,7 @@ from command import ROOT, data, heeding_signals, run
 from shown_commands import as_printed, examples
 from small_runs import examples as drawn, setting
 
+import meanfield as mf
 from meanfield.cli.train import _faults
 from meanfield.quantities import QUANTITIES
 from meanfield.training.data import load
@@ -101,6 +102,18 @@ def test_the_verdict_is_printed_before_the_first_step_and_written_into_the_run(
     # Where a result is all that is printed, stderr has it.
     silent = run(*asked, "--format", "csv")
     assert silent.stdout == "" and f"at width 10, depth 3 is {word}" in silent.stderr.splitlines()[0]
+
+
+def test_a_gain_gives_the_weights_that_are_trained() -> None:
+    edge = mf.edge_of_chaos(mf.activation("relu"), 2.0, 0.88)
+    options = ["--q-star", "2", "--chi", "0.88"]
+    result = run("train", *ON_FILE, *options, "-o", "run.jsonl")
+    assert result.exit_code == 0
+    setting, _, _ = read_log(Path("run.jsonl"))
+    assert (setting.sigma_w, setting.sigma_b, setting.q_star) == (edge.sigma_w, edge.sigma_b, 2.0)
+    weights = ["--q-star", "2", "--sigma-w", repr(edge.sigma_w), "--sigma-b", repr(edge.sigma_b)]
+    first, second = (data("train", *ON_FILE, *named)["runs"] for named in (options, weights))
+    assert [*map(untimed, first)] == [*map(untimed, second)]
 
 
 def test_formats_columns_and_files() -> None:

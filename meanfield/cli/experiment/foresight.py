@@ -73,7 +73,7 @@ def foresight(
     )
     rows = accuracies(kept, runs)
     about = {"rank_correlations": rank_correlations(rows)}
-    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.PAPER, about=about, rows="networks")
+    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.paper(rows), about=about, rows="networks")
 
 
 def _shapes(text: str) -> list[tuple[int, int]]:

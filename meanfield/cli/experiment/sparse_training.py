@@ -37,6 +37,7 @@ Slopes = Annotated[
 ]
 Levels = Annotated[str | None, typer.Option("--m", help="Clip levels instead, where m is open.", show_default=False)]
 Stars = Annotated[str, typer.Option("--q-star", help="q* of the edges of chaos.")]
+Gains = Annotated[str, typer.Option("--chi", help="Gains χ₁ at q*; 1 is the edge of chaos.")]
 
 _ACTS = ("relu", "shifted-relu", "soft-threshold", "clipped-relu", "clipped-soft-threshold")
 #: Of what is left open and not asked for.
@@ -50,6 +51,7 @@ def sparse_training(
     slope: Slopes = None,
     m: Levels = None,
     q_star: Stars = "1",
+    chi: Gains = "1",
     depth: options.Depth = 30,
     width: options.Width = 300,
     model: Modelled = NetworkKind.dense,
@@ -74,7 +76,7 @@ def sparse_training(
     tex_label: options.TexLabel = None,
     output: options.Output = None,
 ) -> None:
-    """Accuracy of networks with sparse activations, each on its edge of chaos, all tuned the same way.
+    """Accuracy of networks with sparse activations, on their edges of chaos or beside them, all tuned the same way.
 
     Every rate, limit of the gradient and law of weights is tried on examples held out from the training set; the best
     is trained from several seeds and tested. The verdicts are fixed before the first step.
@@ -93,7 +95,7 @@ def sparse_training(
     require_columns(how, COLUMNS)
     networks, missing = [], []
     rest: dict[str, Any] = {"depth": depth, "width": width, "model": model.value, "data": dataset, "epochs": epochs}
-    for choice in _choices(act or list(_ACTS), sparsity, slope, m, q_star):
+    for choice in _choices(act or list(_ACTS), sparsity, slope, m, q_star, chi):
         try:
             networks += settings_of(**choice, **rest, batch=batch_size)
         except (NoDesign, NoEdgeOfChaos) as refusal:
@@ -119,16 +121,16 @@ def sparse_training(
         output=output,
     )
     rows = accuracies(kept, runs)
-    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.PAPER)
+    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.paper(rows))
 
 
 def _choices(
-    acts: list[str], sparsity: str | None, slope: str | None, m: str | None, q_star: str
+    acts: list[str], sparsity: str | None, slope: str | None, m: str | None, q_star: str, chi: str
 ) -> list[dict[str, Any]]:
     """What `settings_of` takes, for each activation what it leaves open."""
     from meanfield.training.sparse_settings import parameters_left_open
 
-    stars = options.numbers("--q-star", q_star)
+    stars, gains = options.numbers("--q-star", q_star), options.numbers("--chi", chi)
     sparsities = options.numbers("--sparsity", _SPARSITIES if sparsity is None else sparsity)
     if slope is not None and m is not None:
         raise DomainError("--slope and --m both set m: leave one of them out")
@@ -143,6 +145,6 @@ def _choices(
     found = []
     for act, left in open_in.items():
         first: list[dict[str, Any]] = [{"sparsity": s} for s in sparsities] if "tau" in left else [{}]
-        for q, one, other in product(stars, first, levels if "m" in left else [{}]):
-            found.append({"act": act, "q_star": q, **one, **other})
+        for q, gain, one, other in product(stars, gains, first, levels if "m" in left else [{}]):
+            found.append({"act": act, "q_star": q, "chi_1": gain, **one, **other})
     return found

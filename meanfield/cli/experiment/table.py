@@ -42,4 +42,4 @@ def table(
     rows = accuracies(kept, [setting for setting in kept.runs if not setting.validation])
     if not rows:
         raise OutputError("no run was tested in these files: let an experiment finish some")
-    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.PAPER)
+    emit(rows, tuned_runs.accuracy_table(rows, digits), how, paper=tuned_runs.paper(rows))

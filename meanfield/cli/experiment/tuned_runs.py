@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from meanfield.training.setting import Setting, Weights
 
 __all__ = [
-    "PAPER",
     "Laws",
     "Limits",
     "Rates",
@@ -34,6 +33,7 @@ __all__ = [
     "Stages",
     "Validation",
     "accuracy_table",
+    "paper",
     "trained",
 ]
 
@@ -71,9 +71,11 @@ _HELD_OUT = 1 / 6
 #: What is said of a network before it is trained, and what came of it; and how it was trained.
 _FORETOLD = ("name", "sparsity", "V_prime", "q_star", "verdict", "share_lost", "test_accuracy", "test_accuracy_sd")
 _TRAINED = ("name", "learning_rate", "clip_gradient", "weights", "test_sparsity", "diverged", "accuracy_lost")
-PAPER = ("name", "sparsity", "V_prime", "q_star", "verdict", "test_accuracy", "test_accuracy_sd", "accuracy_lost")
+_PAPER = ("name", "sparsity", "V_prime", "q_star", "verdict", "test_accuracy", "test_accuracy_sd", "accuracy_lost")
+#: χ₁ this near to 1 is that of an edge of chaos.
+_ON_EDGE = 1e-9
 #: By which rows are told apart, unless they differ in m alone.
-_APART = ("name", "sparsity", "V_prime", "q_star")
+_APART = ("name", "sparsity", "V_prime", "q_star", "chi_1")
 
 
 def trained(
@@ -183,7 +185,7 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
         title = f"{data}, {counted(epochs, 'epoch')} in batches of {batch}, {model}, width {width}, depth {depth}"
         shown = some if digits else [*map(_briefly, some)]
         ended = grid(shown, keys, digits or 3, dispensable=["m"])
-        tables += [heading(title), grid(shown, _FORETOLD, digits or 3), ended]
+        tables += [heading(title), grid(shown, _with_gain(_FORETOLD, some), digits or 3), ended]
     told = [text for key, text in _EXPLAINED.items() if key in there]
     tables.append(paragraph("columns:", "; ".join([_LEGEND, *told]) + "."))
     alike: dict[tuple[Any, ...], list[Record]] = {}
@@ -196,6 +198,19 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
         keys = [key for key in ranks[0] if key not in SHAPE]
         tables += [heading(title + where), grid(ranks, keys, digits or 3)]
     return tables
+
+
+def paper(rows: Sequence[Record]) -> tuple[str, ...]:
+    """The columns that fit on a page."""
+    return _with_gain(_PAPER, rows)
+
+
+def _with_gain(keys: tuple[str, ...], rows: Sequence[Record]) -> tuple[str, ...]:
+    """The columns, with χ₁ after q* where some network is not on its edge of chaos."""
+    if all(abs(row["chi_1"] - 1) <= _ON_EDGE for row in rows):
+        return keys
+    place = keys.index("q_star") + 1
+    return (*keys[:place], "chi_1", *keys[place:])
 
 
 def _differ_in_m_alone(rows: Sequence[Record], digits: int) -> bool:

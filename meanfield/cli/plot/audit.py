@@ -17,6 +17,7 @@ def audit(
     shape: models.Shape = None,
     edge_of_chaos: models.OnEdge = False,
     q_star: models.AfterEdge = 1.0,
+    chi: options.Chi = 1.0,
     weights: models.EdgeWeights = models.DrawnFrom.gaussian,
     act: models.Fallback = None,
     label: options.Labels = None,
@@ -33,5 +34,5 @@ def audit(
     from meanfield.plot.audited_layers import AuditedLayers
 
     (called,) = options.one_for_each([model], label)
-    found = models.audited(context, model, batch, shape, edge_of_chaos, q_star, weights, act, level, seed)
+    found = models.audited(context, model, batch, shape, edge_of_chaos, q_star, chi, weights, act, level, seed)
     return AuditedLayers(found["audit"], called or "")

@@ -24,6 +24,7 @@ def correlation(
     param: Ranges = None,
     label: options.Labels = None,
     q_star: options.QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     rho: Rho = None,
@@ -38,5 +39,5 @@ def correlation(
     """
     from meanfield.plot.correlation_maps import CorrelationMaps
 
-    drawn = networks(family(act, tau, m, slope, param, label), q_star, sigma_w, sigma_b)
+    drawn = networks(family(act, tau, m, slope, param, label), q_star, sigma_w, sigma_b, chi)
     return CorrelationMaps(drawn, None if rho is None else tuple(options.numbers("--rho", rho)), None, near_one)

@@ -89,9 +89,9 @@ def require_few(curves: int) -> None:
 
 
 def networks(
-    found: dict[str, NamedActivation], q_star: float, sigma_w: float | None, sigma_b: float
+    found: dict[str, NamedActivation], q_star: float, sigma_w: float | None, sigma_b: float, chi: float
 ) -> dict[str, OperatingPoint]:
-    """Those of the activations that have the edge of chaos asked for; the others are told of on stderr.
+    """Those of the activations that have the network asked for; the others are told of on stderr.
 
     Raises:
         MeanFieldError: none has.
@@ -102,7 +102,7 @@ def networks(
     refusals = []
     for label, named in found.items():
         try:
-            drawn[label] = operating_point(named.phi, q_star, sigma_w, sigma_b)
+            drawn[label] = operating_point(named.phi, q_star, sigma_w, sigma_b, chi)
         except NO_ANSWER as refusal:
             refusals.append((label, refusal))
     if not drawn:

@@ -29,6 +29,7 @@ def design(
     param: options.Params = None,
     label: options.Labels = None,
     q_star: QStar = 1.0,
+    chi: options.Chi = 1.0,
     width: options.Width = 300,
     depth: options.Depth = 100,
     within: options.Within = WITHIN,
@@ -59,4 +60,5 @@ def design(
             raise DomainError(f"{option} makes no axis: give two or more values in ascending order")
     requirement = Requirement(width, depth, within, risk, gradient_within=gradient_within)
     with progress("designs", len(shares) * len(values)) as advance:
-        return DesignPlane(design_map(family, shares, values, requirement, q_star, advance), called or "")
+        found = design_map(family, shares, values, requirement, q_star, advance, chi_1=chi)
+        return DesignPlane(found, called or "")

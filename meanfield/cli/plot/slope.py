@@ -47,6 +47,7 @@ def slope(
     param: Ranges = None,
     label: options.Labels = None,
     q_star: QStar = "1",
+    chi: options.Chi = 1.0,
 ) -> Drawing:
     """V'(q*) and q*V''(q*) on the edge of chaos, against a parameter or q*; lists give a curve each.
 
@@ -95,7 +96,10 @@ def slope(
         fixed = {key: value for key in given if (value := point[key]) is not None}
         try:
             curves[name] = slope_curve(
-                act, against, places, fixed, sparsity=point["sparsity"], q_star=point["q_star"] or 0.0
+                *(act, against, places, fixed),
+                sparsity=point["sparsity"],
+                q_star=point["q_star"] or 0.0,
+                chi_1=chi,
             )
         except NO_ANSWER as refusal:
             refusals.append((name, refusal))

@@ -18,6 +18,7 @@ def summary(
     param: options.Params = None,
     label: options.Labels = None,
     q_star: options.QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     width: options.Width = 300,
@@ -39,7 +40,7 @@ def summary(
     from meanfield.plot.single_page import SinglePage
 
     (named,) = options.read_activations([act], tau, m, slope, param, label)
-    point = operating_point(named.phi, q_star, sigma_w, sigma_b)
+    point = operating_point(named.phi, q_star, sigma_w, sigma_b, chi)
     asked = experiment(
         *(point, q_star, q0), method="chain", width=width, depth=depth, networks=networks, rho=rho0, seed=seed
     )

@@ -45,6 +45,7 @@ def trainable(
     param: options.Params = None,
     label: options.Labels = None,
     q_star: QStar = 1.0,
+    chi: options.Chi = 1.0,
     depth: Depth = 300,
     within: options.Within = WITHIN,
     gradient_within: options.GradientWithin = GRADIENT_WITHIN,
@@ -85,5 +86,5 @@ def trainable(
     widths = [int(units) for units in ends]
     requirement = Requirement(widths[0], depth, within, risk, gradient_within=gradient_within)
     with progress("designs", len(shares) * len(widths)) as advance:
-        found = trainable_depths(family, shares, widths, requirement, tried, q_star=q_star, advance=advance)
+        found = trainable_depths(family, shares, widths, requirement, tried, q_star=q_star, chi_1=chi, advance=advance)
     return TrainablePlane(found, called or "")

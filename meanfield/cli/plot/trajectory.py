@@ -34,6 +34,7 @@ def trajectory(
     param: options.Params = None,
     label: options.Labels = None,
     q_star: options.QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     width: options.Width = 300,
@@ -69,7 +70,7 @@ def trajectory(
     if act is None:
         raise DomainError("no network is given: give --act, or --networks-from FILE.jsonl of 'meanfield simulate'")
     (named,) = options.read_activations([act], tau, m, slope, param, label)
-    point = operating_point(named.phi, q_star, sigma_w, sigma_b)
+    point = operating_point(named.phi, q_star, sigma_w, sigma_b, chi)
     asked = experiment(
         *(point, q_star, q0), method="chain", width=width, depth=depth, networks=networks, rho=rho0, seed=seed
     )

@@ -24,6 +24,7 @@ def variance(
     param: Ranges = None,
     label: options.Labels = None,
     q_star: options.QStar = 1.0,
+    chi: options.Chi = 1.0,
     sigma_w: options.SigmaW = None,
     sigma_b: options.SigmaB = 0.0,
     q: Q = None,
@@ -38,5 +39,5 @@ def variance(
     """
     from meanfield.plot.variance_maps import VarianceMaps
 
-    drawn = networks(family(act, tau, m, slope, param, label), q_star, sigma_w, sigma_b)
+    drawn = networks(family(act, tau, m, slope, param, label), q_star, sigma_w, sigma_b, chi)
     return VarianceMaps(drawn, None if q is None else tuple(options.numbers("--q", q)), inset)
