@@ -19,7 +19,8 @@ def power(error: float) -> str:
     if math.isnan(error):
         return "NaN"
     if error < 10**-15.5:
-        return "≤ 10⁻¹⁶"
+        # A space that no line is broken at.
+        return "≤\N{NO-BREAK SPACE}10⁻¹⁶"
     exponent = round(math.log10(error))
     return "10" + str(exponent).translate(_RAISED) if exponent else "1"
 
@@ -48,9 +49,9 @@ def two_digits(number: float) -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """A table on its side, for ways have longer names than what they are asked: the head is its first column."""
+    first, *rest = zip(head, *rows, strict=True)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (first, ["---"] * len(first), *rest))
 
 
 def block(page: str, name: str) -> str:

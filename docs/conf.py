@@ -74,7 +74,7 @@ def _aliases(app: Any, what: str, name: str, of: Any, options: Any, signature: s
 def _whole(app: Any, document: nodes.document, page: str) -> None:
     """An option is not broken after its dashes."""
     for literal in document.findall(nodes.literal):
-        if len(literal.astext()) <= 24:
+        if literal.astext().startswith("-") and len(literal.astext()) <= 24:
             literal["classes"].append("whole")
 
 
