@@ -33,7 +33,8 @@ def test_a_block_is_rewritten_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "written"), [(0.0, "≤\N{NO-BREAK SPACE}10⁻¹⁶"), (2e-12, "10⁻¹²"), (0.6, "1"), (7.0, "10¹"), (float("nan"), "NaN")]
+    ("number", "written"),
+    [(0.0, "≤\N{NO-BREAK SPACE}10⁻¹⁶"), (2e-12, "10⁻¹²"), (0.6, "1"), (7.0, "10¹"), (float("nan"), "NaN")],
 )
 def test_errors_are_written_as_powers_of_ten(number: float, written: str) -> None:
     assert page.power(number) == written
