@@ -154,10 +154,10 @@ CHANNELS, SIZE = 512, 4
 CONVOLVED = ("relu", "tanh", "gelu", "hard-tanh", "soft-threshold(0.5)", "elu", "silu")
 
 
-def convolutional(phi: Activation, depth: int, mode: str) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(3, CHANNELS, 1)]
+def convolutional(phi: Activation, channels: int, depth: int, mode: str) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Conv2d(3, channels, 1)]
     for _ in range(depth):
-        layers += [mf.torch.Activation(phi), nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, padding_mode=mode)]
+        layers += [mf.torch.Activation(phi), nn.Conv2d(channels, channels, 3, padding=1, padding_mode=mode)]
     return nn.Sequential(*layers)
 
 
@@ -171,21 +171,23 @@ def convolutional(phi: Activation, depth: int, mode: str) -> nn.Sequential:
 def test_convolutions_do_what_theory_says_of_their_padding(text: str, padding: Any, weights: Any) -> None:
     phi, generator = mf.activation(text), torch.Generator().manual_seed(11)
     depth = DEPTH if padding == "circular" else 6
+    # An orthogonal matrix takes the cube of its size.
+    channels = CHANNELS if weights == "gaussian" else CHANNELS // 2
     rows, noise = [], []
-    model = convolutional(phi, depth, "circular" if padding == "circular" else "zeros")
+    model = convolutional(phi, channels, depth, "circular" if padding == "circular" else "zeros")
     for _ in range(NETWORKS):
         edge_of_chaos_(model, last_layer="match", weights=weights, generator=generator)
         # Independent positions, all of variance 1 at layer 0, as theory begins.
-        h = torch.randn(1, CHANNELS, SIZE, SIZE, generator=generator)
+        h = torch.randn(1, channels, SIZE, SIZE, generator=generator)
         h *= 1 / h.square().mean().sqrt()
         found = [h, *pre_activations(nn.Sequential(*list(model)[1:]), h)]
         rows.append([layer.square().mean().item() for layer in found])
-        grams = [(flat := layer[0].flatten(1)).T @ flat / CHANNELS for layer in found]
-        noise.append([2 * gram.square().mean().item() / CHANNELS for gram in grams])
+        grams = [(flat := layer[0].flatten(1)).T @ flat / channels for layer in found]
+        noise.append([2 * gram.square().mean().item() / channels for gram in grams])
     network = edge_of_chaos(phi).mean_field
     p = predict(
         Experiment(
-            network, CHANNELS, depth, 1, start=1.0, inputs=1, kernel=3, size=SIZE, padding=padding, weights=weights
+            network, channels, depth, 1, start=1.0, inputs=1, kernel=3, size=SIZE, padding=padding, weights=weights
         )
     )["q"]
     q = np.array(rows)
