@@ -95,7 +95,7 @@ class LayerMoments(NamedTuple):
 def layer_moments(network: MeanField, q: Array, width: int) -> LayerMoments:
     """Those of K' given each of the variances `q`, shape (n,), in a layer of so many units."""
     mean, second, third = network.kick_cumulants(q)
-    mean, third = np.minimum(mean, RUNAWAY), third / width**2
+    mean, third = np.minimum(mean, RUNAWAY), third / float(width) ** 2
     # NaN where next to nothing is active.
     variance = np.minimum(np.nan_to_num(second / width, nan=0.0), RUNAWAY)
     sd = np.sqrt(variance)
