@@ -258,7 +258,9 @@ def test_markdown_puts_numbers_to_the_right_and_escapes_what_is_markup() -> None
 
 def test_columns_are_chosen_by_name_and_refused_with_those_there_are() -> None:
     assert chosen(ROWS, ["sigma_w", "activation"])[0] == {"sigma_w": math.sqrt(2), "activation": "relu"}
-    with pytest.raises(DomainError, match=r"no column sigma: did you mean sigma_w\? choose from activation, q_star, sigma_w"):
+    with pytest.raises(
+        DomainError, match=r"no column sigma: did you mean sigma_w\? choose from activation, q_star, sigma_w"
+    ):
         chosen(ROWS, ["sigma"])
     with pytest.raises(DomainError, match="twice"):
         chosen(ROWS, ["q_star", "q_star"])

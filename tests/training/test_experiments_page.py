@@ -25,12 +25,31 @@ def of_the_tested(results: Results) -> list[dict[str, Any]]:
     return accuracies(results, (run for run in results.runs if not run.validation))
 
 
+def reached(row: dict[str, Any]) -> tuple[float, float]:
+    """Accuracy in per cent, and zeros."""
+    return 100 * row["test_accuracy"], row["test_sparsity"]
+
+
+def gained(results: Results, epochs: int) -> list[float]:
+    """What χ₁ = 0.88 gains over the edge, in points, at each rate and law of weights, on the examples held out."""
+    held: dict[tuple[float, str], dict[float, float]] = {}
+    for run, found in results.runs.items():
+        alike = (run.q_star, run.epochs, run.clip_gradient, round(run.network.sparsity(1.0), 6))
+        if run.depth == 30 and run.validation and run.name == "clipped-relu" and alike == (1, epochs, 1, 0.91):
+            by_gain = held.setdefault((run.learning_rate, run.weights), {})
+            by_gain[round(run.network.chi1(1.0), 6)] = found["test_accuracy"]
+    return [100 * (pair[0.88] - pair[1.0]) for _, pair in sorted(held.items()) if len(pair) == 2]
+
+
 def test_accuracies_in_the_text_are_those_of_the_results() -> None:
     results = read_results([ROOT / "experiments/fashion-mnist-dense-30.jsonl"])
     rows = of_the_tested(results)
     best = max(row["test_accuracy"] for row in rows if row["name"] == "relu")
     points, zeros, of = {}, {}, "clipped-relu"
+    beside = {row["epochs"]: row for row in rows if round(row["chi_1"], 9) != 1}
     for row in rows:
+        if row in beside.values():
+            continue
         # ReLU was not trained for sixty epochs, and gained nothing from ten on.
         lost = best - row["test_accuracy"] if row["accuracy_lost"] is None else row["accuracy_lost"]
         key = (row["name"], round(row["sparsity"], 6), row["epochs"], row["q_star"])
@@ -61,7 +80,18 @@ def test_accuracies_in_the_text_are_those_of_the_results() -> None:
         f"it is {points[of, 0.85, 10, 1]:.1f} and {points[of, 0.9, 10, 2]:.0f} points behind ReLU",
         f"after forty {points[of, 0.86, 40, 1]:.1f} at a designed 0.86 (zeros {zeros[of, 0.86, 40, 1]:.3f}) and "
         f"{points[of, 0.91, 40, 1]:.1f} at 0.91 ({zeros[of, 0.91, 40, 1]:.3f})",
-        f"after sixty {points[of, 0.91, 60, 1]:.1f} at 0.91 ({zeros[of, 0.91, 60, 1]:.3f};",
+        f"after sixty {points[of, 0.86, 60, 1]:.1f} at 0.86 ({zeros[of, 0.86, 60, 1]:.3f}; one seed) and "
+        f"{points[of, 0.91, 60, 1]:.1f} at 0.91 ({zeros[of, 0.91, 60, 1]:.3f})",
+        f"20 candidates, it has {100 * best - points[of, 0.9, 10, 1]:.0f} % after ten epochs from three seeds, "
+        f"where q\\* = 2 has {100 * best - points[of, 0.9, 10, 2]:.0f} %",
+        f"as much as the edge after forty ({100 * best - points[of, 0.91, 40, 1]:.1f} %, {zeros[of, 0.91, 40, 1]:.3f})",
+        "After ten epochs it has {:.1f} % with zeros at {:.3f}".format(*reached(beside[10])),
+        "after sixteen {:.1f} % ({:.3f})".format(*reached(beside[16])),
+        "after forty, from one seed, {:.1f} % ({:.3f})".format(*reached(beside[40])),
+        "{:.1f}, {:.1f} and {:.1f} points".format(*(100 * (best - beside[n]["test_accuracy"]) for n in (10, 16, 40))),
+        f"*fragile*, {beside[10]['share_lost']:.2f} of the networks lost",
+        "four pairs differ by {:.1f}, {:.1f}, {:.1f} and {:.1f} points".format(*gained(results, 1)).replace("-", "−"),
+        "after four epochs the one pair by {:.1f}".format(*gained(results, 4)),
         f"its best is {100 * best:.1f} % either way",
         f"({100 * better[1]['test_accuracy']:.1f} and {100 * better[0]['test_accuracy']:.1f} % after forty epochs)",
         f"falls to {100 * worst['test_accuracy']:.1f} % with zeros at {worst['test_sparsity']:.2f}",
@@ -90,12 +120,18 @@ def test_what_is_told_of_depth_100_is_in_the_results() -> None:
         for run in results.runs
         if run.name == "shifted-relu" and run.epochs == 1 and run.validation
     ]
+    (held,) = (
+        100 * found["test_accuracy"]
+        for run, found in results.runs.items()
+        if run.validation and round(run.network.chi1(1.0), 6) == 0.96
+    )
     for told in (
         f"{ten['relu']:.1f} % after ten epochs",
         f"hardly does**: {ten['clipped-relu']:.1f} %",
         "shares of {:.2f}, {:.2f}, {:.2f} and {:.2f} are lost".format(*lost),
         "ends at {:.1f}, {:.1f}, {:.1f} and {:.1f} %".format(*(one[300, slope][0] for slope in slopes)),
         f"reaches {one[600, 0.65][0]:.1f} %",
+        f"χ₁ = 0.96 at the same q\\* (V' = 0.62) has {held:.1f} % after one epoch on the examples held out",
         f"after an epoch ({max(guesses):.0f} % at best)",
     ):
         assert told in PAGE, told
@@ -141,18 +177,7 @@ def test_ranks_in_the_text_are_those_of_the_results() -> None:
         return ranked([row["share_lost"] for row in some], shares)
 
     wide, narrow, deep = ({"width": n, "depth": depth} for n, depth in ((300, 30), (100, 30), (100, 60)))
-    tight, loose = (
-        row
-        for row in sparse
-        if (row["name"], row["width"], row["depth"]) == ("clipped-relu", 300, 30)
-        and round(row["sparsity"], 6) == 0.9
-        and row["q_star"] < 3
-    )
-    assert (tight["q_star"], loose["q_star"], tight["m"], loose["m"]) == (1, 2, 1.6, 1.6)
     for told in (
-        f"m = 1.6 at q\\* = 1, of which {100 * tight['share_lost']:.0f} % is foretold lost, "
-        f"has {100 * tight['test_accuracy']:.0f} % after one epoch "
-        f"where q\\* = 2 has {100 * loose['test_accuracy']:.0f} %",
         f"within width 300 by {rank(0.85, **wide)} and {rank(0.9, **wide)}",
         f"within width 100 by {rank(0.85, **narrow)} and {rank(0.9, **narrow)}",
         f"noise ({rank(0.85, **deep)} and {rank(0.9, **deep).replace('-', '−')})",
