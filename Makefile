@@ -85,7 +85,7 @@ test-torch: .venv/installed-torch
 test-lowest: .venv/installed-test
 	$(PIP) install --no-compile uv
 	$(PYTHON) -m venv .venv-lowest
-	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[test]' 'click==8.2.1' 'pyparsing<3.3'
+	$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[test]' 'click==8.2.1' 'pyparsing==3.2.5'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n auto --dist worksteal $(WITHOUT_EXTRAS)
 
 # The site, in docs/_build/html/index.html.
