@@ -99,11 +99,11 @@ def _known(rows: list[Record], keys: Sequence[str]) -> list[str]:
 
 
 def _initialised(record: Record, digits: int | None) -> list[Block]:
+    from meanfield.infinite_width.edge import gain_in_words
+
     rows = [
         {**row, "activation": f"{row['activation']}, left alone"} if row["left"] else row for row in record["layers"]
     ]
-    from meanfield.infinite_width.edge import gain_in_words
-
     return [
         heading(f"{record['weights']} weights {gain_in_words(record['chi_1'])} at q* = {record['q_star']:g}"),
         _layers(rows, digits),
