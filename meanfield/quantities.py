@@ -316,6 +316,10 @@ QUANTITIES = {
     "clip_gradient": Quantity("|g| ≤", r"$|g|\le$", "largest norm of a gradient"),
     "validation": Quantity("held out", "held out", "training examples tested on", "examples"),
     "test_accuracy_sd": Quantity("± sd", "± sd", "of the accuracy over seeds"),
+    "validation_accuracy": Quantity("tuned", "tuned", "accuracy of the best candidate on examples held out"),
+    "is_best": Quantity("best", "best", "whether it is that of the best χ₁"),
+    "accuracy_gained": Quantity("better by", "better by", "accuracy gained over the edge of chaos"),
+    "gained_interval": Quantity("95 % interval", r"95\,\% interval", "of what is gained (Welch)"),
     "accuracy_lost": Quantity("worse by", "worse by", "accuracy lost against ReLU of the same shape"),
     "clipped_share": Quantity("clipped", "clipped", "share of active units that pass no gradient"),
     "rank_correlation": Quantity(

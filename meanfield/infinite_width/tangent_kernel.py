@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations.activation import Activation, require_activation
-from meanfield.domain import require_count, require_signal
+from meanfield.domain import correlations, require_count, require_gain, require_signal
 from meanfield.errors import DomainError, shortened
 from meanfield.infinite_width.covariance import covariance, covariance_d1, covariance_loss
-from meanfield.infinite_width.moments import second_moment, slope_moment
+from meanfield.infinite_width.moments import bend, second_moment, slope_moment, squared_curvature
 
 __all__ = ["Rule", "contrast", "gain_for_training", "tangent_correlation"]
 
@@ -28,10 +28,11 @@ Rule = Literal["adam", "sgd"]
 _POWERS: dict[Rule, float] = {"adam": 0.5, "sgd": 1.0}
 #: Correlations of inputs that are alike, and that have nothing to do with each other.
 ALIKE, APART = 0.5, 0.0
-#: The ends of L ln χ₁ between which the best gain is looked for; in deep networks it is at −2 to −5.
-_PLACES = (-10.0, 0.5)
-#: Places a round, each between the neighbours of the last round's best.
-_EACH, _ROUNDS = 13, 6
+#: c = −L ln χ₁ of the largest contrast as L → ∞, of a φ with kinks and of one without.
+_DEEP: dict[Rule, tuple[float, float]] = {
+    "adam": (4.68396729518905, 2.72971276872242),
+    "sgd": (3.12562830605959, 1.87621939264824),
+}
 
 
 def tangent_correlation(
@@ -50,13 +51,16 @@ def tangent_correlation(
     Raises:
         DomainError: a number out of range, a φ that jumps, or an optimiser that is not known.
     """
-    _require(activation, q_star, depth, optimizer)
+    _require(activation, depth, optimizer)
+    require_signal(q_star)
     gains = np.asarray(chi_1, dtype=float)
+    for gain in gains.ravel().tolist():
+        require_gain(gain)
     slopes, square = (
         float(moment) for moment in (slope_moment(activation, q_star, 2), second_moment(activation, q_star))
     )
     likeness, parts = [], []
-    eps = np.full(gains.shape, 1.0 - rho)
+    eps = np.full(gains.shape, 1 - correlations(rho))
     for _ in range(depth - 1):
         # φ(u)φ(v) of one layer meets the gradients of the next.
         likeness.append(covariance(activation, 1 - eps, q_star) / square)
@@ -77,27 +81,31 @@ def contrast(activation: Activation, q_star: float, chi_1: ArrayLike, depth: int
     return alike - apart
 
 
-def gain_for_training(activation: Activation, q_star: float, depth: int, optimizer: Rule = "adam") -> float:
-    """The gain χ₁ of the largest `contrast`, among those that leave a σ_b² ≥ 0.
+def gain_for_training(activation: Activation, depth: int, optimizer: Rule = "adam") -> float:
+    """The gain χ₁ = e^(−c/L) at which a deep network tells inputs apart best by its tangent kernel.
 
-    At large depths it is 1 − c/L, c = 4.68 under Adam and 3.13 under SGD for a φ with kinks, 2.73 and 1.88 for others.
+    c is 4.68 under Adam and 3.13 under SGD where φ has kinks, 2.73 and 1.88 where it has none: that of the largest
+    `contrast` as L → ∞, whatever φ, q* and inputs are.
+
+    Args:
+        activation: φ, continuous and not straight.
+        depth: L ≥ 2, layers.
+        optimizer: adam or sgd.
 
     Raises:
-        DomainError: as `tangent_correlation`.
+        DomainError: as `tangent_correlation`; or a straight φ, whose kernel is that of a line at any depth.
+
+    Source: docs/theory.md, section 19; what it is worth in training: docs/experiments.md.
     """
-    _require(activation, q_star, depth, optimizer)
-    largest = q_star * slope_moment(activation, q_star, 2) / second_moment(activation, q_star)
-    low, high = _PLACES[0] / depth, min(_PLACES[1] / depth, math.log(largest))
-    for _ in range(_ROUNDS):
-        places = np.linspace(low, high, _EACH)
-        best = int(np.argmax(contrast(activation, q_star, np.exp(places), depth, optimizer)))
-        low, high = places[max(best - 1, 0)], places[min(best + 1, _EACH - 1)]
-    return math.exp(0.5 * (low + high))
+    _require(activation, depth, optimizer)
+    kinked = bool(bend(activation, 1.0))
+    if not kinked and not squared_curvature(activation, 1.0):
+        raise DomainError(f"{activation.name or 'φ'} is straight: inputs keep their likeness at any depth and gain")
+    return math.exp(-_DEEP[optimizer][0 if kinked else 1] / depth)
 
 
-def _require(activation: Activation, q_star: float, depth: int, optimizer: str) -> None:
+def _require(activation: Activation, depth: int, optimizer: str) -> None:
     require_activation(activation)
-    require_signal(q_star)
     require_count("depth", depth, 2)
     if optimizer not in _POWERS:
         raise DomainError(f"optimizer = '{shortened(optimizer)}' is not known: give {', '.join(get_args(Rule))}")

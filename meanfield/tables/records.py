@@ -43,7 +43,7 @@ TABLE_DIGITS, PAPER_DIGITS, MOST_ROWS = 6, 4, 60
 #: Keys of sentences, which no narrow column holds.
 PROSE = frozenset({"explanation", "remedies", "description", "keeps", "error", "signal", "gradient", "inputs"})
 #: Keys of two numbers with everything between them.
-_INTERVALS = frozenset({"basin", "relative_basin", "escape_interval", "share_interval", "m_range"})
+_INTERVALS = frozenset({"basin", "relative_basin", "escape_interval", "share_interval", "gained_interval", "m_range"})
 #: Of a longer list of numbers only the ends are shown.
 _LONG, _ENDS = 12, 4
 #: Layers that a table shows, as far as there are so many; and the last.

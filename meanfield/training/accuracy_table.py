@@ -13,7 +13,7 @@ from meanfield.tables.records import Record
 from meanfield.training.results import Results, subject_of
 from meanfield.training.setting import Setting
 
-__all__ = ["COLUMNS", "SHAPE", "accuracies"]
+__all__ = ["COLUMNS", "SHAPE", "accuracies", "is_on_edge"]
 
 #: Of a row.
 COLUMNS = (
@@ -21,11 +21,13 @@ COLUMNS = (
     *("depth", "width", "model"),
     *("weights", "verdict", "share_lost", "signal_lost", "gradient_lost", "one_minus_rho", "clipped_share"),
     *("data", "epochs", "batch", "optimizer", "learning_rate", "clip_gradient"),
-    *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "train_accuracy", "train_sparsity", "test_sparsity"),
-    *("accuracy_lost", "seconds", "machine"),
+    *("validation_accuracy", "runs", "diverged", "test_accuracy", "test_accuracy_sd", "train_accuracy"),
+    *("train_sparsity", "test_sparsity", "accuracy_lost", "seconds", "machine"),
 )
-#: Networks that are alike in these were trained on the same data for as long.
-SHAPE = ("data", "model", "width", "depth", "epochs", "batch")
+#: Networks that are alike in these were trained on the same data as long and as well.
+SHAPE = ("data", "model", "width", "depth", "epochs", "batch", "optimizer")
+#: χ₁ this near to 1 is that of an edge of chaos.
+_ON_EDGE = 1e-9
 #: Averaged over the runs that did not diverge.
 _AVERAGED = ("test_accuracy", "train_accuracy", "train_sparsity", "test_sparsity")
 
@@ -37,7 +39,11 @@ def accuracies(results: Results, settings: Iterable[Setting]) -> list[Record]:
     diverged it is all that ReLU has. None where no ReLU was trained.
     """
     held = [setting for setting in settings if setting in results.runs]
-    rows = [_row(results, setting, runs) for setting, runs in _trained_alike(held).items()]
+    tried = _longest_tried(results)
+    rows = [
+        {**_row(results, setting, runs), "validation_accuracy": tried.get(_as_tried(setting), {}).get("test_accuracy")}
+        for setting, runs in _trained_alike(held).items()
+    ]
     relu: dict[tuple[object, ...], float] = {}
     for row in rows:
         if row["name"] == "relu" and row["test_accuracy"] is not None:
@@ -48,12 +54,28 @@ def accuracies(results: Results, settings: Iterable[Setting]) -> list[Record]:
     return rows
 
 
+def is_on_edge(row: Record) -> bool:
+    """Whether a network is on its edge of chaos."""
+    return abs(row["chi_1"] - 1) <= _ON_EDGE
+
+
 def _trained_alike(settings: Iterable[Setting]) -> dict[Setting, list[Setting]]:
     """Settings that differ in their seeds alone, by the one whose seed is 0."""
     found: dict[Setting, list[Setting]] = {}
     for setting in settings:
         found.setdefault(replace(setting, seed=0), []).append(setting)
     return found
+
+
+def _as_tried(setting: Setting) -> Setting:
+    """What a network that is tested and the candidate that it was chosen for have in common."""
+    return replace(setting, seed=0, validation=0, epochs=1.0)
+
+
+def _longest_tried(results: Results) -> dict[Setting, Record]:
+    """How each candidate ended on examples held out, when it was trained longest."""
+    tried = sorted((setting for setting in results.runs if setting.validation), key=lambda setting: setting.epochs)
+    return {_as_tried(setting): results.runs[setting] for setting in tried}
 
 
 def _clipped_share(setting: Setting) -> float:

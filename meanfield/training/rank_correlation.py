@@ -18,7 +18,7 @@ _FORETOLD, _CHEAPER, _BESIDE = "share_lost", "V_prime", ("clipped_share", "one_m
 #: What is compared with them.
 _LOST = "accuracy_lost"
 #: Networks are compared with those that are alike in these.
-_ALIKE = ("data", "model", "epochs", "batch")
+_ALIKE = ("data", "model", "epochs", "batch", "optimizer")
 #: Ranks of fewer networks say nothing.
 _FEWEST = 8
 #: Digits of a sparsity: those of one are equal to them.

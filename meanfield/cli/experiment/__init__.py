@@ -14,6 +14,7 @@ class _Kinds(LazyGroup):
     names: ClassVar = {
         "sparse-training": "Accuracy of sparse networks, clipped and not, beside ReLU.",
         "foresight": "Whether the verdict foresees the accuracy that is lost.",
+        "gain": "What gains beside the edge of chaos bring.",
         "table": "The table of results that are there already.",
     }
 

@@ -11,7 +11,17 @@ from meanfield.cli import ensembles, options
 from meanfield.cli.experiment import tuned_runs
 from meanfield.cli.output import emit, printing, require_columns
 from meanfield.cli.process import tell
-from meanfield.cli.train import Batch, DataSet, Device, DeviceNamed, Epochs, Modelled, NetworkKind
+from meanfield.cli.train import (
+    Batch,
+    DataSet,
+    Device,
+    DeviceNamed,
+    Epochs,
+    Modelled,
+    NetworkKind,
+    OptimizedBy,
+    Optimizer,
+)
 from meanfield.errors import DomainError, NoDesign, NoEdgeOfChaos
 
 __all__ = ["sparse_training"]
@@ -58,6 +68,7 @@ def sparse_training(
     dataset: DataSet = "fashion-mnist",
     epochs: Epochs = 10.0,
     batch_size: Batch = 64,
+    optimizer: Optimizer = OptimizedBy.adam,
     lr: tuned_runs.Rates = "5e-5,1e-4,2e-4,4e-4,8e-4",
     clip_gradient: tuned_runs.Limits = "inf,1",
     weights: tuned_runs.Laws = "gaussian,orthogonal",
@@ -97,7 +108,7 @@ def sparse_training(
     rest: dict[str, Any] = {"depth": depth, "width": width, "model": model.value, "data": dataset, "epochs": epochs}
     for choice in _choices(act or list(_ACTS), sparsity, slope, m, q_star, chi):
         try:
-            networks += settings_of(**choice, **rest, batch=batch_size)
+            networks += settings_of(**choice, **rest, batch=batch_size, optimizer=optimizer.value)
         except (NoDesign, NoEdgeOfChaos) as refusal:
             missing.append(f"{choice['act']}: {refusal}")
     for line in dict.fromkeys(missing):

@@ -33,6 +33,7 @@ __all__ = [
     "Stages",
     "Validation",
     "accuracy_table",
+    "in_words",
     "paper",
     "trained",
 ]
@@ -72,8 +73,6 @@ _HELD_OUT = 1 / 6
 _FORETOLD = ("name", "sparsity", "V_prime", "q_star", "verdict", "share_lost", "test_accuracy", "test_accuracy_sd")
 _TRAINED = ("name", "learning_rate", "clip_gradient", "weights", "test_sparsity", "diverged", "accuracy_lost")
 _PAPER = ("name", "sparsity", "V_prime", "q_star", "verdict", "test_accuracy", "test_accuracy_sd", "accuracy_lost")
-#: χ₁ this near to 1 is that of an edge of chaos.
-_ON_EDGE = 1e-9
 #: By which rows are told apart, unless they differ in m alone.
 _APART = ("name", "sparsity", "V_prime", "q_star", "chi_1")
 
@@ -177,27 +176,39 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
         shapes.setdefault(tuple(row[key] for key in SHAPE), []).append(row)
     tables: list[Block] = []
     there: set[str] = set()
-    for (data, model, width, depth, epochs, batch), some in shapes.items():
+    for shape, some in shapes.items():
         keys = [key for key in _TRAINED if any(row[key] for row in some)]
         if _differ_in_m_alone(some, digits or 3):
             keys.insert(1, "m")
         there.update(keys)
-        title = f"{data}, {counted(epochs, 'epoch')} in batches of {batch}, {model}, width {width}, depth {depth}"
         shown = some if digits else [*map(_briefly, some)]
         ended = grid(shown, keys, digits or 3, dispensable=["m"])
-        tables += [heading(title), grid(shown, _with_gain(_FORETOLD, some), digits or 3), ended]
+        tables += [
+            heading(in_words(dict(zip(SHAPE, shape, strict=True)))),
+            grid(shown, _with_gain(_FORETOLD, some), digits or 3),
+            ended,
+        ]
     told = [text for key, text in _EXPLAINED.items() if key in there]
     tables.append(paragraph("columns:", "; ".join([_LEGEND, *told]) + "."))
-    alike: dict[tuple[Any, ...], list[Record]] = {}
+    alike: dict[str, list[Record]] = {}
     for rank in rank_correlations(rows):
-        alike.setdefault((rank["data"], rank["epochs"], rank["batch"], rank["model"]), []).append(rank)
-    is_mixed = len({shape[:2] + shape[4:] for shape in shapes}) > 1
-    for (data, epochs, batch, model), ranks in alike.items():
+        alike.setdefault(in_words(rank), []).append(rank)
+    is_mixed = len({in_words({**row, "width": None}) for row in rows}) > 1
+    for words, ranks in alike.items():
         title = "Rank correlation of the share lost with the accuracy lost, by sparsity"
-        where = f": {data}, {counted(epochs, 'epoch')} in batches of {batch}, {model}" if is_mixed else ""
         keys = [key for key in ranks[0] if key not in SHAPE]
-        tables += [heading(title + where), grid(ranks, keys, digits or 3)]
+        tables += [heading(f"{title}: {words}" if is_mixed else title), grid(ranks, keys, digits or 3)]
     return tables
+
+
+def in_words(alike: Record) -> str:
+    """On what data, for how long, how and in what shape networks were trained, as far as they are alike in that."""
+    words = [alike["data"], f"{counted(alike['epochs'], 'epoch')} in batches of {alike['batch']}", alike["model"]]
+    if alike["optimizer"] != "adam":
+        words.append(alike["optimizer"])
+    if alike.get("width"):
+        words.append(f"width {alike['width']}, depth {alike['depth']}")
+    return ", ".join(words)
 
 
 def paper(rows: Sequence[Record]) -> tuple[str, ...]:
@@ -207,7 +218,9 @@ def paper(rows: Sequence[Record]) -> tuple[str, ...]:
 
 def _with_gain(keys: tuple[str, ...], rows: Sequence[Record]) -> tuple[str, ...]:
     """The columns, with χ₁ after q* where some network is not on its edge of chaos."""
-    if all(abs(row["chi_1"] - 1) <= _ON_EDGE for row in rows):
+    from meanfield.training.accuracy_table import is_on_edge
+
+    if all(map(is_on_edge, rows)):
         return keys
     place = keys.index("q_star") + 1
     return (*keys[:place], "chi_1", *keys[place:])

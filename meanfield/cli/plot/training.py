@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,25 @@ Log = Annotated[
 ]
 
 
-def training(results: Results = None, log: Log = None) -> Drawing:
-    """Test accuracy against sparsity, of the networks of an experiment; or the layers of one run in training.
+class Against(StrEnum):
+    """What accuracy is drawn against."""
+
+    sparsity = "sparsity"
+    chi = "chi"
+
+
+Over = Annotated[
+    Against | None,
+    typer.Option(
+        "--over",
+        help="With --results: chi draws accuracy against the gain χ₁ at q*, for every depth; default sparsity.",
+        show_default=False,
+    ),
+]
+
+
+def training(results: Results = None, log: Log = None, over: Over = None) -> Drawing:
+    """Test accuracy against sparsity or χ₁, of the networks of an experiment; or the layers of one run in training.
 
     --results shows each network that was tested with its verdict, fixed beforehand; --log shows q, gradients and
     sparsity by layer, from the start of a run to its end, and loss and accuracy. Nothing is trained.
@@ -33,10 +51,17 @@ def training(results: Results = None, log: Log = None) -> Drawing:
     \b
     Examples:
       meanfield plot training --results sparse.jsonl
+      meanfield plot training --results gains.jsonl --over chi
       meanfield plot training --log run.jsonl -o run.pdf --data run.csv
     """
     if results and log:
         raise DomainError("--results and --log make two figures: leave one of them out")
+    if log and over:
+        raise DomainError("--over is of --results: leave it out, or name results in place of --log")
+    if results and over == Against.chi:
+        from meanfield.plot.training_gains import TrainingGains
+
+        return TrainingGains.read(results)
     if results:
         from meanfield.plot.training_results import TrainingResults
 

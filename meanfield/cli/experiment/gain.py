@@ -1,0 +1,115 @@
+"""`meanfield experiment gain`: what gains χ₁ beside the edge of chaos bring, by results that are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from meanfield.cli import options
+from meanfield.cli.experiment import tuned_runs
+from meanfield.cli.experiment.table import Files
+from meanfield.cli.layout import Block, grid, heading, paragraph
+from meanfield.cli.output import emit, printing, require_columns
+from meanfield.errors import OutputError
+from meanfield.lettering import counted
+from meanfield.tables.records import Record
+
+__all__ = ["gain"]
+
+_LEGEND = (
+    "test accuracy on the edge of chaos, and points of a hundred gained or lost at other χ₁, the mean over seeds; best "
+    "is the χ₁ of the largest accuracy on examples held out"
+)
+_BEST = ("name", "sparsity", "width", "depth", "chi_1", "accuracy_gained", "gained_interval")
+_PAPER = ("name", "sparsity", "width", "depth", "chi_1", "test_accuracy", "accuracy_gained", "gained_interval")
+
+
+def gain(
+    results: Files,
+    format: options.Formats = None,
+    digits: options.Digits = None,
+    columns: options.Columns = None,
+    caption: options.Caption = None,
+    tex_label: options.TexLabel = None,
+    output: options.Output = None,
+) -> None:
+    """What a gain χ₁ beside the edge of chaos brings: test accuracy against that of the same network on the edge.
+
+    Networks are compared that differ in χ₁ alone, each tuned by itself, as 'meanfield experiment sparse-training --chi
+    0.8,0.9,1' trains them. Nothing is trained.
+
+    \b
+    Examples:
+      meanfield experiment gain --results experiments/fashion-mnist-gains.jsonl
+      meanfield experiment gain --results experiments/fashion-mnist-gains.jsonl --format csv
+    """
+    from meanfield.training.accuracy_table import accuracies
+    from meanfield.training.beside_the_edge import COLUMNS, gained
+    from meanfield.training.results import read_results
+
+    how = printing(format, digits, columns, caption, tex_label, output)
+    require_columns(how, COLUMNS)
+    kept = read_results(results)
+    rows = gained(accuracies(kept, [setting for setting in kept.runs if not setting.validation]))
+    if not rows:
+        raise OutputError(
+            "no network was tested in these files both on its edge of chaos and beside it: train it with --chi 0.9,1"
+        )
+    emit(rows, _tables(rows, digits), how, paper=_PAPER)
+
+
+def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
+    shapes: dict[str, dict[tuple[str, str], list[Record]]] = {}
+    for row in rows:
+        alike = shapes.setdefault(tuned_runs.in_words(row), {})
+        alike.setdefault((row["activation"], row["q_star"]), []).append(row)
+    tables: list[Block] = []
+    for words, networks in shapes.items():
+        gains = sorted({row["chi_1"] for network in networks.values() for row in network if row["accuracy_gained"]})
+        keys = ["name", "sparsity", "edge", *(f"{gain:.3g}" for gain in gains)]
+        tables += [heading(words), grid([_by_gain(network) for network in networks.values()], keys, digits or 3)]
+    best = [row for row in rows if row["is_best"]]
+    tables.append(paragraph("columns:", f"{_LEGEND}."))
+    tried: dict[str, list[Record]] = {}
+    for row in best:
+        tried.setdefault(tuned_runs.in_words({**row, "width": None}), []).append(row)
+    for words, some in tried.items():
+        tables += [
+            heading(f"The best χ₁ by examples held out: {words}"),
+            grid([*map(_in_points, some)], _BEST, digits or 3),
+        ]
+    tables.append(paragraph("in all:", _in_all(best)))
+    return tables
+
+
+def _by_gain(network: Sequence[Record]) -> Record:
+    """One row of what each gain brings, in points of a hundred."""
+    found = {"name": network[0]["name"], "sparsity": network[0]["sparsity"]}
+    for row in map(_in_points, network):
+        if row["accuracy_gained"] is None:
+            found.setdefault("edge", row["test_accuracy"])
+        else:
+            found[f"{row['chi_1']:.3g}"] = row["accuracy_gained"]
+    return found
+
+
+def _in_points(row: Record) -> Record:
+    brought, interval = row["accuracy_gained"], row["gained_interval"]
+    return {
+        **row,
+        "test_accuracy": row["test_accuracy"] and round(row["test_accuracy"], 3),
+        "accuracy_gained": None if brought is None else round(100 * brought, 1),
+        "gained_interval": None if interval is None else [round(100 * end, 1) for end in interval],
+    }
+
+
+def _in_all(best: Sequence[Record]) -> str:
+    below = [row for row in best if row["chi_1"] < 1 and row["accuracy_gained"] is not None]
+    known = [row for row in below if row["gained_interval"]]
+    better, worse = (
+        sum(row["gained_interval"][0] > 0 for row in known),
+        sum(row["gained_interval"][1] < 0 for row in known),
+    )
+    return (
+        f"of {counted(len(best), 'network')} the best χ₁ is below 1 in {len(below)}; its accuracy is above the edge's "
+        f"beyond the interval in {better}, below it in {worse}."
+    )

@@ -1,0 +1,154 @@
+"""Test accuracy over the gain χ₁ at q*, on the edge of chaos and beside it, a curve for every depth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from meanfield.errors import DomainError
+from meanfield.lettering import ending
+from meanfield.plot.drawing import Drawing, Record, draw
+from meanfield.plot.labels import GREY, curve_styles, in_box, symbol
+from meanfield.plot.page import Page, plain
+from meanfield.quantities import QUANTITIES
+from meanfield.training.accuracy_table import accuracies
+from meanfield.training.beside_the_edge import COLUMNS, gained
+from meanfield.training.results import read_results
+
+__all__ = ["TrainingGains", "training_gains"]
+
+#: Panels beside one another.
+_COLUMNS = 3
+#: Of a panel: its height over its width, and that of the axis and legend that all share.
+_PANEL, _REST = 0.75, 0.12
+#: Networks that are alike in these are one panel.
+_PANELS = ("data", "model", "optimizer", "epochs", "batch", "width", "name", "activation", "q_star")
+_LONGEST = 24
+
+
+def training_gains(
+    paths: str | Path | Iterable[str | Path],
+    ax: Axes | Sequence[Axes] | None = None,
+    *,
+    page: Page | None = None,
+    **line: Any,
+) -> Axes | tuple[Axes, ...]:
+    """Test accuracy against χ₁(q*), mean ± sd over seeds, of networks that were trained on their edge and beside it.
+
+    Args:
+        paths: files of results of `meanfield experiment`.
+        ax: an Axes for each activation, width and data set; by default those of a new figure.
+        page: size and style of a new figure.
+        line: passed on to matplotlib's error bars.
+
+    Raises:
+        OutputError: a file that cannot be read or holds something else.
+        DomainError: no network was tested both on its edge of chaos and beside it.
+    """
+    return draw(TrainingGains.read(paths), ax, page, **line)
+
+
+@dataclass(frozen=True)
+class TrainingGains(Drawing):
+    """A panel for every activation, width and data set; see `training_gains`. `rows` are those of `gained`."""
+
+    rows: Sequence[Record]
+    usual_width = "page"
+
+    @classmethod
+    def read(cls, paths: str | Path | Iterable[str | Path]) -> TrainingGains:
+        """The networks that were tested, of all files together."""
+        results = read_results(paths)
+        return cls(gained(accuracies(results, [setting for setting in results.runs if not setting.validation])))
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise DomainError("no network in these results was trained both on its edge of chaos and beside it")
+
+    @cached_property
+    def _panels(self) -> dict[tuple[Any, ...], list[Record]]:
+        found: dict[tuple[Any, ...], list[Record]] = {}
+        for row in self.rows:
+            found.setdefault(tuple(row[name] for name in _PANELS), []).append(row)
+        return found
+
+    @cached_property
+    def _styles(self) -> dict[int, dict[str, Any]]:
+        """Of the curves, by depth."""
+        depths = sorted({row["depth"] for row in self.rows})
+        return dict(zip(depths, curve_styles(len(depths)), strict=True))
+
+    @property
+    def panels(self) -> int:  # type: ignore[override]
+        """One for every activation, width and data set."""
+        return len(self._panels)
+
+    @property
+    def aspect(self) -> float:  # type: ignore[override]
+        """Panels are as high in every figure."""
+        return _REST + _PANEL * math.ceil(self.panels / _COLUMNS) / min(_COLUMNS, self.panels)
+
+    def arrange(self, figure: Figure) -> list[Axes]:
+        """Panels in rows, which share χ₁."""
+        columns = min(_COLUMNS, self.panels)
+        grid = figure.subplots(math.ceil(self.panels / columns), columns, squeeze=False, sharex=True).ravel()
+        for spare in grid[self.panels :]:
+            spare.remove()
+        # The last panel of a column has its numbers, though the row below has none there.
+        for ax in grid[max(self.panels - columns, 0) : self.panels]:
+            ax.tick_params(labelbottom=True)
+            ax.set_xlabel(symbol("chi_1"))
+        return list(grid[: self.panels])
+
+    def records(self) -> list[Record]:
+        """A row for every network, of no accuracy if all its runs diverged."""
+        return [{name: row[name] for name in COLUMNS} for row in self.rows]
+
+    def notes(self) -> list[str]:
+        """Networks of which there is no accuracy to draw."""
+        return [
+            f"{row['activation']}, width {row['width']}, depth {row['depth']}, χ₁ = {row['chi_1']:.3g}: none ended"
+            for row in self.rows
+            if row["test_accuracy"] is None
+        ]
+
+    def paint(self, axes: Sequence[Axes], legend: bool | None, **line: Any) -> None:
+        """Draw."""
+        keys: dict[int, Any] = {}
+        for ax, rows in zip(axes, self._panels.values(), strict=True):
+            ax.axvline(1.0, label="_edge", color=GREY, linewidth=0.8, zorder=0)
+            for depth, style in self._styles.items():
+                known = [row for row in rows if row["depth"] == depth and row["test_accuracy"] is not None]
+                if known:
+                    x, y, sd = (
+                        [row[key] or 0.0 for row in known] for key in ("chi_1", "test_accuracy", "test_accuracy_sd")
+                    )
+                    drawn = ax.errorbar(
+                        x, y, yerr=sd, **{"label": "_network", "elinewidth": 0.8, "marker": ".", **style, **line}
+                    )
+                    keys.setdefault(depth, drawn)
+            if legend is not False:
+                ax.set_title(_name(rows[0]), fontsize="small")
+        for ax in axes[::_COLUMNS]:
+            ax.set_ylabel(f"{symbol('test_accuracy')} accuracy")
+        if legend is not False:
+            symbol_of_depth, shown = QUANTITIES["depth"].mathematics, sorted(keys)
+            in_box(axes[0], [keys[depth] for depth in shown], [f"${symbol_of_depth} = {depth}$" for depth in shown])
+
+
+def _name(row: Record) -> str:
+    n = QUANTITIES["width"].mathematics
+    data = ending(Path(str(row["data"])).name, _LONGEST)
+    what = [
+        data,
+        *([row["model"]] if row["model"] != "dense" else []),
+        *([row["optimizer"]] if row["optimizer"] != "adam" else []),
+    ]
+    return f"{plain(row['name'])}, ${n} = {row['width']}$\n{plain(', '.join(what))}"

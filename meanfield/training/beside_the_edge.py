@@ -1,0 +1,78 @@
+"""What a gain χ₁ other than 1 brings in training: accuracy beside the edge of chaos, against that on it.
+
+Networks are compared that are alike in all but χ₁, each tuned by itself. Which gain is the best is decided by the
+examples that were held out for tuning, and what it brings is measured on the test set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from meanfield.tables.records import Record
+from meanfield.training.accuracy_table import SHAPE, is_on_edge
+
+__all__ = ["COLUMNS", "gained"]
+
+#: Networks that differ in nothing but χ₁, the weights that it makes and how they were tuned.
+_ALIKE = ("name", "activation", "q_star", *SHAPE)
+#: Of a row.
+COLUMNS = (
+    *("name", "activation", "sparsity", "q_star", "chi_1", "V_prime", "width", "depth", "model", "data", "epochs"),
+    *("batch", "optimizer", "learning_rate", "verdict", "share_lost", "validation_accuracy", "is_best"),
+    *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "accuracy_gained", "gained_interval"),
+)
+_CONFIDENCE = 0.95
+
+
+def gained(rows: Sequence[Record]) -> list[Record]:
+    """A row for every network whose like was also trained on the edge of chaos, and for that one; by χ₁.
+
+    `accuracy_gained` is the mean test accuracy less that on the edge, `gained_interval` its interval of 95 % (Welch),
+    where both have several runs that ended; both are None where all runs of either diverged. `is_best` marks the gain
+    of the largest `validation_accuracy` among those alike.
+
+    Args:
+        rows: of `accuracies`.
+    """
+    alike: dict[tuple[object, ...], list[Record]] = {}
+    for row in rows:
+        alike.setdefault(tuple(row[key] for key in _ALIKE), []).append(row)
+    found = []
+    for group in alike.values():
+        on_edge = [row for row in group if is_on_edge(row)]
+        if not on_edge or len(group) == len(on_edge):
+            continue
+        edge = max(on_edge, key=_validated)
+        best = max(group, key=_validated)
+        for row in sorted((edge, *(row for row in group if row not in on_edge)), key=lambda row: row["chi_1"]):
+            brought = {} if row is edge else _against(row, edge)
+            found.append({name: {**row, **brought, "is_best": row is best}.get(name) for name in COLUMNS})
+    return found
+
+
+def _validated(row: Record) -> float:
+    accuracy = row["validation_accuracy"]
+    return -1.0 if accuracy is None else float(accuracy)
+
+
+def _against(row: Record, edge: Record) -> Record:
+    if row["test_accuracy"] is None or edge["test_accuracy"] is None:
+        return {}
+    difference = row["test_accuracy"] - edge["test_accuracy"]
+    return {"accuracy_gained": difference, "gained_interval": _interval(difference, row, edge)}
+
+
+def _interval(difference: float, *pair: Record) -> list[float] | None:
+    """Of the difference of two means, whose variances may differ."""
+    if any(row["test_accuracy_sd"] is None for row in pair):
+        return None
+    from scipy.stats import t
+
+    ended = [round(row["runs"] * (1 - row["diverged"])) for row in pair]
+    parts = [row["test_accuracy_sd"] ** 2 / count for row, count in zip(pair, ended, strict=True)]
+    if not sum(parts):
+        return [difference, difference]
+    freedom = sum(parts) ** 2 / sum(part**2 / (count - 1) for part, count in zip(parts, ended, strict=True))
+    half = float(t.ppf((1 + _CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
+    return [difference - half, difference + half]
