@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
-from meanfield.cli.output import emit, printing, progress, require_columns
+from meanfield.cli.output import Printing, emit, printing, progress, require_columns
 from meanfield.cli.reshape import C0, Depths, Eta, Method, Reshape, Zeta, print_reshaped, require_no_shape
 from meanfield.cli.verdicts import sized
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
 from meanfield.lettering import counted
-from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN, quantity
+from meanfield.quantities import CHAINS, DECISIVE, GRADIENT_WITHIN, RISK, WITHIN, quantity
 from meanfield.tables.records import Record, answered
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ Below = Annotated[
 ]
 Slope = Annotated[
     str | None,
-    typer.Option("--slope", help="V'(q*) to have; default 0.7, with --reshape 1, or free.", show_default=False),
+    typer.Option(
+        "--slope",
+        help="V'(q*) to have; default 0.7, with --for-training 0.7 χ₁, with --reshape 1, or free.",
+        show_default=False,
+    ),
 ]
 Curvature = Annotated[
     str | None,
@@ -65,6 +70,16 @@ SafeFor = Annotated[
         show_default=False,
     ),
 ]
+ForTraining = Annotated[
+    str | None,
+    typer.Option(
+        "--for-training",
+        metavar="width=N,depth=L",
+        help="Instead of --chi: the gain χ₁ < 1 at which networks of this depth learn best under Adam, as far as their "
+        "tangent kernel tells.",
+        show_default=False,
+    ),
+]
 MaxSparsity = Annotated[
     bool, typer.Option("--max-sparsity", help="With --safe-for: the largest sparsity that can be had safely.")
 ]
@@ -77,11 +92,16 @@ Solve = Annotated[
     ),
 ]
 
+_RESTS_ON = (
+    "χ₁ = e^(−c/L) is where the tangent kernel of deep networks tells inputs apart best under Adam, c = 4.68 for a φ "
+    "with kinks and 2.73 for one without (docs/theory.md, section 19). That networks learn best near it was measured, "
+    "not proved: docs/experiments.md. The verdict counts gradients that shrink evenly as lost, which Adam makes up for."
+)
 #: What was asked for, where the edge of chaos does not hold it.
 _BESIDE = ("near_zero_share", "R_double_prime")
 _COLUMNS = {"slope": "V_prime", "curvature": "R_double_prime"}
 _ROW = (
-    *("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "V_prime", "V_double_prime"),
+    *("activation", "q_star", "sigma_w", "sigma_b", "sparsity", "chi_1", "V_prime", "V_double_prime"),
     *("q_V_double_prime", "q_chi_1_prime", "basin"),
 )
 #: Of designs that are safe at a width and depth.
@@ -89,6 +109,8 @@ _SAFE = (
     *("width", "depth", "escape_probability", "escape_interval", "signal_lost", "gradient_lost", "share_lost"),
     *("share_interval", "log_gain_mean", "log_gain_sd", "m_range"),
 )
+#: Of designs for training.
+_TRAINED = ("width", "depth", *DECISIVE)
 #: What sparse networks train well with (Price et al. 2024).
 _SPARSITY, _SLOPE = "0.85", "0.7"
 #: Sparsities looked at until the largest that is safe is found.
@@ -117,6 +139,7 @@ def design(
     q_star: QStar = None,
     chi: options.Chi = 1.0,
     safe_for: SafeFor = None,
+    for_training: ForTraining = None,
     max_sparsity: MaxSparsity = False,
     solve: Solve = None,
     reshape: Reshape = False,
@@ -149,6 +172,8 @@ def design(
       meanfield design --act clipped-soft-threshold --q-star 0.5:8:4 --format csv
       meanfield design --safe-for width=300,depth=20 --sparsity 0.85 --escapes 1024
       meanfield design --max-sparsity --safe-for width=300,depth=30
+      meanfield design --for-training width=300,depth=30 --sparsity 0.85
+      meanfield design --for-training width=300,depth=30 --act relu
       meanfield design --act "clip(x - a, 0, b)" --solve a,b
       meanfield design --act swish --share 0.3
       meanfield design --act "tanh(a*x)" --slope 0.6,0.7,0.8
@@ -156,9 +181,12 @@ def design(
       meanfield design --act leaky-relu --reshape --method tat --depth 50,100
     """
     from meanfield.design.design import designs
+    from meanfield.design.for_training import training_designs
     from meanfield.design.near_zero import BELOW
     from meanfield.design.safe_designs import largest_safe_sparsity, safe_designs
     from meanfield.domain import MOST_DESIGNS, MOST_SAFE_DESIGNS, require_cells
+    from meanfield.finite_width.escape import Requirement
+    from meanfield.infinite_width.tangent_kernel import gains_at_depth
 
     how = printing(format, digits, columns, caption, tex_label, output)
     given = options.read_parameters({"tau": tau, "m": m}, param, options.number)
@@ -172,7 +200,11 @@ def design(
     if reshape:
         options.require_left_out(context, ("chi",), _RESHAPED)
         _require_none(
-            {"--sparsity": sparsity, "--share": share, "--below": below, "--q-star": q_star, "--safe-for": safe_for}
+            {
+                **{"--sparsity": sparsity, "--share": share, "--below": below, "--q-star": q_star},
+                **{"--safe-for": safe_for, "--for-training": for_training},
+            },
+            _RESHAPED,
         )
         print_reshaped(
             act,
@@ -189,19 +221,38 @@ def design(
         )
         return
     require_no_shape(shaping)
-    family = _family(act, solve, given)
     requirement = _requirement(safe_for, within, gradient_within, risk, escapes, seed)
+    stars = options.numbers("--q-star", "1" if q_star is None else q_star)
+    sizes = None
+    if for_training is not None:
+        if requirement:
+            raise DomainError("--safe-for and --for-training ask for different gains: leave one of them out")
+        options.require_left_out(context, ("chi",), "{} is chosen by --for-training: leave one of them out")
+        sizes = _sizes("--for-training", for_training)
+        # Neither is 0.
+        Requirement(sizes["width"], sizes["depth"])
+    if sizes and solve is None and not _left_open(act, given):
+        _require_none(
+            {"--sparsity": sparsity, "--share": share, "--below": below, "--slope": slope, "--curvature": curvature},
+            f"{{}} would set a parameter, and {act} leaves none open: leave it out",
+        )
+        _print_as_it_is(act, given, sizes, stars, how, digits)
+        return
+    family = _family(act, solve, given)
     if max_sparsity and sparsity is not None:
         raise DomainError("--max-sparsity finds the sparsity: leave --sparsity out")
     asked = _asked(act, family, requirement, solve, sparsity, share, slope, curvature)
+    if sizes and slope is None and "slope" in asked:
+        # The clip that is usual on the edge: all that goes with σ_w² is χ₁ times as large. A clip is a kink.
+        asked["slope"] = [gains_at_depth(sizes["depth"])[0] * usual for usual in asked["slope"]]
     row = (*_ROW, *family.open, *(_COLUMNS.get(name, name) for name in asked), *(_SAFE if requirement else ()))
+    row += _TRAINED if sizes else ()
     require_columns(how, row)
     if below is not None and share is None:
         raise DomainError("--below says what --share calls near 0: give --share too, or leave it out")
     found: list[Design] = []
     rows: list[Record] = []
     refusals: dict[str, None] = {}
-    stars = options.numbers("--q-star", "1" if q_star is None else q_star)
     cells = len(stars) * math.prod(map(len, asked.values()))
     require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
     each = _SPARSITIES if max_sparsity else _LEVELS if requirement else 1
@@ -221,10 +272,13 @@ def design(
                 elif requirement:
                     solutions = safe_designs(family, requirement, **wanted, q_star=q, chi_1=chi, advance=look)
                 else:
-                    near = BELOW if below is None else below
-                    solutions = designs(family, **wanted, below=near, q_star=q, chi_1=chi)
+                    asked_at_q: dict[str, Any] = {**wanted, "below": BELOW if below is None else below, "q_star": q}
+                    if sizes:
+                        solutions = training_designs(family, sizes["depth"], **asked_at_q)
+                    else:
+                        solutions = designs(family, **asked_at_q, chi_1=chi)
                 found += solutions
-                rows += [design.record() for design in solutions]
+                rows += [{**one.record(), **(_judged(one, sizes) if sizes else {})} for one in solutions]
             except NoDesign as refusal:
                 refusals |= dict.fromkeys(refusal.args)
                 told = {_COLUMNS.get(name, name): value for name, value in wanted.items()}
@@ -235,15 +289,19 @@ def design(
         # A file holds all that was asked for, or is not written.
         raise NoDesign(*refusals)
     if found:
-        emit(rows, _tables(family, found, chi, digits), how, paper=_fitting(family, rows))
+        if sizes:
+            tables = _for_training(family.spec, family.open, answered(rows), sizes, digits)
+        else:
+            tables = _tables(family, found, chi, digits)
+        emit(rows, tables, how, paper=_fitting(family.open, rows))
     if refusals:
         raise NoDesign(*refusals)
 
 
-def _require_none(given: dict[str, object]) -> None:
+def _require_none(given: dict[str, object], refusal: str) -> None:
     for option, value in given.items():
         if value is not None:
-            raise DomainError(_RESHAPED.format(option))
+            raise DomainError(refusal.format(option))
 
 
 def _asked(
@@ -286,14 +344,13 @@ def _asked(
 
 
 def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
-    from meanfield.activations.family import Family, left_open
-    from meanfield.activations.spec import formula_of, parameters_of, read_activation
+    from meanfield.activations.family import Family
+    from meanfield.activations.spec import formula_of, read_activation
 
     if solve is not None:
         names = tuple(name.strip() for name in solve.split(","))
     else:
-        names = tuple(name for name in ("tau", "m") if name in parameters_of(act) and name not in given)
-        names = names or left_open(act, given)
+        names = _left_open(act, given)
         if names[2:] or (len(names) == 2 and names != ("tau", "m")):
             names = ()
         if not names:
@@ -307,6 +364,15 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
     return Family(act, names, tuple(given.items()))
 
 
+def _left_open(act: str, given: dict[str, float]) -> tuple[str, ...]:
+    """The parameters that are found where none is named: τ and m, or what has no value."""
+    from meanfield.activations.family import left_open
+    from meanfield.activations.spec import parameters_of
+
+    names = tuple(name for name in ("tau", "m") if name in parameters_of(act) and name not in given)
+    return names or left_open(act, given)
+
+
 def _requirement(
     safe_for: str | None, within: float, gradient_within: float, risk: float, chains: int, seed: int
 ) -> Requirement | None:
@@ -316,13 +382,16 @@ def _requirement(
     unsized = Requirement(1, 1, within, risk, chains, seed, gradient_within)
     if safe_for is None:
         return None
-    pairs = [[part.strip() for part in pair.split("=")] for pair in safe_for.split(",")]
-    if sorted(pair[0] for pair in pairs) != ["depth", "width"] or any(len(pair) != 2 for pair in pairs):
-        raise DomainError(
-            f"--safe-for {shortened(safe_for)} is not a width and a depth: write --safe-for width=300,depth=100"
-        )
-    sizes = {name: _whole(f"--safe-for {name}={shortened(text)}", text) for name, text in pairs}
+    sizes = _sizes("--safe-for", safe_for)
     return replace(unsized, width=sizes["width"], depth=sizes["depth"])
+
+
+def _sizes(option: str, given: str) -> dict[str, int]:
+    """The width and the depth in the text of an option."""
+    pairs = [[part.strip() for part in pair.split("=")] for pair in given.split(",")]
+    if sorted(pair[0] for pair in pairs) != ["depth", "width"] or any(len(pair) != 2 for pair in pairs):
+        raise DomainError(f"{option} {shortened(given)} is not a width and a depth: write {option} width=300,depth=100")
+    return {name: _whole(f"{option} {name}={shortened(text)}", text) for name, text in pairs}
 
 
 def _whole(given: str, text: str) -> int:
@@ -334,12 +403,48 @@ def _whole(given: str, text: str) -> int:
         raise DomainError(f"{given} {fault}") from None
 
 
-def _fitting(family: Family, rows: list[Record]) -> list[str]:
+def _print_as_it_is(
+    act: str, given: dict[str, float], sizes: dict[str, int], stars: Sequence[float], how: Printing, digits: int | None
+) -> None:
+    """Print an activation that leaves nothing open, at its gain for training."""
+    from meanfield.activations.spec import read_activation
+    from meanfield.design.for_training import as_it_is
+
+    require_columns(how, (*_ROW, *_TRAINED))
+    named = read_activation(act, **given)
+    rows = [{**(one := as_it_is(named, sizes["depth"], q_star=q)).record(), **_judged(one, sizes)} for q in stars]
+    emit(rows, _for_training(named.label, [], rows, sizes, digits), how, paper=_fitting([], rows))
+
+
+def _judged(found: Design, sizes: dict[str, int]) -> Record:
+    """The verdict at a width and depth, one number each."""
+    from meanfield.finite_width.escape import Requirement
+    from meanfield.finite_width.verdict import at_width
+    from meanfield.infinite_width.stability import diagnose
+
+    required = Requirement(sizes["width"], sizes["depth"])
+    verdict = at_width(diagnose(found.edge, with_remedies=False), required, with_remedies=False).record()
+    return {**sizes, **{key: verdict[key] for key in DECISIVE}}
+
+
+def _for_training(
+    spec: str, open_names: Sequence[str], rows: Sequence[Record], sizes: dict[str, int], digits: int | None
+) -> list[Block]:
+    sparsity = ["sparsity"] if any(row["sparsity"] for row in rows) else []
+    keys = [*sparsity, *open_names, "q_star", "chi_1", "sigma_w", "sigma_b", "V_prime", "verdict", "share_lost"]
+    return [
+        heading(f"{spec} for training at width {sizes['width']}, depth {sizes['depth']}"),
+        grid(rows, keys, digits or (6 if len(rows) == 1 else 4)),
+        paragraph("training:", _RESTS_ON),
+    ]
+
+
+def _fitting(open_names: Sequence[str], rows: list[Record]) -> list[str]:
     """The columns that fit on a page: what was asked for and what to set, and q* where it differs."""
     several = len({row["q_star"] for row in answered(rows)}) > 1
     asked = [key for key in (*_BESIDE, "share_lost", "m_range") if key in answered(rows)[0]]
     sparsity = ["sparsity"] if any(row["sparsity"] for row in answered(rows)) else []
-    return [*sparsity, "V_prime", *(["q_star"] if several else []), *family.open, "sigma_w", "sigma_b", *asked]
+    return [*sparsity, "V_prime", *(["q_star"] if several else []), *open_names, "sigma_w", "sigma_b", *asked]
 
 
 def _tables(family: Family, found: list[Design], chi: float, digits: int | None) -> list[Block]:

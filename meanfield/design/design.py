@@ -107,6 +107,7 @@ class Design(Shown):
             "sigma_w": edge.sigma_w,
             "sigma_b": edge.sigma_b,
             "sparsity": edge.sparsity,
+            "chi_1": edge.chi_1,
             "V_prime": edge.V_prime,
             "V_double_prime": edge.V_double_prime,
             "q_V_double_prime": self.q_V_double_prime,

@@ -19,7 +19,7 @@ from meanfield.errors import DomainError, shortened
 from meanfield.infinite_width.covariance import covariance, covariance_d1, covariance_loss
 from meanfield.infinite_width.moments import bend, second_moment, slope_moment, squared_curvature
 
-__all__ = ["Rule", "contrast", "gain_for_training", "tangent_correlation"]
+__all__ = ["Rule", "contrast", "gain_for_training", "gains_at_depth", "tangent_correlation"]
 
 Array = NDArray[np.float64]
 Rule = Literal["adam", "sgd"]
@@ -101,13 +101,28 @@ def gain_for_training(activation: Activation, depth: int, optimizer: Rule = "ada
     kinked = bool(bend(activation, 1.0))
     if not kinked and not squared_curvature(activation, 1.0):
         raise DomainError(f"{activation.name or 'φ'} is straight: inputs keep their likeness at any depth and gain")
-    return math.exp(-_DEEP[optimizer][0 if kinked else 1] / depth)
+    return gains_at_depth(depth, optimizer)[0 if kinked else 1]
+
+
+def gains_at_depth(depth: int, optimizer: Rule = "adam") -> tuple[float, float]:
+    """The gains for training of a φ with kinks and of one without.
+
+    Raises:
+        DomainError: as `gain_for_training`.
+    """
+    _require_rule(depth, optimizer)
+    with_kinks, without = (math.exp(-c / depth) for c in _DEEP[optimizer])
+    return with_kinks, without
+
+
+def _require_rule(depth: int, optimizer: str) -> None:
+    require_count("depth", depth, 2)
+    if optimizer not in _POWERS:
+        raise DomainError(f"optimizer = '{shortened(optimizer)}' is not known: give {', '.join(get_args(Rule))}")
 
 
 def _require(activation: Activation, depth: int, optimizer: str) -> None:
     require_activation(activation)
-    require_count("depth", depth, 2)
-    if optimizer not in _POWERS:
-        raise DomainError(f"optimizer = '{shortened(optimizer)}' is not known: give {', '.join(get_args(Rule))}")
+    _require_rule(depth, optimizer)
     if not activation.is_continuous:
         raise DomainError(f"{activation.name} jumps, and passes no gradient there: the kernel does not exist")

@@ -76,7 +76,7 @@ def test_verdicts_stand_before_the_first_run_and_each_network_gets_the_same_cand
     assert "verdict" in paper and "worse by" in paper
 
 
-@pytest.mark.parametrize("kind", ["sparse-training", "foresight", "table"])
+@pytest.mark.parametrize("kind", ["sparse-training", "foresight", "gain", "table"])
 def test_every_example_of_a_help_runs_as_printed(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     monkeypatch.chdir(tmp_path)
@@ -241,7 +241,7 @@ def rank_rows(shares: Sequence[float], lost: Sequence[float], **others: Sequence
     known = {"share_lost": shares, "accuracy_lost": lost}
     known |= {"clipped_share": shares, "one_minus_rho": shares, "V_prime": shares, **others}
     about = {"name": "a", "sparsity": 0.85, "data": "digits", "model": "dense", "width": 9, "depth": 3}
-    about |= {"epochs": 1.0, "batch": 64}
+    about |= {"epochs": 1.0, "batch": 64, "optimizer": "adam"}
     return [{**about, **dict(zip(known, values, strict=True))} for values in zip(*known.values(), strict=True)]
 
 

@@ -1,0 +1,160 @@
+"""What gains beside the edge bring: differences, their intervals, and which gain the examples held out choose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import data, run
+from scipy.stats import ttest_ind
+
+import meanfield as mf
+from meanfield.training.accuracy_table import accuracies
+from meanfield.training.beside_the_edge import gained
+from meanfield.training.results import Results, read_results
+from meanfield.training.setting import Setting
+from meanfield.training.sparse_settings import settings_of
+
+#: By χ₁: the accuracy on examples held out, and those of the seeds, None for a run that diverged.
+RELU: dict[float, tuple[float, list[float | None]]] = {
+    0.8: (0.91, [0.9, 0.93, 0.96]),
+    0.9: (0.95, [0.9, 0.91, 0.95]),
+    1.0: (0.89, [0.8, 0.81, 0.85]),
+}
+TANH: dict[float, tuple[float, list[float | None]]] = {
+    0.9: (0.5, [0.4, None]),
+    1.0: (0.7, [0.6, 0.62]),
+    1.05: (0.6, [None, None]),
+}
+
+
+def kept(path: Path | None, **rest: Any) -> Results:
+    """Results of these networks, and of one that was trained on its edge alone."""
+    results = Results(path)
+    for act, ended in (("relu", RELU), ("tanh", TANH), ("gelu", {1.0: (0.9, [0.8])})):
+        for chi, (held, accuracies_) in ended.items():
+            (setting,) = settings_of(act, chi_1=chi, depth=5, width=40, data="digits", epochs=3, **rest)
+            for epochs, accuracy in ((0.5, 0.99), (2.0, held)):
+                add(results, replace(setting, validation=100, epochs=epochs), accuracy)
+            for seed, accuracy_ in enumerate(accuracies_, 1):
+                add(results, replace(setting, seed=seed), accuracy_)
+    return results
+
+
+def add(results: Results, setting: Setting, accuracy: float | None) -> None:
+    measured = ("train_accuracy", "train_loss", "train_sparsity", "test_accuracy", "test_loss", "test_sparsity")
+    ended = {"outcome": "diverged" if accuracy is None else "finished", "seconds": 1.0, "machine": "here"}
+    results.add(setting, {**ended, **dict.fromkeys(measured, accuracy)})
+
+
+def rows_of(results: Results) -> dict[tuple[str, float], dict[str, Any]]:
+    found = gained(accuracies(results, [setting for setting in results.runs if not setting.validation]))
+    return {(row["name"], round(row["chi_1"], 9)): row for row in found}
+
+
+def test_every_network_is_compared_with_its_like_on_the_edge() -> None:
+    rows = rows_of(kept(None))
+    assert [*rows] == [("relu", 0.8), ("relu", 0.9), ("relu", 1.0), ("tanh", 0.9), ("tanh", 1.0), ("tanh", 1.05)]
+    assert rows["relu", 0.8]["accuracy_gained"] == pytest.approx(0.11)
+    assert rows["relu", 0.9]["accuracy_gained"] == pytest.approx(0.1)
+    # One of its runs ended; of none there is no accuracy, and none lost or gained.
+    assert rows["tanh", 0.9]["accuracy_gained"] == pytest.approx(0.4 - 0.61)
+    assert rows["tanh", 0.9]["gained_interval"] is None
+    assert rows["tanh", 1.05]["accuracy_gained"] is None
+    for edge in (rows["relu", 1.0], rows["tanh", 1.0]):
+        assert edge["accuracy_gained"] is None and edge["gained_interval"] is None
+
+
+def test_intervals_are_those_of_welch() -> None:
+    rows = rows_of(kept(None))
+    for chi in (0.8, 0.9):
+        test = ttest_ind(RELU[chi][1], RELU[1.0][1], equal_var=False)
+        low, high = test.confidence_interval(0.95)
+        assert rows["relu", chi]["gained_interval"] == pytest.approx([low, high], rel=1e-9)
+
+
+def test_runs_that_are_all_alike_leave_no_interval_but_the_difference() -> None:
+    results = Results(None)
+    for chi, accuracy in ((0.9, 0.75), (1.0, 0.5)):
+        (setting,) = settings_of("relu", chi_1=chi, data="digits")
+        for seed in (1, 2):
+            add(results, replace(setting, seed=seed), accuracy)
+    assert rows_of(results)["relu", 0.9]["gained_interval"] == [0.25, 0.25]
+
+
+def test_the_best_gain_is_chosen_by_examples_held_out_when_tried_longest() -> None:
+    rows = rows_of(kept(None))
+    assert [key for key, row in rows.items() if row["is_best"]] == [("relu", 0.9), ("tanh", 1.0)]
+    assert rows["relu", 0.9]["validation_accuracy"] == 0.95
+
+
+def test_other_data_depths_and_optimisers_are_not_compared() -> None:
+    results = Results(None)
+    for rest in ({"chi_1": 0.9, "optimizer": "sgd"}, {"depth": 6}, {"width": 7}, {"epochs": 2}, {"data": "mnist"}):
+        for setting in settings_of("relu", **{"data": "digits", **rest}):
+            add(results, setting, 0.5)
+    assert not rows_of(results)
+
+
+def test_the_command_tells_points_and_how_many_networks_gain(tmp_path: Path) -> None:
+    path = tmp_path / "gains.jsonl"
+    kept(path)
+    asked = ("experiment", "gain", "--results", str(path))
+    shown = " ".join(run(*asked).stdout.split())
+    assert "digits, 3 epochs in batches of 64, dense, width 40, depth 5" in shown
+    assert "name sparsity edge 0.8 0.9 " in shown and "relu 0.5 0.82 11 10" in shown
+    assert "of 2 networks the best χ₁ is below 1 in 1" in shown
+    records = data(*asked)
+    assert {row["chi_1"]: row["accuracy_gained"] for row in records if row["name"] == "relu"}[0.9] == pytest.approx(0.1)
+    assert "better by" in run(*asked, "--format", "markdown").stdout
+
+
+def test_results_without_a_pair_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "edge.jsonl"
+    results = Results(path)
+    add(results, settings_of("relu", data="digits")[0], 0.5)
+    found = run("experiment", "gain", "--results", str(path))
+    assert found.exit_code == 2 and "train it with --chi 0.9,1" in found.stderr and found.stderr.count("\n") == 1
+
+
+def test_sparse_training_takes_another_optimiser(tmp_path: Path) -> None:
+    path = tmp_path / "sgd.jsonl"
+    asked = ("experiment", "sparse-training", "--data", "digits", "--act", "relu", "--depth", "2", "--width", "10")
+    brief = ("--epochs", "1", "--stages", "1:1", "--clip-gradient", "1", "--weights", "gaussian", "--jobs", "1")
+    found = run(*asked, *brief, "--lr", "0.01", "--repeats", "1", "--optimizer", "sgd", "--results", str(path))
+    assert found.exit_code == 0, found.stderr
+    assert "batches of 64, dense, sgd, width 10, depth 2" in found.stdout
+    assert {setting.optimizer for setting in read_results(path).runs} == {"sgd"}
+
+
+def test_accuracy_is_drawn_over_the_gain_for_each_depth(tmp_path: Path) -> None:
+    path = tmp_path / "gains.jsonl"
+    kept(path)
+    axes = mf.plot.training_gains(path)
+    assert len(axes) == 2
+    first = axes[0].containers[0]
+    x, y = first[0].get_data()
+    assert list(x) == pytest.approx([0.8, 0.9, 1.0])
+    assert list(y) == pytest.approx([np.mean(RELU[chi][1]) for chi in (0.8, 0.9, 1.0)])
+    ends = [sorted(segment[:, 1]) for segment in first[2][0].get_segments()]
+    sd = [np.std(RELU[chi][1], ddof=1) for chi in (0.8, 0.9, 1.0)]
+    assert [high - low for low, high in ends] == pytest.approx([2 * one for one in sd])
+    # What has no accuracy is told, not drawn.
+    assert list(axes[1].containers[0][0].get_data()[0]) == pytest.approx([0.9, 1.0])
+    names = [text.get_text() for text in axes[0].get_legend().get_texts()]
+    assert names == ["$L = 5$"] and "relu" in axes[0].get_title()
+
+
+def test_the_figure_of_gains_comes_with_its_numbers(tmp_path: Path) -> None:
+    path, out, numbers = tmp_path / "gains.jsonl", tmp_path / "gains.pdf", tmp_path / "gains.csv"
+    kept(path)
+    asked = ("plot", "training", "--results", str(path), "--over", "chi", "-o", str(out), "--data", str(numbers))
+    found = run(*asked)
+    assert found.exit_code == 0, found.stderr
+    assert out.read_bytes().startswith(b"%PDF") and "none ended" in found.stderr
+    assert len(numbers.read_text().splitlines()) == 1 + 6
+    wrong = run("plot", "training", "--log", str(path), "--over", "chi")
+    assert wrong.exit_code == 2 and "--over is of --results" in wrong.stderr
