@@ -11,12 +11,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from meanfield.errors import DomainError
 from meanfield.lettering import ending
 from meanfield.plot.drawing import Drawing, Record, draw
-from meanfield.plot.labels import GREY, curve_styles, in_box, symbol
-from meanfield.plot.page import Page, plain
+from meanfield.plot.labels import GREY, curve_styles, symbol
+from meanfield.plot.page import Page, figure_of, plain
 from meanfield.quantities import QUANTITIES
 from meanfield.training.accuracy_table import accuracies
 from meanfield.training.beside_the_edge import COLUMNS, gained
@@ -140,7 +141,16 @@ class TrainingGains(Drawing):
             ax.set_ylabel(f"{symbol('test_accuracy')} accuracy")
         if legend is not False:
             symbol_of_depth, shown = QUANTITIES["depth"].mathematics, sorted(keys)
-            in_box(axes[0], [keys[depth] for depth in shown], [f"${symbol_of_depth} = {depth}$" for depth in shown])
+            _explain(axes, [keys[depth] for depth in shown], [f"${symbol_of_depth} = {depth}$" for depth in shown])
+
+
+def _explain(axes: Sequence[Axes], handles: Sequence[Any], names: Sequence[str]) -> None:
+    """A legend above all panels, whose names stand on them; in the first where the figure is laid out by its owner."""
+    figure = figure_of(axes[0])
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+    else:
+        axes[0].legend(handles, names)
 
 
 def _name(row: Record) -> str:

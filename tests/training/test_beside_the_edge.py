@@ -144,7 +144,7 @@ def test_accuracy_is_drawn_over_the_gain_for_each_depth(tmp_path: Path) -> None:
     assert [high - low for low, high in ends] == pytest.approx([2 * one for one in sd])
     # What has no accuracy is told, not drawn.
     assert list(axes[1].containers[0][0].get_data()[0]) == pytest.approx([0.9, 1.0])
-    names = [text.get_text() for text in axes[0].get_legend().get_texts()]
+    names = [text.get_text() for text in axes[0].figure.legends[0].get_texts()]
     assert names == ["$L = 5$"] and "relu" in axes[0].get_title()
 
 

@@ -39,8 +39,8 @@ def gain(
 
     \b
     Examples:
-      meanfield experiment gain --results experiments/fashion-mnist-gains.jsonl
-      meanfield experiment gain --results experiments/fashion-mnist-gains.jsonl --format csv
+      meanfield experiment gain --results experiments/gains.jsonl
+      meanfield experiment gain --results experiments/gains.jsonl --format csv
     """
     from meanfield.training.accuracy_table import accuracies
     from meanfield.training.beside_the_edge import COLUMNS, gained
@@ -64,8 +64,8 @@ def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
         alike.setdefault((row["activation"], row["q_star"]), []).append(row)
     tables: list[Block] = []
     for words, networks in shapes.items():
-        gains = sorted({row["chi_1"] for network in networks.values() for row in network if row["accuracy_gained"]})
-        keys = ["name", "sparsity", "edge", *(f"{gain:.3g}" for gain in gains)]
+        gains = sorted(row["chi_1"] for network in networks.values() for row in network if row["accuracy_gained"])
+        keys = ["name", "sparsity", "edge", *dict.fromkeys(map(_head, gains))]
         tables += [heading(words), grid([_by_gain(network) for network in networks.values()], keys, digits or 3)]
     best = [row for row in rows if row["is_best"]]
     tables.append(paragraph("columns:", f"{_LEGEND}."))
@@ -75,10 +75,15 @@ def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
     for words, some in tried.items():
         tables += [
             heading(f"The best χ₁ by examples held out: {words}"),
-            grid([*map(_in_points, some)], _BEST, digits or 3),
+            grid([*map(_in_points, some)], _BEST, digits or 3, dispensable=["sparsity"]),
         ]
     tables.append(paragraph("in all:", _in_all(best)))
     return tables
+
+
+def _head(chi: float) -> str:
+    """Of a column; gains that are one but for rounding have one."""
+    return f"{chi:.3g}"
 
 
 def _by_gain(network: Sequence[Record]) -> Record:
@@ -88,7 +93,7 @@ def _by_gain(network: Sequence[Record]) -> Record:
         if row["accuracy_gained"] is None:
             found.setdefault("edge", row["test_accuracy"])
         else:
-            found[f"{row['chi_1']:.3g}"] = row["accuracy_gained"]
+            found[_head(row["chi_1"])] = row["accuracy_gained"]
     return found
 
 
@@ -104,7 +109,7 @@ def _in_points(row: Record) -> Record:
 
 def _in_all(best: Sequence[Record]) -> str:
     below = [row for row in best if row["chi_1"] < 1 and row["accuracy_gained"] is not None]
-    known = [row for row in below if row["gained_interval"]]
+    known = [row for row in below if row["gained_interval"] is not None]
     better, worse = (
         sum(row["gained_interval"][0] > 0 for row in known),
         sum(row["gained_interval"][1] < 0 for row in known),
