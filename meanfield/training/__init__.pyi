@@ -1,4 +1,5 @@
 from .accuracy_table import accuracies as accuracies
+from .beside_the_edge import gained as gained
 from .data import Data as Data, load as load
 from .foretelling import forecast as forecast
 from .log import read_log as read_log
