@@ -317,6 +317,7 @@ QUANTITIES = {
     "validation": Quantity("held out", "held out", "training examples tested on", "examples"),
     "test_accuracy_sd": Quantity("± sd", "± sd", "of the accuracy over seeds"),
     "validation_accuracy": Quantity("tuned", "tuned", "accuracy of the best candidate on examples held out"),
+    "chi_1_for_training": Quantity("foretold χ₁", r"foretold $\chi_1$", "gain for training, e^(−c/L)"),
     "is_best": Quantity("best", "best", "whether it is that of the best χ₁"),
     "accuracy_gained": Quantity("better by", "better by", "accuracy gained over the edge of chaos"),
     "gained_interval": Quantity("95 % interval", r"95\,\% interval", "of what is gained (Welch)"),

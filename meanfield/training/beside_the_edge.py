@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from meanfield.activations.spec import activation
+from meanfield.errors import DomainError
+from meanfield.infinite_width.tangent_kernel import Rule, gain_for_training
 from meanfield.tables.records import Record
 from meanfield.training.accuracy_table import SHAPE, is_on_edge
 
-__all__ = ["COLUMNS", "gained"]
+__all__ = ["COLUMNS", "gained", "nearness_ranks"]
 
 #: Networks that differ in nothing but χ₁, the weights that it makes and how they were tuned.
 _ALIKE = ("name", "activation", "q_star", *SHAPE)
@@ -21,7 +24,10 @@ COLUMNS = (
     *("name", "activation", "sparsity", "q_star", "chi_1", "V_prime", "width", "depth", "model", "data", "epochs"),
     *("batch", "optimizer", "learning_rate", "verdict", "share_lost", "validation_accuracy", "is_best"),
     *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "accuracy_gained", "gained_interval"),
+    "chi_1_for_training",
 )
+#: Ranks of fewer gains say nothing.
+_FEWEST = 4
 _CONFIDENCE = 0.95
 
 
@@ -30,25 +36,62 @@ def gained(rows: Sequence[Record]) -> list[Record]:
 
     `accuracy_gained` is the mean test accuracy less that on the edge, `gained_interval` its interval of 95 % (Welch),
     where both have several runs that ended; both are None where all runs of either diverged. `is_best` marks the gain
-    of the largest `validation_accuracy` among those alike.
+    of the largest `validation_accuracy` among those alike. `chi_1_for_training` is the gain that the tangent kernel
+    foretells, None of one layer and of a φ that has none.
 
     Args:
         rows: of `accuracies`.
     """
-    alike: dict[tuple[object, ...], list[Record]] = {}
-    for row in rows:
-        alike.setdefault(tuple(row[key] for key in _ALIKE), []).append(row)
     found = []
-    for group in alike.values():
+    for group in _alike(rows):
         on_edge = [row for row in group if is_on_edge(row)]
         if not on_edge or len(group) == len(on_edge):
             continue
         edge = max(on_edge, key=_validated)
         best = max(group, key=_validated)
+        foretold = _foretold(edge)
         for row in sorted((edge, *(row for row in group if row not in on_edge)), key=lambda row: row["chi_1"]):
-            brought = {} if row is edge else _against(row, edge)
-            found.append({name: {**row, **brought, "is_best": row is best}.get(name) for name in COLUMNS})
+            told = {"is_best": row is best, "chi_1_for_training": foretold}
+            whole = {**row, **told, **({} if row is edge else _against(row, edge))}
+            found.append({name: whole.get(name) for name in COLUMNS})
     return found
+
+
+def nearness_ranks(rows: Sequence[Record]) -> list[Record]:
+    """How nearness to the gain for training ranks the test accuracies of a network over χ₁: a row for every network.
+
+    `rank_correlation` is Spearman's, of −|ln χ₁ − ln χ₁ for training| with the accuracy; of networks with four gains or
+    more.
+
+    Args:
+        rows: of `gained`.
+    """
+    from scipy.stats import spearmanr
+
+    found = []
+    for group in _alike(rows):
+        known = [row for row in group if row["test_accuracy"] is not None and row["chi_1_for_training"]]
+        if len(known) >= _FEWEST:
+            nearness = [-abs(math.log(row["chi_1"] / row["chi_1_for_training"])) for row in known]
+            rank = float(spearmanr(nearness, [row["test_accuracy"] for row in known]).statistic)
+            found.append({**known[0], "count": len(known), "rank_correlation": None if math.isnan(rank) else rank})
+    return found
+
+
+def _alike(rows: Sequence[Record]) -> list[list[Record]]:
+    """Rows of networks that differ in χ₁ alone, together."""
+    alike: dict[tuple[object, ...], list[Record]] = {}
+    for row in rows:
+        alike.setdefault(tuple(row[key] for key in _ALIKE), []).append(row)
+    return list(alike.values())
+
+
+def _foretold(row: Record) -> float | None:
+    rule: Rule = "sgd" if row["optimizer"] == "sgd" else "adam"
+    try:
+        return gain_for_training(activation(row["activation"]), row["depth"], rule)
+    except DomainError:
+        return None
 
 
 def _validated(row: Record) -> float:

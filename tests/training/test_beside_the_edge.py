@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from scipy.stats import ttest_ind
 
 import meanfield as mf
 from meanfield.training.accuracy_table import accuracies
-from meanfield.training.beside_the_edge import gained
+from meanfield.training.beside_the_edge import gained, nearness_ranks
 from meanfield.training.results import Results, read_results
 from meanfield.training.setting import Setting
 from meanfield.training.sparse_settings import settings_of
@@ -158,3 +159,32 @@ def test_the_figure_of_gains_comes_with_its_numbers(tmp_path: Path) -> None:
     assert len(numbers.read_text().splitlines()) == 1 + 6
     wrong = run("plot", "training", "--log", str(path), "--over", "chi")
     assert wrong.exit_code == 2 and "--over is of --results" in wrong.stderr
+
+
+def test_nearness_to_the_gain_foretold_ranks_accuracies() -> None:
+    results = Results(None)
+    foretold = mf.gain_for_training(mf.activation("relu"), 10)
+
+    for chi, accuracy in ((0.45, 0.6), (0.58, 0.8), (0.63, 0.9), (1.0, 0.5)):
+        (setting,) = settings_of("relu", chi_1=chi, depth=10, data="digits")
+        add(results, replace(setting, seed=1), accuracy)
+    (row,) = nearness_ranks(gained(accuracies(results, results.runs)))
+    assert row["chi_1_for_training"] == foretold and row["count"] == 4
+    assert row["rank_correlation"] == pytest.approx(1.0)
+    near = sorted((0.45, 0.58, 0.63, 1.0), key=lambda chi: abs(math.log(chi / foretold)))
+    assert near == [0.63, 0.58, 0.45, 1.0]
+    (other,) = nearness_ranks(
+        [{**one, "test_accuracy": 1 - one["test_accuracy"]} for one in gained(accuracies(results, results.runs))]
+    )
+    assert other["rank_correlation"] == pytest.approx(-1.0)
+
+
+def test_what_foretells_no_gain_has_no_rank() -> None:
+    results = Results(None)
+    for depth, act in ((1, "relu"), (10, "identity")):
+        for chi in (0.7, 0.8, 0.9, 1.0):
+            (setting,) = settings_of(act, chi_1=chi, depth=depth, data="digits")
+            add(results, setting, chi)
+    rows = gained(accuracies(results, results.runs))
+    assert len(rows) == 8 and {row["chi_1_for_training"] for row in rows} == {None}
+    assert nearness_ranks(rows) == []

@@ -19,7 +19,8 @@ _LEGEND = (
     "test accuracy on the edge of chaos, and points of a hundred gained or lost at other χ₁, the mean over seeds; best "
     "is the χ₁ of the largest accuracy on examples held out"
 )
-_BEST = ("name", "sparsity", "width", "depth", "chi_1", "accuracy_gained", "gained_interval")
+_BEST: list[str] = ["name", "sparsity", "width", "depth", "chi_1", "accuracy_gained", "gained_interval"]
+_RANKED = ["name", "sparsity", "width", "depth", "chi_1_for_training", "rank_correlation"]
 _PAPER = ("name", "sparsity", "width", "depth", "chi_1", "test_accuracy", "accuracy_gained", "gained_interval")
 
 
@@ -58,27 +59,34 @@ def gain(
 
 
 def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
-    shapes: dict[str, dict[tuple[str, str], list[Record]]] = {}
-    for row in rows:
-        alike = shapes.setdefault(tuned_runs.in_words(row), {})
-        alike.setdefault((row["activation"], row["q_star"]), []).append(row)
+    from meanfield.training.beside_the_edge import nearness_ranks
+
     tables: list[Block] = []
-    for words, networks in shapes.items():
-        gains = sorted(row["chi_1"] for network in networks.values() for row in network if row["accuracy_gained"])
+    for words, some in _by_words(rows).items():
+        networks: dict[tuple[str, float], list[Record]] = {}
+        for row in some:
+            networks.setdefault((row["activation"], row["q_star"]), []).append(row)
+        gains = sorted(row["chi_1"] for row in some if row["accuracy_gained"] is not None)
         keys = ["name", "sparsity", "edge", *dict.fromkeys(map(_head, gains))]
-        tables += [heading(words), grid([_by_gain(network) for network in networks.values()], keys, digits or 3)]
-    best = [row for row in rows if row["is_best"]]
+        tables += [heading(words), grid([*map(_by_gain, networks.values())], keys, digits or 3)]
     tables.append(paragraph("columns:", f"{_LEGEND}."))
-    tried: dict[str, list[Record]] = {}
-    for row in best:
-        tried.setdefault(tuned_runs.in_words({**row, "width": None}), []).append(row)
-    for words, some in tried.items():
-        tables += [
-            heading(f"The best χ₁ by examples held out: {words}"),
-            grid([*map(_in_points, some)], _BEST, digits or 3, dispensable=["sparsity"]),
-        ]
+    best = [row for row in rows if row["is_best"]]
+    for title, about, keys in (
+        ("The best χ₁ by examples held out", [*map(_in_points, best)], _BEST),
+        ("Rank correlation of nearness to the χ₁ foretold, e^(−c/L), with accuracy", nearness_ranks(rows), _RANKED),
+    ):
+        for words, some in _by_words(about, "width").items():
+            tables += [heading(f"{title}: {words}"), grid(some, keys, digits or 3, dispensable=["sparsity"])]
     tables.append(paragraph("in all:", _in_all(best)))
     return tables
+
+
+def _by_words(rows: Sequence[Record], *left_out: str) -> dict[str, list[Record]]:
+    """Rows by what networks that were trained alike have in common."""
+    found: dict[str, list[Record]] = {}
+    for row in rows:
+        found.setdefault(tuned_runs.in_words({**row, **dict.fromkeys(left_out)}), []).append(row)
+    return found
 
 
 def _head(chi: float) -> str:
