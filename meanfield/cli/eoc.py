@@ -81,9 +81,6 @@ def eoc(
 
     if sum(option is not None for option in (q_star, sigma_w, sigma_b)) > 1:
         raise DomainError("the edge of chaos is found from one of --q-star, --sigma-w and --sigma-b: give one of them")
-    if sigma_w is not None or sigma_b is not None:
-        refused = "{} is of the network at --q-star: leave it out, or --sigma-w and --sigma-b"
-        options.require_left_out(context, ("chi",), refused)
     how = printing(format, digits, columns, caption, tex_label, output)
     off_edge = () if chi == 1 else (_OFF_EDGE,)
     require_columns(how, ("activation", *_FROM_EDGE, *_RATES, *off_edge, *GAIN_QUANTITIES, *VERDICT))

@@ -61,6 +61,8 @@ class Command(TyperCommand):
                 raise usage.no_value(ctx, option.opts[0])
             if order.count(option) > 1 and not (option.multiple or option.is_flag):
                 raise usage.Misuse(f"{option.opts[0]} is given twice: give it once")
+        if values.get("chi") is not None and any(values.get(name) is not None for name in ("sigma_w", "sigma_b")):
+            raise usage.Misuse("--chi sets weights and biases at q*: leave it out, or --sigma-w and --sigma-b")
         if rest:
             # Where a word of its own comes first, those after it are no activation.
             taken = "act" in values or any(option.param_type_name == "argument" for option in parameters)

@@ -143,10 +143,11 @@ TAKING = [
 
 @pytest.mark.parametrize("command", TAKING, ids=lambda command: command[0] + command[-1])
 @pytest.mark.parametrize("weights", [["--sigma-w", "1.2"], ["--sigma-b", "0.1"], ["--sigma-w", "1", "--sigma-b", "1"]])
-def test_a_gain_beside_weights_or_biases_is_refused_in_a_line(command: list[str], weights: list[str]) -> None:
+@pytest.mark.parametrize("chi", ["0.9", "1"])
+def test_a_gain_beside_weights_or_biases_is_refused_in_a_line(command: list[str], weights: list[str], chi: str) -> None:
     if command[0] == "eoc":
         weights = weights[:2]
-    result = run(*command, "--act", "tanh", "--chi", "0.9", *weights)
+    result = run(*command, "--act", "tanh", "--chi", chi, *weights)
     assert result.exit_code == 2
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
