@@ -15,7 +15,7 @@ from meanfield.infinite_width.tangent_kernel import Rule, gain_for_training
 from meanfield.tables.records import Record
 from meanfield.training.accuracy_table import SHAPE, is_on_edge
 
-__all__ = ["COLUMNS", "gained", "nearness_ranks"]
+__all__ = ["COLUMNS", "gained", "nearest_to_foretold", "nearness_ranks"]
 
 #: Networks that differ in nothing but χ₁, the weights that it makes and how they were tuned.
 _ALIKE = ("name", "activation", "q_star", *SHAPE)
@@ -72,10 +72,23 @@ def nearness_ranks(rows: Sequence[Record]) -> list[Record]:
     for group in _alike(rows):
         known = [row for row in group if row["test_accuracy"] is not None and row["chi_1_for_training"]]
         if len(known) >= _FEWEST:
-            nearness = [-abs(math.log(row["chi_1"] / row["chi_1_for_training"])) for row in known]
-            rank = float(spearmanr(nearness, [row["test_accuracy"] for row in known]).statistic)
+            rank = float(spearmanr([*map(_nearness, known)], [row["test_accuracy"] for row in known]).statistic)
             found.append({**known[0], "count": len(known), "rank_correlation": None if math.isnan(rank) else rank})
     return found
+
+
+def nearest_to_foretold(rows: Sequence[Record]) -> list[Record]:
+    """Of each network the row whose χ₁ is the nearest to the gain for training; nothing is chosen by accuracies.
+
+    Args:
+        rows: of `gained`.
+    """
+    known = ([row for row in group if row["chi_1_for_training"]] for group in _alike(rows))
+    return [max(group, key=_nearness) for group in known if group]
+
+
+def _nearness(row: Record) -> float:
+    return -abs(math.log(row["chi_1"] / row["chi_1_for_training"]))
 
 
 def _alike(rows: Sequence[Record]) -> list[list[Record]]:

@@ -14,7 +14,7 @@ from scipy.stats import ttest_ind
 
 import meanfield as mf
 from meanfield.training.accuracy_table import accuracies
-from meanfield.training.beside_the_edge import gained, nearness_ranks
+from meanfield.training.beside_the_edge import gained, nearest_to_foretold, nearness_ranks
 from meanfield.training.results import Results, read_results
 from meanfield.training.setting import Setting
 from meanfield.training.sparse_settings import settings_of
@@ -107,7 +107,7 @@ def test_the_command_tells_points_and_how_many_networks_gain(tmp_path: Path) -> 
     shown = " ".join(run(*asked).stdout.split())
     assert "digits, 3 epochs in batches of 64, dense, width 40, depth 5" in shown
     assert "name sparsity edge 0.8 0.9 " in shown and "relu 0.5 0.82 11 10" in shown
-    assert "of 2 networks the best χ₁ is below 1 in 1" in shown
+    assert "of 2 networks the best χ₁ is below 1 in 1; there the accuracy is above the edge's in 1" in shown
     records = data(*asked)
     assert {row["chi_1"]: row["accuracy_gained"] for row in records if row["name"] == "relu"}[0.9] == pytest.approx(0.1)
     assert "better by" in run(*asked, "--format", "markdown").stdout
@@ -168,7 +168,10 @@ def test_nearness_to_the_gain_foretold_ranks_accuracies() -> None:
     for chi, accuracy in ((0.45, 0.6), (0.58, 0.8), (0.63, 0.9), (1.0, 0.5)):
         (setting,) = settings_of("relu", chi_1=chi, depth=10, data="digits")
         add(results, replace(setting, seed=1), accuracy)
-    (row,) = nearness_ranks(gained(accuracies(results, results.runs)))
+    rows = gained(accuracies(results, results.runs))
+    (row,) = nearness_ranks(rows)
+    (nearest,) = nearest_to_foretold(rows)
+    assert nearest["chi_1"] == pytest.approx(0.63) and nearest["accuracy_gained"] == pytest.approx(0.4)
     assert row["chi_1_for_training"] == foretold and row["count"] == 4
     assert row["rank_correlation"] == pytest.approx(1.0)
     near = sorted((0.45, 0.58, 0.63, 1.0), key=lambda chi: abs(math.log(chi / foretold)))

@@ -59,7 +59,7 @@ def gain(
 
 
 def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
-    from meanfield.training.beside_the_edge import nearness_ranks
+    from meanfield.training.beside_the_edge import nearest_to_foretold, nearness_ranks
 
     tables: list[Block] = []
     for words, some in _by_words(rows).items():
@@ -77,7 +77,9 @@ def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
     ):
         for words, some in _by_words(about, "width").items():
             tables += [heading(f"{title}: {words}"), grid(some, keys, digits or 3, dispensable=["sparsity"])]
-    tables.append(paragraph("in all:", _in_all(best)))
+    nearest = nearest_to_foretold(rows)
+    tables.append(paragraph("in all:", _in_all("the best χ₁", best)))
+    tables.append(paragraph("foretold:", _in_all("the χ₁ tried that is nearest to the one foretold", nearest)))
     return tables
 
 
@@ -115,14 +117,14 @@ def _in_points(row: Record) -> Record:
     }
 
 
-def _in_all(best: Sequence[Record]) -> str:
-    below = [row for row in best if row["chi_1"] < 1 and row["accuracy_gained"] is not None]
-    known = [row for row in below if row["gained_interval"] is not None]
-    better, worse = (
-        sum(row["gained_interval"][0] > 0 for row in known),
-        sum(row["gained_interval"][1] < 0 for row in known),
-    )
+def _in_all(which: str, rows: Sequence[Record]) -> str:
+    from meanfield.training.accuracy_table import is_on_edge
+
+    below = sum(row["chi_1"] < 1 and not is_on_edge(row) for row in rows)
+    better = sum(row["accuracy_gained"] > 0 for row in rows if row["accuracy_gained"] is not None)
+    intervals = [row["gained_interval"] for row in rows if row["gained_interval"] is not None]
+    surely, worse = sum(low > 0 for low, _ in intervals), sum(high < 0 for _, high in intervals)
     return (
-        f"of {counted(len(best), 'network')} the best χ₁ is below 1 in {len(below)}; its accuracy is above the edge's "
-        f"beyond the interval in {better}, below it in {worse}."
+        f"of {counted(len(rows), 'network')} {which} is below 1 in {below}; there the accuracy is above the edge's in "
+        f"{better}, beyond the interval in {surely}, and below it beyond the interval in {worse}."
     )
