@@ -3,7 +3,7 @@ from .activations.family import Family as Family
 from .activations.piecewise_linear import PiecewiseLinear as PiecewiseLinear
 from .activations.spec import activation as activation
 from .design.design import Design as Design, designs as designs
-from .design.for_training import training_designs as training_designs
+from .design.for_training import for_training as for_training
 from .design.near_zero import near_zero_share as near_zero_share
 from .design.reshaping import (
     Reshaped as Reshaped,
@@ -76,6 +76,7 @@ from .infinite_width.phase_diagram import PhaseDiagram as PhaseDiagram, phase_di
 from .infinite_width.remedies import Remedy as Remedy
 from .infinite_width.stability import Diagnosis as Diagnosis, diagnose as diagnose, verdict as verdict
 from .infinite_width.tangent_kernel import (
+    contrast as contrast,
     gain_for_training as gain_for_training,
     tangent_correlation as tangent_correlation,
 )

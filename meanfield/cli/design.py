@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
-from meanfield.cli.output import Printing, emit, printing, progress, require_columns
+from meanfield.cli.output import emit, printing, progress, require_columns
 from meanfield.cli.reshape import C0, Depths, Eta, Method, Reshape, Zeta, print_reshaped, require_no_shape
 from meanfield.cli.verdicts import sized
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
@@ -45,7 +45,7 @@ Slope = Annotated[
     str | None,
     typer.Option(
         "--slope",
-        help="V'(q*) to have; default 0.7, with --for-training 0.7 χ₁, with --reshape 1, or free.",
+        help="V'(q*) to have; default 0.7, with --reshape 1, or free.",
         show_default=False,
     ),
 ]
@@ -75,8 +75,8 @@ ForTraining = Annotated[
     typer.Option(
         "--for-training",
         metavar="width=N,depth=L",
-        help="Instead of --chi: the gain χ₁ < 1 at which networks of this depth learn best under Adam, as far as their "
-        "tangent kernel tells.",
+        help="Instead of --chi: the gain χ₁ at which networks of this depth learn best under Adam, as far as their "
+        "tangent kernel tells; what else is asked for holds on the edge of chaos.",
         show_default=False,
     ),
 ]
@@ -93,9 +93,10 @@ Solve = Annotated[
 ]
 
 _RESTS_ON = (
-    "χ₁ = e^(−c/L) is where the tangent kernel of deep networks tells inputs apart best under Adam, c = 4.68 for a φ "
-    "with kinks and 2.73 for one without (docs/theory.md, section 19). That networks learn best near it was measured, "
-    "not proved: docs/experiments.md. The verdict counts gradients that shrink evenly as lost, which Adam makes up for."
+    "φ is as asked for on the edge of chaos; χ₁ is then that at which the tangent kernel tells inputs apart best under "
+    "Adam at this depth, the largest contrast (docs/theory.md, section 19). That networks learn best near it was "
+    "measured, not proved: docs/experiments.md. The verdict counts gradients that shrink evenly as lost, which Adam "
+    "makes up for."
 )
 #: What was asked for, where the edge of chaos does not hold it.
 _BESIDE = ("near_zero_share", "R_double_prime")
@@ -110,7 +111,7 @@ _SAFE = (
     *("share_interval", "log_gain_mean", "log_gain_sd", "m_range"),
 )
 #: Of designs for training.
-_TRAINED = ("width", "depth", *DECISIVE)
+_TRAINED = ("width", "depth", *DECISIVE, "contrast", "contrast_on_edge")
 #: What sparse networks train well with (Price et al. 2024).
 _SPARSITY, _SLOPE = "0.85", "0.7"
 #: Sparsities looked at until the largest that is safe is found.
@@ -139,7 +140,7 @@ def design(
     q_star: QStar = None,
     chi: options.Chi = 1.0,
     safe_for: SafeFor = None,
-    for_training: ForTraining = None,
+    to_train: ForTraining = None,
     max_sparsity: MaxSparsity = False,
     solve: Solve = None,
     reshape: Reshape = False,
@@ -180,29 +181,28 @@ def design(
       meanfield design --act tanh --reshape --depth 50
       meanfield design --act leaky-relu --reshape --method tat --depth 50,100
     """
+    from meanfield.activations.spec import read_activation
     from meanfield.design.design import designs
-    from meanfield.design.for_training import training_designs
+    from meanfield.design.for_training import for_training
     from meanfield.design.near_zero import BELOW
     from meanfield.design.safe_designs import largest_safe_sparsity, safe_designs
     from meanfield.domain import MOST_DESIGNS, MOST_SAFE_DESIGNS, require_cells
     from meanfield.finite_width.escape import Requirement
-    from meanfield.infinite_width.tangent_kernel import gains_at_depth
 
     how = printing(format, digits, columns, caption, tex_label, output)
     given = options.read_parameters({"tau": tau, "m": m}, param, options.number)
     shaping = {"--method": method, "--depth": depth, "--zeta": zeta, "--eta": eta, "--c0": c0}
+    needs_size = "{} is of networks of a size: add --safe-for width=N,depth=L, or --for-training width=N,depth=L"
+    if safe_for is None and to_train is None:
+        options.require_left_out(context, ("within", "gradient_within", "risk", "escapes", "seed"), needs_size)
     if safe_for is None:
-        options.require_left_out(
-            context,
-            ("within", "gradient_within", "risk", "escapes", "seed", "max_sparsity"),
-            "{} is of --safe-for: add --safe-for width=N,depth=L",
-        )
+        options.require_left_out(context, ("max_sparsity",), "{} is of --safe-for: add --safe-for width=N,depth=L")
     if reshape:
         options.require_left_out(context, ("chi",), _RESHAPED)
         _require_none(
             {
                 **{"--sparsity": sparsity, "--share": share, "--below": below, "--q-star": q_star},
-                **{"--safe-for": safe_for, "--for-training": for_training},
+                **{"--safe-for": safe_for, "--for-training": to_train},
             },
             _RESHAPED,
         )
@@ -221,40 +221,38 @@ def design(
         )
         return
     require_no_shape(shaping)
-    requirement = _requirement(safe_for, within, gradient_within, risk, escapes, seed)
+    if safe_for is not None and to_train is not None:
+        raise DomainError("--safe-for and --for-training ask for different gains: leave one of them out")
+    drawn = Requirement(1, 1, within, risk, escapes, seed, gradient_within)
+    requirement = None if safe_for is None else _sized(drawn, "--safe-for", safe_for)
+    trained = None if to_train is None else _sized(drawn, "--for-training", to_train)
     stars = options.numbers("--q-star", "1" if q_star is None else q_star)
-    sizes = None
-    if for_training is not None:
-        if requirement:
-            raise DomainError("--safe-for and --for-training ask for different gains: leave one of them out")
+    if trained:
         options.require_left_out(context, ("chi",), "{} is chosen by --for-training: leave one of them out")
-        sizes = _sizes("--for-training", for_training)
-        # Neither is 0.
-        Requirement(sizes["width"], sizes["depth"])
-    if sizes and solve is None and not _left_open(act, given):
+        require_cells("designs", len(stars), MOST_SAFE_DESIGNS)
+    if trained and solve is None and not _left_open(act, given):
         _require_none(
             {"--sparsity": sparsity, "--share": share, "--below": below, "--slope": slope, "--curvature": curvature},
             f"{{}} would set a parameter, and {act} leaves none open: leave it out",
         )
-        _print_as_it_is(act, given, sizes, stars, how, digits)
+        named = read_activation(act, **given)
+        require_columns(how, (*_ROW, *_TRAINED))
+        rows = [_trained(for_training(named, trained.depth, q_star=q), trained) for q in stars]
+        emit(rows, _for_training(named.label, (), rows, trained, digits), how, paper=_fitting((), rows))
         return
     family = _family(act, solve, given)
     if max_sparsity and sparsity is not None:
         raise DomainError("--max-sparsity finds the sparsity: leave --sparsity out")
     asked = _asked(act, family, requirement, solve, sparsity, share, slope, curvature)
-    if sizes and slope is None and "slope" in asked:
-        # The clip that is usual on the edge: all that goes with σ_w² is χ₁ times as large. A clip is a kink.
-        asked["slope"] = [gains_at_depth(sizes["depth"])[0] * usual for usual in asked["slope"]]
     row = (*_ROW, *family.open, *(_COLUMNS.get(name, name) for name in asked), *(_SAFE if requirement else ()))
-    row += _TRAINED if sizes else ()
-    require_columns(how, row)
+    require_columns(how, (*row, *_TRAINED) if trained else row)
     if below is not None and share is None:
         raise DomainError("--below says what --share calls near 0: give --share too, or leave it out")
     found: list[Design] = []
-    rows: list[Record] = []
+    rows = []
     refusals: dict[str, None] = {}
     cells = len(stars) * math.prod(map(len, asked.values()))
-    require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement else MOST_DESIGNS)
+    require_cells("designs", cells, MOST_SAFE_DESIGNS if requirement or trained else MOST_DESIGNS)
     each = _SPARSITIES if max_sparsity else _LEVELS if requirement else 1
     with progress("designs", cells * each) as advance:
         looked_at = 0
@@ -272,13 +270,12 @@ def design(
                 elif requirement:
                     solutions = safe_designs(family, requirement, **wanted, q_star=q, chi_1=chi, advance=look)
                 else:
-                    asked_at_q: dict[str, Any] = {**wanted, "below": BELOW if below is None else below, "q_star": q}
-                    if sizes:
-                        solutions = training_designs(family, sizes["depth"], **asked_at_q)
-                    else:
-                        solutions = designs(family, **asked_at_q, chi_1=chi)
+                    near = BELOW if below is None else below
+                    solutions = designs(family, **wanted, below=near, q_star=q, chi_1=chi)
+                if trained:
+                    solutions = [for_training(design, trained.depth) for design in solutions]
                 found += solutions
-                rows += [{**one.record(), **(_judged(one, sizes) if sizes else {})} for one in solutions]
+                rows += [_trained(design, trained) if trained else design.record() for design in solutions]
             except NoDesign as refusal:
                 refusals |= dict.fromkeys(refusal.args)
                 told = {_COLUMNS.get(name, name): value for name, value in wanted.items()}
@@ -289,8 +286,8 @@ def design(
         # A file holds all that was asked for, or is not written.
         raise NoDesign(*refusals)
     if found:
-        if sizes:
-            tables = _for_training(family.spec, family.open, answered(rows), sizes, digits)
+        if trained:
+            tables = _for_training(family.spec, family.open, answered(rows), trained, digits)
         else:
             tables = _tables(family, found, chi, digits)
         emit(rows, tables, how, paper=_fitting(family.open, rows))
@@ -367,31 +364,18 @@ def _family(act: str, solve: str | None, given: dict[str, float]) -> Family:
 def _left_open(act: str, given: dict[str, float]) -> tuple[str, ...]:
     """The parameters that are found where none is named: τ and m, or what has no value."""
     from meanfield.activations.family import left_open
-    from meanfield.activations.spec import parameters_of
 
-    names = tuple(name for name in ("tau", "m") if name in parameters_of(act) and name not in given)
-    return names or left_open(act, given)
-
-
-def _requirement(
-    safe_for: str | None, within: float, gradient_within: float, risk: float, chains: int, seed: int
-) -> Requirement | None:
-    from meanfield.finite_width.escape import Requirement
-
-    # What is wrong with the other options is wrong without a size as well.
-    unsized = Requirement(1, 1, within, risk, chains, seed, gradient_within)
-    if safe_for is None:
-        return None
-    sizes = _sizes("--safe-for", safe_for)
-    return replace(unsized, width=sizes["width"], depth=sizes["depth"])
+    names = left_open(act, given)
+    return tuple(name for name in ("tau", "m") if name in names) or names
 
 
-def _sizes(option: str, given: str) -> dict[str, int]:
-    """The width and the depth in the text of an option."""
+def _sized(drawn: Requirement, option: str, given: str) -> Requirement:
+    """The requirement at the width and depth in the text of an option."""
     pairs = [[part.strip() for part in pair.split("=")] for pair in given.split(",")]
     if sorted(pair[0] for pair in pairs) != ["depth", "width"] or any(len(pair) != 2 for pair in pairs):
         raise DomainError(f"{option} {shortened(given)} is not a width and a depth: write {option} width=300,depth=100")
-    return {name: _whole(f"{option} {name}={shortened(text)}", text) for name, text in pairs}
+    sizes = {name: _whole(f"{option} {name}={shortened(text)}", text) for name, text in pairs}
+    return replace(drawn, width=sizes["width"], depth=sizes["depth"])
 
 
 def _whole(given: str, text: str) -> int:
@@ -403,37 +387,32 @@ def _whole(given: str, text: str) -> int:
         raise DomainError(f"{given} {fault}") from None
 
 
-def _print_as_it_is(
-    act: str, given: dict[str, float], sizes: dict[str, int], stars: Sequence[float], how: Printing, digits: int | None
-) -> None:
-    """Print an activation that leaves nothing open, at its gain for training."""
-    from meanfield.activations.spec import read_activation
-    from meanfield.design.for_training import as_it_is
-
-    require_columns(how, (*_ROW, *_TRAINED))
-    named = read_activation(act, **given)
-    rows = [{**(one := as_it_is(named, sizes["depth"], q_star=q)).record(), **_judged(one, sizes)} for q in stars]
-    emit(rows, _for_training(named.label, [], rows, sizes, digits), how, paper=_fitting([], rows))
-
-
-def _judged(found: Design, sizes: dict[str, int]) -> Record:
-    """The verdict at a width and depth, one number each."""
-    from meanfield.finite_width.escape import Requirement
+def _trained(found: Design, required: Requirement) -> Record:
+    """The row of a design for training: its verdict, and the contrast that its gain is chosen by."""
     from meanfield.finite_width.verdict import at_width
     from meanfield.infinite_width.stability import diagnose
+    from meanfield.infinite_width.tangent_kernel import contrast
 
-    required = Requirement(sizes["width"], sizes["depth"])
     verdict = at_width(diagnose(found.edge, with_remedies=False), required, with_remedies=False).record()
-    return {**sizes, **{key: verdict[key] for key in DECISIVE}}
+    phi, q, gain, depth = found.activation.phi, found.edge.q_star, found.edge.chi_1, required.depth
+    return {
+        **found.record(),
+        "width": required.width,
+        "depth": depth,
+        **{key: verdict[key] for key in DECISIVE},
+        "contrast": float(contrast(phi, q, gain, depth)),
+        "contrast_on_edge": float(contrast(phi, q, 1.0, depth)),
+    }
 
 
 def _for_training(
-    spec: str, open_names: Sequence[str], rows: Sequence[Record], sizes: dict[str, int], digits: int | None
+    spec: str, open_names: Sequence[str], rows: Sequence[Record], required: Requirement, digits: int | None
 ) -> list[Block]:
     sparsity = ["sparsity"] if any(row["sparsity"] for row in rows) else []
     keys = [*sparsity, *open_names, "q_star", "chi_1", "sigma_w", "sigma_b", "V_prime", "verdict", "share_lost"]
+    keys += ["share_interval", "contrast", "contrast_on_edge"] if len(rows) == 1 else []
     return [
-        heading(f"{spec} for training at width {sizes['width']}, depth {sizes['depth']}"),
+        heading(sized(f"{spec} for training", required)),
         grid(rows, keys, digits or (6 if len(rows) == 1 else 4)),
         paragraph("training:", _RESTS_ON),
     ]
@@ -444,7 +423,8 @@ def _fitting(open_names: Sequence[str], rows: list[Record]) -> list[str]:
     several = len({row["q_star"] for row in answered(rows)}) > 1
     asked = [key for key in (*_BESIDE, "share_lost", "m_range") if key in answered(rows)[0]]
     sparsity = ["sparsity"] if any(row["sparsity"] for row in answered(rows)) else []
-    return [*sparsity, "V_prime", *(["q_star"] if several else []), *open_names, "sigma_w", "sigma_b", *asked]
+    gain = ["chi_1"] if any(row["chi_1"] != 1 for row in answered(rows)) else []
+    return [*sparsity, "V_prime", *(["q_star"] if several else []), *open_names, *gain, "sigma_w", "sigma_b", *asked]
 
 
 def _tables(family: Family, found: list[Design], chi: float, digits: int | None) -> list[Block]:

@@ -26,12 +26,13 @@ from meanfield.training.results import read_results
 __all__ = ["TrainingGains", "training_gains"]
 
 #: Panels beside one another.
-_COLUMNS = 3
+_ABREAST = 3
 #: Of a panel: its height over its width, and that of the axis and legend that all share.
 _PANEL, _REST = 0.75, 0.12
 #: Networks that are alike in these are one panel.
 _PANELS = ("data", "model", "optimizer", "epochs", "batch", "width", "name", "activation", "q_star")
 _LONGEST = 24
+_FORETOLD: dict[str, Any] = {"linewidth": 0.8, "linestyle": (0, (1.2, 1.2)), "zorder": 0}
 
 
 def training_gains(
@@ -42,6 +43,8 @@ def training_gains(
     **line: Any,
 ) -> Axes | tuple[Axes, ...]:
     """Test accuracy against χ₁(q*), mean ± sd over seeds, of networks that were trained on their edge and beside it.
+
+    A dotted line of the colour of a depth is the gain for training that theory foretells.
 
     Args:
         paths: files of results of `meanfield experiment`.
@@ -94,11 +97,11 @@ class TrainingGains(Drawing):
     @property
     def aspect(self) -> float:  # type: ignore[override]
         """Panels are as high in every figure."""
-        return _REST + _PANEL * math.ceil(self.panels / _COLUMNS) / min(_COLUMNS, self.panels)
+        return _REST + _PANEL * math.ceil(self.panels / _ABREAST) / min(_ABREAST, self.panels)
 
     def arrange(self, figure: Figure) -> list[Axes]:
         """Panels in rows, which share χ₁."""
-        columns = min(_COLUMNS, self.panels)
+        columns = min(_ABREAST, self.panels)
         grid = figure.subplots(math.ceil(self.panels / columns), columns, squeeze=False, sharex=True).ravel()
         for spare in grid[self.panels :]:
             spare.remove()
@@ -128,16 +131,17 @@ class TrainingGains(Drawing):
             for depth, style in self._styles.items():
                 known = [row for row in rows if row["depth"] == depth and row["test_accuracy"] is not None]
                 if known:
-                    x, y, sd = (
-                        [row[key] or 0.0 for row in known] for key in ("chi_1", "test_accuracy", "test_accuracy_sd")
-                    )
-                    drawn = ax.errorbar(
-                        x, y, yerr=sd, **{"label": "_network", "elinewidth": 0.8, "marker": ".", **style, **line}
-                    )
+                    x, y, sd = ([row[key] for row in known] for key in ("chi_1", "test_accuracy", "test_accuracy_sd"))
+                    # Of a single run no spread is known.
+                    bars = [math.nan if spread is None else spread for spread in sd]
+                    look = {"label": "_network", "elinewidth": 0.8, "marker": ".", **style, **line}
+                    drawn = ax.errorbar(x, y, yerr=bars, **look)
+                    if foretold := known[0]["chi_1_for_training"]:
+                        ax.axvline(foretold, label="_foretold", **{**style, **_FORETOLD})
                     keys.setdefault(depth, drawn)
             if legend is not False:
                 ax.set_title(_name(rows[0]), fontsize="small")
-        for ax in axes[::_COLUMNS]:
+        for ax in axes[::_ABREAST]:
             ax.set_ylabel(f"{symbol('test_accuracy')} accuracy")
         if legend is not False:
             symbol_of_depth, shown = QUANTITIES["depth"].mathematics, sorted(keys)

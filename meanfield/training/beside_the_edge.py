@@ -36,8 +36,8 @@ def gained(rows: Sequence[Record]) -> list[Record]:
 
     `accuracy_gained` is the mean test accuracy less that on the edge, `gained_interval` its interval of 95 % (Welch),
     where both have several runs that ended; both are None where all runs of either diverged. `is_best` marks the gain
-    of the largest `validation_accuracy` among those alike. `chi_1_for_training` is the gain that the tangent kernel
-    foretells, None of one layer and of a φ that has none.
+    of the largest `validation_accuracy` among those alike, if there are any. `chi_1_for_training` is the gain that the
+    tangent kernel foretells, None where there is none.
 
     Args:
         rows: of `accuracies`.
@@ -48,7 +48,8 @@ def gained(rows: Sequence[Record]) -> list[Record]:
         if not on_edge or len(group) == len(on_edge):
             continue
         edge = max(on_edge, key=_validated)
-        best = max(group, key=_validated)
+        tuned = [row for row in group if row["validation_accuracy"] is not None]
+        best = max(tuned, key=_validated) if tuned else None
         foretold = _foretold(edge)
         for row in sorted((edge, *(row for row in group if row not in on_edge)), key=lambda row: row["chi_1"]):
             told = {"is_best": row is best, "chi_1_for_training": foretold}
@@ -60,8 +61,8 @@ def gained(rows: Sequence[Record]) -> list[Record]:
 def nearness_ranks(rows: Sequence[Record]) -> list[Record]:
     """How nearness to the gain for training ranks the test accuracies of a network over χ₁: a row for every network.
 
-    `rank_correlation` is Spearman's, of −|ln χ₁ − ln χ₁ for training| with the accuracy; of networks with four gains or
-    more.
+    `nearness_rank` is Spearman's, of −|ln χ₁ − ln χ₁ for training| with the accuracy; of networks with four gains or
+    more, on both sides of the one foretold.
 
     Args:
         rows: of `gained`.
@@ -71,9 +72,10 @@ def nearness_ranks(rows: Sequence[Record]) -> list[Record]:
     found = []
     for group in _alike(rows):
         known = [row for row in group if row["test_accuracy"] is not None and row["chi_1_for_training"]]
-        if len(known) >= _FEWEST:
+        beside = [row["chi_1"] > row["chi_1_for_training"] for row in known]
+        if len(known) >= _FEWEST and any(beside) and not all(beside):
             rank = float(spearmanr([*map(_nearness, known)], [row["test_accuracy"] for row in known]).statistic)
-            found.append({**known[0], "count": len(known), "rank_correlation": None if math.isnan(rank) else rank})
+            found.append({**known[0], "count": len(known), "nearness_rank": None if math.isnan(rank) else rank})
     return found
 
 
@@ -102,7 +104,7 @@ def _alike(rows: Sequence[Record]) -> list[list[Record]]:
 def _foretold(row: Record) -> float | None:
     rule: Rule = "sgd" if row["optimizer"] == "sgd" else "adam"
     try:
-        return gain_for_training(activation(row["activation"]), row["depth"], rule)
+        return gain_for_training(activation(row["activation"]), row["depth"], rule, row["q_star"])
     except DomainError:
         return None
 
@@ -127,8 +129,9 @@ def _interval(difference: float, *pair: Record) -> list[float] | None:
 
     ended = [round(row["runs"] * (1 - row["diverged"])) for row in pair]
     parts = [row["test_accuracy_sd"] ** 2 / count for row, count in zip(pair, ended, strict=True)]
+    # Of runs that agree to the last example nothing is known.
     if not sum(parts):
-        return [difference, difference]
+        return None
     freedom = sum(parts) ** 2 / sum(part**2 / (count - 1) for part, count in zip(parts, ended, strict=True))
     half = float(t.ppf((1 + _CONFIDENCE) / 2, freedom)) * math.sqrt(sum(parts))
     return [difference - half, difference + half]

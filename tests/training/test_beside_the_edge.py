@@ -77,13 +77,35 @@ def test_intervals_are_those_of_welch() -> None:
         assert rows["relu", chi]["gained_interval"] == pytest.approx([low, high], rel=1e-9)
 
 
-def test_runs_that_are_all_alike_leave_no_interval_but_the_difference() -> None:
+def test_runs_that_are_all_alike_leave_no_interval() -> None:
     results = Results(None)
     for chi, accuracy in ((0.9, 0.75), (1.0, 0.5)):
         (setting,) = settings_of("relu", chi_1=chi, data="digits")
         for seed in (1, 2):
             add(results, replace(setting, seed=seed), accuracy)
-    assert rows_of(results)["relu", 0.9]["gained_interval"] == [0.25, 0.25]
+    row = rows_of(results)["relu", 0.9]
+    assert row["accuracy_gained"] == 0.25 and row["gained_interval"] is None
+    # Nothing was held out to choose by.
+    assert not any(one["is_best"] for one in rows_of(results).values())
+
+
+def test_an_edge_that_diverged_has_no_accuracy_in_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "gains.jsonl"
+    results = Results(path)
+    for chi, accuracy in ((0.8501, 0.7), (0.8502, 0.8), (1.0, None)):
+        add(results, settings_of("relu", chi_1=chi, data="digits")[0], accuracy)
+    shown = run("experiment", "gain", "--results", str(path)).stdout
+    head, _, row = shown.splitlines()[2:5]
+    # Gains that differ have columns of their own.
+    assert head.split() == ["name", "sparsity", "edge", "0.8501", "0.8502"]
+    assert row.split() == ["relu", "0.5", "-", "-", "-"]
+
+
+def test_digits_that_are_asked_for_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "gains.jsonl"
+    kept(path)
+    shown = run("experiment", "gain", "--results", str(path), "--digits", "6").stdout
+    assert f"{np.mean(RELU[1.0][1]):.6g}" in shown and "11.0000" not in shown
 
 
 def test_the_best_gain_is_chosen_by_examples_held_out_when_tried_longest() -> None:
@@ -107,7 +129,7 @@ def test_the_command_tells_points_and_how_many_networks_gain(tmp_path: Path) -> 
     shown = " ".join(run(*asked).stdout.split())
     assert "digits, 3 epochs in batches of 64, dense, width 40, depth 5" in shown
     assert "name sparsity edge 0.8 0.9 " in shown and "relu 0.5 0.82 11 10" in shown
-    assert "of 2 networks the best χ₁ is below 1 in 1; there the accuracy is above the edge's in 1" in shown
+    assert "of 2 networks the best χ₁ is below 1 in 1. In these the accuracy is above the edge's in 1" in shown
     records = data(*asked)
     assert {row["chi_1"]: row["accuracy_gained"] for row in records if row["name"] == "relu"}[0.9] == pytest.approx(0.1)
     assert "better by" in run(*asked, "--format", "markdown").stdout
@@ -164,27 +186,25 @@ def test_the_figure_of_gains_comes_with_its_numbers(tmp_path: Path) -> None:
 def test_nearness_to_the_gain_foretold_ranks_accuracies() -> None:
     results = Results(None)
     foretold = mf.gain_for_training(mf.activation("relu"), 10)
-
-    for chi, accuracy in ((0.45, 0.6), (0.58, 0.8), (0.63, 0.9), (1.0, 0.5)):
-        (setting,) = settings_of("relu", chi_1=chi, depth=10, data="digits")
-        add(results, replace(setting, seed=1), accuracy)
+    # From the nearest to the farthest.
+    near = [foretold * math.exp(step) for step in (0.01, -0.02, 0.05)] + [1.0]
+    for chi, accuracy in zip(near, (0.9, 0.8, 0.6, 0.5), strict=True):
+        add(results, settings_of("relu", chi_1=chi, depth=10, data="digits")[0], accuracy)
     rows = gained(accuracies(results, results.runs))
     (row,) = nearness_ranks(rows)
     (nearest,) = nearest_to_foretold(rows)
-    assert nearest["chi_1"] == pytest.approx(0.63) and nearest["accuracy_gained"] == pytest.approx(0.4)
+    assert nearest["chi_1"] == pytest.approx(near[0]) and nearest["accuracy_gained"] == pytest.approx(0.4)
     assert row["chi_1_for_training"] == foretold and row["count"] == 4
-    assert row["rank_correlation"] == pytest.approx(1.0)
-    near = sorted((0.45, 0.58, 0.63, 1.0), key=lambda chi: abs(math.log(chi / foretold)))
-    assert near == [0.63, 0.58, 0.45, 1.0]
-    (other,) = nearness_ranks(
-        [{**one, "test_accuracy": 1 - one["test_accuracy"]} for one in gained(accuracies(results, results.runs))]
-    )
-    assert other["rank_correlation"] == pytest.approx(-1.0)
+    assert row["nearness_rank"] == pytest.approx(1.0)
+    (other,) = nearness_ranks([{**one, "test_accuracy": 1 - one["test_accuracy"]} for one in rows])
+    assert other["nearness_rank"] == pytest.approx(-1.0)
+    # On one side alone nearness is no more than size.
+    assert nearness_ranks([one for one in rows if one["chi_1"] > foretold]) == []
 
 
 def test_what_foretells_no_gain_has_no_rank() -> None:
     results = Results(None)
-    for depth, act in ((1, "relu"), (10, "identity")):
+    for depth, act in ((1, "relu"), (4, "tanh")):
         for chi in (0.7, 0.8, 0.9, 1.0):
             (setting,) = settings_of(act, chi_1=chi, depth=depth, data="digits")
             add(results, setting, chi)

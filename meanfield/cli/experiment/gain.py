@@ -20,7 +20,7 @@ _LEGEND = (
     "is the χ₁ of the largest accuracy on examples held out"
 )
 _BEST: list[str] = ["name", "sparsity", "width", "depth", "chi_1", "accuracy_gained", "gained_interval"]
-_RANKED = ["name", "sparsity", "width", "depth", "chi_1_for_training", "rank_correlation"]
+_RANKED = ["name", "sparsity", "width", "depth", "chi_1_for_training", "nearness_rank"]
 _PAPER = ("name", "sparsity", "width", "depth", "chi_1", "test_accuracy", "accuracy_gained", "gained_interval")
 
 
@@ -61,19 +61,21 @@ def gain(
 def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
     from meanfield.training.beside_the_edge import nearest_to_foretold, nearness_ranks
 
+    heads = _heads([row["chi_1"] for row in rows])
     tables: list[Block] = []
     for words, some in _by_words(rows).items():
         networks: dict[tuple[str, float], list[Record]] = {}
         for row in some:
             networks.setdefault((row["activation"], row["q_star"]), []).append(row)
-        gains = sorted(row["chi_1"] for row in some if row["accuracy_gained"] is not None)
-        keys = ["name", "sparsity", "edge", *dict.fromkeys(map(_head, gains))]
-        tables += [heading(words), grid([*map(_by_gain, networks.values())], keys, digits or 3)]
+        gains = sorted(row["chi_1"] for row in some if not _is_edge(row))
+        keys = ["name", "sparsity", "edge", *dict.fromkeys(heads[gain] for gain in gains)]
+        told = [_by_gain(network, heads, digits) for network in networks.values()]
+        tables += [heading(words), grid(told, keys, digits or 3, dispensable=["sparsity"])]
     tables.append(paragraph("columns:", f"{_LEGEND}."))
     best = [row for row in rows if row["is_best"]]
     for title, about, keys in (
-        ("The best χ₁ by examples held out", [*map(_in_points, best)], _BEST),
-        ("Rank correlation of nearness to the χ₁ foretold, e^(−c/L), with accuracy", nearness_ranks(rows), _RANKED),
+        ("The best χ₁ by examples held out", [_in_points(row, digits) for row in best], _BEST),
+        ("Rank correlation of nearness to the χ₁ foretold with accuracy", nearness_ranks(rows), _RANKED),
     ):
         for words, some in _by_words(about, "width").items():
             tables += [heading(f"{title}: {words}"), grid(some, keys, digits or 3, dispensable=["sparsity"])]
@@ -91,40 +93,54 @@ def _by_words(rows: Sequence[Record], *left_out: str) -> dict[str, list[Record]]
     return found
 
 
-def _head(chi: float) -> str:
-    """Of a column; gains that are one but for rounding have one."""
-    return f"{chi:.3g}"
+def _is_edge(row: Record) -> bool:
+    from meanfield.training.accuracy_table import is_on_edge
+
+    return is_on_edge(row)
 
 
-def _by_gain(network: Sequence[Record]) -> Record:
-    """One row of what each gain brings, in points of a hundred."""
+def _heads(gains: Sequence[float]) -> dict[float, str]:
+    """A name for the column of each gain; gains that are one but for rounding share it."""
+    rounded = {gain: f"{gain:.9g}" for gain in gains}
+    for digits in range(2, 9):
+        short = {text: f"{float(text):.{digits}g}" for text in rounded.values()}
+        if len({*short.values()}) == len(short):
+            return {gain: short[text] for gain, text in rounded.items()}
+    return rounded
+
+
+def _by_gain(network: Sequence[Record], heads: dict[float, str], digits: int | None) -> Record:
+    """One row: the accuracy on the edge, and what each gain brings in points of a hundred."""
     found = {"name": network[0]["name"], "sparsity": network[0]["sparsity"]}
-    for row in map(_in_points, network):
-        if row["accuracy_gained"] is None:
-            found.setdefault("edge", row["test_accuracy"])
-        else:
-            found[_head(row["chi_1"])] = row["accuracy_gained"]
+    for row in (_in_points(row, digits) for row in network):
+        found["edge" if _is_edge(row) else heads[row["chi_1"]]] = (
+            row["test_accuracy"] if _is_edge(row) else row["accuracy_gained"]
+        )
     return found
 
 
-def _in_points(row: Record) -> Record:
+def _in_points(row: Record, digits: int | None) -> Record:
+    """The row with points of a hundred, a decimal of them where no digits are asked for."""
     brought, interval = row["accuracy_gained"], row["gained_interval"]
+
+    def points(gain: float) -> float:
+        return 100 * gain if digits else round(100 * gain, 1)
+
+    accuracy = row["test_accuracy"]
     return {
         **row,
-        "test_accuracy": row["test_accuracy"] and round(row["test_accuracy"], 3),
-        "accuracy_gained": None if brought is None else round(100 * brought, 1),
-        "gained_interval": None if interval is None else [round(100 * end, 1) for end in interval],
+        "test_accuracy": accuracy if digits or accuracy is None else round(accuracy, 3),
+        "accuracy_gained": None if brought is None else points(brought),
+        "gained_interval": None if interval is None else [points(end) for end in interval],
     }
 
 
 def _in_all(which: str, rows: Sequence[Record]) -> str:
-    from meanfield.training.accuracy_table import is_on_edge
-
-    below = sum(row["chi_1"] < 1 and not is_on_edge(row) for row in rows)
-    better = sum(row["accuracy_gained"] > 0 for row in rows if row["accuracy_gained"] is not None)
-    intervals = [row["gained_interval"] for row in rows if row["gained_interval"] is not None]
+    below = [row for row in rows if row["chi_1"] < 1 and not _is_edge(row)]
+    better = sum(row["accuracy_gained"] > 0 for row in below if row["accuracy_gained"] is not None)
+    intervals = [row["gained_interval"] for row in below if row["gained_interval"] is not None]
     surely, worse = sum(low > 0 for low, _ in intervals), sum(high < 0 for _, high in intervals)
     return (
-        f"of {counted(len(rows), 'network')} {which} is below 1 in {below}; there the accuracy is above the edge's in "
-        f"{better}, beyond the interval in {surely}, and below it beyond the interval in {worse}."
+        f"of {counted(len(rows), 'network')} {which} is below 1 in {len(below)}. In these the accuracy is above the "
+        f"edge's in {better}, beyond the interval in {surely}, and below it beyond the interval in {worse}."
     )
