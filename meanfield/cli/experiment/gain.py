@@ -102,7 +102,7 @@ def _is_edge(row: Record) -> bool:
 def _heads(gains: Sequence[float]) -> dict[float, str]:
     """A name for the column of each gain; gains that are one but for rounding share it."""
     rounded = {gain: f"{gain:.9g}" for gain in gains}
-    for digits in range(2, 9):
+    for digits in range(3, 9):
         short = {text: f"{float(text):.{digits}g}" for text in rounded.values()}
         if len({*short.values()}) == len(short):
             return {gain: short[text] for gain, text in rounded.items()}
