@@ -163,7 +163,17 @@ def test_what_is_told_of_convolutions_is_in_the_results() -> None:
     two, best = rows["clipped-relu", 0.85, 2, 4e-3], rows["clipped-relu", 0.81, 4, 2e-3]
     fast, relu = rows["clipped-relu", 0.81, 4, 4e-3], rows["relu", 0.5, 4, 2e-3]
     dead = rows["relu", 0.5, 4, 8e-3]
+    beside, near = rows["clipped-relu", 0.84, 4, 2e-3], rows["clipped-relu", 0.85, 4, 2e-3]
+    held = {
+        round(run.network.chi1(1.0), 6): 100 * found["test_accuracy"]
+        for run, found in results.runs.items()
+        if run.validation and (run.epochs, run.learning_rate, round(run.network.sparsity(1.0), 6)) == (1, 2e-3, 0.81)
+    }
     for told in (
+        f"have {100 * beside['test_accuracy']:.1f} % after four epochs with zeros at {beside['test_sparsity']:.2f}, "
+        f"{100 * beside['accuracy_lost']:.1f} points behind ReLU",
+        f"χ₁ = 0.9 has {100 * near['test_accuracy']:.1f} % with zeros at {near['test_sparsity']:.2f}",
+        f"χ₁ = 1, 0.9 and 0.8 have {held[1.0]:.1f}, {held[0.9]:.1f} and {held[0.8]:.1f} %",
         f"{100 * best['test_accuracy']:.1f} % after four epochs, {100 * best['accuracy_lost']:.1f} points behind ReLU",
         f"zeros {best['test_sparsity']:.2f}",
         f"{100 * relu['test_accuracy']:.1f} %",
