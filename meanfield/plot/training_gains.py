@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 from meanfield.errors import DomainError
 from meanfield.lettering import ending
@@ -32,6 +33,7 @@ _PANEL, _REST = 0.75, 0.12
 #: Networks that are alike in these are one panel.
 _PANELS = ("data", "model", "optimizer", "epochs", "batch", "width", "name", "activation", "q_star")
 _LONGEST = 24
+_EDGE: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "zorder": 0}
 _FORETOLD: dict[str, Any] = {"linewidth": 0.8, "linestyle": (0, (1.2, 1.2)), "zorder": 0}
 
 
@@ -127,7 +129,7 @@ class TrainingGains(Drawing):
         """Draw."""
         keys: dict[int, Any] = {}
         for ax, rows in zip(axes, self._panels.values(), strict=True):
-            ax.axvline(1.0, label="_edge", color=GREY, linewidth=0.8, zorder=0)
+            ax.axvline(1.0, label="_edge", **_EDGE)
             for depth, style in self._styles.items():
                 known = [row for row in rows if row["depth"] == depth and row["test_accuracy"] is not None]
                 if known:
@@ -145,16 +147,19 @@ class TrainingGains(Drawing):
             ax.set_ylabel(f"{symbol('test_accuracy')} accuracy")
         if legend is not False:
             symbol_of_depth, shown = QUANTITIES["depth"].mathematics, sorted(keys)
-            _explain(axes, [keys[depth] for depth in shown], [f"${symbol_of_depth} = {depth}$" for depth in shown])
+            named = {f"${symbol_of_depth} = {depth}$": keys[depth] for depth in shown}
+            named["foretold"] = Line2D([], [], color="0.3", **_FORETOLD)
+            named["edge of chaos"] = Line2D([], [], **_EDGE)
+            _explain(axes, named)
 
 
-def _explain(axes: Sequence[Axes], handles: Sequence[Any], names: Sequence[str]) -> None:
+def _explain(axes: Sequence[Axes], named: dict[str, Any]) -> None:
     """A legend above all panels, whose names stand on them; in the first where the figure is laid out by its owner."""
     figure = figure_of(axes[0])
     if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
-        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+        figure.legend([*named.values()], [*named], loc="outside upper center", ncols=len(named))
     else:
-        axes[0].legend(handles, names)
+        axes[0].legend([*named.values()], [*named])
 
 
 def _name(row: Record) -> str:

@@ -168,7 +168,7 @@ def test_accuracy_is_drawn_over_the_gain_for_each_depth(tmp_path: Path) -> None:
     # What has no accuracy is told, not drawn.
     assert list(axes[1].containers[0][0].get_data()[0]) == pytest.approx([0.9, 1.0])
     names = [text.get_text() for text in axes[0].figure.legends[0].get_texts()]
-    assert names == ["$L = 5$"] and "relu" in axes[0].get_title()
+    assert names == ["$L = 5$", "foretold", "edge of chaos"] and "relu" in axes[0].get_title()
 
 
 def test_the_figure_of_gains_comes_with_its_numbers(tmp_path: Path) -> None:
