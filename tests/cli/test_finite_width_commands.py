@@ -262,4 +262,4 @@ def test_what_belongs_to_a_width_is_refused_without_one(option: str, asked: tupl
     name = option.split("=")[0]
     result = run("design", *asked, option)
     assert result.exit_code == 2
-    assert f"{name} is of --safe-for: add --safe-for width=N,depth=L" in result.stderr
+    assert f"{name} is of networks of a size: add --safe-for width=N,depth=L, or --for-training" in result.stderr
