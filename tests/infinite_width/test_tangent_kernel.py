@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
 import meanfield as mf
+from meanfield.activations.family import Family
 from meanfield.infinite_width.tangent_kernel import contrast, gain_for_training, tangent_correlation
 
 Rule = Literal["adam", "sgd"]
@@ -191,3 +193,19 @@ def test_what_it_cannot_be_of_is_refused() -> None:
     ):
         with pytest.raises(mf.MeanFieldError, match=told):
             wrong()
+
+
+def test_gains_told_on_the_page_of_theory_are_these() -> None:
+    page = (Path(__file__).parents[2] / "docs/theory.md").read_text()
+    (design,) = mf.designs(Family("clipped-relu", ("tau", "m")), sparsity=0.85, slope=0.7)
+    clipped, relu, tanh = design.activation.phi, mf.activation("relu"), mf.activation("tanh")
+    for phi, told in (
+        (clipped, "{:.3f}, {:.3f} and {:.3f} at depths 10, 30 and 60"),
+        (relu, "{:.3f}, {:.3f} and {:.3f}."),
+    ):
+        assert told.format(*(gain_for_training(phi, depth) for depth in (10, 30, 60))) in page
+    near, far = (
+        [-depth * math.log(gain_for_training(phi, depth)) for phi in (clipped, relu, tanh)] for depth in (30, 100)
+    )
+    assert "is {:.1f} for that clipped ReLU, {:.1f} for ReLU and {:.1f} for tanh".format(*near) in page
+    assert "at depth 100 {:.1f}, {:.1f} and {:.1f}.".format(*far) in page
