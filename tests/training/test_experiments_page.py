@@ -95,6 +95,7 @@ def test_accuracies_in_the_text_are_those_of_the_results() -> None:
         f"where q\\* = 2 has {100 * best - points[of, 0.9, 10, 2]:.0f} %",
         f"as much as the edge after forty ({100 * best - points[of, 0.91, 40, 1]:.1f} %, {zeros[of, 0.91, 40, 1]:.3f})",
         "After ten epochs it has {:.1f} % with zeros at {:.3f}".format(*reached(beside[10])),
+        f"where the edge has {100 * best - points[of, 0.91, 10, 1]:.1f} % ({zeros[of, 0.91, 10, 1]:.3f})",
         "after sixteen {:.1f} % ({:.3f})".format(*reached(beside[16])),
         "after forty, from one seed, {:.1f} % ({:.3f})".format(*reached(beside[40])),
         "{:.1f}, {:.1f} and {:.1f} points".format(*(100 * (best - beside[n]["test_accuracy"]) for n in (10, 16, 40))),
