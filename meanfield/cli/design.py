@@ -14,10 +14,11 @@ from meanfield.cli import options
 from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import emit, printing, progress, require_columns
 from meanfield.cli.reshape import C0, Depths, Eta, Method, Reshape, Zeta, print_reshaped, require_no_shape
+from meanfield.cli.training_designs import TRAINED, ForTraining, trained_record, training_tables
 from meanfield.cli.verdicts import sized
 from meanfield.errors import ActivationError, DomainError, NoDesign, shortened
 from meanfield.lettering import counted
-from meanfield.quantities import CHAINS, DECISIVE, GRADIENT_WITHIN, RISK, WITHIN, quantity
+from meanfield.quantities import CHAINS, GRADIENT_WITHIN, RISK, WITHIN, quantity
 from meanfield.tables.records import Record, answered
 
 if TYPE_CHECKING:
@@ -43,11 +44,7 @@ Below = Annotated[
 ]
 Slope = Annotated[
     str | None,
-    typer.Option(
-        "--slope",
-        help="V'(q*) to have; default 0.7, with --reshape 1, or free.",
-        show_default=False,
-    ),
+    typer.Option("--slope", help="V'(q*) to have; default 0.7, with --reshape 1, or free.", show_default=False),
 ]
 Curvature = Annotated[
     str | None,
@@ -70,16 +67,6 @@ SafeFor = Annotated[
         show_default=False,
     ),
 ]
-ForTraining = Annotated[
-    str | None,
-    typer.Option(
-        "--for-training",
-        metavar="width=N,depth=L",
-        help="Instead of --chi: the gain χ₁ at which networks of this depth learn best under Adam, as far as their "
-        "tangent kernel tells; what else is asked for holds on the edge of chaos.",
-        show_default=False,
-    ),
-]
 MaxSparsity = Annotated[
     bool, typer.Option("--max-sparsity", help="With --safe-for: the largest sparsity that can be had safely.")
 ]
@@ -92,12 +79,6 @@ Solve = Annotated[
     ),
 ]
 
-_RESTS_ON = (
-    "φ is as asked for on the edge of chaos; χ₁ is then that at which the tangent kernel tells inputs apart best under "
-    "Adam at this depth, the largest contrast (docs/theory.md, section 19). That networks learn best near it was "
-    "measured, not proved: docs/experiments.md. The verdict counts gradients that shrink evenly as lost, which Adam "
-    "makes up for."
-)
 #: What was asked for, where the edge of chaos does not hold it.
 _BESIDE = ("near_zero_share", "R_double_prime")
 _COLUMNS = {"slope": "V_prime", "curvature": "R_double_prime"}
@@ -110,8 +91,6 @@ _SAFE = (
     *("width", "depth", "escape_probability", "escape_interval", "signal_lost", "gradient_lost", "share_lost"),
     *("share_interval", "log_gain_mean", "log_gain_sd", "m_range"),
 )
-#: Of designs for training.
-_TRAINED = ("width", "depth", *DECISIVE, "contrast", "contrast_on_edge")
 #: What sparse networks train well with (Price et al. 2024).
 _SPARSITY, _SLOPE = "0.85", "0.7"
 #: Sparsities looked at until the largest that is safe is found.
@@ -183,7 +162,7 @@ def design(
     """
     from meanfield.activations.spec import read_activation
     from meanfield.design.design import designs
-    from meanfield.design.for_training import for_training
+    from meanfield.design.for_training import as_it_is, for_training
     from meanfield.design.near_zero import BELOW
     from meanfield.design.safe_designs import largest_safe_sparsity, safe_designs
     from meanfield.domain import MOST_DESIGNS, MOST_SAFE_DESIGNS, require_cells
@@ -236,16 +215,16 @@ def design(
             f"{{}} would set a parameter, and {act} leaves none open: leave it out",
         )
         named = read_activation(act, **given)
-        require_columns(how, (*_ROW, *_TRAINED))
-        rows = [_trained(for_training(named, trained.depth, q_star=q), trained) for q in stars]
-        emit(rows, _for_training(named.label, (), rows, trained, digits), how, paper=_fitting((), rows))
+        require_columns(how, (*_ROW, *TRAINED))
+        rows = [trained_record(as_it_is(named, trained.depth, q_star=q), trained) for q in stars]
+        emit(rows, training_tables(named.label, (), rows, trained, digits), how, paper=_fitting((), rows))
         return
     family = _family(act, solve, given)
     if max_sparsity and sparsity is not None:
         raise DomainError("--max-sparsity finds the sparsity: leave --sparsity out")
     asked = _asked(act, family, requirement, solve, sparsity, share, slope, curvature)
     row = (*_ROW, *family.open, *(_COLUMNS.get(name, name) for name in asked), *(_SAFE if requirement else ()))
-    require_columns(how, (*row, *_TRAINED) if trained else row)
+    require_columns(how, (*row, *TRAINED) if trained else row)
     if below is not None and share is None:
         raise DomainError("--below says what --share calls near 0: give --share too, or leave it out")
     found: list[Design] = []
@@ -275,7 +254,7 @@ def design(
                 if trained:
                     solutions = [for_training(design, trained.depth) for design in solutions]
                 found += solutions
-                rows += [_trained(design, trained) if trained else design.record() for design in solutions]
+                rows += [trained_record(design, trained) if trained else design.record() for design in solutions]
             except NoDesign as refusal:
                 refusals |= dict.fromkeys(refusal.args)
                 told = {_COLUMNS.get(name, name): value for name, value in wanted.items()}
@@ -287,7 +266,7 @@ def design(
         raise NoDesign(*refusals)
     if found:
         if trained:
-            tables = _for_training(family.spec, family.open, answered(rows), trained, digits)
+            tables = training_tables(family.spec, family.open, answered(rows), trained, digits)
         else:
             tables = _tables(family, found, chi, digits)
         emit(rows, tables, how, paper=_fitting(family.open, rows))
@@ -385,37 +364,6 @@ def _whole(given: str, text: str) -> int:
         return read_whole(text)
     except NotANumber as fault:
         raise DomainError(f"{given} {fault}") from None
-
-
-def _trained(found: Design, required: Requirement) -> Record:
-    """The row of a design for training: its verdict, and the contrast that its gain is chosen by."""
-    from meanfield.finite_width.verdict import at_width
-    from meanfield.infinite_width.stability import diagnose
-    from meanfield.infinite_width.tangent_kernel import contrast
-
-    verdict = at_width(diagnose(found.edge, with_remedies=False), required, with_remedies=False).record()
-    phi, q, gain, depth = found.activation.phi, found.edge.q_star, found.edge.chi_1, required.depth
-    return {
-        **found.record(),
-        "width": required.width,
-        "depth": depth,
-        **{key: verdict[key] for key in DECISIVE},
-        "contrast": float(contrast(phi, q, gain, depth)),
-        "contrast_on_edge": float(contrast(phi, q, 1.0, depth)),
-    }
-
-
-def _for_training(
-    spec: str, open_names: Sequence[str], rows: Sequence[Record], required: Requirement, digits: int | None
-) -> list[Block]:
-    sparsity = ["sparsity"] if any(row["sparsity"] for row in rows) else []
-    keys = [*sparsity, *open_names, "q_star", "chi_1", "sigma_w", "sigma_b", "V_prime", "verdict", "share_lost"]
-    keys += ["share_interval", "contrast", "contrast_on_edge"] if len(rows) == 1 else []
-    return [
-        heading(sized(f"{spec} for training", required)),
-        grid(rows, keys, digits or (6 if len(rows) == 1 else 4)),
-        paragraph("training:", _RESTS_ON),
-    ]
 
 
 def _fitting(open_names: Sequence[str], rows: list[Record]) -> list[str]:

@@ -111,6 +111,8 @@ class _Layer:
             float(f) for f in (second_moment(activation, q_star), slope_moment(activation, q_star, 2))
         )
         self._steepest = q_star * slopes
+        if not self._steepest >= np.finfo(float).tiny:
+            raise DomainError(f"{activation.name or 'φ'} has no slope in reach of q* = {q_star:g}: no gradient passes")
         #: At which no bias is left.
         self.largest_gain = self._steepest / self._square if self._square else math.inf
         self._table: Any = None

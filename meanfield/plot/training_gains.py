@@ -20,6 +20,7 @@ from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import GREY, curve_styles, symbol
 from meanfield.plot.page import Page, figure_of, plain
 from meanfield.quantities import QUANTITIES
+from meanfield.tables.records import grouped
 from meanfield.training.accuracy_table import accuracies
 from meanfield.training.beside_the_edge import COLUMNS, gained
 from meanfield.training.results import read_results
@@ -80,10 +81,7 @@ class TrainingGains(Drawing):
 
     @cached_property
     def _panels(self) -> dict[tuple[Any, ...], list[Record]]:
-        found: dict[tuple[Any, ...], list[Record]] = {}
-        for row in self.rows:
-            found.setdefault(tuple(row[name] for name in _PANELS), []).append(row)
-        return found
+        return grouped(self.rows, _PANELS)
 
     @cached_property
     def _styles(self) -> dict[int, dict[str, Any]]:

@@ -21,6 +21,7 @@ from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import GREY, curve_styles, in_box, shortened_names, symbol
 from meanfield.plot.page import Page, plain
 from meanfield.quantities import QUANTITIES
+from meanfield.tables.records import grouped
 from meanfield.training.accuracy_table import SHAPE, accuracies
 from meanfield.training.results import read_results
 
@@ -89,10 +90,7 @@ class TrainingResults(Drawing):
 
     @cached_property
     def _panels(self) -> dict[tuple[Any, ...], list[Record]]:
-        found: dict[tuple[Any, ...], list[Record]] = {}
-        for row in self.rows:
-            found.setdefault(tuple(row[name] for name in SHAPE), []).append(row)
-        return found
+        return grouped(self.rows, SHAPE)
 
     @cached_property
     def _styles(self) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "answered",
     "chosen",
     "few_layers",
+    "grouped",
     "holds_rows",
     "is_interval",
     "is_numeric",
@@ -59,6 +60,14 @@ def row_records(columns: Mapping[str, NDArray[Any]]) -> list[Record]:
     """Arrays of one length as records; what is NaN is None."""
     rows = zip(*(array.tolist() for array in columns.values()), strict=True)
     return [{key: None if value != value else value for key, value in zip(columns, row, strict=True)} for row in rows]
+
+
+def grouped(records: Iterable[Record], keys: Sequence[str]) -> dict[tuple[Any, ...], list[Record]]:
+    """Records that are alike in these keys together, by their values, in the order in which these first occur."""
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for record in records:
+        groups.setdefault(tuple(record[key] for key in keys), []).append(record)
+    return groups
 
 
 def keys_of(records: Sequence[Record]) -> list[str]:

@@ -24,7 +24,7 @@ COLUMNS = (
     *("validation_accuracy", "runs", "diverged", "test_accuracy", "test_accuracy_sd", "train_accuracy"),
     *("train_sparsity", "test_sparsity", "accuracy_lost", "seconds", "machine"),
 )
-#: Networks that are alike in these were trained on the same data as long and as well.
+#: Networks that are alike in these were trained on the same data, for as long, by the same optimiser.
 SHAPE = ("data", "model", "width", "depth", "epochs", "batch", "optimizer")
 #: χ₁ this near to 1 is that of an edge of chaos.
 _ON_EDGE = 1e-9

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from meanfield.activations.spec import activation
 from meanfield.errors import DomainError
 from meanfield.infinite_width.tangent_kernel import Rule, gain_for_training
-from meanfield.tables.records import Record
+from meanfield.tables.records import Record, grouped
 from meanfield.training.accuracy_table import SHAPE, is_on_edge
 
 __all__ = ["COLUMNS", "gained", "nearest_to_foretold", "nearness_ranks"]
@@ -43,7 +43,7 @@ def gained(rows: Sequence[Record]) -> list[Record]:
         rows: of `accuracies`.
     """
     found = []
-    for group in _alike(rows):
+    for group in grouped(rows, _ALIKE).values():
         on_edge = [row for row in group if is_on_edge(row)]
         if not on_edge or len(group) == len(on_edge):
             continue
@@ -70,7 +70,7 @@ def nearness_ranks(rows: Sequence[Record]) -> list[Record]:
     from scipy.stats import spearmanr
 
     found = []
-    for group in _alike(rows):
+    for group in grouped(rows, _ALIKE).values():
         known = [row for row in group if row["test_accuracy"] is not None and row["chi_1_for_training"]]
         beside = [row["chi_1"] > row["chi_1_for_training"] for row in known]
         if len(known) >= _FEWEST and any(beside) and not all(beside):
@@ -85,20 +85,12 @@ def nearest_to_foretold(rows: Sequence[Record]) -> list[Record]:
     Args:
         rows: of `gained`.
     """
-    known = ([row for row in group if row["chi_1_for_training"]] for group in _alike(rows))
+    known = ([row for row in group if row["chi_1_for_training"]] for group in grouped(rows, _ALIKE).values())
     return [max(group, key=_nearness) for group in known if group]
 
 
 def _nearness(row: Record) -> float:
     return -abs(math.log(row["chi_1"] / row["chi_1_for_training"]))
-
-
-def _alike(rows: Sequence[Record]) -> list[list[Record]]:
-    """Rows of networks that differ in χ₁ alone, together."""
-    alike: dict[tuple[object, ...], list[Record]] = {}
-    for row in rows:
-        alike.setdefault(tuple(row[key] for key in _ALIKE), []).append(row)
-    return list(alike.values())
 
 
 def _foretold(row: Record) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from meanfield.tables.records import Record
+from meanfield.tables.records import Record, grouped
 
 __all__ = ["rank_correlations"]
 
@@ -38,11 +38,8 @@ def rank_correlations(rows: Sequence[Record]) -> list[Record]:
     """
     needed = (_FORETOLD, _LOST, *_BESIDE)
     compared = [row for row in rows if None not in (row[key] for key in needed) and row["name"] != "relu"]
-    alike: dict[tuple[object, ...], list[Record]] = {}
-    for row in sorted(compared, key=lambda row: row["sparsity"]):
-        alike.setdefault(tuple(row[key] for key in _ALIKE), []).append(row)
     found = []
-    for all_rows in alike.values():
+    for all_rows in grouped(sorted(compared, key=lambda row: row["sparsity"]), _ALIKE).values():
         groups: dict[str, list[Record]] = {}
         for row in all_rows:
             groups.setdefault(f"{row['sparsity']:.{_DIGITS}g}", []).append(row)
@@ -58,10 +55,8 @@ def _ranked(group: Sequence[Record]) -> Record:
     alone = _spearman(group, _FORETOLD)
     if alone is None:
         return {}
-    shapes: dict[tuple[object, ...], list[Record]] = {}
-    for row in group:
-        shapes.setdefault((row["width"], row["depth"]), []).append(row)
-    in_shapes = [_spearman(some, _FORETOLD) for some in shapes.values() if len(some) >= _FEWEST]
+    shapes = grouped(group, ("width", "depth")).values()
+    in_shapes = [_spearman(some, _FORETOLD) for some in shapes if len(some) >= _FEWEST]
     known = [rank for rank in in_shapes if rank is not None]
     lost, foretold = _column(group, _LOST), _column(group, _FORETOLD)
     return {

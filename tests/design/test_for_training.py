@@ -27,6 +27,11 @@ def test_a_design_keeps_its_activation_and_gets_its_own_gain(family: Family, ask
     assert network.chi1(2.0) == pytest.approx(mf.gain_for_training(edge.activation.phi, 20, q_star=2.0), rel=1e-13)
     assert network.V(2.0) == pytest.approx(2.0, rel=1e-13)
     assert network.sparsity(2.0) == edge.edge.sparsity
+    # What was asked for is told of the network that is proposed.
+    if "curvature" in asked:
+        assert found.record()["R_double_prime"] == pytest.approx(network.d2R(1.0, 2.0), rel=1e-9)
+    if "near_zero_share" in asked:
+        assert found.record()["near_zero_share"] == pytest.approx(0.3, rel=1e-9)
 
 
 def test_the_command_tells_verdict_and_contrast_of_its_network() -> None:
@@ -64,6 +69,8 @@ def test_an_activation_without_open_parameters_is_taken_as_it_is(act: str) -> No
         (("--safe-for", "width=9,depth=9"), "leave one of them out"),
         (("--act", "relu", "--slope", "0.5"), "--slope would set a parameter, and relu leaves none open"),
         (("--act", "sign"), "sign jumps"),
+        (("--act", "max(x - 45, 0)"), "has no slope in reach of q* = 1"),
+        (("--act", "clipped-relu(tau=50, m=1)"), "has no slope in reach of q* = 1"),
         (("--act", "tanh", "--reshape"), "--for-training asks nothing of a reshaped activation"),
         (("--max-sparsity",), "--max-sparsity is of --safe-for"),
         (("--act", "relu", "--q-star", "1:9:400"), "give from 1 to 100"),
@@ -89,3 +96,8 @@ def test_what_is_no_size_is_refused_in_a_line(size: str, told: str) -> None:
     assert found.exit_code == 2 and not found.stdout
     (line,) = found.stderr.splitlines()
     assert told in line
+
+
+def test_what_is_no_design_is_refused() -> None:
+    with pytest.raises(mf.MeanFieldError, match="design"):
+        mf.for_training(mf.activation("relu"), 20)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from meanfield.cli.layout import Block, grid, heading, paragraph
 from meanfield.cli.output import emit, printing, require_columns
 from meanfield.errors import OutputError
 from meanfield.lettering import counted
-from meanfield.tables.records import Record
+from meanfield.tables.records import Record, grouped
 
 __all__ = ["gain"]
 
@@ -64,9 +64,7 @@ def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
     heads = _heads([row["chi_1"] for row in rows])
     tables: list[Block] = []
     for words, some in _by_words(rows).items():
-        networks: dict[tuple[str, float], list[Record]] = {}
-        for row in some:
-            networks.setdefault((row["activation"], row["q_star"]), []).append(row)
+        networks = grouped(some, ("activation", "q_star"))
         gains = sorted(row["chi_1"] for row in some if not _is_edge(row))
         keys = ["name", "sparsity", "edge", *dict.fromkeys(heads[gain] for gain in gains)]
         told = [_by_gain(network, heads, digits) for network in networks.values()]

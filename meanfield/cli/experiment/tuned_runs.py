@@ -17,7 +17,7 @@ from meanfield.cli.output import progress
 from meanfield.cli.process import INTERRUPTED, tell
 from meanfield.errors import DomainError, OutputError
 from meanfield.lettering import counted
-from meanfield.tables.records import Record
+from meanfield.tables.records import Record, grouped
 
 if TYPE_CHECKING:
     from meanfield.training.results import Results
@@ -171,12 +171,9 @@ def accuracy_table(rows: Sequence[Record], digits: int | None) -> list[Block]:
     from meanfield.training.accuracy_table import SHAPE
     from meanfield.training.rank_correlation import rank_correlations
 
-    shapes: dict[tuple[Any, ...], list[Record]] = {}
-    for row in rows:
-        shapes.setdefault(tuple(row[key] for key in SHAPE), []).append(row)
     tables: list[Block] = []
     there: set[str] = set()
-    for shape, some in shapes.items():
+    for shape, some in grouped(rows, SHAPE).items():
         keys = [key for key in _TRAINED if any(row[key] for row in some)]
         if _differ_in_m_alone(some, digits or 3):
             keys.insert(1, "m")
