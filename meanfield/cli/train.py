@@ -224,8 +224,9 @@ def _train(
     resume: bool,
 ) -> None:
     from meanfield.training.data import load
+    from meanfield.training.device import device_named
     from meanfield.training.foretelling import forecast
-    from meanfield.training.run import device_named, require_files, require_fit, train
+    from meanfield.training.run import require_files, require_fit, train
 
     device_named(device)
     runs = [replace(setting, seed=setting.seed + number) for number in range(repeats)]

@@ -22,7 +22,7 @@ from meanfield.torch.chunks import Evaluated, Rule, Spare
 from meanfield.torch.intervals import Intervals
 from meanfield.torch.tables import Tables, looked_up
 
-__all__ = ["Straight"]
+__all__ = ["Ramps", "Straight"]
 
 #: Torch before 2.3 has it elsewhere.
 _is_compiling = getattr(torch.compiler, "is_compiling", None) or torch._utils.is_compiling
@@ -35,7 +35,7 @@ class Straight(nn.Module):
 
     def __init__(self, phi: PiecewiseLinear) -> None:
         super().__init__()
-        self.rule: Rule = _ClippedShrink.of(phi) or _Ramps.of(phi) or _Table(phi)
+        self.rule: Rule = _ClippedShrink.of(phi) or Ramps.of(phi) or _Table(phi)
         #: What a compiler is given; so many knots are in a table anyway.
         self.compiled: Any = _Chain(phi) if len(phi.knots) <= _MOST_COMPARED else self.rule
 
@@ -117,7 +117,7 @@ class _ClippedShrink:
         torch.ops.aten.softshrink_backward.grad_input(scaled, x, self.tau, grad_input=scaled)
 
 
-class _Ramps:
+class Ramps:
     """A height, and ramps that start where φ leaves it: slope times how far x is between two knots."""
 
     keeps_slopes = False

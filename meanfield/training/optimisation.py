@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,8 +16,8 @@ __all__ = ["optimizer", "rate"]
 _MOMENTUM, _DECAY = 0.9, 0.01
 
 
-def optimizer(setting: Setting, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The one that the setting names; fused, in one pass over the weights."""
+def optimizer(setting: Setting, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
+    """The one that the setting names, of parameters or groups of them; fused, in one pass over the weights."""
     if setting.optimizer == "sgd":
         return torch.optim.SGD(parameters, setting.learning_rate, momentum=_MOMENTUM, fused=True)
     if setting.optimizer == "adamw":

@@ -7,13 +7,10 @@ in one thread, each epoch's order of examples depends on the seed and the epoch 
 from __future__ import annotations
 
 import math
-import platform
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
-
-import torch
 
 from meanfield.atomic_files import require_places
 from meanfield.domain import path_of, require_a
@@ -22,21 +19,22 @@ from meanfield.processes import noted, undisturbed
 from meanfield.tables.records import Record
 from meanfield.training.checkpoint import read_checkpoint, write_checkpoint
 from meanfield.training.data import Data, load
+from meanfield.training.device import arithmetic, device_named
+from meanfield.training.ending import ended, layers
+from meanfield.training.examples import Examples
 from meanfield.training.log import Log, require_log
-from meanfield.training.measures import by_layer, performance
+from meanfield.training.measures import performance
 from meanfield.training.network import require_positions
 from meanfield.training.setting import Setting
 from meanfield.training.steps import Steps
 from meanfield.training.trained import Trained
 
-__all__ = ["device_named", "require_files", "require_fit", "train"]
+__all__ = ["require_files", "require_fit", "train"]
 
-#: Times at which every layer is measured, the beginning apart, and examples that it is measured on.
-_LOOKS, _LOOKED_AT = 10, 256
-#: Examples of the training set on which accuracy is measured at the end, and of either set on the way.
-_TRAIN, _ON_THE_WAY = 10_000, 1_000
-#: q of a layer that is more than this times what it was, or less than its inverse, has run away.
-_AWAY = 100.0
+#: Times at which every layer is measured, the beginning apart.
+_LOOKS = 10
+#: Examples of either set on which accuracy is measured on the way.
+_ON_THE_WAY = 1_000
 #: Seconds between two checkpoints.
 _BETWEEN = 60.0
 
@@ -81,10 +79,10 @@ def train(
     require_a(Data, "data", data, "load('digits')")
     require_fit(setting, data)
     require_files(setting, data, to, kept, resume=resume)
-    held = data.held_out(setting.validation)
-    with _arithmetic():
-        steps = Steps(setting, held, place)
-        start = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
+    examples = Examples(data.held_out(setting.validation), place)
+    with arithmetic():
+        steps = Steps(setting, examples)
+        start = layers(steps.network, examples)
         if resume and kept and kept.exists():
             steps.restore(read_checkpoint(kept, setting, data))
 
@@ -96,12 +94,13 @@ def train(
         begun = steps.done if resume else None
         with nullcontext() if to is None else closing(Log(to, setting, foretold, begun)) as lines:
             if lines and lines.is_new:
-                lines.append({"step": 0, **_look(steps, held)})
+                lines.append({"step": 0, **_look(steps)})
             if advance:
                 advance(steps.done)
             try:
-                diverged = _taken(steps, held, lines, save, advance)
-                trained = _ended(steps, held, start, diverged=diverged)
+                diverged = _taken(steps, lines, save, advance)
+                after = steps.done, steps.seconds
+                trained = ended(setting, steps.network, examples, start, *after, diverged=diverged)
             except KeyboardInterrupt:
                 save()
                 raise
@@ -137,13 +136,7 @@ def require_files(setting: Setting, data: Data, log: Path | None, checkpoint: Pa
         read_checkpoint(checkpoint, setting, data)
 
 
-def _taken(
-    steps: Steps,
-    data: Data,
-    log: Log | None,
-    save: Callable[[], None],
-    advance: Callable[[int], object] | None,
-) -> bool:
+def _taken(steps: Steps, log: Log | None, save: Callable[[], None], advance: Callable[[int], object] | None) -> bool:
     """Take the steps that are left; whether the run diverged."""
     looks = {math.ceil(steps.total * part / _LOOKS) for part in range(1, _LOOKS + 1)}
     saved = time.monotonic()
@@ -153,7 +146,7 @@ def _taken(
             if not steps.take():
                 return True
             if log and steps.done in looks:
-                log.append({"step": steps.done, "loss": steps.mean_loss(), **_look(steps, data)})
+                log.append({"step": steps.done, "loss": steps.losses.mean(), **_look(steps)})
             if time.monotonic() > saved + _BETWEEN:
                 save()
                 saved = time.monotonic()
@@ -162,62 +155,10 @@ def _taken(
     return not steps.is_finite()
 
 
-def _look(steps: Steps, data: Data) -> Record:
+def _look(steps: Steps) -> Record:
     """Every layer, and the accuracy on some examples of either set."""
-    found = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
-    for name, x, y in (("train", steps.x, steps.y), (data.test_on, steps.test_x, steps.test_y)):
+    found, on = layers(steps.network, steps.examples), steps.examples
+    for name, x, y in (("train", on.x, on.y), (on.test_on, on.test_x, on.test_y)):
         on_some = performance(steps.network, x[:_ON_THE_WAY], y[:_ON_THE_WAY])
         found |= {f"{name}_{what}": value for what, value in on_some._asdict().items()}
     return found
-
-
-def _ended(steps: Steps, data: Data, start: Record, *, diverged: bool) -> Trained:
-    end = by_layer(steps.network, steps.x[:_LOOKED_AT], steps.y[:_LOOKED_AT])
-    pairs = zip(start["q"], end["q"], strict=True)
-    away = [not (math.isfinite(after) and before / _AWAY <= after <= before * _AWAY) for before, after in pairs]
-    cpu = steps.device.type == "cpu"
-    return Trained(
-        steps.setting,
-        "diverged" if diverged else "finished",
-        steps.done,
-        away.index(True) + 1 if diverged and any(away) else None,
-        None if diverged else performance(steps.network, steps.x[:_TRAIN], steps.y[:_TRAIN]),
-        None if diverged else performance(steps.network, steps.test_x, steps.test_y),
-        data.test_on,
-        start,
-        end,
-        steps.seconds,
-        f"{platform.machine()}, one thread" if cpu else torch.cuda.get_device_name(steps.device),
-    )
-
-
-def device_named(name: str) -> torch.device:
-    """cpu, cuda, or auto for cuda where there is one.
-
-    Raises:
-        DomainError: none of these, or not here.
-    """
-    here = torch.cuda.is_available()
-    if name not in ("cpu", "cuda", "auto"):
-        raise DomainError(f"device = {name!r:.40} is not known: give cpu, cuda or auto")
-    if name == "cuda" and not here:
-        raise DomainError("device = cuda is not here: give cpu, or auto for the best that is")
-    return torch.device("cuda" if here and name != "cpu" else "cpu")
-
-
-@contextmanager
-def _arithmetic() -> Iterator[None]:
-    """How numbers are added up and rounded while a run goes on.
-
-    How many threads add up numbers decides how they round; and small layers are no faster in several. Below the normal
-    numbers everything is 0: the moments that Adam keeps of units that no longer learn fall there and stay, without a
-    share in any weight, and processors take ten times as long for them.
-    """
-    threads, flushed = torch.get_num_threads(), not torch.tensor(1e-40).mul(1.0).item()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_flush_denormal(flushed)

@@ -6,20 +6,17 @@ import math
 import time
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from meanfield.training.data import Data
+from meanfield.training.examples import Examples
+from meanfield.training.losses import Losses
 from meanfield.training.network import Network
 from meanfield.training.optimisation import optimizer, rate
 from meanfield.training.setting import Setting
 
 __all__ = ["Steps"]
-
-#: A run diverges when its mean loss over so many steps is so many times that of a guess, or its first if that is more.
-_STEPS, _FACTOR = 100, 10.0
 
 
 class Steps:
@@ -27,42 +24,34 @@ class Steps:
 
     Attributes:
         setting: of the run.
+        examples: to train and to test on.
         network: as trained so far.
-        x, y, test_x, test_y: examples and labels.
-        done, total: steps.
         losses: of all steps done.
-        seconds: that they took.
+        total: steps.
+        seconds: that those done took.
     """
 
-    def __init__(self, setting: Setting, data: Data, device: torch.device) -> None:
-        self.setting, self.device = setting, device
-        self.total = setting.steps(len(data.train_labels))
-        self.x, self.y = (torch.from_numpy(a).to(device) for a in (data.train_inputs, data.train_labels))
-        self.test_x, self.test_y = (torch.from_numpy(a).to(device) for a in (data.test_inputs, data.test_labels))
-        self.network = Network(setting, self.x.shape[1:], data.classes).to(device)
-        self.losses: list[float] = []
+    def __init__(self, setting: Setting, examples: Examples) -> None:
+        self.setting, self.examples = setting, examples
+        self.total = setting.steps(len(examples.y))
+        self.network = Network(setting, examples.x.shape[1:], examples.classes).to(examples.device)
+        self.losses = Losses(examples.classes)
         self.seconds = 0.0
-        self._guess = math.log(data.classes)
         self._optimizer = optimizer(setting, self.network.parameters())
         self._epoch, self._order = -1, torch.empty(0)
 
     @property
     def done(self) -> int:
         """Steps taken."""
-        return len(self.losses)
-
-    def mean_loss(self) -> float:
-        """Over the latest hundred steps."""
-        latest = self.losses[-_STEPS:]
-        return sum(latest) / len(latest)
+        return len(self.losses.taken)
 
     def take(self) -> bool:
         """One step; False, and none, if the loss says that the run has diverged."""
         began = time.perf_counter()
         chosen = self._batch()
-        loss = F.cross_entropy(self.network(self.x[chosen]), self.y[chosen])
+        loss = F.cross_entropy(self.network(self.examples.x[chosen]), self.examples.y[chosen])
         value = float(loss.detach())
-        if not math.isfinite(value) or self._diverges():
+        if self.losses.stop(value):
             return False
         self._optimizer.zero_grad()
         loss.backward()
@@ -71,7 +60,7 @@ class Steps:
         for group in self._optimizer.param_groups:
             group["lr"] = rate(self.setting, self.done, self.total)
         self._optimizer.step()
-        self.losses.append(value)
+        self.losses.taken.append(value)
         self.seconds += time.perf_counter() - began
         return True
 
@@ -82,19 +71,15 @@ class Steps:
     def _batch(self) -> torch.Tensor:
         """Which examples the next step takes."""
         size = self.setting.batch
-        epoch, number = divmod(self.done, len(self.y) // size)
+        epoch, number = divmod(self.done, len(self.examples.y) // size)
         if epoch != self._epoch:
-            order = np.random.default_rng([self.setting.seed, epoch]).permutation(len(self.y))
-            self._epoch, self._order = epoch, torch.from_numpy(order).to(self.device)
+            self._epoch, self._order = epoch, self.examples.order(self.setting.seed, epoch)
         return self._order[number * size : (number + 1) * size]
-
-    def _diverges(self) -> bool:
-        return self.done >= _STEPS and self.mean_loss() > _FACTOR * max(self._guess, self.losses[0])
 
     def state(self) -> dict[str, Any]:
         """All that the steps to come depend on."""
         return {
-            "losses": self.losses,
+            "losses": self.losses.taken,
             "seconds": self.seconds,
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -102,6 +87,6 @@ class Steps:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.losses, self.seconds = list(state["losses"]), state["seconds"]
+        self.losses, self.seconds = Losses(self.examples.classes, state["losses"]), state["seconds"]
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])

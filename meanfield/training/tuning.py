@@ -7,7 +7,7 @@ training set; what is best is then trained anew on all of it, from several seeds
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -87,17 +87,22 @@ class Tuning:
 class Workers:
     """Who trains: processes here, −1 for one for each processor, or those of a Dask scheduler; on which device.
 
+    Each trains up to `together` networks side by side that are of one kind (`side_by_side`), on a GPU in hardly more
+    time than one.
+
     Raises:
-        DomainError: no process.
+        DomainError: no process, or no network.
     """
 
     jobs: int = -1
     dask: str | None = None
     device: str = "cpu"
+    together: int = 1
 
     def __post_init__(self) -> None:
         if self.jobs != -1:
             require_count("jobs", self.jobs)
+        require_count("together", self.together)
 
     def train(self, settings: Iterable[Setting], results: Results, advance: Callable[[float], object]) -> None:
         """Train what the results do not hold yet; each is kept as soon as it is done.
@@ -105,6 +110,7 @@ class Workers:
         `advance` is called with the epochs of each setting.
 
         Raises:
+            DomainError: networks that cannot be trained together.
             OutputError: data that cannot be had, or no room for results.
             ClusterError: a cluster that cannot be reached.
         """
@@ -112,19 +118,37 @@ class Workers:
         missing = [setting for setting in asked if setting not in results.runs]
         advance(sum(setting.epochs for setting in asked if setting in results.runs))
         jobs = processors() if self.jobs == -1 else self.jobs
-        calls = [(setting, self.device) for setting in missing]
-        for setting, result in spread(_trained, calls, min(jobs, len(calls) or 1), self.dask, in_order=False):
-            with undisturbed():
-                results.add(setting, result)
-            advance(setting.epochs)
+        calls = [(some, self.device) for some in _at_once(missing, self.together)]
+        for ended in spread(_trained, calls, min(jobs, len(calls) or 1), self.dask, in_order=False):
+            for setting, result in ended:
+                with undisturbed():
+                    results.add(setting, result)
+                advance(setting.epochs)
 
 
-def _trained(setting: Setting, device: str) -> tuple[Setting, Record]:
+def _at_once(settings: Sequence[Setting], together: int) -> list[list[Setting]]:
+    """The settings, as many at a time as are trained by one call."""
+    if together == 1:
+        return [[setting] for setting in settings]
+    from meanfield.training.side_by_side import kind
+
+    kinds: dict[Hashable, list[Setting]] = {}
+    for setting in settings:
+        kinds.setdefault(kind(setting), []).append(setting)
+    return [alike[n : n + together] for alike in kinds.values() for n in range(0, len(alike), together)]
+
+
+def _trained(settings: list[Setting], device: str) -> list[tuple[Setting, Record]]:
     # Torch is loaded by the workers alone.
     from meanfield.training.run import train
+    from meanfield.training.side_by_side import train_side_by_side
 
-    data = _data(setting.data)
-    return setting, {**train(setting, data=data, device=device).result(), "data_checksum": data.checksum}
+    data = _data(settings[0].data)
+    if len(settings) == 1:
+        ended = [train(settings[0], data=data, device=device)]
+    else:
+        ended = train_side_by_side(settings, data=data, device=device)
+    return [(trained.setting, {**trained.result(), "data_checksum": data.checksum}) for trained in ended]
 
 
 @cache

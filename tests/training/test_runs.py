@@ -17,9 +17,10 @@ from small_runs import data, examples, setting
 from meanfield.errors import DomainError, OutputError
 from meanfield.training.checkpoint import read_checkpoint
 from meanfield.training.data import Data
+from meanfield.training.device import device_named
 from meanfield.training.log import read_log
 from meanfield.training.results import Results, read_results
-from meanfield.training.run import device_named, train
+from meanfield.training.run import train
 from meanfield.training.setting import Setting
 from meanfield.training.trained import RESULT, Trained
 

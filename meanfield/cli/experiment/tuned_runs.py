@@ -31,6 +31,7 @@ __all__ = [
     "ResultsFile",
     "Resume",
     "Stages",
+    "Together",
     "Validation",
     "accuracy_table",
     "in_words",
@@ -57,6 +58,12 @@ Validation = Annotated[
     typer.Option("--validation", help="Training examples held out to choose by; default a sixth.", show_default=False),
 ]
 Repeats = Annotated[int, typer.Option("--repeats", help="Runs of the best, of seeds 1, 2, …")]
+Together = Annotated[
+    int,
+    typer.Option(
+        "--together", help="Dense networks of one shape that a process trains side by side, as a GPU is the faster for."
+    ),
+]
 
 _LEGEND = (
     "verdict and share lost were fixed before training; test is the mean accuracy over seeds, ± sd; rate, largest "
@@ -90,6 +97,7 @@ def trained(
     jobs: int | None,
     dask: str | None,
     device: str,
+    together: int,
     path: Path | None,
     resume: bool,
     output: Path | None,
@@ -103,8 +111,10 @@ def trained(
     require_torch(context, "train")
     from meanfield.domain import require_count
     from meanfield.training.data import load
+    from meanfield.training.device import device_named
     from meanfield.training.results import Results
-    from meanfield.training.run import device_named, require_fit
+    from meanfield.training.run import require_fit
+    from meanfield.training.side_by_side import kind
     from meanfield.training.tuning import Tuning, Workers, tuned
 
     if path and path.exists() and not resume:
@@ -126,8 +136,10 @@ def trained(
         _stages(stages),
         validation,
     )
-    workers = Workers(-1 if jobs is None else jobs, dask, device)
+    workers = Workers(-1 if jobs is None else jobs, dask, device, together)
     for network in networks:
+        if together > 1:
+            kind(network)
         first, *_ = tuning.candidates(network)
         for setting in (network, *(replace(first, epochs=stage.epochs) for stage in tuning.stages)):
             require_fit(setting, data)

@@ -1,0 +1,196 @@
+"""Networks of one shape trained side by side, as one: their matrices are stacked, and multiplied at once.
+
+On a GPU a small network leaves most of the machine idle, and a hundred take hardly longer than one. Each is drawn,
+takes its examples and follows its gradient as it would by itself, and differs from that by the order in which numbers
+are added up.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import fields, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.errors import DomainError
+from meanfield.processes import noted
+from meanfield.tables.records import Record
+from meanfield.torch.stacked_ramps import StackedRamps
+from meanfield.torch.straight import Ramps
+from meanfield.training.data import Data
+from meanfield.training.device import arithmetic, device_named
+from meanfield.training.ending import ended, layers
+from meanfield.training.examples import Examples
+from meanfield.training.losses import Losses
+from meanfield.training.network import Network
+from meanfield.training.optimisation import optimizer, rate
+from meanfield.training.setting import Setting
+from meanfield.training.trained import Trained
+
+__all__ = ["kind", "train_side_by_side"]
+
+#: In what networks may differ that are trained side by side; in φ if it is made of ramps.
+_OWN = ("activation", "sigma_w", "sigma_b", "q_star", "weights", "learning_rate", "clip_gradient", "seed")
+_SHARED = tuple(field.name for field in fields(Setting) if field.name not in _OWN)
+#: As torch has it where one gradient is scaled down.
+_BESIDE_NORM = 1e-6
+#: Numbers from the beginning of one row to that of another: so many times this.
+_APART = 64
+
+
+def kind(setting: Setting) -> Hashable:
+    """Equal of settings that can be trained side by side: alike in all but φ, initialisation, rate, limit and seed.
+
+    Of activations that differ, none jumps, and all have as many pieces that are not flat, four or fewer.
+
+    Raises:
+        DomainError: convolutions.
+    """
+    if setting.model != "dense":
+        raise DomainError(f"networks of model {setting.model} are trained one by one: leave --together out")
+    ramps = _ramps(setting)
+    return (*(getattr(setting, name) for name in _SHARED), len(ramps.ramps) if ramps else setting.phi)
+
+
+def train_side_by_side(settings: Sequence[Setting], *, data: Data, device: str = "cpu") -> list[Trained]:
+    """Train networks of one `kind`; how each ended, in their order.
+
+    `seconds` of each are its share of those that all took.
+
+    Args:
+        settings: one or more.
+        data: that they name.
+        device: cpu, cuda, or auto for cuda where there is one.
+
+    Raises:
+        DomainError: settings of several kinds, or convolutions.
+        KeyboardInterrupt: Ctrl-C; nothing is kept.
+    """
+    if len({kind(setting) for setting in settings}) != 1:
+        raise DomainError("networks that are trained side by side are alike in shape, data and time: give one kind")
+    examples = Examples(data.held_out(settings[0].validation), device_named(device))
+    with arithmetic():
+        stack = _Stack(settings, examples)
+        starts = [layers(network, examples) for network in stack.networks]
+        with noted() as interrupted:
+            while stack.done < stack.total and any(stack.going) and not interrupted():
+                stack.take()
+        return list(stack.ended(starts))
+
+
+def _ramps(setting: Setting) -> Ramps | None:
+    return Ramps.of(setting.phi) if isinstance(setting.phi, PiecewiseLinear) else None
+
+
+class _Stack:
+    """Runs as they stand.
+
+    Attributes:
+        networks: each by itself, with the weights that it has in the stack.
+        going: of each, whether it has not diverged.
+        done, total: steps.
+    """
+
+    def __init__(self, settings: Sequence[Setting], examples: Examples) -> None:
+        self.settings, self.examples = settings, examples
+        self.total, self.done = settings[0].steps(len(examples.y)), 0
+        self.networks: list[Network] = []
+        self.going = [True for _ in settings]
+        self._losses = [Losses(examples.classes) for _ in settings]
+        self._seconds = 0.0
+        # A row for each network, of all its weights and biases, and of their gradients.
+        for number, setting in enumerate(settings):
+            network = Network(setting, examples.x.shape[1:], examples.classes)
+            drawn = parameters_to_vector(network.parameters()).detach()
+            if not number:
+                self._rows, self._gradients = (_rows(len(settings), len(drawn), examples.device) for _ in range(2))
+            self._rows[number] = drawn
+            vector_to_parameters(self._rows[number], network.to(examples.device).parameters())
+            self.networks.append(network)
+        self._stacked = _stacked(self.networks[0], self._rows)
+        self._found = _stacked(self.networks[0], self._gradients)
+        for stacked in self._stacked:
+            stacked.requires_grad_()
+        self._parameters = [nn.Parameter(row) for row in self._rows]
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        self._optimizer = optimizer(settings[0], [{"params": [parameter]} for parameter in self._parameters])
+        limits = [setting.clip_gradient for setting in settings]
+        self._limits = torch.tensor(limits, device=examples.device) if min(limits) < math.inf else None
+        self._phi: nn.Module = self.networks[0].phi
+        if len({setting.phi for setting in settings}) > 1:
+            self._phi = StackedRamps([ramps for ramps in map(_ramps, settings) if ramps]).to(examples.device)
+        self._epoch, self._order = -1, torch.empty(0)
+
+    def take(self) -> None:
+        """One step of each that has not diverged."""
+        began = time.perf_counter()
+        losses = self._loss()
+        for number, value in enumerate(losses.tolist()):
+            if self.going[number] and self._losses[number].stop(value):
+                # A weight without a gradient stays as it is.
+                self.going[number], self._parameters[number].grad = False, None
+            elif self.going[number]:
+                self._losses[number].taken.append(value)
+        for found, gradient in zip(self._found, torch.autograd.grad(losses.sum(), self._stacked), strict=True):
+            found.copy_(gradient)
+        if self._limits is not None:
+            norms = self._gradients.norm(dim=1)
+            self._gradients *= (self._limits / (norms + _BESIDE_NORM)).clamp(max=1)[:, None]
+        for setting, group in zip(self.settings, self._optimizer.param_groups, strict=True):
+            group["lr"] = rate(setting, self.done, self.total)
+        self._optimizer.step()
+        self.done += 1
+        self._seconds += time.perf_counter() - began
+
+    def ended(self, starts: Sequence[Record]) -> Iterator[Trained]:
+        """How each ended that found its layers at the start like that."""
+        share = self._seconds / len(self.settings)
+        beside = f", {len(self.settings)} side by side"
+        for number, (setting, start) in enumerate(zip(self.settings, starts, strict=True)):
+            diverged = not (self.going[number] and bool(self._rows[number].isfinite().all()))
+            after = len(self._losses[number].taken), share
+            found = ended(setting, self.networks[number], self.examples, start, *after, diverged=diverged)
+            yield replace(found, machine=found.machine + beside)
+
+    def _loss(self) -> Tensor:
+        """Of each network, on the examples that it takes next."""
+        chosen = self._batch()
+        h = self.examples.x[chosen].flatten(2)
+        for number, (weight, bias) in enumerate(zip(self._stacked[::2], self._stacked[1::2], strict=True)):
+            h = torch.baddbmm(bias, self._phi(h) if number else h, weight.mT)
+        each = F.cross_entropy(h.flatten(0, 1), self.examples.y[chosen].flatten(), reduction="none")
+        return each.view(chosen.shape).mean(1)
+
+    def _batch(self) -> Tensor:
+        """Which examples each takes next, of shape (networks, examples)."""
+        size = self.settings[0].batch
+        epoch, number = divmod(self.done, len(self.examples.y) // size)
+        if epoch != self._epoch:
+            orders = {setting.seed: self.examples.order(setting.seed, epoch) for setting in self.settings}
+            self._epoch, self._order = epoch, torch.stack([orders[setting.seed] for setting in self.settings])
+        return self._order[:, number * size : (number + 1) * size]
+
+
+def _rows(count: int, length: int, device: torch.device) -> Tensor:
+    """So many rows of zeros, which begin where a GPU reads fastest."""
+    padded = -(-length // _APART) * _APART
+    return torch.zeros(count, padded, device=device)[:, :length]
+
+
+def _stacked(network: Network, rows: Tensor) -> list[Tensor]:
+    """Weights (networks, outputs, inputs) and biases (networks, 1, outputs) of each layer, as they are in the rows."""
+    found = []
+    begin = 0
+    for parameter in network.parameters():
+        end = begin + parameter.numel()
+        shape = parameter.shape if parameter.dim() > 1 else (1, len(parameter))
+        found.append(rows[:, begin:end].view(len(rows), *shape))
+        begin = end
+    return found
