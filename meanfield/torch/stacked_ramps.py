@@ -28,6 +28,7 @@ class StackedRamps(nn.Module):
         self.register_buffer("ends", _by_ramp([ramps.ramps for ramps in functions]))
         self.register_buffer("between", _by_ramp([ramps.between[torch.float32] for ramps in functions]))
         self.register_buffer("heights", torch.tensor([ramps.height for ramps in functions])[:, None, None])
+        self._all_begin_at_zero = not self.heights.any()
 
     def forward(self, x: Tensor) -> Tensor:
         """φ_k(x_k), for x of shape (matrices, rows, columns) in single precision."""
@@ -35,7 +36,9 @@ class StackedRamps(nn.Module):
         for ends, between in zip(self.ends, self.between, strict=True):
             ramp = _Ramp.apply(x, ends, between)
             total = ramp if total is None else total + ramp
-        return self.heights.expand_as(x) if total is None else total + self.heights
+        if total is None:
+            return self.heights.expand_as(x)
+        return total if self._all_begin_at_zero else total + self.heights
 
 
 def _by_ramp(numbers: Sequence[Sequence[Sequence[float]]]) -> Tensor:

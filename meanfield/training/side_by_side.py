@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import fields, replace
 
 import torch
@@ -42,6 +42,8 @@ _SHARED = tuple(field.name for field in fields(Setting) if field.name not in _OW
 _BESIDE_NORM = 1e-6
 #: Numbers from the beginning of one row to that of another: so many times this.
 _APART = 64
+#: Times that libraries want to have done a thing before it is recorded.
+_BEFORE_RECORDING = 3
 
 
 def kind(setting: Setting) -> Hashable:
@@ -120,30 +122,35 @@ class _Stack:
         self._parameters = [nn.Parameter(row) for row in self._rows]
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
-        self._optimizer = optimizer(settings[0], [{"params": [parameter]} for parameter in self._parameters])
+        #: Networks of one learning rate are one group, which the optimiser goes through at once.
+        self._rates = {setting.learning_rate: setting for setting in settings}
+        pairs = [*zip(settings, self._parameters, strict=True)]
+        groups = [[row for s, row in pairs if s.learning_rate == rate] for rate in self._rates]
+        self._optimizer = optimizer(settings[0], [{"params": rows} for rows in groups])
         limits = [setting.clip_gradient for setting in settings]
         self._limits = torch.tensor(limits, device=examples.device) if min(limits) < math.inf else None
         self._phi: nn.Module = self.networks[0].phi
         if len({setting.phi for setting in settings}) > 1:
             self._phi = StackedRamps([ramps for ramps in map(_ramps, settings) if ramps]).to(examples.device)
         self._epoch, self._order = -1, torch.empty(0)
+        #: Which examples each takes, of shape (networks, examples).
+        self._chosen = torch.zeros(len(settings), settings[0].batch, dtype=torch.long, device=examples.device)
+        self._differentiated = _recorded(self._differentiate) if examples.device.type == "cuda" else self._differentiate
 
     def take(self) -> None:
         """One step of each that has not diverged."""
         began = time.perf_counter()
-        losses = self._loss()
-        for number, value in enumerate(losses.tolist()):
+        self._chosen.copy_(self._batch())
+        for number, value in enumerate(self._differentiated().tolist()):
             if self.going[number] and self._losses[number].stop(value):
                 # A weight without a gradient stays as it is.
                 self.going[number], self._parameters[number].grad = False, None
             elif self.going[number]:
                 self._losses[number].taken.append(value)
-        for found, gradient in zip(self._found, torch.autograd.grad(losses.sum(), self._stacked), strict=True):
-            found.copy_(gradient)
         if self._limits is not None:
             norms = self._gradients.norm(dim=1)
             self._gradients *= (self._limits / (norms + _BESIDE_NORM)).clamp(max=1)[:, None]
-        for setting, group in zip(self.settings, self._optimizer.param_groups, strict=True):
+        for setting, group in zip(self._rates.values(), self._optimizer.param_groups, strict=True):
             group["lr"] = rate(setting, self.done, self.total)
         self._optimizer.step()
         self.done += 1
@@ -159,9 +166,15 @@ class _Stack:
             found = ended(setting, self.networks[number], self.examples, start, *after, diverged=diverged)
             yield replace(found, machine=found.machine + beside)
 
-    def _loss(self) -> Tensor:
-        """Of each network, on the examples that it takes next."""
-        chosen = self._batch()
+    def _differentiate(self) -> Tensor:
+        """The loss of each network, whose gradients are put where the optimiser finds them."""
+        losses = self._loss(self._chosen)
+        for found, gradient in zip(self._found, torch.autograd.grad(losses.sum(), self._stacked), strict=True):
+            found.copy_(gradient)
+        return losses.detach()
+
+    def _loss(self, chosen: Tensor) -> Tensor:
+        """Of each network, on the examples that it takes."""
         h = self.examples.x[chosen].flatten(2)
         for number, (weight, bias) in enumerate(zip(self._stacked[::2], self._stacked[1::2], strict=True)):
             h = torch.baddbmm(bias, self._phi(h) if number else h, weight.mT)
@@ -194,3 +207,22 @@ def _stacked(network: Network, rows: Tensor) -> list[Tensor]:
         found.append(rows[:, begin:end].view(len(rows), *shape))
         begin = end
     return found
+
+
+def _recorded(function: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """The same with all that it has a GPU do recorded, and asked for at once: to ask step by step takes longer."""
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(_BEFORE_RECORDING):
+            function()
+    torch.cuda.current_stream().wait_stream(beside)
+    record = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(record):
+        found = function()
+
+    def again() -> Tensor:
+        record.replay()
+        return found
+
+    return again
