@@ -14,7 +14,7 @@ __all__ = ["StackedRamps"]
 
 
 class StackedRamps(nn.Module):
-    """φ_k of matrix k, each a height and as many ramps as the others.
+    """φ_k of matrix k, each a height and as many ramps as the others, one or more.
 
     Slopes at knots are those of `meanfield.torch.Activation`.
     """
@@ -28,17 +28,14 @@ class StackedRamps(nn.Module):
         self.register_buffer("ends", _by_ramp([ramps.ramps for ramps in functions]))
         self.register_buffer("between", _by_ramp([ramps.between[torch.float32] for ramps in functions]))
         self.register_buffer("heights", torch.tensor([ramps.height for ramps in functions])[:, None, None])
-        self._all_begin_at_zero = not self.heights.any()
+        self._any_height = bool(self.heights.any())
 
     def forward(self, x: Tensor) -> Tensor:
         """φ_k(x_k), for x of shape (matrices, rows, columns) in single precision."""
-        total = None
-        for ends, between in zip(self.ends, self.between, strict=True):
-            ramp = _Ramp.apply(x, ends, between)
-            total = ramp if total is None else total + ramp
-        if total is None:
-            return self.heights.expand_as(x)
-        return total if self._all_begin_at_zero else total + self.heights
+        total, *others = (_Ramp.apply(x, *ramp) for ramp in zip(self.ends, self.between, strict=True))
+        for ramp in others:
+            total = total + ramp
+        return total + self.heights if self._any_height else total
 
 
 def _by_ramp(numbers: Sequence[Sequence[Sequence[float]]]) -> Tensor:

@@ -18,6 +18,6 @@ _loaded, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> object:
-    if name in ("Trained", "train") and _find_spec("torch") is None:
+    if name in ("Trained", "train", "train_side_by_side") and _find_spec("torch") is None:
         raise MeanFieldError(f"meanfield.training.{name} needs PyTorch: pip install 'meanfield[train]'")
     return _loaded(name)

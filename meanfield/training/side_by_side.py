@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import torch
@@ -18,12 +19,13 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
+from meanfield.domain import require_a
 from meanfield.errors import DomainError
 from meanfield.processes import noted
 from meanfield.tables.records import Record
 from meanfield.torch.stacked_ramps import StackedRamps
 from meanfield.torch.straight import Ramps
-from meanfield.training.data import Data
+from meanfield.training.data import Data, load
 from meanfield.training.device import arithmetic, device_named
 from meanfield.training.ending import ended, layers
 from meanfield.training.examples import Examples
@@ -57,33 +59,49 @@ def kind(setting: Setting) -> Hashable:
     if setting.model != "dense":
         raise DomainError(f"networks of model {setting.model} are trained one by one: leave --together out")
     ramps = _ramps(setting)
-    return (*(getattr(setting, name) for name in _SHARED), len(ramps.ramps) if ramps else setting.phi)
+    return (*(getattr(setting, name) for name in _SHARED), len(ramps.ramps) if ramps and ramps.ramps else setting.phi)
 
 
-def train_side_by_side(settings: Sequence[Setting], *, data: Data, device: str = "cpu") -> list[Trained]:
-    """Train networks of one `kind`; how each ended, in their order.
+def train_side_by_side(settings: Sequence[Setting], *, data: Data | None = None, device: str = "cpu") -> list[Trained]:
+    """Train dense networks alike in all but φ, initialisation, rate, limit and seed; how each ended, in their order.
+
+    Of activations that differ, none jumps, and all have as many pieces that are not flat, four or fewer. Each comes out
+    as by `train`, but for the order in which numbers are added up. On a GPU many take hardly longer than one.
 
     `seconds` of each are its share of those that all took.
 
     Args:
         settings: one or more.
-        data: that they name.
+        data: those that the settings name, if they are loaded already.
         device: cpu, cuda, or auto for cuda where there is one.
 
     Raises:
-        DomainError: settings of several kinds, or convolutions.
+        DomainError: settings of several kinds, or convolutions; more than a GPU has room for.
         KeyboardInterrupt: Ctrl-C; nothing is kept.
     """
+    for setting in settings:
+        require_a(Setting, "settings", setting)
     if len({kind(setting) for setting in settings}) != 1:
         raise DomainError("networks that are trained side by side are alike in shape, data and time: give one kind")
+    data = load(settings[0].data) if data is None else data
+    require_a(Data, "data", data, "load('digits')")
     examples = Examples(data.held_out(settings[0].validation), device_named(device))
-    with arithmetic():
+    with arithmetic(), _memory(len(settings), device):
         stack = _Stack(settings, examples)
         starts = [layers(network, examples) for network in stack.networks]
         with noted() as interrupted:
             while stack.done < stack.total and any(stack.going) and not interrupted():
                 stack.take()
         return list(stack.ended(starts))
+
+
+@contextmanager
+def _memory(count: int, device: str) -> Iterator[None]:
+    """Say what would do where a GPU has no room for so many networks; all that they need is taken at the first step."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise DomainError(f"{count} networks side by side do not fit in the memory of {device}: give fewer") from None
 
 
 def _ramps(setting: Setting) -> Ramps | None:

@@ -100,6 +100,21 @@ def test_results_do_not_depend_on_the_workers(tmp_path: Path) -> None:
     assert found[0] == found[1] and len(found[0]) == 6
 
 
+def test_networks_side_by_side_are_those_one_by_one(tmp_path: Path) -> None:
+    found = []
+    for together in ("1", "4"):
+        path = tmp_path / f"{together}.jsonl"
+        assert run(*ASKED, "--act", "relu", "--together", together, "--results", str(path)).exit_code == 0
+        found.append({json.dumps(line["run"]): line["result"] for line in lines(path) if "run" in line})
+    alone, beside = found
+    assert alone.keys() == beside.keys()
+    for asked, result in alone.items():
+        assert beside[asked]["test_accuracy"] == pytest.approx(result["test_accuracy"], abs=0.01)
+    assert {result["machine"].count("side by side") for result in alone.values()} == {0}
+    # What a stage leaves over is trained by itself.
+    assert sum("4 side by side" in result["machine"] for result in beside.values()) >= 4
+
+
 def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text("")
@@ -112,6 +127,8 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
         (("--epochs", "1e300"), "epochs = 1e+300 takes more than"),
         (("--batch", "1200"), "batch = 1200 is more than the 1137 examples"),
         (("--jobs", "0"), "jobs = 0"),
+        (("--together", "0"), "together = 0"),
+        (("--together", "2", "--model", "conv"), "networks of model conv are trained one by one"),
         (("--slope", "0.7"), "--slope sets m, which relu does not leave open"),
         (("--slope", "0.7", "--m", "1"), "--slope and --m both set m"),
         (("--m", "1"), "--m sets m, which relu does not leave open"),

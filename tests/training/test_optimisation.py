@@ -10,6 +10,7 @@ import pytest
 import torch
 from small_runs import data, setting
 
+from meanfield.training.examples import Examples
 from meanfield.training.optimisation import optimizer, rate
 from meanfield.training.steps import Steps
 
@@ -61,7 +62,7 @@ def test_adam_divides_by_the_root_of_the_mean_square(name: str, decay: float) ->
 def moved(**changed: Any) -> float:
     """How far all weights together move in the first step of sgd, divided by its rate."""
     asked = setting(optimizer="sgd", schedule="constant", warmup=0, learning_rate=0.5, **changed)
-    steps = Steps(asked, data(), torch.device("cpu"))
+    steps = Steps(asked, Examples(data(), torch.device("cpu")))
     before = [parameter.detach().clone() for parameter in steps.network.parameters()]
     assert steps.take()
     pairs = zip(before, steps.network.parameters(), strict=True)
@@ -75,7 +76,7 @@ def test_gradients_beyond_the_limit_are_scaled_down_to_it_and_others_are_not() -
 
 
 def test_each_epoch_sees_whole_batches_of_the_examples_in_an_order_of_its_own() -> None:
-    steps = Steps(setting(batch=9, epochs=3), data(count=48), torch.device("cpu"))
+    steps = Steps(setting(batch=9, epochs=3), Examples(data(count=48), torch.device("cpu")))
     assert steps.total == 15
     epochs = []
     for _ in range(3):
@@ -89,5 +90,5 @@ def test_each_epoch_sees_whole_batches_of_the_examples_in_an_order_of_its_own() 
 
 
 def test_the_order_of_examples_is_that_of_the_seed() -> None:
-    orders = [Steps(setting(seed=seed), data(), torch.device("cpu"))._batch().tolist() for seed in (0, 0, 1)]
+    orders = [Steps(setting(seed=seed), Examples(data(), torch.device("cpu")))._batch().tolist() for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]

@@ -213,7 +213,7 @@ def test_an_interrupt_at_the_last_measurement_loses_nothing(tmp_path: Path, monk
 
     log, kept = tmp_path / "run.jsonl", tmp_path / "run.pt"
     with monkeypatch.context() as during:
-        during.setattr("meanfield.training.run._ended", interrupted)
+        during.setattr("meanfield.training.run.ended", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(setting(), data=DATA, log=log, checkpoint=kept)
     steps: list[int] = []

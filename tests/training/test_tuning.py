@@ -81,7 +81,8 @@ def test_an_interrupted_tuning_goes_on_with_what_is_missing(
 ) -> None:
     trained: list[Setting] = []
 
-    def quick(asked: Setting, device: str) -> tuple[Setting, dict[str, Any]]:
+    def quick(alone: list[Setting], device: str) -> list[tuple[Setting, dict[str, Any]]]:
+        (asked,) = alone
         if len(trained) == 11:
             raise KeyboardInterrupt
         trained.append(asked)
@@ -89,7 +90,7 @@ def test_an_interrupted_tuning_goes_on_with_what_is_missing(
         accuracy = None if diverged else asked.epochs / 10 + (asked.clip_gradient == 1.0) / 100
         measured = dict.fromkeys(("train_accuracy", "test_accuracy", "train_sparsity", "test_sparsity"), accuracy)
         ended = {"outcome": "diverged" if diverged else "finished", "seconds": 0.1, "machine": "one"}
-        return asked, {**ended, **measured}
+        return [(asked, {**ended, **measured})]
 
     monkeypatch.setattr(tried, "_trained", quick)
     path = tmp_path / "results.jsonl"

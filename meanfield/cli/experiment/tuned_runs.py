@@ -60,9 +60,7 @@ Validation = Annotated[
 Repeats = Annotated[int, typer.Option("--repeats", help="Runs of the best, of seeds 1, 2, …")]
 Together = Annotated[
     int,
-    typer.Option(
-        "--together", help="Dense networks of one shape that a process trains side by side, as a GPU is the faster for."
-    ),
+    typer.Option("--together", help="Dense networks of one shape that a process trains side by side, for a GPU."),
 ]
 
 _LEGEND = (
