@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from meanfield.activations.spec import activation
 from meanfield.errors import DomainError
-from meanfield.infinite_width.tangent_kernel import Rule, gain_for_training
+from meanfield.infinite_width.tangent_kernel import Rule, contrast, gain_for_training
 from meanfield.tables.records import Record, grouped
 from meanfield.training.accuracy_table import SHAPE, is_on_edge
 
-__all__ = ["COLUMNS", "gained", "nearest_to_foretold", "nearness_ranks"]
+__all__ = ["COLUMNS", "contrast_ranks", "gained", "nearest_to_foretold", "nearness_ranks"]
 
 #: Networks that differ in nothing but χ₁, the weights that it makes and how they were tuned.
 _ALIKE = ("name", "activation", "q_star", *SHAPE)
@@ -24,8 +24,10 @@ COLUMNS = (
     *("name", "activation", "sparsity", "q_star", "chi_1", "V_prime", "width", "depth", "model", "data", "epochs"),
     *("batch", "optimizer", "learning_rate", "verdict", "share_lost", "validation_accuracy", "is_best"),
     *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "accuracy_gained", "gained_interval"),
-    "chi_1_for_training",
+    *("chi_1_for_training", "edge_contrast"),
 )
+#: Networks whose gains are compared.
+_TOGETHER = ("data", "model", "epochs", "batch", "optimizer")
 #: Ranks of fewer gains say nothing.
 _FEWEST = 4
 _CONFIDENCE = 0.95
@@ -37,7 +39,7 @@ def gained(rows: Sequence[Record]) -> list[Record]:
     `accuracy_gained` is the mean test accuracy less that on the edge, `gained_interval` its interval of 95 % (Welch),
     where both have several runs that ended; both are None where all runs of either diverged. `is_best` marks the gain
     of the largest `validation_accuracy` among those alike, if there are any. `chi_1_for_training` is the gain that the
-    tangent kernel foretells, None where there is none.
+    tangent kernel foretells and `edge_contrast` its contrast on the edge, None where there is none.
 
     Args:
         rows: of `accuracies`.
@@ -52,8 +54,7 @@ def gained(rows: Sequence[Record]) -> list[Record]:
         best = max(tuned, key=_validated) if tuned else None
         foretold = _foretold(edge)
         for row in sorted((edge, *(row for row in group if row not in on_edge)), key=lambda row: row["chi_1"]):
-            told = {"is_best": row is best, "chi_1_for_training": foretold}
-            whole = {**row, **told, **({} if row is edge else _against(row, edge))}
+            whole = {**row, **foretold, "is_best": row is best, **({} if row is edge else _against(row, edge))}
             found.append({name: whole.get(name) for name in COLUMNS})
     return found
 
@@ -89,16 +90,41 @@ def nearest_to_foretold(rows: Sequence[Record]) -> list[Record]:
     return [max(group, key=_nearness) for group in known if group]
 
 
+def contrast_ranks(rows: Sequence[Record]) -> list[Record]:
+    """Whether a gain helps where the edge tells inputs apart badly: a row for all networks trained alike.
+
+    `contrast_rank` is Spearman's correlation, over `count` networks, of −`edge_contrast` with the accuracy gained at
+    the χ₁ that is nearest to the gain for training. Of four networks or more.
+
+    Args:
+        rows: of `gained`.
+    """
+    from scipy.stats import spearmanr
+
+    found = []
+    known = [row for row in nearest_to_foretold(rows) if row["accuracy_gained"] is not None]
+    for group in grouped(known, _TOGETHER).values():
+        if len(group) >= _FEWEST:
+            columns = ([-row["edge_contrast"] for row in group], [row["accuracy_gained"] for row in group])
+            rank = float(spearmanr(*columns).statistic)
+            about = {name: group[0][name] for name in _TOGETHER}
+            found.append({**about, "count": len(group), "contrast_rank": None if math.isnan(rank) else rank})
+    return found
+
+
 def _nearness(row: Record) -> float:
     return -abs(math.log(row["chi_1"] / row["chi_1_for_training"]))
 
 
-def _foretold(row: Record) -> float | None:
+def _foretold(row: Record) -> Record:
+    """What the tangent kernel says of a network, which does not depend on its gain."""
     rule: Rule = "sgd" if row["optimizer"] == "sgd" else "adam"
+    phi, depth, q_star = activation(row["activation"]), row["depth"], row["q_star"]
     try:
-        return gain_for_training(activation(row["activation"]), row["depth"], rule, row["q_star"])
+        on_edge = float(contrast(phi, q_star, 1.0, depth, rule))
+        return {"chi_1_for_training": gain_for_training(phi, depth, rule, q_star), "edge_contrast": on_edge}
     except DomainError:
-        return None
+        return {}
 
 
 def _validated(row: Record) -> float:

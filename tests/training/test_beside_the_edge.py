@@ -13,8 +13,9 @@ from command import data, run
 from scipy.stats import ttest_ind
 
 import meanfield as mf
+from meanfield.infinite_width.tangent_kernel import contrast
 from meanfield.training.accuracy_table import accuracies
-from meanfield.training.beside_the_edge import gained, nearest_to_foretold, nearness_ranks
+from meanfield.training.beside_the_edge import contrast_ranks, gained, nearest_to_foretold, nearness_ranks
 from meanfield.training.results import Results, read_results
 from meanfield.training.setting import Setting
 from meanfield.training.sparse_settings import settings_of
@@ -211,3 +212,27 @@ def test_what_foretells_no_gain_has_no_rank() -> None:
     rows = gained(accuracies(results, results.runs))
     assert len(rows) == 8 and {row["chi_1_for_training"] for row in rows} == {None}
     assert nearness_ranks(rows) == []
+
+
+def test_gains_are_ranked_by_the_contrast_on_the_edge() -> None:
+    acts = ("relu", "tanh", "gelu", "hard-tanh", "silu")
+    on_edge = {act: float(contrast(mf.activation(act), 1.0, 1.0, 20)) for act in acts}
+    for sign in (1, -1):
+        results = Results(None)
+        for act in acts:
+            for chi, accuracy in ((0.9, 0.5), (1.0, 0.5 + sign * on_edge[act])):
+                (setting,) = settings_of(act, chi_1=chi, depth=20, width=40, data="digits", epochs=3)
+                add(results, setting, accuracy)
+        rows = [*rows_of(results).values()]
+        assert {row["name"]: row["edge_contrast"] for row in rows} == pytest.approx(on_edge)
+        # What the edge has more of is lost beside it.
+        (rank,) = contrast_ranks(rows)
+        assert (rank["count"], rank["epochs"], rank["data"]) == (5, 3, "digits")
+        assert rank["contrast_rank"] == pytest.approx(sign)
+        assert not contrast_ranks([row for row in rows if row["name"] not in acts[:2]])
+    # A network of few layers has no gain for training, and is left out.
+    for chi, accuracy in ((0.9, 0.5), (1.0, 0.6)):
+        (setting,) = settings_of("relu", chi_1=chi, depth=3, width=40, data="digits", epochs=3)
+        add(results, setting, accuracy)
+    rows = gained(accuracies(results, results.runs))
+    assert sum(row["edge_contrast"] is None for row in rows) == 2 and contrast_ranks(rows)[0]["count"] == 5

@@ -10,7 +10,7 @@ from command import ROOT
 from scipy.stats import spearmanr
 
 from meanfield.training.accuracy_table import accuracies, is_on_edge
-from meanfield.training.beside_the_edge import gained, nearest_to_foretold, nearness_ranks
+from meanfield.training.beside_the_edge import contrast_ranks, gained, nearest_to_foretold, nearness_ranks
 from meanfield.training.results import Results, read_results, subject_of
 
 PAGE = (ROOT / "docs/experiments.md").read_text()
@@ -220,8 +220,19 @@ def test_ranks_in_the_text_are_those_of_the_results() -> None:
         assert told in PAGE, told
 
 
+def candidates_of_depth_100(results: Results) -> dict[tuple[str, float], float]:
+    """Of networks of 100 × 300 the best accuracy on the examples held out, in per cent."""
+    found: dict[tuple[str, float], float] = {}
+    for run, ended in results.runs.items():
+        if run.validation and (run.depth, run.width) == (100, 300):
+            which = run.name, round(run.network.chi1(1.0), 6)
+            found[which] = max(found.get(which, 0.0), 100 * (ended["test_accuracy"] or 0.0))
+    return found
+
+
 def test_what_is_told_of_gains_is_in_the_results() -> None:
-    rows = gained(of_the_tested(read_results(ROOT / "experiments/gains.jsonl")))
+    results = read_results(ROOT / "experiments/gains.jsonl")
+    rows = gained(of_the_tested(results))
 
     def counts(some: list[dict[str, Any]]) -> tuple[int, ...]:
         """How many are below 1, and of these better, better and worse beyond the interval."""
@@ -235,11 +246,11 @@ def test_what_is_told_of_gains_is_in_the_results() -> None:
 
     adam = [row for row in rows if row["optimizer"] == "adam"]
 
-    def points(depth: int, chi: float, *, sparse: bool | None = None) -> list[float]:
+    def points(depth: int, chi: float, epochs: float = 1, *, sparse: bool | None = None) -> list[float]:
         return [
             100 * row["accuracy_gained"]
             for row in adam
-            if (row["depth"], round(row["chi_1"], 6)) == (depth, chi)
+            if (row["depth"], round(row["chi_1"], 6), row["epochs"]) == (depth, chi, epochs)
             and (sparse is None or sparse == row["name"].startswith("clipped"))
         ]
 
@@ -247,8 +258,12 @@ def test_what_is_told_of_gains_is_in_the_results() -> None:
     below, better, surely, worse = counts(best)
     near, near_better, near_surely, near_worse = counts(nearest)
     above = [row["accuracy_gained"] for row in adam if round(row["chi_1"], 6) == 1.05]
-    ranks = {depth: [r["nearness_rank"] for r in nearness_ranks(adam) if r["depth"] == depth] for depth in (10, 30)}
-    sixty = {round(row["chi_1"], 6): row for row in adam if row["depth"] == 60}
+    ranks: dict[tuple[int, float], list[float]] = {}
+    for found in nearness_ranks(adam):
+        ranks.setdefault((found["depth"], found["epochs"]), []).append(found["nearness_rank"])
+    of_contrast = {(r["data"], r["epochs"]): r for r in contrast_ranks(adam)}
+    sixty = {round(row["chi_1"], 6): row for row in adam if (row["depth"], row["width"]) == (60, 300)}
+    hundred = candidates_of_depth_100(results)
     (sgd,) = (row for row in best if row["optimizer"] == "sgd" and row["name"] == "relu")
     for told in (
         f"Of {len(best)} networks the examples held out choose one below 1 in {below}; on the test set it is above the "
@@ -261,6 +276,26 @@ def test_what_is_told_of_gains_is_in_the_results() -> None:
         f"{100 * sixty[0.94]['test_accuracy']:.0f} % at 0.94, {100 * sixty[1.0]['test_accuracy']:.0f} % on the edge",
         f"is above the edge in {near_better} of {near}, by more than the interval in {near_surely}, and below it by "
         f"more than the interval in {near_worse}",
-        f"ranks the accuracies of a network by {span(ranks[30], 2)}, at depth 10 by {span(ranks[10], 2)}",
+        f"ranks the accuracies of a network by {span(ranks[30, 1], 2)}, after four epochs by {span(ranks[30, 4], 2)}, "
+        f"at depth 10 by {span(ranks[10, 1], 2)}",
+        f"χ₁ = 0.8 they gain {span(points(30, 0.8, 4, sparse=True), 1)} and "
+        f"{span(points(30, 0.8, 4, sparse=False), 1)}.",
+        "by {:.2f} over {} networks after one epoch, {:.2f} over {} after four, and {:.2f} over {} on MNIST".format(
+            *(
+                of_contrast[which][key]
+                for which in (("fashion-mnist", 1), ("fashion-mnist", 4), ("mnist", 1))
+                for key in ("contrast_rank", "count")
+            )
+        ),
+        f"GELU has {hundred['gelu', 0.88]:.0f} % at χ₁ = 0.88 and guesses on the edge",
+        f"(0.95: {hundred['gelu', 0.95]:.0f}, 0.97: {hundred['gelu', 0.97]:.0f} %)",
+        f"ReLU has {hundred['relu', 0.88]:.0f} to {hundred['relu', 1.0]:.0f} % from 0.88 to 1, best on the edge",
+        f"{hundred['tanh', 0.95]:.0f} % at 0.95, {hundred['tanh', 1.0]:.0f} on the edge and "
+        f"{hundred['tanh', 1.05]:.0f} at 1.05",
     ):
         assert told in PAGE, told
+    assert (
+        round(hundred["gelu", 1.0]) == 10
+        and max(hundred[key] for key in hundred if key[0] == "relu") == hundred["relu", 1]
+    )
+    assert max(value for (name, _), value in hundred.items() if name.startswith("clipped")) < 40

@@ -21,6 +21,7 @@ _LEGEND = (
 )
 _BEST: list[str] = ["name", "sparsity", "width", "depth", "chi_1", "accuracy_gained", "gained_interval"]
 _RANKED = ["name", "sparsity", "width", "depth", "chi_1_for_training", "nearness_rank"]
+_WHERE = ["data", "model", "epochs", "optimizer", "count", "contrast_rank"]
 _PAPER = ("name", "sparsity", "width", "depth", "chi_1", "test_accuracy", "accuracy_gained", "gained_interval")
 
 
@@ -59,7 +60,7 @@ def gain(
 
 
 def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
-    from meanfield.training.beside_the_edge import nearest_to_foretold, nearness_ranks
+    from meanfield.training.beside_the_edge import contrast_ranks, nearest_to_foretold, nearness_ranks
 
     heads = _heads([row["chi_1"] for row in rows])
     tables: list[Block] = []
@@ -77,6 +78,8 @@ def _tables(rows: Sequence[Record], digits: int | None) -> list[Block]:
     ):
         for words, some in _by_words(about, "width").items():
             tables += [heading(f"{title}: {words}"), grid(some, keys, digits or 3, dispensable=["sparsity"])]
+    title = "Rank correlation of a small contrast on the edge with what the χ₁ nearest to the one foretold brings"
+    tables += [heading(title), grid(contrast_ranks(rows), _WHERE, digits or 3)]
     nearest = nearest_to_foretold(rows)
     tables.append(paragraph("in all:", _in_all("the best χ₁", best)))
     tables.append(paragraph("foretold:", _in_all("the χ₁ tried that is nearest to the one foretold", nearest)))
