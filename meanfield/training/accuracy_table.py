@@ -108,6 +108,6 @@ def _row(results: Results, setting: Setting, runs: list[Setting]) -> Record:
         **{name: fmean(result[name] for result in finished) if finished else None for name in _AVERAGED},
         "test_accuracy_sd": stdev(r["test_accuracy"] for r in finished) if len(finished) > 1 else None,
         "seconds": fmean(result["seconds"] for result in ended),
-        "machine": ", ".join(dict.fromkeys(result["machine"] for result in ended)),
+        "machine": "; ".join(dict.fromkeys(result["machine"] for result in ended)),
     }
     return {name: row.get(name) for name in COLUMNS}

@@ -14,7 +14,8 @@ from meanfield.training.network import Network
 
 __all__ = ["Performance", "by_layer", "performance"]
 
-#: Examples that run through the network at once, as caches hold them; and on a GPU, which is idle with fewer.
+#: Examples that run through the network at once, as caches hold them; and on a GPU, which dense layers leave idle with
+#: fewer.
 _CHUNK, _ON_GPU = 1000, 10_000
 
 
@@ -46,7 +47,7 @@ def performance(network: Network, x: Tensor, y: Tensor) -> Performance:
     """On the examples x with labels y."""
     right, loss, zeros = 0, 0.0, 0.0
     with torch.no_grad():
-        size = _CHUNK if x.device.type == "cpu" else _ON_GPU
+        size = _ON_GPU if network.is_dense and x.device.type != "cpu" else _CHUNK
         for some, labels in zip(x.split(size), y.split(size), strict=True):
             shares = []
             # Not all layers of so many examples would fit in memory.

@@ -33,7 +33,7 @@ class Network(nn.Module):
     Attributes: `hidden`, the layers whose outputs are h¹ … h^L; `phi`; `last`.
 
     Raises:
-        DomainError: convolutions over what has no positions.
+        DomainError: convolutions over what has no positions, or a φ that is 0 wherever its input is.
     """
 
     def __init__(self, setting: Setting, shape: Sequence[int], classes: int) -> None:
@@ -99,6 +99,8 @@ def _left(size: int, depth: int) -> int:
 def _draw(network: Network, setting: Setting) -> None:
     generator = torch.Generator().manual_seed(setting.seed)
     square = MeanField(setting.phi, 1.0, 0.0).V(setting.q_star)
+    if not square:
+        raise DomainError(f"E φ² = 0 at q* = {setting.q_star:g}: give another q* or activation")
     layers: list[WeightLayer] = [*network.hidden, network.last]
     for number, layer in enumerate(layers):
         if number == 0:

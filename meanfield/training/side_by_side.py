@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 
@@ -20,7 +20,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from meanfield.activations.piecewise_linear import PiecewiseLinear
 from meanfield.domain import require_a
-from meanfield.errors import DomainError
+from meanfield.errors import DomainError, shortened
 from meanfield.processes import noted
 from meanfield.tables.records import Record
 from meanfield.torch.stacked_ramps import StackedRamps
@@ -51,22 +51,23 @@ _BEFORE_RECORDING = 3
 def kind(setting: Setting) -> Hashable:
     """Equal of settings that can be trained side by side: alike in all but φ, initialisation, rate, limit and seed.
 
-    Of activations that differ, none jumps, and all have as many pieces that are not flat, four or fewer.
+    Activations that differ have straight pieces and no jumps, and as many pieces that are not flat, four or fewer.
 
     Raises:
         DomainError: convolutions.
     """
     if setting.model != "dense":
-        raise DomainError(f"networks of model {setting.model} are trained one by one: leave --together out")
+        raise DomainError(f"networks of model {setting.model} are trained one by one: give dense ones")
     ramps = _ramps(setting)
     return (*(getattr(setting, name) for name in _SHARED), len(ramps.ramps) if ramps and ramps.ramps else setting.phi)
 
 
-def train_side_by_side(settings: Sequence[Setting], *, data: Data | None = None, device: str = "cpu") -> list[Trained]:
+def train_side_by_side(settings: Iterable[Setting], *, data: Data | None = None, device: str = "cpu") -> list[Trained]:
     """Train dense networks alike in all but φ, initialisation, rate, limit and seed; how each ended, in their order.
 
-    Of activations that differ, none jumps, and all have as many pieces that are not flat, four or fewer. Each comes out
-    as by `train`, but for the order in which numbers are added up. On a GPU many take hardly longer than one.
+    Activations that differ have straight pieces and no jumps, and as many pieces that are not flat, four or fewer; a
+    φ that is flat at 0 in two places is not trained beside others. Each network comes out as by `train`, but for the
+    order in which numbers are added up. On a GPU many take hardly longer than one.
 
     `seconds` of each are its share of those that all took.
 
@@ -76,17 +77,15 @@ def train_side_by_side(settings: Sequence[Setting], *, data: Data | None = None,
         device: cpu, cuda, or auto for cuda where there is one.
 
     Raises:
-        DomainError: settings of several kinds, or convolutions; more than a GPU has room for.
+        DomainError: settings that differ in more, or of convolutions; more than there is room for.
         KeyboardInterrupt: Ctrl-C; nothing is kept.
     """
-    for setting in settings:
-        require_a(Setting, "settings", setting)
-    if len({kind(setting) for setting in settings}) != 1:
-        raise DomainError("networks that are trained side by side are alike in shape, data and time: give one kind")
+    settings = _of_one_kind(settings)
+    place = device_named(device)
     data = load(settings[0].data) if data is None else data
     require_a(Data, "data", data, "load('digits')")
-    examples = Examples(data.held_out(settings[0].validation), device_named(device))
-    with arithmetic(), _memory(len(settings), device):
+    with arithmetic(), _memory(len(settings), place):
+        examples = Examples(data.held_out(settings[0].validation), place)
         stack = _Stack(settings, examples)
         starts = [layers(network, examples) for network in stack.networks]
         with noted() as interrupted:
@@ -95,13 +94,39 @@ def train_side_by_side(settings: Sequence[Setting], *, data: Data | None = None,
         return list(stack.ended(starts))
 
 
+def _of_one_kind(settings: Iterable[Setting]) -> list[Setting]:
+    if isinstance(settings, Setting | str | Mapping) or not isinstance(settings, Iterable):
+        raise DomainError(f"settings = {shortened(settings)} is no list of settings: give one, such as [setting]")
+    found = list(settings)
+    for setting in found:
+        require_a(Setting, "one of the settings", setting)
+    if not found:
+        raise DomainError("no settings are given: give one or more to train")
+    for name in _SHARED:
+        values = {getattr(setting, name): None for setting in found}
+        if len(values) > 1:
+            several = " and ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in [*values][:2])
+            raise DomainError(f"networks of {name} {several} are not trained side by side: give ones alike in {name}")
+    if len({kind(setting) for setting in found}) > 1:
+        several = " and ".join([*dict.fromkeys(setting.activation for setting in found)][:2])
+        raise DomainError(
+            f"networks of {several} are not trained side by side: give one φ, or several of straight pieces without "
+            "jumps, of which as many are not flat"
+        )
+    return found
+
+
 @contextmanager
-def _memory(count: int, device: str) -> Iterator[None]:
-    """Say what would do where a GPU has no room for so many networks; all that they need is taken at the first step."""
+def _memory(count: int, place: torch.device) -> Iterator[None]:
+    """Say what would do where there is no room for so many networks."""
     try:
         yield
-    except torch.cuda.OutOfMemoryError:
-        raise DomainError(f"{count} networks side by side do not fit in the memory of {device}: give fewer") from None
+    except RuntimeError as error:
+        # Torch has a class of its own for the memory of a GPU alone.
+        if "memory" not in str(error):
+            raise
+        of = "this machine" if place.type == "cpu" else torch.cuda.get_device_name(place)
+        raise DomainError(f"{count} networks side by side do not fit in the memory of {of}: give fewer") from None
 
 
 def _ramps(setting: Setting) -> Ramps | None:
@@ -153,13 +178,13 @@ class _Stack:
         self._epoch, self._order = -1, torch.empty(0)
         #: Which examples each takes, of shape (networks, examples).
         self._chosen = torch.zeros(len(settings), settings[0].batch, dtype=torch.long, device=examples.device)
-        self._differentiated = _recorded(self._differentiate) if examples.device.type == "cuda" else self._differentiate
+        self._recorded = _recorded(self._differentiate) if examples.device.type == "cuda" else None
 
     def take(self) -> None:
         """One step of each that has not diverged."""
         began = time.perf_counter()
         self._chosen.copy_(self._batch())
-        for number, value in enumerate(self._differentiated().tolist()):
+        for number, value in enumerate((self._recorded or self._differentiate)().tolist()):
             if self.going[number] and self._losses[number].stop(value):
                 # A weight without a gradient stays as it is.
                 self.going[number], self._parameters[number].grad = False, None
@@ -167,7 +192,9 @@ class _Stack:
                 self._losses[number].taken.append(value)
         if self._limits is not None:
             norms = self._gradients.norm(dim=1)
-            self._gradients *= (self._limits / (norms + _BESIDE_NORM)).clamp(max=1)[:, None]
+            parts = (self._limits / (norms + _BESIDE_NORM)).clamp(max=1)
+            # Where there is no limit, a norm that overflows would make no number of ∞/∞.
+            self._gradients *= torch.where(self._limits < math.inf, parts, 1.0)[:, None]
         for setting, group in zip(self._rates.values(), self._optimizer.param_groups, strict=True):
             group["lr"] = rate(setting, self.done, self.total)
         self._optimizer.step()
@@ -176,8 +203,9 @@ class _Stack:
 
     def ended(self, starts: Sequence[Record]) -> Iterator[Trained]:
         """How each ended that found its layers at the start like that."""
-        share = self._seconds / len(self.settings)
-        beside = f", {len(self.settings)} side by side"
+        count = len(self.settings)
+        share = self._seconds / count
+        beside = f", {count} side by side" if count > 1 else ""
         for number, (setting, start) in enumerate(zip(self.settings, starts, strict=True)):
             diverged = not (self.going[number] and bool(self._rows[number].isfinite().all()))
             after = len(self._losses[number].taken), share

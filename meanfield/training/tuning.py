@@ -120,10 +120,10 @@ class Workers:
         jobs = processors() if self.jobs == -1 else self.jobs
         calls = [(some, self.device) for some in _at_once(missing, self.together)]
         for ended in spread(_trained, calls, min(jobs, len(calls) or 1), self.dask, in_order=False):
-            for setting, result in ended:
-                with undisturbed():
+            with undisturbed():
+                for setting, result in ended:
                     results.add(setting, result)
-                advance(setting.epochs)
+            advance(sum(setting.epochs for setting, _ in ended))
 
 
 def _at_once(settings: Sequence[Setting], together: int) -> list[list[Setting]]:

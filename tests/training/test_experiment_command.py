@@ -128,7 +128,7 @@ def test_what_is_asked_wrongly_is_refused_before_anything_is_trained(tmp_path: P
         (("--batch", "1200"), "batch = 1200 is more than the 1137 examples"),
         (("--jobs", "0"), "jobs = 0"),
         (("--together", "0"), "together = 0"),
-        (("--together", "2", "--model", "conv"), "networks of model conv are trained one by one"),
+        (("--together", "2", "--model", "conv"), "networks of model conv are trained one by one: give dense ones"),
         (("--slope", "0.7"), "--slope sets m, which relu does not leave open"),
         (("--slope", "0.7", "--m", "1"), "--slope and --m both set m"),
         (("--m", "1"), "--m sets m, which relu does not leave open"),
