@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from meanfield.errors import DomainError
-from meanfield.lettering import ending
+from meanfield.lettering import counted, ending
 from meanfield.plot.drawing import Drawing, Record, draw
 from meanfield.plot.labels import GREY, curve_styles, symbol
 from meanfield.plot.page import Page, figure_of, plain
@@ -33,6 +33,7 @@ _ABREAST = 3
 _PANEL, _REST = 0.75, 0.12
 #: Networks that are alike in these are one panel.
 _PANELS = ("data", "model", "optimizer", "epochs", "batch", "width", "name", "activation", "q_star")
+_ORDER = ("data", "model", "optimizer", "epochs", "width", "name", "sparsity", "depth", "chi_1")
 _LONGEST = 24
 _EDGE: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "zorder": 0}
 _FORETOLD: dict[str, Any] = {"linewidth": 0.8, "linestyle": (0, (1.2, 1.2)), "zorder": 0}
@@ -81,7 +82,7 @@ class TrainingGains(Drawing):
 
     @cached_property
     def _panels(self) -> dict[tuple[Any, ...], list[Record]]:
-        return grouped(self.rows, _PANELS)
+        return grouped(sorted(self.rows, key=lambda row: [row[name] for name in _ORDER]), _PANELS)
 
     @cached_property
     def _styles(self) -> dict[int, dict[str, Any]]:
@@ -110,6 +111,21 @@ class TrainingGains(Drawing):
             ax.tick_params(labelbottom=True)
             ax.set_xlabel(symbol("chi_1"))
         return list(grid[: self.panels])
+
+    def _name(self, row: Record) -> str:
+        """What a panel is of, with what its network differs in from others of its name."""
+        n = QUANTITIES["width"].mathematics
+        alike = [other for other in self.rows if other["name"] == row["name"]]
+        several = len({other["activation"] for other in alike}) > 1
+        zeros = [f"{100 * row['sparsity']:.3g} % zeros"] if several else []
+        what = [
+            ending(Path(str(row["data"])).name, _LONGEST),
+            *([row["model"]] if row["model"] != "dense" else []),
+            *([row["optimizer"]] if row["optimizer"] != "adam" else []),
+            *([counted(row["epochs"], "epoch")] if len({other["epochs"] for other in self.rows}) > 1 else []),
+        ]
+        first, second = (plain(", ".join(words)) for words in ([row["name"], *zeros], what))
+        return f"{first}, ${n} = {row['width']}$\n{second}"
 
     def records(self) -> list[Record]:
         """A row for every network, of no accuracy if all its runs diverged."""
@@ -140,7 +156,7 @@ class TrainingGains(Drawing):
                         ax.axvline(foretold, label="_foretold", **{**style, **_FORETOLD})
                     keys.setdefault(depth, drawn)
             if legend is not False:
-                ax.set_title(_name(rows[0]), fontsize="small")
+                ax.set_title(self._name(rows[0]), fontsize="small")
         for ax in axes[::_ABREAST]:
             ax.set_ylabel(f"{symbol('test_accuracy')} accuracy")
         if legend is not False:
@@ -158,14 +174,3 @@ def _explain(axes: Sequence[Axes], named: dict[str, Any]) -> None:
         figure.legend([*named.values()], [*named], loc="outside upper center", ncols=len(named))
     else:
         axes[0].legend([*named.values()], [*named])
-
-
-def _name(row: Record) -> str:
-    n = QUANTITIES["width"].mathematics
-    data = ending(Path(str(row["data"])).name, _LONGEST)
-    what = [
-        data,
-        *([row["model"]] if row["model"] != "dense" else []),
-        *([row["optimizer"]] if row["optimizer"] != "adam" else []),
-    ]
-    return f"{plain(row['name'])}, ${n} = {row['width']}$\n{plain(', '.join(what))}"

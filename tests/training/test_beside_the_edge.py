@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from scipy.stats import ttest_ind
 
 import meanfield as mf
 from meanfield.infinite_width.tangent_kernel import contrast
+from meanfield.plot.drawing import draw
+from meanfield.plot.training_gains import TrainingGains
 from meanfield.training.accuracy_table import accuracies
 from meanfield.training.beside_the_edge import contrast_ranks, gained, nearest_to_foretold, nearness_ranks
 from meanfield.training.results import Results, read_results
@@ -170,6 +174,21 @@ def test_accuracy_is_drawn_over_the_gain_for_each_depth(tmp_path: Path) -> None:
     assert list(axes[1].containers[0][0].get_data()[0]) == pytest.approx([0.9, 1.0])
     names = [text.get_text() for text in axes[0].figure.legends[0].get_texts()]
     assert names == ["$L = 5$", "foretold", "edge of chaos"] and "relu" in axes[0].get_title()
+
+
+def test_panels_are_named_by_what_tells_them_apart() -> None:
+    results = Results(None)
+    for epochs in (1.0, 4.0):
+        for chi, tau in product((0.9, 1.0), (0.5, 1.0)):
+            for act, given in (("clipped-relu", {"tau": tau, "m": 1.0}), ("relu", {})):
+                (setting,) = settings_of(act, given, chi_1=chi, depth=10, width=40, data="digits", epochs=epochs)
+                add(results, setting, 0.5)
+    axes = draw(TrainingGains(gained(accuracies(results, results.runs))), None, None)
+    titles = [ax.get_title() for ax in axes]
+    share = [f"{100 * NormalDist().cdf(tau):.3g}" for tau in (0.5, 1.0)]
+    first = [*(f"clipped-relu, {zeros} % zeros, $N = 40$" for zeros in share), "relu, $N = 40$"]
+    assert [title.splitlines()[0].replace("\\", "") for title in titles] == first * 2
+    assert [title.splitlines()[1] for title in titles] == ["digits, 1 epoch"] * 3 + ["digits, 4 epochs"] * 3
 
 
 def test_the_figure_of_gains_comes_with_its_numbers(tmp_path: Path) -> None:
