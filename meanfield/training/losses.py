@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 __all__ = ["Losses"]
 
-#: A run diverges when its mean loss over so many steps is so many times that of a guess, or its first if that is more.
+#: A run diverges when more than half of so many losses are over so many times that of a guess, or its first if that is
+#: more: one that is thrown far for some steps, and comes back, does not.
 _STEPS, _FACTOR = 100, 10.0
 
 
@@ -31,4 +32,7 @@ class Losses:
         """Whether the run has diverged, by the loss with which its next step would begin and those before."""
         if not math.isfinite(value):
             return True
-        return len(self.taken) >= _STEPS and self.mean() > _FACTOR * max(self._guess, self.taken[0])
+        if len(self.taken) < _STEPS:
+            return False
+        most = _FACTOR * max(self._guess, self.taken[0])
+        return sum(loss > most for loss in self.taken[-_STEPS:]) > _STEPS / 2

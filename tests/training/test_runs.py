@@ -19,6 +19,7 @@ from meanfield.training.checkpoint import read_checkpoint
 from meanfield.training.data import Data
 from meanfield.training.device import device_named
 from meanfield.training.log import read_log
+from meanfield.training.losses import Losses
 from meanfield.training.results import Results, read_results
 from meanfield.training.run import train
 from meanfield.training.setting import Setting
@@ -305,11 +306,25 @@ def test_a_network_that_explodes_where_it_was_drawn_diverges_before_a_step() -> 
 
 
 def test_a_loss_far_above_a_guess_ends_a_run_after_a_hundred_steps() -> None:
-    # Weights stay numbers, and the mean loss of 100 steps is more than ten times ln 3.
-    asked = setting(learning_rate=3.0, warmup=0, schedule="constant", epochs=100)
+    # Weights stay numbers, and most losses of 100 steps are more than ten times ln 3.
+    asked = setting(learning_rate=100.0, warmup=0, schedule="constant", epochs=100)
     ended = train(asked, data=DATA)
     assert ended.outcome == "diverged" and 100 <= ended.steps < 1200 and ended.first_layer in (1, 2, 3)
     assert all(math.isfinite(q) for q in ended.end["q"])
+
+
+def test_a_run_that_is_thrown_far_and_comes_back_has_not_diverged() -> None:
+    far = 10 * math.log(3)
+    # Half of the latest hundred, whatever their mean, is not more than half.
+    for beyond, stops in (([1e30] * 50, False), ([far * 1.01] * 51, True), ([far * 0.99] * 100, False)):
+        assert Losses(3, [1.0] * (100 - len(beyond)) + beyond).stop(1.0) is stops
+        # What came before the latest hundred no longer counts.
+        assert not Losses(3, beyond + [1.0] * 100).stop(1e30)
+    # A first loss that is larger than a guess is what others are measured by.
+    assert Losses(3, [20.0] + [199.0] * 99).stop(1.0) is False and Losses(3, [20.0] + [201.0] * 99).stop(1.0) is True
+    # Of fewer nothing is said, but of what is no number.
+    assert not Losses(3, [1.0] + [1e30] * 98).stop(1e30)
+    assert all(Losses(3, [1.0]).stop(none) for none in (math.inf, -math.inf, math.nan))
 
 
 def test_a_result_that_is_no_number_is_none() -> None:
