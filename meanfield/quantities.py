@@ -318,7 +318,6 @@ QUANTITIES = {
     "test_accuracy_sd": Quantity("± sd", "± sd", "of the accuracy over seeds"),
     "validation_accuracy": Quantity("tuned", "tuned", "accuracy of the best candidate on examples held out"),
     "chi_1_for_training": Quantity("foretold χ₁", r"foretold $\chi_1$", "gain for training, of the largest contrast"),
-    "edge_contrast": Quantity("contrast", "contrast", "of the tangent kernel, on the edge of chaos"),
     "nearness_rank": Quantity("Spearman", "Spearman", "of nearness to the χ₁ foretold with the accuracy"),
     "contrast_rank": Quantity("Spearman", "Spearman", "of a small contrast on the edge with the accuracy gained"),
     "contrast": Quantity("contrast", "contrast", "what inputs alike teach each other more than others do"),

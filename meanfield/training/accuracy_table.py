@@ -13,7 +13,7 @@ from meanfield.tables.records import Record
 from meanfield.training.results import Results, subject_of
 from meanfield.training.setting import Setting
 
-__all__ = ["COLUMNS", "SHAPE", "accuracies", "is_on_edge"]
+__all__ = ["COLUMNS", "SHAPE", "WAY", "accuracies", "is_on_edge"]
 
 #: Of a row.
 COLUMNS = (
@@ -24,8 +24,9 @@ COLUMNS = (
     *("validation_accuracy", "runs", "diverged", "test_accuracy", "test_accuracy_sd", "train_accuracy"),
     *("train_sparsity", "test_sparsity", "accuracy_lost", "seconds", "machine"),
 )
-#: Networks that are alike in these were trained on the same data, for as long, by the same optimiser.
-SHAPE = ("data", "model", "width", "depth", "epochs", "batch", "optimizer")
+#: Networks that are alike in these were trained on the same data, for as long, by the same optimiser; and are as large.
+WAY = ("data", "model", "epochs", "batch", "optimizer")
+SHAPE = (*WAY, "width", "depth")
 #: χ₁ this near to 1 is that of an edge of chaos.
 _ON_EDGE = 1e-9
 #: Averaged over the runs that did not diverge.

@@ -13,7 +13,7 @@ from meanfield.activations.spec import activation
 from meanfield.errors import DomainError
 from meanfield.infinite_width.tangent_kernel import Rule, contrast, gain_for_training
 from meanfield.tables.records import Record, grouped
-from meanfield.training.accuracy_table import SHAPE, is_on_edge
+from meanfield.training.accuracy_table import SHAPE, WAY, is_on_edge
 
 __all__ = ["COLUMNS", "contrast_ranks", "gained", "nearest_to_foretold", "nearness_ranks"]
 
@@ -24,10 +24,8 @@ COLUMNS = (
     *("name", "activation", "sparsity", "q_star", "chi_1", "V_prime", "width", "depth", "model", "data", "epochs"),
     *("batch", "optimizer", "learning_rate", "verdict", "share_lost", "validation_accuracy", "is_best"),
     *("runs", "diverged", "test_accuracy", "test_accuracy_sd", "accuracy_gained", "gained_interval"),
-    *("chi_1_for_training", "edge_contrast"),
+    *("chi_1_for_training", "contrast_on_edge"),
 )
-#: Networks whose gains are compared.
-_TOGETHER = ("data", "model", "epochs", "batch", "optimizer")
 #: Ranks of fewer gains say nothing.
 _FEWEST = 4
 _CONFIDENCE = 0.95
@@ -39,7 +37,7 @@ def gained(rows: Sequence[Record]) -> list[Record]:
     `accuracy_gained` is the mean test accuracy less that on the edge, `gained_interval` its interval of 95 % (Welch),
     where both have several runs that ended; both are None where all runs of either diverged. `is_best` marks the gain
     of the largest `validation_accuracy` among those alike, if there are any. `chi_1_for_training` is the gain that the
-    tangent kernel foretells and `edge_contrast` its contrast on the edge, None where there is none.
+    tangent kernel foretells and `contrast_on_edge` its contrast on the edge, None where there is none.
 
     Args:
         rows: of `accuracies`.
@@ -93,7 +91,7 @@ def nearest_to_foretold(rows: Sequence[Record]) -> list[Record]:
 def contrast_ranks(rows: Sequence[Record]) -> list[Record]:
     """Whether a gain helps where the edge tells inputs apart badly: a row for all networks trained alike.
 
-    `contrast_rank` is Spearman's correlation, over `count` networks, of −`edge_contrast` with the accuracy gained at
+    `contrast_rank` is Spearman's correlation, over `count` networks, of −`contrast_on_edge` with the accuracy gained at
     the χ₁ that is nearest to the gain for training. Of four networks or more.
 
     Args:
@@ -103,11 +101,11 @@ def contrast_ranks(rows: Sequence[Record]) -> list[Record]:
 
     found = []
     known = [row for row in nearest_to_foretold(rows) if row["accuracy_gained"] is not None]
-    for group in grouped(known, _TOGETHER).values():
+    for group in grouped(known, WAY).values():
         if len(group) >= _FEWEST:
-            columns = ([-row["edge_contrast"] for row in group], [row["accuracy_gained"] for row in group])
+            columns = ([-row["contrast_on_edge"] for row in group], [row["accuracy_gained"] for row in group])
             rank = float(spearmanr(*columns).statistic)
-            about = {name: group[0][name] for name in _TOGETHER}
+            about = {name: group[0][name] for name in WAY}
             found.append({**about, "count": len(group), "contrast_rank": None if math.isnan(rank) else rank})
     return found
 
@@ -122,7 +120,7 @@ def _foretold(row: Record) -> Record:
     phi, depth, q_star = activation(row["activation"]), row["depth"], row["q_star"]
     try:
         on_edge = float(contrast(phi, q_star, 1.0, depth, rule))
-        return {"chi_1_for_training": gain_for_training(phi, depth, rule, q_star), "edge_contrast": on_edge}
+        return {"chi_1_for_training": gain_for_training(phi, depth, rule, q_star), "contrast_on_edge": on_edge}
     except DomainError:
         return {}
 

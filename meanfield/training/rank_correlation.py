@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from meanfield.tables.records import Record, grouped
+from meanfield.training.accuracy_table import WAY
 
 __all__ = ["rank_correlations"]
 
@@ -17,8 +18,6 @@ __all__ = ["rank_correlations"]
 _FORETOLD, _CHEAPER, _BESIDE = "share_lost", "V_prime", ("clipped_share", "one_minus_rho")
 #: What is compared with them.
 _LOST = "accuracy_lost"
-#: Networks are compared with those that are alike in these.
-_ALIKE = ("data", "model", "epochs", "batch", "optimizer")
 #: Ranks of fewer networks say nothing.
 _FEWEST = 8
 #: Digits of a sparsity: those of one are equal to them.
@@ -39,13 +38,13 @@ def rank_correlations(rows: Sequence[Record]) -> list[Record]:
     needed = (_FORETOLD, _LOST, *_BESIDE)
     compared = [row for row in rows if None not in (row[key] for key in needed) and row["name"] != "relu"]
     found = []
-    for all_rows in grouped(sorted(compared, key=lambda row: row["sparsity"]), _ALIKE).values():
+    for all_rows in grouped(sorted(compared, key=lambda row: row["sparsity"]), WAY).values():
         groups: dict[str, list[Record]] = {}
         for row in all_rows:
             groups.setdefault(f"{row['sparsity']:.{_DIGITS}g}", []).append(row)
         for sparsity, group in {**groups, "all": all_rows}.items():
             if len(group) >= _FEWEST and (ranks := _ranked(group)):
-                about = {key: group[0][key] for key in _ALIKE}
+                about = {key: group[0][key] for key in WAY}
                 found.append({**about, "sparsity": sparsity, "count": len(group), **ranks})
     return found
 

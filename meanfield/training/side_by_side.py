@@ -28,7 +28,7 @@ from meanfield.torch.straight import Ramps
 from meanfield.training.data import Data, load
 from meanfield.training.device import arithmetic, device_named
 from meanfield.training.ending import ended, layers
-from meanfield.training.examples import Examples
+from meanfield.training.examples import Batches, Examples
 from meanfield.training.losses import Losses
 from meanfield.training.network import Network
 from meanfield.training.optimisation import optimizer, rate
@@ -138,7 +138,6 @@ class _Stack:
 
     Attributes:
         networks: each by itself, with the weights that it has in the stack.
-        going: of each, whether it has not diverged.
         done, total: steps.
     """
 
@@ -146,7 +145,6 @@ class _Stack:
         self.settings, self.examples = settings, examples
         self.total, self.done = settings[0].steps(len(examples.y)), 0
         self.networks: list[Network] = []
-        self.going = [True for _ in settings]
         self._losses = [Losses(examples.classes) for _ in settings]
         self._seconds = 0.0
         # A row for each network, of all its weights and biases, and of their gradients.
@@ -175,21 +173,29 @@ class _Stack:
         self._phi: nn.Module = self.networks[0].phi
         if len({setting.phi for setting in settings}) > 1:
             self._phi = StackedRamps([ramps for ramps in map(_ramps, settings) if ramps]).to(examples.device)
-        self._epoch, self._order = -1, torch.empty(0)
+        self._batches = Batches(examples, [setting.seed for setting in settings], settings[0].batch)
         #: Which examples each takes, of shape (networks, examples).
         self._chosen = torch.zeros(len(settings), settings[0].batch, dtype=torch.long, device=examples.device)
         self._recorded = _recorded(self._differentiate) if examples.device.type == "cuda" else None
 
+    @property
+    def going(self) -> list[bool]:
+        """Of each, whether it has not diverged."""
+        return [parameter.grad is not None for parameter in self._parameters]
+
     def take(self) -> None:
         """One step of each that has not diverged."""
         began = time.perf_counter()
-        self._chosen.copy_(self._batch())
-        for number, value in enumerate((self._recorded or self._differentiate)().tolist()):
-            if self.going[number] and self._losses[number].stop(value):
+        self._chosen.copy_(self._batches.at(self.done))
+        values = (self._recorded or self._differentiate)().tolist()
+        for parameter, losses, value in zip(self._parameters, self._losses, values, strict=True):
+            if parameter.grad is None:
+                continue
+            if losses.stop(value):
                 # A weight without a gradient stays as it is.
-                self.going[number], self._parameters[number].grad = False, None
-            elif self.going[number]:
-                self._losses[number].taken.append(value)
+                parameter.grad = None
+            else:
+                losses.taken.append(value)
         if self._limits is not None:
             norms = self._gradients.norm(dim=1)
             parts = (self._limits / (norms + _BESIDE_NORM)).clamp(max=1)
@@ -206,8 +212,8 @@ class _Stack:
         count = len(self.settings)
         share = self._seconds / count
         beside = f", {count} side by side" if count > 1 else ""
-        for number, (setting, start) in enumerate(zip(self.settings, starts, strict=True)):
-            diverged = not (self.going[number] and bool(self._rows[number].isfinite().all()))
+        for number, (setting, start, goes) in enumerate(zip(self.settings, starts, self.going, strict=True)):
+            diverged = not (goes and bool(self._rows[number].isfinite().all()))
             after = len(self._losses[number].taken), share
             found = ended(setting, self.networks[number], self.examples, start, *after, diverged=diverged)
             yield replace(found, machine=found.machine + beside)
@@ -226,15 +232,6 @@ class _Stack:
             h = torch.baddbmm(bias, self._phi(h) if number else h, weight.mT)
         each = F.cross_entropy(h.flatten(0, 1), self.examples.y[chosen].flatten(), reduction="none")
         return each.view(chosen.shape).mean(1)
-
-    def _batch(self) -> Tensor:
-        """Which examples each takes next, of shape (networks, examples)."""
-        size = self.settings[0].batch
-        epoch, number = divmod(self.done, len(self.examples.y) // size)
-        if epoch != self._epoch:
-            orders = {setting.seed: self.examples.order(setting.seed, epoch) for setting in self.settings}
-            self._epoch, self._order = epoch, torch.stack([orders[setting.seed] for setting in self.settings])
-        return self._order[:, number * size : (number + 1) * size]
 
 
 def _rows(count: int, length: int, device: torch.device) -> Tensor:

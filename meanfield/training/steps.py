@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from meanfield.training.examples import Examples
+from meanfield.training.examples import Batches, Examples
 from meanfield.training.losses import Losses
 from meanfield.training.network import Network
 from meanfield.training.optimisation import optimizer, rate
@@ -38,7 +38,7 @@ class Steps:
         self.losses = Losses(examples.classes)
         self.seconds = 0.0
         self._optimizer = optimizer(setting, self.network.parameters())
-        self._epoch, self._order = -1, torch.empty(0)
+        self._batches = Batches(examples, [setting.seed], setting.batch)
 
     @property
     def done(self) -> int:
@@ -70,11 +70,7 @@ class Steps:
 
     def _batch(self) -> torch.Tensor:
         """Which examples the next step takes."""
-        size = self.setting.batch
-        epoch, number = divmod(self.done, len(self.examples.y) // size)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, self.examples.order(self.setting.seed, epoch)
-        return self._order[number * size : (number + 1) * size]
+        return self._batches.at(self.done)[0]
 
     def state(self) -> dict[str, Any]:
         """All that the steps to come depend on."""

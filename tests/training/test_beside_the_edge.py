@@ -243,7 +243,7 @@ def test_gains_are_ranked_by_the_contrast_on_the_edge() -> None:
                 (setting,) = settings_of(act, chi_1=chi, depth=20, width=40, data="digits", epochs=3)
                 add(results, setting, accuracy)
         rows = [*rows_of(results).values()]
-        assert {row["name"]: row["edge_contrast"] for row in rows} == pytest.approx(on_edge)
+        assert {row["name"]: row["contrast_on_edge"] for row in rows} == pytest.approx(on_edge)
         # What the edge has more of is lost beside it.
         (rank,) = contrast_ranks(rows)
         assert (rank["count"], rank["epochs"], rank["data"]) == (5, 3, "digits")
@@ -254,4 +254,4 @@ def test_gains_are_ranked_by_the_contrast_on_the_edge() -> None:
         (setting,) = settings_of("relu", chi_1=chi, depth=3, width=40, data="digits", epochs=3)
         add(results, setting, accuracy)
     rows = gained(accuracies(results, results.runs))
-    assert sum(row["edge_contrast"] is None for row in rows) == 2 and contrast_ranks(rows)[0]["count"] == 5
+    assert sum(row["contrast_on_edge"] is None for row in rows) == 2 and contrast_ranks(rows)[0]["count"] == 5
